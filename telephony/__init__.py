@@ -1,0 +1,1 @@
+"""One-touch SOS: the telephony and SMS server behind the emergency key of a basic phone."""

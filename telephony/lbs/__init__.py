@@ -1,0 +1,1 @@
+"""Location services: where is this number."""

@@ -1,0 +1,1 @@
+"""Reports to the 112 control centre."""

@@ -1,0 +1,1 @@
+"""Durable memory: SQLAlchemy Core on SQLite or PostgreSQL."""
