@@ -1,0 +1,72 @@
+"""A row of the transactional outbox, what can become of it, and when it is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+ALERT = "alert"
+UPDATE = "update"
+CLOSING = "closing"
+LOCATE = "locate"
+
+PENDING = "pending"
+DELIVERED = "delivered"
+REJECTED = "rejected"
+SUPERSEDED = "superseded"
+"""A fallback that was not needed, or a location request of a closed incident."""
+
+RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds after the first, second … failed attempt; the last repeats for as long as the incident is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that must leave the house.
+
+    ``channel`` names the configured way out. ``sequence`` numbers the reports of one incident from 1 and is the
+    same for a report on its first and on its fallback channel. ``payload`` holds the facts that were fixed when
+    the row was written, so that every attempt sends the same content.
+    """
+
+    id: int
+    incident_id: str
+    channel: str
+    kind: str
+    sequence: int
+    payload: Mapping[str, Any]
+    created_at: datetime
+    attempts: int = 0
+    lease_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The far end has it and said so. ``detail`` is what it said, for the story."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not now. ``after_s`` overrides the schedule when the far end named a time."""
+
+    reason: str
+    after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The far end will never take this content. ``reason`` goes to the operator."""
+
+    reason: str
+
+
+Outcome = Delivered | Retry | Rejected
+
+
+def retry_delay_s(attempts: int) -> float:
+    """Seconds to wait after the given number of attempts (1 or more) have failed."""
+    return RETRY_DELAYS_S[min(max(attempts, 1), len(RETRY_DELAYS_S)) - 1]

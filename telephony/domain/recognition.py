@@ -1,0 +1,34 @@
+"""Which destinations and words make a message a press, and which a drill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The numbers and words of one carrier.
+
+    The destination opens the door: whatever is sent to an SOS number is a press, whatever its text says.
+    A destination that is in neither table is a press too: a misrouted call for help is still one.
+    """
+
+    sos_numbers: frozenset[str]
+    test_numbers: frozenset[str] = frozenset()
+    test_words: frozenset[str] = frozenset()
+    country_code: str = "82"
+    trunk_prefix: str = "0"
+    _folded: frozenset[str] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_folded", frozenset(word.casefold() for word in self.test_words))
+
+    def is_listed(self, destination: str) -> bool:
+        """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
+        return destination in self.sos_numbers or destination in self.test_numbers
+
+    def is_test(self, destination: str, text: str | None) -> bool:
+        """Claim that this press is a drill: by its number, or because its whole text is a test word."""
+        if destination in self.test_numbers:
+            return True
+        return bool(self._folded) and text is not None and text.strip().casefold() in self._folded

@@ -1,0 +1,42 @@
+"""One press of an SOS key, however it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telephony.domain.position import Position
+from telephony.domain.values import Msisdn
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which piece of a long SMS a press is (3GPP TS 23.040 clause 9.2.3.24.1)."""
+
+    reference: int
+    total: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One press, as every way in hands it to `Intake`.
+
+    ``connector`` is the configured link it came by; ``carrier`` the carrier behind that link, whose location
+    service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it. ``encoding`` names
+    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept.
+    """
+
+    source: str
+    connector: str
+    carrier: str
+    msisdn: Msisdn
+    reference: str
+    received_at: datetime
+    destination: str
+    text: str | None = None
+    encoding: str | None = None
+    raw: bytes | None = None
+    part: Part | None = None
+    position: Position | None = None
+    test: bool = False
