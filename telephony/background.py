@@ -20,8 +20,8 @@ def run_in_background(coroutine: Coroutine[Deferred[Any], Any, Any], what: str) 
     """
 
     def failed(failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            log.error("background work failed", what=what, error=failure.type.__name__, exc_info=failure.value)
+        if not isinstance(failure.value, CancelledError):
+            log.error("background work failed", what=what, exc_info=failure.value)
 
     def done(_: object) -> None:
         return None

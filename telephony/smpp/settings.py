@@ -1,0 +1,93 @@
+"""Settings of one SMPP link, beside the code that obeys them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from telephony.fields import Name, Port, Seconds, Secret, Table, Tls
+
+BindKind = Literal["transceiver", "receiver", "transmitter"]
+Version = Literal["3.3", "3.4", "5.0"]
+DefaultAlphabet = Literal["gsm0338", "gsm0338-packed", "latin-1", "ascii", "cp949", "utf-8"]
+TransientStatus = Literal["ESME_RMSGQFUL", "ESME_RTHROTTLED", "ESME_RSYSERR", "ESME_RX_T_APPN"]
+AddressRange = Annotated[str, Field(max_length=40)]
+
+
+class Dialect(Table):
+    """What a carrier's SMSC does its own way; shared by the links of the carrier."""
+
+    default_alphabet: DefaultAlphabet = "gsm0338"
+    """How data_coding 0x00 is read (SMPP 3.4 clause 5.2.19 leaves it to the message centre)."""
+    retry_status: TransientStatus = "ESME_RMSGQFUL"
+    """Answer to a press that could not be stored: must make this SMSC deliver it again."""
+    repeat_window_s: Seconds = 600.0
+    """The same message from the same caller within this time is a redelivery, later a new press."""
+    receipt_id_base: Literal["raw", "hex-to-decimal", "decimal-to-hex"] = "raw"
+    """How a receipt's message id is turned into the form of submit_sm_resp."""
+
+
+class EsmeLink(Table):
+    """One bind of ours to a carrier's SMSC: ``[[carrier.smpp]]``."""
+
+    name: Name
+    host: str
+    port: Port = 2775
+    bind: BindKind = "transceiver"
+    version: Version = "3.4"
+    system_id: Annotated[str, Field(max_length=15)]
+    password: Secret | None = None
+    system_type: Annotated[str, Field(max_length=12)] = ""
+    address_ton: Annotated[int, Field(ge=0, le=255)] = 0
+    address_npi: Annotated[int, Field(ge=0, le=255)] = 0
+    address_range: AddressRange = ""
+    tls: Tls | None = None
+    window: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Requests of ours that may be unanswered at once."""
+    connect_timeout_s: Seconds = 5.0
+    bind_timeout_s: Seconds = 10.0
+    response_timeout_s: Seconds = 10.0
+    enquire_link_s: Seconds = 10.0
+    """Silence after which enquire_link is sent."""
+    enquire_response_s: Seconds = 5.0
+    """Wait for its answer; two misses and the link is dead (10 + 5 + 5 = 20 s at the latest)."""
+    unbind_timeout_s: Seconds = 5.0
+    """Bound on answering what is in flight before the link is closed."""
+    outbind_port: Port | None = None
+    """Listen here for the SMSC's outbind; its source must be ``host``."""
+
+
+class Peer(Table):
+    """A carrier's gateway that binds to us: ``[[carrier.peer]]``."""
+
+    name: Name
+    system_id: Annotated[str, Field(max_length=15)]
+    password: Secret
+    addresses: tuple[str, ...] = ()
+    """IP addresses or networks it may come from; empty: any."""
+    max_binds: Annotated[int, Field(ge=1, le=100)] = 4
+
+
+class Server(Table):
+    """Our own SMPP listener for carriers that bind to us: ``[smpp_server]``."""
+
+    interface: str = "0.0.0.0"  # noqa: S104 - a carrier comes from outside; peers are listed by address
+    port: Port = 2775
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    system_id: Annotated[str, Field(max_length=15)] = "onetouch"
+    window: Annotated[int, Field(ge=1, le=1000)] = 100
+    bind_timeout_s: Seconds = 10.0
+    enquire_link_s: Seconds = 10.0
+    enquire_response_s: Seconds = 5.0
+    unbind_timeout_s: Seconds = 5.0
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    failed_binds_before_pause: Annotated[int, Field(ge=1)] = 5
+    failed_bind_pause_s: Seconds = 60.0
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give tls_certificate and tls_key together")
+        return self
