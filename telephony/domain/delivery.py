@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from telephony.domain.report import Report
+
 ALERT = "alert"
 UPDATE = "update"
 CLOSING = "closing"
 LOCATE = "locate"
+"""Ask once, at once, for what the carrier knows now."""
+TRACK = "track"
+"""Ask for the accurate position, again and again until the incident is closed."""
 
 PENDING = "pending"
 DELIVERED = "delivered"
@@ -24,22 +29,24 @@ RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Something that must leave the house.
+    """Something that must leave the house; known by its incident, channel and sequence.
 
     ``channel`` names the configured way out. ``sequence`` numbers the reports of one incident from 1 and is the
-    same for a report on its first and on its fallback channel. ``payload`` holds the facts that were fixed when
-    the row was written, so that every attempt sends the same content.
+    same for a report on its first and on its fallback channel; it is 0 for what is no report. ``payload`` holds
+    the facts that were fixed when the row was written, so that every attempt sends the same content.
+    ``lease_until`` is the Unix time until which this process alone may send it. ``report`` is at hand when the
+    facts were, and saves a read; it is what the store would give.
     """
 
-    id: int
     incident_id: str
     channel: str
-    kind: str
     sequence: int
+    kind: str
     payload: Mapping[str, Any]
     created_at: datetime
     attempts: int = 0
     lease_until: float = 0.0
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,15 @@ class Rejected:
     reason: str
 
 
-Outcome = Delivered | Retry | Rejected
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Done for now, and due again after so many seconds: how a phone is followed."""
+
+    after_s: float
+    detail: str = ""
+
+
+Outcome = Delivered | Retry | Rejected | Again
 
 
 def retry_delay_s(attempts: int) -> float:

@@ -24,6 +24,9 @@ REPORT_CONFIDENCE = 95.0
 """Percent at which every circle goes to 112, so that two circles can be compared by eye."""
 
 _CLOSEST_TO_CERTAIN = 99.9
+_LATITUDES = (-90.0, 90.0)
+_LONGITUDES = (-180.0, 180.0)
+_CERTAIN = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class Position:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.latitude) and math.isfinite(self.longitude)):
             raise Malformed("a position needs finite coordinates")
-        if not (-90.0 <= self.latitude <= 90.0 and -180.0 <= self.longitude <= 180.0):
+        if not (
+            _LATITUDES[0] <= self.latitude <= _LATITUDES[1]
+            and _LONGITUDES[0] <= self.longitude <= _LONGITUDES[1]
+        ):
             raise Malformed("a position needs latitude within 90 and longitude within 180 degrees")
         if self.latitude == 0.0 and self.longitude == 0.0:
             raise Malformed("0,0 is how location servers say that they know nothing")
@@ -59,7 +65,7 @@ class Position:
             math.isfinite(self.uncertainty_m) and self.uncertainty_m >= 0.0
         ):
             raise Malformed("an uncertainty is a finite number of metres, not negative")
-        if self.confidence is not None and not 0.0 < self.confidence <= 100.0:
+        if self.confidence is not None and not 0.0 < self.confidence <= _CERTAIN:
             raise Malformed("a confidence is a percentage above 0 and up to 100")
 
     def radius_at(self, confidence: float = REPORT_CONFIDENCE) -> float | None:

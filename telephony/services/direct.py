@@ -1,0 +1,63 @@
+"""The way to 112 that needs no store: used when a press could not be made durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from telephony.background import run_in_background
+from telephony.clock import Clock, pause
+from telephony.domain.delivery import Delivered, Retry, retry_delay_s
+from telephony.domain.ports import ReportSender
+from telephony.domain.report import Report
+
+log = structlog.get_logger()
+
+MOST_AT_ONCE = 10_000
+"""Reports kept in memory. Beyond it the sender's own redelivery is the only memory left, and the log says so."""
+
+
+class DirectRelay:
+    """Sends an alert on all channels of its carrier, from memory, until one of each has it.
+
+    Everything is tried at once: nobody knows how long this process will live without its store.
+    """
+
+    def __init__(self, senders: Mapping[str, ReportSender], *, clock: Clock) -> None:
+        self._senders = senders
+        self._clock = clock
+        self._in_hand: set[str] = set()
+
+    def send(self, report: Report, channels: Sequence[str]) -> None:
+        """Begin to send; a report that is in hand already is not begun twice."""
+        if report.report_id in self._in_hand:
+            return
+        if len(self._in_hand) >= MOST_AT_ONCE:
+            log.critical("not relayed directly: too many in hand", incident=report.incident_id)
+            return
+        self._in_hand.add(report.report_id)
+        run_in_background(self._until_told(report, channels), "direct relay")
+
+    async def _until_told(self, report: Report, channels: Sequence[str]) -> None:
+        waiting = [run_in_background(self._on(name, report), f"direct relay on {name}") for name in channels]
+        for one in waiting:
+            await one
+        self._in_hand.discard(report.report_id)
+
+    async def _on(self, channel: str, report: Report) -> None:
+        attempt = 0
+        while report.report_id in self._in_hand:
+            attempt += 1
+            outcome = await self._senders[channel].send(report)
+            if isinstance(outcome, Delivered):
+                log.warning(
+                    "relayed directly", incident=report.incident_id, channel=channel, attempt=attempt,
+                    since_ms=round((self._clock.seconds() - report.opened_at.timestamp()) * 1000, 1),
+                )  # fmt: skip
+                self._in_hand.discard(report.report_id)
+                return
+            wait_s = retry_delay_s(attempt)
+            if isinstance(outcome, Retry) and outcome.after_s is not None:
+                wait_s = outcome.after_s
+            await pause(self._clock, wait_s)

@@ -1,0 +1,291 @@
+"""The outbox's message relay: one loop per channel, so that a hung channel delays only itself.
+
+A loop takes its work from two places. What this process has just committed comes with the lease already held and
+needs no read (`Relay.offer`). Everything else is claimed from the store: what was too much to hold, what another
+process left, what is due again. Either way a delivery ends in one settlement.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+
+from telephony.background import run_in_background
+from telephony.clock import Call, Clock, within
+from telephony.domain.delivery import Delivered, Delivery, Outcome, Rejected, Retry, retry_delay_s
+from telephony.domain.errors import Unavailable
+from telephony.domain.ports import Channel
+from telephony.services.alarms import Alarms
+from telephony.store.database import Database
+from telephony.store.outbox import Claim, Settlement, claim, due_channels, settle_all
+
+log = structlog.get_logger()
+
+LEASE_MARGIN_S = 20.0
+"""A lease outlives the attempt it was taken for by this much: waiting in the loop, and the settling commit."""
+
+HELD_PER_SLOT = 4
+"""Deliveries at hand per delivery in flight: enough that a loop never waits for the store between two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A channel as the relay runs it."""
+
+    name: str
+    channel: Channel
+    concurrency: int
+    attempt_timeout_s: float
+
+    @property
+    def lease_s(self) -> float:
+        """How long a delivery of this lane belongs to the process that took it."""
+        return self.attempt_timeout_s + LEASE_MARGIN_S
+
+
+class ChannelLoop:
+    """Delivers what is due on one channel, a bounded number at once, one at a time per incident."""
+
+    def __init__(self, lane: Lane, database: Database, *, clock: Clock, owner: str, alarms: Alarms) -> None:
+        self.lane = lane
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._alarms = alarms
+        self._at_hand: deque[Delivery] = deque()
+        self._in_flight: dict[str, Deferred[None]] = {}
+        self._more_for: set[str] = set()
+        self._reserved = 0
+        self._is_claiming = False
+        self._claim_again = False
+        self._retry_call: Call | None = None
+        self._is_stopped = False
+
+    @property
+    def room(self) -> int:
+        """How many more deliveries this loop would hold at once."""
+        taken = len(self._at_hand) + len(self._in_flight) + self._reserved
+        return 0 if self._is_stopped else max(0, self.lane.concurrency * HELD_PER_SLOT - taken)
+
+    def reserve(self, count: int) -> None:
+        """Keep room for so many deliveries that are about to be committed."""
+        self._reserved += count
+
+    def offer(self, deliveries: Sequence[Delivery], reserved: int) -> None:
+        """Take deliveries whose lease this process holds, in exchange for the reservation made before."""
+        self._reserved -= reserved
+        self._at_hand.extend(deliveries)
+        self._start()
+
+    def wake(self, incident_id: str | None = None) -> None:
+        """Look into the store for due work, at the latest when the incident's delivery in flight has ended."""
+        if incident_id is not None and incident_id in self._in_flight:
+            self._more_for.add(incident_id)
+            return
+        if self._is_claiming:
+            self._claim_again = True
+            return
+        if self.room == 0:
+            return
+        self._is_claiming = True
+        run_in_background(self._claim(), f"claim on {self.lane.name}")
+
+    def stop(self) -> Deferred[None]:
+        """Begin nothing new; fire when what is in flight has ended. Whoever is impatient cancels the result."""
+        self._is_stopped = True
+        self._at_hand.clear()
+        if self._retry_call is not None and self._retry_call.active():
+            self._retry_call.cancel()
+        ended: Deferred[None] = DeferredList(list(self._in_flight.values())).addCallback(lambda _: None)
+        return ended
+
+    async def _claim(self) -> None:
+        now = self._clock.seconds()
+        wanted = Claim(self.lane.name, self._owner, self.room, now, now + self.lane.lease_s)
+        claimed: list[Delivery] = []
+        try:
+            if wanted.limit:
+                claimed = await self._database.transact(claim, wanted)
+        except Unavailable as error:
+            log.warning("claim failed", channel=self.lane.name, error=str(error))
+            self._claim_again = False
+        finally:
+            self._is_claiming = False
+        again = self._claim_again or (bool(claimed) and len(claimed) == wanted.limit)
+        self._claim_again = False
+        self._at_hand.extend(claimed)
+        self._start()
+        if again:
+            self._more_for.add("")  # the next slot that comes free looks again
+            if self.room:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        self._more_for.discard("")
+        self.wake()
+
+    def _start(self) -> None:
+        # Leases are only as good as their time: what waited too long belongs to whoever claims it next.
+        useful_until = self._clock.seconds() + self.lane.attempt_timeout_s
+        while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
+            delivery = self._at_hand.popleft()
+            if delivery.lease_until < useful_until or delivery.incident_id in self._in_flight:
+                continue
+            ended: Deferred[None] = Deferred()
+            self._in_flight[delivery.incident_id] = ended
+            run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}").chainDeferred(ended)
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        outcome = await self._outcome(delivery)
+        if not self._is_stopped or not isinstance(outcome, Retry):
+            await self._settle(delivery, outcome)
+        del self._in_flight[delivery.incident_id]
+        if delivery.incident_id in self._more_for:
+            self._more_for.discard(delivery.incident_id)
+            self.wake()
+        self._start()
+        if "" in self._more_for and len(self._at_hand) < self.lane.concurrency:
+            self._look_again()
+
+    async def _outcome(self, delivery: Delivery) -> Outcome:
+        attempt: Deferred[Outcome] = Deferred.fromCoroutine(self.lane.channel.deliver(delivery))
+        within(attempt, self.lane.attempt_timeout_s, self._clock)
+        try:
+            return await attempt
+        except CancelledError:
+            return Retry("stopped")
+        except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
+            log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
+            return Retry(f"{type(error).__name__}: {error}")
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        now = self._clock.seconds()
+        self._tell(delivery, outcome, now)
+        try:
+            await self._database.batch(settle_all, [Settlement(delivery, outcome, now)])
+        except Unavailable as error:
+            # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
+            log.warning("not settled", **_facts(delivery), error=str(error))
+        if isinstance(outcome, Retry):
+            wait_s = retry_delay_s(max(delivery.attempts, 1)) if outcome.after_s is None else outcome.after_s
+            self._look_in(wait_s)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._is_stopped:
+            return
+        due = self._clock.seconds() + seconds
+        if self._retry_call is not None and self._retry_call.active():
+            if self._retry_call.getTime() <= due:
+                return
+            self._retry_call.cancel()
+        self._retry_call = self._clock.callLater(seconds, self.wake)
+
+    def _tell(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
+        since_ms = round((now - delivery.created_at.timestamp()) * 1000, 1)
+        if isinstance(outcome, Delivered):
+            log.info("delivered", **_facts(delivery), since_ms=since_ms, detail=outcome.detail)
+            self._alarms.clear("channel-failing", self.lane.name)
+        elif isinstance(outcome, Rejected):
+            log.warning("rejected", **_facts(delivery), reason=outcome.reason)
+            if delivery.sequence > 0:
+                self._alarms.raise_("report-rejected", delivery.incident_id, reason=outcome.reason)
+        elif isinstance(outcome, Retry):
+            log.warning("will retry", **_facts(delivery), reason=outcome.reason)
+            if delivery.sequence > 0:
+                self._alarms.raise_("channel-failing", self.lane.name, reason=outcome.reason)
+        else:
+            log.debug("again later", **_facts(delivery), detail=outcome.detail, after_s=outcome.after_s)
+
+
+def _facts(delivery: Delivery) -> dict[str, object]:
+    return {
+        "incident": delivery.incident_id,
+        "channel": delivery.channel,
+        "kind": delivery.kind,
+        "sequence": delivery.sequence,
+        "attempt": max(delivery.attempts, 1),
+    }
+
+
+class Relay:
+    """All channel loops, and the poll that finds what nobody woke them for."""
+
+    def __init__(
+        self,
+        lanes: Iterable[Lane],
+        database: Database,
+        *,
+        clock: Clock,
+        owner: str,
+        alarms: Alarms,
+        poll_s: float,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._poll_s = poll_s
+        self._loops = {
+            lane.name: ChannelLoop(lane, database, clock=clock, owner=owner, alarms=alarms) for lane in lanes
+        }
+        self._poll_call: Call | None = None
+        self._is_running = False
+
+    def start(self) -> None:
+        """Look for work now, and then every poll interval."""
+        self._is_running = True
+        self._poll()
+
+    def stop(self, within_s: float) -> Deferred[None]:
+        """Let deliveries in flight end, for so many seconds at most; the rest is claimed after the next start."""
+        self._is_running = False
+        if self._poll_call is not None and self._poll_call.active():
+            self._poll_call.cancel()
+        ended: Deferred[None] = DeferredList([loop.stop() for loop in self._loops.values()]).addCallback(
+            _none
+        )
+        return within(ended, within_s, self._clock).addErrback(_none)
+
+    def reserve(self, channels: Sequence[str], wanted: int) -> tuple[int, float]:
+        """Keep room for new alerts on all the given channels.
+
+        Gives how many of the wanted may be born leased, and until when (Unix time). Every reservation is given
+        back by `offer`.
+        """
+        loops = [self._loops[name] for name in channels]
+        count = min([wanted, *(loop.room for loop in loops)]) if loops else 0
+        for loop in loops:
+            loop.reserve(count)
+        lease_s = min((loop.lane.lease_s for loop in loops), default=0.0)
+        return count, self._clock.seconds() + lease_s
+
+    def offer(self, channels: Sequence[str], reserved: int, deliveries: Sequence[Delivery]) -> None:
+        """Hand over committed deliveries whose lease this process holds, and give the reservation back."""
+        for name in channels:
+            mine = [delivery for delivery in deliveries if delivery.channel == name]
+            self._loops[name].offer(mine, reserved)
+
+    def wake(self, incident_id: str | None = None) -> None:
+        """Say that a transaction has written deliveries, of one incident or of many."""
+        for loop in self._loops.values():
+            loop.wake(incident_id)
+
+    def _poll(self) -> None:
+        run_in_background(self._look(), "poll of the outbox")
+
+    async def _look(self) -> None:
+        try:
+            for name in await self._database.read(due_channels, self._clock.seconds()):
+                if name in self._loops:
+                    self._loops[name].wake()
+        except Unavailable as error:
+            log.warning("poll failed", error=str(error))
+        finally:
+            if self._is_running:
+                self._poll_call = self._clock.callLater(self._poll_s, self._poll)
+
+
+def _none(_: object) -> None:
+    return None

@@ -1,0 +1,51 @@
+"""Deliveries of reports: what 112 is told, through one sender."""
+
+from __future__ import annotations
+
+from telephony.domain.delivery import ALERT, Delivery, Outcome, Rejected
+from telephony.domain.ports import ReportSender
+from telephony.domain.report import Report, report_id
+from telephony.domain.trigger import Trigger
+from telephony.store.reports import storable
+
+
+def first_report(trigger: Trigger, incident_id: str) -> Report:
+    """Give the alert of a press that opened an incident: exactly what the store would give for it."""
+    text = storable(trigger.text)
+    return Report(
+        report_id=report_id(incident_id, 1),
+        kind=ALERT,
+        incident_id=incident_id,
+        sequence=1,
+        earlier=(),
+        sent_at=trigger.received_at,
+        test=trigger.test,
+        msisdn=trigger.msisdn,
+        carrier=trigger.carrier,
+        source=trigger.source,
+        destination=trigger.destination,
+        opened_at=trigger.received_at,
+        press_count=1,
+        last_press_at=trigger.received_at,
+        texts=_texts(trigger, text),
+    )
+
+
+def _texts(trigger: Trigger, text: str | None) -> tuple[str, ...]:
+    part = trigger.part
+    if part is None:
+        return (text,) if text else ()
+    return ("".join((text or "") if number == part.number else "…" for number in range(1, part.total + 1)),)
+
+
+class ReportChannel:
+    """A channel to 112: hands the report of a delivery to its sender."""
+
+    def __init__(self, sender: ReportSender) -> None:
+        self._sender = sender
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Send the report once."""
+        if delivery.report is None:
+            return Rejected(f"a delivery of kind {delivery.kind} carries no report")
+        return await self._sender.send(delivery.report)

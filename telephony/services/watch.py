@@ -1,0 +1,100 @@
+"""Looks at the house from time to time: overdue reports, incidents gone quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from telephony.background import run_in_background
+from telephony.clock import Call, Clock
+from telephony.domain.errors import Unavailable
+from telephony.domain.plan import Plan
+from telephony.services.alarms import Alarms
+from telephony.store.database import Database
+from telephony.store.incidents import close_incident, quiet_incidents
+from telephony.store.outbox import oldest_reports
+
+log = structlog.get_logger()
+
+OVERDUE_S = 10.0
+"""A report that 112 has not acknowledged after this time raises an alarm: our own goal for the first is 1 s."""
+
+EVERY_S = 5.0
+QUIET_EVERY_S = 60.0
+QUIET_REASON = "closed by itself: no press for the longest quiet time"
+
+
+class Watch:
+    """Raises and clears the alarms that only time can tell, and closes incidents that have long been quiet."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        plan: Plan,
+        quiet_close_s: float,
+        clock: Clock,
+        alarms: Alarms,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._plan = plan
+        self._quiet_close_s = quiet_close_s
+        self._clock = clock
+        self._alarms = alarms
+        self._wake = wake
+        self._overdue: set[str] = set()
+        self._next_quiet = 0.0
+        self._call: Call | None = None
+        self._is_running = False
+
+    def start(self) -> None:
+        """Look now and then every few seconds."""
+        self._is_running = True
+        self._look()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._is_running = False
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+
+    def _look(self) -> None:
+        run_in_background(self._round(), "watch")
+
+    async def _round(self) -> None:
+        now = self._clock.seconds()
+        try:
+            await self._overdue_reports(now)
+            if now >= self._next_quiet:
+                self._next_quiet = now + QUIET_EVERY_S
+                await self._quiet_incidents(now)
+        except Unavailable as error:
+            log.warning("watch cannot see the store", error=str(error))
+        finally:
+            if self._is_running:
+                self._call = self._clock.callLater(EVERY_S, self._look)
+
+    async def _overdue_reports(self, now: float) -> None:
+        oldest = await self._database.read(oldest_reports)
+        overdue = {channel: now - since for channel, since in oldest.items() if now - since > OVERDUE_S}
+        for channel, age_s in overdue.items():
+            self._alarms.raise_("report-overdue", channel, age_s=round(age_s, 1))
+        for channel in self._overdue - set(overdue):
+            self._alarms.clear("report-overdue", channel)
+        self._overdue = set(overdue)
+
+    async def _quiet_incidents(self, now: float) -> None:
+        before = datetime.fromtimestamp(now, UTC) - timedelta(seconds=self._quiet_close_s)
+        for incident_id in await self._database.read(quiet_incidents, before):
+            moment = datetime.fromtimestamp(now, UTC)
+            if await self._database.transact(_close, self._plan, incident_id, moment):
+                log.warning("incident closed", incident=incident_id, reason=QUIET_REASON)
+                self._wake(incident_id)
+
+
+def _close(connection: Connection, plan: Plan, incident_id: str, now: datetime) -> bool:
+    return close_incident(connection, plan, incident_id, QUIET_REASON, now)

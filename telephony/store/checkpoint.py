@@ -1,0 +1,80 @@
+"""Folds SQLite's write-ahead log back into the database, beside the writer and not inside somebody's commit.
+
+SQLite does it in the commit that makes the log reach 1,000 pages, and every so often a press would wait for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from twisted.internet.defer import Deferred
+
+from telephony.clock import Call, Clock
+from telephony.store.database import Database, Runner
+
+log = structlog.get_logger()
+
+EVERY_S = 1.0
+WORTH_IT = 4 * 1024 * 1024
+"""A log smaller than this is left alone."""
+TOO_LARGE = 64 * 1024 * 1024
+"""Beyond this the log must begin anew, which takes a moment of the writer's time."""
+
+
+class Checkpointer:
+    """Looks at the log's size every second and folds it back when that is worth it."""
+
+    def __init__(self, url: str, engine: Engine, database: Database, *, runner: Runner, clock: Clock) -> None:
+        self._log_file = Path(f"{make_url(url).database}-wal")
+        self._engine = engine
+        self._database = database
+        self._runner = runner
+        self._clock = clock
+        self._call: Call | None = None
+        self._is_running = False
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._is_running = True
+        self._call = self._clock.callLater(EVERY_S, self._look)
+
+    def stop(self) -> Deferred[None]:
+        """End after the work that is under way."""
+        self._is_running = False
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        return self._runner.stop()
+
+    def _look(self) -> None:
+        try:
+            size = self._log_file.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        if size < WORTH_IT:
+            self._look_again(None)
+            return
+        self._runner.run(self._fold_back, lambda is_done: self._folded(size, is_done=is_done))
+
+    def _fold_back(self, mode: str = "PASSIVE") -> bool:
+        """Copy what is committed; PASSIVE makes nobody wait. Runs on a thread of its own, or on the writer's."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA synchronous=FULL")
+                connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+        except DBAPIError as error:
+            log.warning("log not folded back", error=str(error.orig))
+            return False
+        return True
+
+    def _folded(self, size: int, *, is_done: bool) -> None:
+        if is_done and size > TOO_LARGE:
+            self._database.between_groups(lambda: self._fold_back("TRUNCATE")).addBoth(self._look_again)
+        else:
+            self._look_again(None)
+
+    def _look_again(self, _: object) -> None:
+        if self._is_running:
+            self._call = self._clock.callLater(EVERY_S, self._look)

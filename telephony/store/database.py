@@ -1,0 +1,247 @@
+"""One writer, natural group commit, and readers beside it.
+
+Whatever arrives while a commit is on its way to the disk waits, and then shares the next one: a lone press
+waits for one fsync, a thousand at once for about two. Nothing is delayed on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from telephony.domain.errors import Unavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Batch = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+"""Takes many items in one transaction and gives one result per item, in order."""
+
+Answers = list[tuple[Deferred[Any], Any]]
+
+LARGEST_GROUP = 2_000
+"""Items in one transaction: bounds how long the next press can wait behind the one before."""
+
+
+class Runner(Protocol):
+    """Runs work away from the reactor, one piece after another, and tells the reactor when it is done."""
+
+    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Run ``work``; call ``done`` in the reactor with what it returned. ``work`` never raises."""
+        ...
+
+    def stop(self) -> Deferred[None]:
+        """Finish what was handed over, then end."""
+        ...
+
+
+@dataclass(slots=True)
+class _Job:
+    batch: Batch
+    items: Sequence[Any]
+    done: Deferred[Any]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Jobs of one kind, which share one call of their batch function."""
+
+    batch: Batch
+    jobs: list[_Job]
+
+
+class Database:
+    """All access to the store, from the reactor's side.
+
+    Every failure of the store itself (locked, full, read-only, corrupt, gone) reaches the caller as
+    `Unavailable`; anything else that a function raises reaches only the caller whose item caused it.
+    """
+
+    def __init__(self, writing: Engine, reading: Engine, *, writer: Runner, reader: Runner) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._writer = writer
+        self._reader = reader
+        self._waiting: list[_Job] = []
+        self._undisturbed: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self._is_busy = False
+        self._connection: Connection | None = None
+
+    # -- the reactor's side ---------------------------------------------------------------------------
+
+    def batch(self, batch: Batch, items: Sequence[Any]) -> Deferred[list[Any]]:
+        """Run ``batch(connection, items)`` in the next commit, together with all others that pass the same function.
+
+        Fires after the commit is on disk, with one result per item. Where one of several items spoiled the
+        transaction, that item's result is the exception it caused; a batch of one fails with it.
+        """
+        done: Deferred[list[Any]] = Deferred()
+        self._waiting.append(_Job(batch, items, done))
+        self._next_group()
+        return done
+
+    def transact(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Run ``function(connection, *arguments)`` in the next commit and give its result."""
+
+        def alone(connection: Connection, items: Sequence[Any]) -> list[T]:
+            return [function(connection, *item) for item in items]
+
+        return self.batch(alone, [arguments]).addCallback(_first)
+
+    def between_groups(self, work: Callable[[], T]) -> Deferred[T]:
+        """Run work on the writer's thread while no transaction is open: for what must have the file to itself."""
+        done: Deferred[T] = Deferred()
+        self._undisturbed.append((work, done))
+        self._next_group()
+        return done
+
+    def read(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Run a function that only reads, beside the writer, and give its result."""
+        done: Deferred[T] = Deferred()
+
+        def work() -> T:
+            with self._reading.connect() as connection, connection.begin():
+                return function(connection, *arguments)
+
+        self._reader.run(lambda: _answer(work), done.callback)
+        return done
+
+    def stop(self) -> Deferred[None]:
+        """Let what waits be committed, then close the connections."""
+
+        def writer_ended(_: object) -> Deferred[None]:
+            return self._reader.stop()
+
+        def close(_: object) -> None:
+            self._drop_connection()
+            self._writing.dispose()
+            self._reading.dispose()
+
+        waiting: Deferred[Any] = self.transact(_nothing) if self._is_busy or self._waiting else succeed(None)
+        return (
+            waiting.addErrback(_ignore)
+            .addCallback(lambda _: self._writer.stop())
+            .addCallback(writer_ended)
+            .addCallback(close)
+        )
+
+    def _next_group(self) -> None:
+        if self._is_busy:
+            return
+        if self._undisturbed:
+            work, done = self._undisturbed.pop(0)
+            self._is_busy = True
+            self._writer.run(lambda: [(done, _answer(work))], self._committed)
+            return
+        if not self._waiting:
+            return
+        count, taken = 0, 0
+        for job in self._waiting:
+            count += len(job.items)
+            taken += 1
+            if count >= LARGEST_GROUP:
+                break
+        jobs, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._is_busy = True
+        self._writer.run(lambda: self._commit(jobs), self._committed)
+
+    def _committed(self, answers: Answers) -> None:
+        self._is_busy = False
+        self._next_group()
+        for done, answer in answers:
+            done.callback(answer)
+
+    # -- the writer thread's side -----------------------------------------------------------------------
+
+    def _commit(self, jobs: list[_Job]) -> Answers:
+        groups: dict[int, _Group] = {}
+        for job in jobs:
+            groups.setdefault(id(job.batch), _Group(job.batch, [])).jobs.append(job)
+        try:
+            return self._in_one_transaction(list(groups.values()))
+        except Exception as error:  # noqa: BLE001 - each job gets its answer below
+            ours = _as_ours(error)
+            if isinstance(ours, Unavailable) or len(jobs) == 1:
+                return [(job.done, Failure(ours)) for job in jobs]
+        # One item spoiled the transaction for all: give each its own, so that only the culprit fails. The same
+        # path repeats a race lost against another daemon (both opened an incident of one caller).
+        return [(job.done, self._one_by_one(job)) for job in jobs]
+
+    def _one_by_one(self, job: _Job) -> Any:
+        results: list[Any] = []
+        for item in job.items:
+            try:
+                single = _Job(job.batch, [item], job.done)
+                ((_, answer),) = self._in_one_transaction([_Group(job.batch, [single])])
+                results.extend(answer)
+            except Exception as error:  # noqa: BLE001 - the culprit's own answer
+                ours = _as_ours(error)
+                if len(job.items) == 1:
+                    return Failure(ours)
+                results.append(ours)
+        return results
+
+    def _in_one_transaction(self, groups: list[_Group]) -> Answers:
+        try:
+            if self._connection is None:
+                self._connection = self._writing.connect()
+            answers: Answers = []
+            with self._connection.begin():
+                for group in groups:
+                    if len(group.jobs) == 1:
+                        job = group.jobs[0]
+                        answers.append((job.done, list(group.batch(self._connection, job.items))))
+                        continue
+                    items = [item for job in group.jobs for item in job.items]
+                    results = group.batch(self._connection, items)
+                    start = 0
+                    for job in group.jobs:
+                        answers.append((job.done, list(results[start : start + len(job.items)])))
+                        start += len(job.items)
+        except Exception:
+            # The connection may be what failed: the next group opens a fresh one.
+            self._drop_connection()
+            raise
+        return answers
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.invalidate()
+            connection.close()
+        except DBAPIError as error:
+            log.warning("store connection did not close", error=type(error.orig).__name__)
+
+
+def _answer(work: Callable[[], T]) -> T | Failure:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked
+        return Failure(_as_ours(error))
+
+
+def _as_ours(error: Exception) -> Exception:
+    if isinstance(error, IntegrityError | DataError | ProgrammingError) or not isinstance(error, DBAPIError):
+        return error
+    return Unavailable(f"store: {error.orig}")
+
+
+def _first(results: list[T]) -> T:
+    return results[0]
+
+
+def _nothing(_: Connection) -> None:
+    """Wait for the group's turn, no more."""
+
+
+def _ignore(_: Failure) -> None:
+    """Go on stopping: the jobs themselves were told."""

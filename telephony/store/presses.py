@@ -1,0 +1,310 @@
+"""From presses to incidents: the one transaction on which everything else rests.
+
+For a whole group of presses at once: remember each sender's reference, open or join the caller's one open
+incident with a recorded reason, and write down what must leave the house. Two reads and four writes, however
+many presses there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from string import ascii_lowercase
+from typing import Any
+
+from sqlalchemy import Connection
+
+from telephony.domain.delivery import ALERT, PENDING, Delivery
+from telephony.domain.incident import (
+    CLOSED,
+    JOIN_FIRST,
+    JOIN_OTHER_WAY,
+    JOIN_PART,
+    JOIN_REPEAT,
+    JOIN_SEEN_AGAIN,
+    OPEN,
+    Receipt,
+)
+from telephony.domain.plan import Plan, locating_channels
+from telephony.domain.trigger import Trigger
+from telephony.store.bulk import BulkInsert, placeholder, select_in, select_pairs
+from telephony.store.reports import DELIVERY, News, plan_updates, storable
+from telephony.store.schema import incident, press
+from telephony.store.times import seconds_to_us, to_us
+
+FIRST_PAYLOAD = '{"presses":1}'
+
+
+@dataclass(frozen=True, slots=True)
+class NewPress:
+    """A press on its way into the store.
+
+    ``incident_id`` is the id to open an incident under, if one is opened; the same press always brings the same
+    one. ``lease_until`` is the Unix time until which its alerts belong to this process; 0.0 leaves them to
+    whoever claims them first.
+    """
+
+    trigger: Trigger
+    incident_id: str
+    lease_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a press: its receipt, and deliveries whose lease this process already holds."""
+
+    receipt: Receipt
+    held: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What recording needs to know beside the press itself."""
+
+    plan: Plan
+    owner: str
+    repeat_window_s: Mapping[str, float]
+    """By carrier: the same reference within this time is a redelivery, later a new press."""
+
+
+DEFAULT_REPEAT_WINDOW_S = 600.0
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open incident while a group of presses is recorded."""
+
+    id: str
+    carrier: str
+    source: str
+    press_count: int
+    last_press_at: int
+    last_sequence: int
+    best_position: int | None
+    is_changed: bool = False
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By reference: how often it was seen, and when last."""
+
+
+def caller_key(trigger: Trigger) -> str:
+    """Give what a caller's presses are joined by.
+
+    A drill never joins an emergency; two callers who withhold their numbers are two callers.
+    """
+    number = trigger.msisdn
+    if number.is_withheld:
+        key = f"withheld:{trigger.reference}"
+    elif number.is_e164:
+        key = number.number
+    else:
+        key = f"raw:{number.number}"
+    return f"test:{key}" if trigger.test else key
+
+
+_INCIDENT = BulkInsert(
+    incident,
+    (
+        "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "state", "test",
+        "opened_at", "press_count", "last_press_at", "last_sequence",
+    ),
+)  # fmt: skip
+_PRESS = BulkInsert(
+    press,
+    (
+        "incident_id", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
+        "raw", "part_reference", "part_total", "part_number", "received_at", "joined", "seen", "last_seen_at",
+    ),
+)  # fmt: skip
+_OPEN_INCIDENTS = (
+    "SELECT caller, id, carrier, source, press_count, last_press_at, last_sequence, best_position FROM incident"
+    f" WHERE state <> '{CLOSED}' AND caller {{}}"
+)
+_SEEN = (
+    "SELECT incident_id, reference, seen, last_seen_at FROM {} JOIN press"
+    " ON press.incident_id = wanted.a AND press.reference = wanted.b"
+)
+_TAKEN = "SELECT id FROM incident WHERE id {}"
+
+
+class PressRecorder:
+    """The batch function behind `Intake`: give one instance to `Database.batch`, with `NewPress` items."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def __call__(self, connection: Connection, items: Sequence[NewPress]) -> list[Recorded]:
+        """Record the presses in order, each knowing those before it in the same group."""
+        callers = [caller_key(item.trigger) for item in items]
+        known = _open_incidents(connection, callers)
+        _load_seen(connection, known, callers, items)
+        free_id = _free_ids(
+            connection, [i.incident_id for i, c in zip(items, callers, strict=True) if c not in known]
+        )
+        group = _Group(self._rules)
+        recorded: list[Recorded] = []
+        for item, caller in zip(items, callers, strict=True):
+            found = known.get(caller)
+            if found is None:
+                known[caller], press_recorded = group.open_incident(item, caller, free_id(item.incident_id))
+            else:
+                press_recorded = group.join(item.trigger, found)
+            recorded.append(press_recorded)
+        group.write(connection)
+        return recorded
+
+
+class _Group:
+    """The rows that one group of presses causes."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._incidents: list[tuple[Any, ...]] = []
+        self._presses: list[tuple[Any, ...]] = []
+        self._deliveries: list[tuple[Any, ...]] = []
+        self._seen_again: list[tuple[int, int, str, str]] = []
+        self._changed: dict[str, _Open] = {}
+
+    def open_incident(self, item: NewPress, caller: str, incident_id: str) -> tuple[_Open, Recorded]:
+        trigger = item.trigger
+        received = to_us(trigger.received_at)
+        found = _Open(incident_id, trigger.carrier, trigger.source, 1, received, 1, None)
+        found.seen[trigger.reference] = (1, received)
+        self._incidents.append(
+            (
+                incident_id, caller, trigger.msisdn.number, trigger.msisdn.is_e164, trigger.carrier,
+                trigger.connector, trigger.source, trigger.destination, OPEN, trigger.test, received, 1, received, 1,
+            )
+        )  # fmt: skip
+        self._presses.append(_press_row(found, trigger, trigger.reference, received, JOIN_FIRST))
+        held = self._first_deliveries(item, incident_id, received)
+        return found, Recorded(Receipt(incident_id, JOIN_FIRST), held)
+
+    def join(self, trigger: Trigger, found: _Open) -> Recorded:
+        received = to_us(trigger.received_at)
+        reference = trigger.reference
+        seen, last_seen_at = found.seen.get(reference, (0, 0))
+        if seen:
+            found.seen[reference] = (seen + 1, received)
+            self._seen_again.append((seen + 1, received, found.id, reference))
+            window_s = self._rules.repeat_window_s.get(trigger.carrier, DEFAULT_REPEAT_WINDOW_S)
+            if abs(received - last_seen_at) <= seconds_to_us(window_s):
+                return Recorded(Receipt(found.id, JOIN_SEEN_AGAIN, is_duplicate=True))
+            # Too late for a redelivery: a new press with the same content, under a reference of its own. The
+            # first row goes on telling when the content was last seen.
+            reference = f"{reference}#{found.press_count + 1}"
+        else:
+            found.seen[reference] = (1, received)
+        joined = _reason(found, trigger)
+        found.press_count += 1
+        found.last_press_at = max(found.last_press_at, received)
+        self._changed[found.id] = found
+        self._presses.append(_press_row(found, trigger, reference, received, joined))
+        return Recorded(Receipt(found.id, joined))
+
+    def write(self, connection: Connection) -> None:
+        _INCIDENT.run(connection, self._incidents)
+        _PRESS.run(connection, self._presses)
+        DELIVERY.run(connection, self._deliveries)
+        mark = placeholder(connection.dialect.name)
+        if self._seen_again:
+            connection.exec_driver_sql(
+                f"UPDATE press SET seen = {mark}, last_seen_at = {mark}"
+                f" WHERE incident_id = {mark} AND reference = {mark}",
+                self._seen_again,
+            )
+        if self._changed:
+            changed = list(self._changed.values())
+            connection.exec_driver_sql(
+                f"UPDATE incident SET press_count = {mark}, last_press_at = {mark} WHERE id = {mark}",
+                [(f.press_count, f.last_press_at, f.id) for f in changed],
+            )
+            plan_updates(
+                connection,
+                self._rules.plan,
+                [
+                    News(f.id, f.carrier, f.last_sequence, f.last_press_at, f.press_count, f.best_position)
+                    for f in changed
+                ],
+            )
+
+    def _first_deliveries(self, item: NewPress, incident_id: str, received: int) -> tuple[Delivery, ...]:
+        held: list[Delivery] = []
+        trigger, lease = item.trigger, seconds_to_us(item.lease_until)
+        for route in self._rules.plan.reports(trigger.carrier):
+            is_held = lease > 0 and route.after_s == 0.0
+            self._deliveries.append(
+                (
+                    incident_id, route.channel, 1, ALERT, FIRST_PAYLOAD, PENDING, 0, received,
+                    received + seconds_to_us(route.after_s),
+                    self._rules.owner if is_held else None, lease if is_held else 0,
+                )
+            )  # fmt: skip
+            if is_held:
+                held.append(
+                    Delivery(
+                        incident_id,
+                        route.channel,
+                        1,
+                        ALERT,
+                        {"presses": 1},
+                        trigger.received_at,
+                        0,
+                        item.lease_until,
+                    )
+                )
+        for channel, kind in locating_channels(trigger.carrier):
+            self._deliveries.append(
+                (incident_id, channel, 0, kind, "{}", PENDING, 0, received, received, None, 0)
+            )
+        return tuple(held)
+
+
+def _open_incidents(connection: Connection, callers: Sequence[str]) -> dict[str, _Open]:
+    rows = select_in(connection, _OPEN_INCIDENTS, set(callers))
+    return {row[0]: _Open(*row[1:]) for row in rows}
+
+
+def _load_seen(
+    connection: Connection, known: dict[str, _Open], callers: Sequence[str], items: Sequence[NewPress]
+) -> None:
+    by_id = {found.id: found for found in known.values()}
+    pairs = [(known[c].id, i.trigger.reference) for c, i in zip(callers, items, strict=True) if c in known]
+    for incident_id, reference, seen, last_seen_at in select_pairs(connection, _SEEN, pairs):
+        by_id[incident_id].seen[reference] = (seen, last_seen_at)
+
+
+def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
+    """Give a function from a wanted incident id to one that no incident has.
+
+    An id is taken when the same caller sent the same content in the same hour and that incident was closed.
+    """
+    taken = {row[0] for row in select_in(connection, _TAKEN, wanted)}
+
+    def free(incident_id: str) -> str:
+        candidate = incident_id
+        for letter in (*ascii_lowercase, ""):
+            if candidate not in taken:
+                taken.add(candidate)
+                return candidate
+            candidate = f"{incident_id}{letter}" if letter else f"{incident_id}{len(taken)}"
+            if select_in(connection, _TAKEN, [candidate]):
+                taken.add(candidate)
+        return candidate
+
+    return free
+
+
+def _reason(found: _Open, trigger: Trigger) -> str:
+    if trigger.source != found.source:
+        return JOIN_OTHER_WAY
+    return JOIN_PART if trigger.part is not None else JOIN_REPEAT
+
+
+def _press_row(found: _Open, trigger: Trigger, reference: str, received: int, joined: str) -> tuple[Any, ...]:
+    part = trigger.part
+    return (
+        found.id, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
+        trigger.destination, storable(trigger.text), trigger.encoding, trigger.raw,
+        part.reference if part else None, part.total if part else None, part.number if part else None,
+        received, joined, 1, received,
+    )  # fmt: skip

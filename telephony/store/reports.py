@@ -1,0 +1,227 @@
+"""Which reports an incident owes to 112, and what each of them says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from telephony.domain.delivery import PENDING, UPDATE, Delivery
+from telephony.domain.plan import Plan
+from telephony.domain.position import Position
+from telephony.domain.report import EarlierReport, Report, report_id
+from telephony.domain.values import Msisdn
+from telephony.store.bulk import BulkInsert, placeholder, select_in
+from telephony.store.schema import delivery
+from telephony.store.times import from_us, seconds_to_us
+
+DELIVERY = BulkInsert(
+    delivery,
+    (
+        "incident_id", "channel", "sequence", "kind", "payload", "state", "attempts", "created_at", "due_at",
+        "lease_owner", "lease_until",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an incident has to tell: how many presses and which position (its number) 112 should know of."""
+
+    incident_id: str
+    carrier: str
+    last_sequence: int
+    at_us: int
+    presses: int
+    position: int | None
+    kind: str = UPDATE
+    close_reason: str | None = None
+
+    @property
+    def payload(self) -> str:
+        """The facts as the delivery keeps them."""
+        facts: dict[str, Any] = {"presses": self.presses}
+        if self.position is not None:
+            facts["position"] = self.position
+        if self.close_reason is not None:
+            facts["close_reason"] = self.close_reason
+        return json.dumps(facts, ensure_ascii=False)
+
+
+_LAST_REPORTS = (
+    "SELECT d.incident_id, d.kind, d.state, d.attempts FROM delivery d JOIN incident i"
+    " ON i.id = d.incident_id AND d.sequence = i.last_sequence WHERE i.id {}"
+)
+
+
+def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> None:
+    """Write down that 112 must hear the news.
+
+    Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
+    out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
+    every channel of its carrier. Call it once per transaction and incident.
+    """
+    foldable: dict[str, bool] = {}
+    for incident_id, kind, state, attempts in select_in(
+        connection, _LAST_REPORTS, [n.incident_id for n in news]
+    ):
+        untouched = kind == UPDATE and state == PENDING and attempts == 0
+        foldable[incident_id] = foldable.get(incident_id, True) and untouched
+    rows: list[tuple[Any, ...]] = []
+    folded: list[tuple[str, str, int]] = []
+    moved: list[tuple[int, str]] = []
+    for item in news:
+        if item.kind == UPDATE and foldable.get(item.incident_id):
+            folded.append((item.payload, item.incident_id, item.last_sequence))
+            continue
+        sequence = item.last_sequence + 1
+        moved.append((sequence, item.incident_id))
+        rows.extend(
+            (
+                item.incident_id, route.channel, sequence, item.kind, item.payload, PENDING, 0, item.at_us,
+                item.at_us + seconds_to_us(route.after_s), None, 0,
+            )
+            for route in plan.reports(item.carrier)
+        )  # fmt: skip
+    mark = placeholder(connection.dialect.name)
+    DELIVERY.run(connection, rows)
+    if folded:
+        connection.exec_driver_sql(
+            f"UPDATE delivery SET payload = {mark} WHERE incident_id = {mark} AND sequence = {mark}", folded
+        )
+    if moved:
+        connection.exec_driver_sql(f"UPDATE incident SET last_sequence = {mark} WHERE id = {mark}", moved)
+
+
+_INCIDENTS = (
+    "SELECT id, msisdn, is_e164, carrier, source, destination, opened_at, test FROM incident WHERE id {}"
+)
+NEWEST_PRESSES = 40
+"""Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
+
+_PRESS_COLUMNS = (
+    "SELECT incident_id, number, text, received_at, part_reference, part_total, part_number FROM press"
+)
+_FIRST_PRESSES = (
+    f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_id {{}} ORDER BY incident_id, number"
+)
+_SOME_PRESSES = (
+    f"{_PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_id = {{0}} ORDER BY number"
+)
+_POSITIONS = (
+    "SELECT incident_id, number, latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at"
+    " FROM position WHERE became_best AND incident_id {}"
+)
+_REPORTS = (
+    "SELECT DISTINCT incident_id, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_id {}"
+    " ORDER BY incident_id, sequence"
+)
+
+
+def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report]:
+    """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same."""
+    ids = {item.incident_id for item in deliveries}
+    incidents = {row[0]: row for row in select_in(connection, _INCIDENTS, ids)}
+    presses: dict[str, list[Any]] = {}
+    for row in select_in(connection, _FIRST_PRESSES, ids):
+        presses.setdefault(row[0], []).append(row)
+    positions = {(row[0], row[1]): row for row in select_in(connection, _POSITIONS, ids)}
+    reports: dict[str, list[Any]] = {}
+    for row in select_in(connection, _REPORTS, ids):
+        reports.setdefault(row[0], []).append(row)
+    return [
+        _report(
+            item,
+            incidents[item.incident_id],
+            _presses_of(connection, item, presses[item.incident_id]),
+            positions.get((item.incident_id, item.payload.get("position", 0))),
+            reports[item.incident_id],
+        )
+        for item in deliveries
+    ]
+
+
+def _presses_of(connection: Connection, item: Delivery, first: Sequence[Any]) -> Sequence[Any]:
+    count = item.payload["presses"]
+    if count <= NEWEST_PRESSES:
+        return first[:count]
+    mark = placeholder(connection.dialect.name)
+    bounds = (count - NEWEST_PRESSES, count, item.incident_id)
+    return connection.exec_driver_sql(_SOME_PRESSES.format(mark), bounds).fetchall()
+
+
+def _report(
+    item: Delivery, incident: Any, presses: Sequence[Any], position: Any, reports: Sequence[Any]
+) -> Report:
+    return Report(
+        report_id=report_id(item.incident_id, item.sequence),
+        kind=item.kind,
+        incident_id=item.incident_id,
+        sequence=item.sequence,
+        earlier=tuple(
+            EarlierReport(report_id(item.incident_id, sequence), from_us(created_at))
+            for _, sequence, created_at in reports
+            if sequence < item.sequence
+        ),
+        sent_at=item.created_at,
+        test=bool(incident.test),
+        msisdn=Msisdn(incident.msisdn, is_e164=bool(incident.is_e164)),
+        carrier=incident.carrier,
+        source=incident.source,
+        destination=incident.destination,
+        opened_at=from_us(incident.opened_at),
+        press_count=item.payload["presses"],
+        last_press_at=from_us(max(row.received_at for row in presses)),
+        texts=joined_texts(presses),
+        position=None if position is None else position_of(position),
+        close_reason=item.payload.get("close_reason"),
+    )
+
+
+def position_of(row: Any) -> Position:
+    """Give the domain's position of a row of the position table."""
+    return Position(
+        row.latitude,
+        row.longitude,
+        row.uncertainty_m,
+        row.confidence,
+        row.method,
+        row.source,
+        from_us(row.fixed_at),
+        from_us(row.received_at),
+    )
+
+
+LONGEST_TEXTS = 20
+"""Texts in one report: somebody who texts a hundred times has said what there is to say in the last twenty."""
+
+
+def joined_texts(presses: Sequence[Any]) -> tuple[str, ...]:
+    """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
+
+    A part that has not come is shown as ``…``.
+    """
+    texts: list[str] = []
+    long: dict[tuple[int, int], dict[int, str]] = {}
+    places: dict[tuple[int, int], int] = {}
+    for row in presses:
+        if row.part_total is None:
+            if row.text:
+                texts.append(row.text)
+            continue
+        key = (row.part_reference, row.part_total)
+        if key not in long:
+            long[key] = {}
+            places[key] = len(texts)
+            texts.append("")
+        long[key][row.part_number] = row.text or ""
+        texts[places[key]] = "".join(long[key].get(n, "…") for n in range(1, key[1] + 1))
+    return tuple(texts[-LONGEST_TEXTS:])
+
+
+def storable(text: str | None) -> str | None:
+    """Give the text as both databases keep it: PostgreSQL has no NUL in text, so its picture stands for it."""
+    return text if text is None or "\x00" not in text else text.replace("\x00", "\u2400")

@@ -1,0 +1,130 @@
+"""The tables. Times are microseconds since 1970 UTC; see `telephony.store.times`.
+
+Keys are natural wherever one exists: a press is its incident and the sender's reference, a delivery is its
+incident, channel and sequence. That makes a redelivery and a repeated report collide by themselves, and saves
+an index per table on the way of a press.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("caller", Text, nullable=False),  # what presses are joined by: the number, or what stands for it
+    Column("msisdn", Text, nullable=False),
+    Column("is_e164", Boolean, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("test", Boolean, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("press_count", Integer, nullable=False),
+    Column("last_press_at", BigInteger, nullable=False),
+    Column("last_sequence", Integer, nullable=False),  # of the newest report
+    Column("position_count", Integer, nullable=False, server_default="0"),
+    Column("best_position", Integer),  # its number in the position table
+    Column("closed_at", BigInteger),
+    Column("close_reason", Text),
+)
+Index(
+    "one_open_incident_per_caller",
+    incident.c.caller,
+    unique=True,
+    sqlite_where=text("state <> 'closed'"),
+    postgresql_where=text("state <> 'closed'"),
+)
+
+press = Table(
+    "press",
+    metadata,
+    Column("incident_id", String(40), primary_key=True),
+    Column("reference", String(80), primary_key=True),
+    Column("number", Integer, nullable=False),  # 1, 2, 3 … within the incident
+    Column("source", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("text", Text),
+    Column("encoding", Text),
+    Column("raw", LargeBinary),
+    Column("part_reference", Integer),
+    Column("part_total", Integer),
+    Column("part_number", Integer),
+    Column("received_at", BigInteger, nullable=False),
+    Column("joined", Text, nullable=False),  # the recorded reason
+    Column("seen", Integer, nullable=False),  # how often the sender delivered it
+    Column("last_seen_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+position = Table(
+    "position",
+    metadata,
+    Column("incident_id", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("latitude", Float, nullable=False),
+    Column("longitude", Float, nullable=False),
+    Column("uncertainty_m", Float),
+    Column("confidence", Float),
+    Column("method", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("fixed_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("became_best", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+last_position = Table(
+    "last_position",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("incident_id", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("incident_id", String(40), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("last_error", Text),
+    sqlite_with_rowid=False,
+)
+Index(
+    "delivery_due",
+    delivery.c.channel,
+    delivery.c.due_at,
+    sqlite_where=text("state = 'pending'"),
+    postgresql_where=text("state = 'pending'"),
+)
