@@ -31,6 +31,7 @@ RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 class Delivery:
     """Something that must leave the house; known by its incident, channel and sequence.
 
+    ``incident_key`` is the store's own number of the incident, ``incident_id`` the name that people know.
     ``channel`` names the configured way out. ``sequence`` numbers the reports of one incident from 1 and is the
     same for a report on its first and on its fallback channel; it is 0 for what is no report. ``payload`` holds
     the facts that were fixed when the row was written, so that every attempt sends the same content.
@@ -38,6 +39,7 @@ class Delivery:
     facts were, and saves a read; it is what the store would give.
     """
 
+    incident_key: int
     incident_id: str
     channel: str
     sequence: int

@@ -65,14 +65,14 @@ class LocateChannel:
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Ask once, keep what comes; 112 hears of it when it is better than what it knows."""
-        known = await self._database.read(whereabouts, delivery.incident_id)
+        known = await self._database.read(whereabouts, delivery.incident_key)
         if known is None or not known.is_open:
             return Delivered("the incident is closed")
         if delivery.kind == LOCATE:
-            return await self._locate_now(delivery, known)
+            return await self._locate_now(known)
         return await self._track(known)
 
-    async def _locate_now(self, delivery: Delivery, known: Whereabouts) -> Outcome:
+    async def _locate_now(self, known: Whereabouts) -> Outcome:
         if known.best is not None and known.best.source != "last-known":
             return Delivered("located meanwhile")
         found = await self._ask(known, FAST)
@@ -115,7 +115,7 @@ class LocateChannel:
         return found
 
     async def _record(self, known: Whereabouts, found: Position) -> None:
-        became_best = await self._database.transact(record_position, self._plan, known.incident_id, found)
+        became_best = await self._database.transact(record_position, self._plan, known.incident_key, found)
         log.info(
             "located", incident=known.incident_id, carrier=self._carrier, source=found.source, method=found.method,
             uncertainty_m=found.uncertainty_m, became_best=became_best,

@@ -62,13 +62,15 @@ class Story:
 
 _TOLD = (
     select(func.min(delivery.c.settled_at))
-    .where(delivery.c.incident_id == incident.c.id, delivery.c.sequence == 1, delivery.c.state == "delivered")
+    .where(
+        delivery.c.incident_key == incident.c.key, delivery.c.sequence == 1, delivery.c.state == "delivered"
+    )
     .scalar_subquery()
     .label("told_at")
 )
 _LOCATED = (
     select(func.min(position.c.received_at))
-    .where(position.c.incident_id == incident.c.id)
+    .where(position.c.incident_key == incident.c.key)
     .scalar_subquery()
     .label("located_at")
 )
@@ -112,11 +114,11 @@ def story(connection: Connection, incident_id: str) -> Story | None:
     if row is None:
         return None
     deliveries = connection.execute(
-        select(delivery).where(delivery.c.incident_id == incident_id).order_by(delivery.c.sequence)
+        select(delivery).where(delivery.c.incident_key == row.key).order_by(delivery.c.sequence)
     ).all()
     lines = [
-        *_press_lines(connection, incident_id),
-        *_position_lines(connection, incident_id),
+        *_press_lines(connection, row.key),
+        *_position_lines(connection, row.key),
         *(line for item in deliveries for line in _delivery_lines(item)),
     ]
     if row.closed_at is not None:
@@ -126,8 +128,8 @@ def story(connection: Connection, incident_id: str) -> Story | None:
     return Story(_row(row), tuple(lines), owed)
 
 
-def _press_lines(connection: Connection, incident_id: str) -> list[StoryLine]:
-    rows = connection.execute(select(press).where(press.c.incident_id == incident_id)).all()
+def _press_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(select(press).where(press.c.incident_key == incident_key)).all()
     lines = []
     for row in rows:
         facts = {
@@ -147,8 +149,8 @@ def _press_lines(connection: Connection, incident_id: str) -> list[StoryLine]:
     return lines
 
 
-def _position_lines(connection: Connection, incident_id: str) -> list[StoryLine]:
-    rows = connection.execute(select(position).where(position.c.incident_id == incident_id)).all()
+def _position_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(select(position).where(position.c.incident_key == incident_key)).all()
     return [
         StoryLine(
             from_us(row.received_at),
@@ -197,18 +199,18 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
     )
     if changed.rowcount == 0:
         return False
+    row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()
     connection.execute(
         update(delivery)
         .where(
-            delivery.c.incident_id == incident_id,
+            delivery.c.incident_key == row.key,
             delivery.c.kind.in_([LOCATE, TRACK]),
             delivery.c.state == PENDING,
         )
         .values(state=SUPERSEDED, settled_at=to_us(now), lease_until=0)
     )
-    row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()
     news = News(
-        row.id,
+        row.key,
         row.carrier,
         row.last_sequence,
         to_us(now),

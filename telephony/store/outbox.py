@@ -25,7 +25,7 @@ from telephony.domain.delivery import (
     Rejected,
     retry_delay_s,
 )
-from telephony.store.bulk import placeholder
+from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.reports import load_reports
 from telephony.store.times import from_us, seconds_to_us
 
@@ -53,27 +53,30 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     mark = placeholder(dialect)
     skip = "" if dialect == "sqlite" else " FOR UPDATE OF d SKIP LOCKED"
     now = seconds_to_us(wanted.now)
-    rows = connection.exec_driver_sql(
-        "SELECT d.incident_id, d.sequence, d.kind, d.payload, d.created_at, d.attempts FROM delivery d"
+    rows = execute(
+        connection,
+        "SELECT d.incident_key, i.id, d.sequence, d.kind, d.payload, d.created_at, d.attempts"
+        " FROM delivery d JOIN incident i ON i.key = d.incident_key"
         f" WHERE d.channel = {mark} AND d.state = '{PENDING}' AND d.due_at <= {mark} AND d.lease_until <= {mark}"
-        f" AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_id = d.incident_id AND e.channel = d.channel"
+        f" AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_key = d.incident_key AND e.channel = d.channel"
         f" AND e.sequence < d.sequence AND e.state = '{PENDING}')"
         f" ORDER BY d.due_at LIMIT {mark}{skip}",
         (wanted.channel, now, now, wanted.limit),
     ).fetchall()
     if not rows:
         return []
-    connection.exec_driver_sql(
+    execute_many(
+        connection,
         f"UPDATE delivery SET attempts = attempts + 1, lease_owner = {mark}, lease_until = {mark}"
-        f" WHERE incident_id = {mark} AND channel = {mark} AND sequence = {mark}",
-        [(wanted.owner, seconds_to_us(wanted.lease_until), row[0], wanted.channel, row[1]) for row in rows],
+        f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark}",
+        [(wanted.owner, seconds_to_us(wanted.lease_until), row[0], wanted.channel, row[2]) for row in rows],
     )
     claimed = [
         Delivery(
-            incident_id, wanted.channel, sequence, kind, json.loads(payload), from_us(created_at), attempts + 1,
+            key, incident_id, wanted.channel, sequence, kind, json.loads(payload), from_us(created_at), attempts + 1,
             wanted.lease_until,
         )
-        for incident_id, sequence, kind, payload, created_at, attempts in rows
+        for key, incident_id, sequence, kind, payload, created_at, attempts in rows
     ]  # fmt: skip
     with_report = [item for item in claimed if item.sequence > 0]
     reports = dict(zip(map(id, with_report), load_reports(connection, with_report), strict=True))
@@ -100,12 +103,12 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     delivered: list[tuple[Any, ...]] = []
     for item in settlements:
         delivery, outcome, at = item.delivery, item.outcome, seconds_to_us(item.at)
-        key = (delivery.incident_id, delivery.channel, delivery.sequence)
+        key = (delivery.incident_key, delivery.channel, delivery.sequence)
         attempts = max(delivery.attempts, 1)
         if isinstance(outcome, Delivered):
             ended.append((DELIVERED, attempts, at, outcome.detail[:LONGEST_ERROR] or None, *key))
             if delivery.sequence > 0:
-                delivered.append((at, delivery.incident_id, delivery.sequence, delivery.channel))
+                delivered.append((at, delivery.incident_key, delivery.sequence, delivery.channel))
         elif isinstance(outcome, Rejected):
             ended.append((REJECTED, attempts, at, outcome.reason[:LONGEST_ERROR], *key))
         elif isinstance(outcome, Again):
@@ -115,23 +118,26 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
             later.append((at + seconds_to_us(wait_s), attempts, outcome.reason[:LONGEST_ERROR], *key))
-    where = f" WHERE incident_id = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
+    where = f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
     if ended:
-        connection.exec_driver_sql(
+        execute_many(
+            connection,
             f"UPDATE delivery SET state = {mark}, attempts = {mark}, settled_at = {mark}, last_error = {mark},"
             f" lease_until = 0{where}",
             ended,
         )
     if later:
-        connection.exec_driver_sql(
+        execute_many(
+            connection,
             f"UPDATE delivery SET due_at = {mark}, attempts = {mark}, last_error = {mark}, lease_until = 0{where}",
             later,
         )
     if delivered:
         # Only channels that were to wait stand in for another; two channels of equal rank are both told.
-        connection.exec_driver_sql(
+        execute_many(
+            connection,
             f"UPDATE delivery SET state = '{SUPERSEDED}', settled_at = {mark}, lease_until = 0"
-            f" WHERE incident_id = {mark} AND sequence = {mark} AND channel <> {mark} AND state = '{PENDING}'"
+            f" WHERE incident_key = {mark} AND sequence = {mark} AND channel <> {mark} AND state = '{PENDING}'"
             " AND due_at > created_at AND attempts = 0",
             delivered,
         )

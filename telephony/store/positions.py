@@ -20,6 +20,7 @@ from telephony.store.times import to_us
 class Whereabouts:
     """What a location errand needs to know of its incident; times in microseconds since 1970."""
 
+    incident_key: int
     incident_id: str
     msisdn: Msisdn
     carrier: str
@@ -30,45 +31,46 @@ class Whereabouts:
     """The newest position of an earlier incident of the same caller."""
 
 
-def whereabouts(connection: Connection, incident_id: str) -> Whereabouts | None:
+def whereabouts(connection: Connection, incident_key: int) -> Whereabouts | None:
     """Read what is known of where the caller is; None when there is no such incident."""
-    row = connection.execute(select(incident).where(incident.c.id == incident_id)).one_or_none()
+    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one_or_none()
     if row is None:
         return None
     last = connection.execute(
         select(position)
         .join(
             last_position,
-            (last_position.c.incident_id == position.c.incident_id)
+            (last_position.c.incident_key == position.c.incident_key)
             & (last_position.c.number == position.c.number),
         )
-        .where(last_position.c.caller == row.caller, last_position.c.incident_id != incident_id)
+        .where(last_position.c.caller == row.caller, last_position.c.incident_key != incident_key)
     ).one_or_none()
     return Whereabouts(
-        incident_id,
+        row.key,
+        row.id,
         Msisdn(row.msisdn, is_e164=row.is_e164),
         row.carrier,
         row.state != CLOSED,
         row.opened_at,
-        _position(connection, incident_id, row.best_position),
+        _position(connection, incident_key, row.best_position),
         None if last is None else position_of(last),
     )
 
 
-def record_position(connection: Connection, plan: Plan, incident_id: str, found: Position) -> bool:
+def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> bool:
     """Keep a position; where it is better than what 112 knows, write down the update that tells so.
 
     Gives whether it became the best. A closed incident takes no more positions.
     """
-    row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()
+    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
     if row.state == CLOSED:
         return False
-    best = _position(connection, incident_id, row.best_position)
+    best = _position(connection, incident_key, row.best_position)
     became_best = is_better(found, best, found.received_at)
     number = row.position_count + 1
     connection.execute(
         insert(position).values(
-            incident_id=incident_id,
+            incident_key=incident_key,
             number=number,
             latitude=found.latitude,
             longitude=found.longitude,
@@ -84,29 +86,31 @@ def record_position(connection: Connection, plan: Plan, incident_id: str, found:
     changes: dict[str, Any] = {"position_count": number}
     if became_best:
         changes["best_position"] = number
-        _remember(connection, row.caller, incident_id, number)
-        news = News(row.id, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count, number)
+        _remember(connection, row.caller, incident_key, number)
+        news = News(
+            row.key, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count, number
+        )
         plan_updates(connection, plan, [news])
-    connection.execute(update(incident).where(incident.c.id == incident_id).values(**changes))
+    connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
     return became_best
 
 
-def _position(connection: Connection, incident_id: str, number: int | None) -> Position | None:
+def _position(connection: Connection, incident_key: int, number: int | None) -> Position | None:
     if number is None:
         return None
     row = connection.execute(
-        select(position).where(position.c.incident_id == incident_id, position.c.number == number)
+        select(position).where(position.c.incident_key == incident_key, position.c.number == number)
     ).one()
     return position_of(row)
 
 
-def _remember(connection: Connection, caller: str, incident_id: str, number: int) -> None:
+def _remember(connection: Connection, caller: str, incident_key: int, number: int) -> None:
     changed = connection.execute(
         update(last_position)
         .where(last_position.c.caller == caller)
-        .values(incident_id=incident_id, number=number)
+        .values(incident_key=incident_key, number=number)
     )
     if changed.rowcount == 0:
         connection.execute(
-            insert(last_position).values(caller=caller, incident_id=incident_id, number=number)
+            insert(last_position).values(caller=caller, incident_key=incident_key, number=number)
         )

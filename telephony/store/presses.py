@@ -27,7 +27,7 @@ from telephony.domain.incident import (
 )
 from telephony.domain.plan import Plan, locating_channels
 from telephony.domain.trigger import Trigger
-from telephony.store.bulk import BulkInsert, placeholder, select_in, select_pairs
+from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in, select_pairs
 from telephony.store.reports import DELIVERY, News, plan_updates, storable
 from telephony.store.schema import incident, press
 from telephony.store.times import seconds_to_us, to_us
@@ -65,15 +65,19 @@ class Rules:
     owner: str
     repeat_window_s: Mapping[str, float]
     """By carrier: the same reference within this time is a redelivery, later a new press."""
+    node: int = 0
+    """This daemon's number, 0 to 255, drawn at start: keeps the keys of two daemons apart."""
 
 
 DEFAULT_REPEAT_WINDOW_S = 600.0
+NODE_BITS = 8
 
 
 @dataclass(slots=True)
 class _Open:
     """An open incident while a group of presses is recorded."""
 
+    key: int
     id: str
     carrier: str
     source: str
@@ -104,24 +108,24 @@ def caller_key(trigger: Trigger) -> str:
 _INCIDENT = BulkInsert(
     incident,
     (
-        "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "state", "test",
+        "key", "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "state", "test",
         "opened_at", "press_count", "last_press_at", "last_sequence",
     ),
 )  # fmt: skip
 _PRESS = BulkInsert(
     press,
     (
-        "incident_id", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
+        "incident_key", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
         "raw", "part_reference", "part_total", "part_number", "received_at", "joined", "seen", "last_seen_at",
     ),
 )  # fmt: skip
 _OPEN_INCIDENTS = (
-    "SELECT caller, id, carrier, source, press_count, last_press_at, last_sequence, best_position FROM incident"
+    "SELECT caller, key, id, carrier, source, press_count, last_press_at, last_sequence, best_position FROM incident"
     f" WHERE state <> '{CLOSED}' AND caller {{}}"
 )
 _SEEN = (
-    "SELECT incident_id, reference, seen, last_seen_at FROM {} JOIN press"
-    " ON press.incident_id = wanted.a AND press.reference = wanted.b"
+    "SELECT incident_key, reference, seen, last_seen_at FROM {} JOIN press"
+    " ON press.incident_key = wanted.a AND press.reference = wanted.b"
 )
 _TAKEN = "SELECT id FROM incident WHERE id {}"
 
@@ -131,6 +135,13 @@ class PressRecorder:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._last_key = 0
+
+    def _next_key(self, trigger: Trigger) -> int:
+        """Give a key that grows with time, and that no other daemon gives: microseconds and the daemon's number."""
+        key = to_us(trigger.received_at) << NODE_BITS | self._rules.node
+        self._last_key = max(self._last_key + (1 << NODE_BITS), key)
+        return self._last_key
 
     def __call__(self, connection: Connection, items: Sequence[NewPress]) -> list[Recorded]:
         """Record the presses in order, each knowing those before it in the same group."""
@@ -145,7 +156,8 @@ class PressRecorder:
         for item, caller in zip(items, callers, strict=True):
             found = known.get(caller)
             if found is None:
-                known[caller], press_recorded = group.open_incident(item, caller, free_id(item.incident_id))
+                names = (self._next_key(item.trigger), free_id(item.incident_id))
+                known[caller], press_recorded = group.open_incident(item, caller, *names)
             else:
                 press_recorded = group.join(item.trigger, found)
             recorded.append(press_recorded)
@@ -161,22 +173,24 @@ class _Group:
         self._incidents: list[tuple[Any, ...]] = []
         self._presses: list[tuple[Any, ...]] = []
         self._deliveries: list[tuple[Any, ...]] = []
-        self._seen_again: list[tuple[int, int, str, str]] = []
+        self._seen_again: list[tuple[int, int, int, str]] = []
         self._changed: dict[str, _Open] = {}
 
-    def open_incident(self, item: NewPress, caller: str, incident_id: str) -> tuple[_Open, Recorded]:
+    def open_incident(
+        self, item: NewPress, caller: str, key: int, incident_id: str
+    ) -> tuple[_Open, Recorded]:
         trigger = item.trigger
         received = to_us(trigger.received_at)
-        found = _Open(incident_id, trigger.carrier, trigger.source, 1, received, 1, None)
+        found = _Open(key, incident_id, trigger.carrier, trigger.source, 1, received, 1, None)
         found.seen[trigger.reference] = (1, received)
         self._incidents.append(
             (
-                incident_id, caller, trigger.msisdn.number, trigger.msisdn.is_e164, trigger.carrier,
+                key, incident_id, caller, trigger.msisdn.number, trigger.msisdn.is_e164, trigger.carrier,
                 trigger.connector, trigger.source, trigger.destination, OPEN, trigger.test, received, 1, received, 1,
             )
         )  # fmt: skip
         self._presses.append(_press_row(found, trigger, trigger.reference, received, JOIN_FIRST))
-        held = self._first_deliveries(item, incident_id, received)
+        held = self._first_deliveries(item, key, incident_id, received)
         return found, Recorded(Receipt(incident_id, JOIN_FIRST), held)
 
     def join(self, trigger: Trigger, found: _Open) -> Recorded:
@@ -185,7 +199,7 @@ class _Group:
         seen, last_seen_at = found.seen.get(reference, (0, 0))
         if seen:
             found.seen[reference] = (seen + 1, received)
-            self._seen_again.append((seen + 1, received, found.id, reference))
+            self._seen_again.append((seen + 1, received, found.key, reference))
             window_s = self._rules.repeat_window_s.get(trigger.carrier, DEFAULT_REPEAT_WINDOW_S)
             if abs(received - last_seen_at) <= seconds_to_us(window_s):
                 return Recorded(Receipt(found.id, JOIN_SEEN_AGAIN, is_duplicate=True))
@@ -207,34 +221,38 @@ class _Group:
         DELIVERY.run(connection, self._deliveries)
         mark = placeholder(connection.dialect.name)
         if self._seen_again:
-            connection.exec_driver_sql(
+            execute_many(
+                connection,
                 f"UPDATE press SET seen = {mark}, last_seen_at = {mark}"
-                f" WHERE incident_id = {mark} AND reference = {mark}",
+                f" WHERE incident_key = {mark} AND reference = {mark}",
                 self._seen_again,
             )
         if self._changed:
             changed = list(self._changed.values())
-            connection.exec_driver_sql(
-                f"UPDATE incident SET press_count = {mark}, last_press_at = {mark} WHERE id = {mark}",
-                [(f.press_count, f.last_press_at, f.id) for f in changed],
+            execute_many(
+                connection,
+                f"UPDATE incident SET press_count = {mark}, last_press_at = {mark} WHERE key = {mark}",
+                [(f.press_count, f.last_press_at, f.key) for f in changed],
             )
             plan_updates(
                 connection,
                 self._rules.plan,
                 [
-                    News(f.id, f.carrier, f.last_sequence, f.last_press_at, f.press_count, f.best_position)
+                    News(f.key, f.carrier, f.last_sequence, f.last_press_at, f.press_count, f.best_position)
                     for f in changed
                 ],
             )
 
-    def _first_deliveries(self, item: NewPress, incident_id: str, received: int) -> tuple[Delivery, ...]:
+    def _first_deliveries(
+        self, item: NewPress, key: int, incident_id: str, received: int
+    ) -> tuple[Delivery, ...]:
         held: list[Delivery] = []
         trigger, lease = item.trigger, seconds_to_us(item.lease_until)
         for route in self._rules.plan.reports(trigger.carrier):
             is_held = lease > 0 and route.after_s == 0.0
             self._deliveries.append(
                 (
-                    incident_id, route.channel, 1, ALERT, FIRST_PAYLOAD, PENDING, 0, received,
+                    key, route.channel, 1, ALERT, FIRST_PAYLOAD, PENDING, 0, received,
                     received + seconds_to_us(route.after_s),
                     self._rules.owner if is_held else None, lease if is_held else 0,
                 )
@@ -242,6 +260,7 @@ class _Group:
             if is_held:
                 held.append(
                     Delivery(
+                        key,
                         incident_id,
                         route.channel,
                         1,
@@ -253,9 +272,7 @@ class _Group:
                     )
                 )
         for channel, kind in locating_channels(trigger.carrier):
-            self._deliveries.append(
-                (incident_id, channel, 0, kind, "{}", PENDING, 0, received, received, None, 0)
-            )
+            self._deliveries.append((key, channel, 0, kind, "{}", PENDING, 0, received, received, None, 0))
         return tuple(held)
 
 
@@ -267,10 +284,10 @@ def _open_incidents(connection: Connection, callers: Sequence[str]) -> dict[str,
 def _load_seen(
     connection: Connection, known: dict[str, _Open], callers: Sequence[str], items: Sequence[NewPress]
 ) -> None:
-    by_id = {found.id: found for found in known.values()}
-    pairs = [(known[c].id, i.trigger.reference) for c, i in zip(callers, items, strict=True) if c in known]
-    for incident_id, reference, seen, last_seen_at in select_pairs(connection, _SEEN, pairs):
-        by_id[incident_id].seen[reference] = (seen, last_seen_at)
+    by_key = {found.key: found for found in known.values()}
+    pairs = [(known[c].key, i.trigger.reference) for c, i in zip(callers, items, strict=True) if c in known]
+    for key, reference, seen, last_seen_at in select_pairs(connection, _SEEN, pairs):
+        by_key[key].seen[reference] = (seen, last_seen_at)
 
 
 def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
@@ -303,7 +320,7 @@ def _reason(found: _Open, trigger: Trigger) -> str:
 def _press_row(found: _Open, trigger: Trigger, reference: str, received: int, joined: str) -> tuple[Any, ...]:
     part = trigger.part
     return (
-        found.id, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
+        found.key, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
         trigger.destination, storable(trigger.text), trigger.encoding, trigger.raw,
         part.reference if part else None, part.total if part else None, part.number if part else None,
         received, joined, 1, received,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -14,14 +14,14 @@ from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
-from telephony.store.bulk import BulkInsert, placeholder, select_in
+from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
 from telephony.store.schema import delivery
 from telephony.store.times import from_us, seconds_to_us
 
 DELIVERY = BulkInsert(
     delivery,
     (
-        "incident_id", "channel", "sequence", "kind", "payload", "state", "attempts", "created_at", "due_at",
+        "incident_key", "channel", "sequence", "kind", "payload", "state", "attempts", "created_at", "due_at",
         "lease_owner", "lease_until",
     ),
 )  # fmt: skip
@@ -31,7 +31,7 @@ DELIVERY = BulkInsert(
 class News:
     """What an incident has to tell: how many presses and which position (its number) 112 should know of."""
 
-    incident_id: str
+    incident_key: int
     carrier: str
     last_sequence: int
     at_us: int
@@ -52,8 +52,8 @@ class News:
 
 
 _LAST_REPORTS = (
-    "SELECT d.incident_id, d.kind, d.state, d.attempts FROM delivery d JOIN incident i"
-    " ON i.id = d.incident_id AND d.sequence = i.last_sequence WHERE i.id {}"
+    "SELECT d.incident_key, d.kind, d.state, d.attempts FROM delivery d JOIN incident i"
+    " ON i.key = d.incident_key AND d.sequence = i.last_sequence WHERE i.key {}"
 )
 
 
@@ -64,24 +64,22 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
     every channel of its carrier. Call it once per transaction and incident.
     """
-    foldable: dict[str, bool] = {}
-    for incident_id, kind, state, attempts in select_in(
-        connection, _LAST_REPORTS, [n.incident_id for n in news]
-    ):
+    foldable: dict[int, bool] = {}
+    for key, kind, state, attempts in select_in(connection, _LAST_REPORTS, [n.incident_key for n in news]):
         untouched = kind == UPDATE and state == PENDING and attempts == 0
-        foldable[incident_id] = foldable.get(incident_id, True) and untouched
+        foldable[key] = foldable.get(key, True) and untouched
     rows: list[tuple[Any, ...]] = []
-    folded: list[tuple[str, str, int]] = []
-    moved: list[tuple[int, str]] = []
+    folded: list[tuple[str, int, int]] = []
+    moved: list[tuple[int, int]] = []
     for item in news:
-        if item.kind == UPDATE and foldable.get(item.incident_id):
-            folded.append((item.payload, item.incident_id, item.last_sequence))
+        if item.kind == UPDATE and foldable.get(item.incident_key):
+            folded.append((item.payload, item.incident_key, item.last_sequence))
             continue
         sequence = item.last_sequence + 1
-        moved.append((sequence, item.incident_id))
+        moved.append((sequence, item.incident_key))
         rows.extend(
             (
-                item.incident_id, route.channel, sequence, item.kind, item.payload, PENDING, 0, item.at_us,
+                item.incident_key, route.channel, sequence, item.kind, item.payload, PENDING, 0, item.at_us,
                 item.at_us + seconds_to_us(route.after_s), None, 0,
             )
             for route in plan.reports(item.carrier)
@@ -89,72 +87,112 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
     mark = placeholder(connection.dialect.name)
     DELIVERY.run(connection, rows)
     if folded:
-        connection.exec_driver_sql(
-            f"UPDATE delivery SET payload = {mark} WHERE incident_id = {mark} AND sequence = {mark}", folded
+        execute_many(
+            connection,
+            f"UPDATE delivery SET payload = {mark} WHERE incident_key = {mark} AND sequence = {mark}",
+            folded,
         )
     if moved:
-        connection.exec_driver_sql(f"UPDATE incident SET last_sequence = {mark} WHERE id = {mark}", moved)
+        execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
+
+
+class _IncidentRow(NamedTuple):
+    key: int
+    msisdn: str
+    is_e164: bool
+    carrier: str
+    source: str
+    destination: str
+    opened_at: int
+    test: bool
+
+
+class _PressRow(NamedTuple):
+    incident_key: int
+    number: int
+    text: str | None
+    received_at: int
+    part_reference: int | None
+    part_total: int | None
+    part_number: int | None
+
+
+class _PositionRow(NamedTuple):
+    incident_key: int
+    number: int
+    latitude: float
+    longitude: float
+    uncertainty_m: float | None
+    confidence: float | None
+    method: str
+    source: str
+    fixed_at: int
+    received_at: int
 
 
 _INCIDENTS = (
-    "SELECT id, msisdn, is_e164, carrier, source, destination, opened_at, test FROM incident WHERE id {}"
+    "SELECT key, msisdn, is_e164, carrier, source, destination, opened_at, test FROM incident WHERE key {}"
 )
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
 _PRESS_COLUMNS = (
-    "SELECT incident_id, number, text, received_at, part_reference, part_total, part_number FROM press"
+    "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number FROM press"
 )
 _FIRST_PRESSES = (
-    f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_id {{}} ORDER BY incident_id, number"
+    f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
 _SOME_PRESSES = (
-    f"{_PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_id = {{0}} ORDER BY number"
+    f"{_PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_key = {{0}} ORDER BY number"
 )
 _POSITIONS = (
-    "SELECT incident_id, number, latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at"
-    " FROM position WHERE became_best AND incident_id {}"
+    "SELECT incident_key, number, latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at"
+    " FROM position WHERE became_best AND incident_key {}"
 )
 _REPORTS = (
-    "SELECT DISTINCT incident_id, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_id {}"
-    " ORDER BY incident_id, sequence"
+    "SELECT DISTINCT incident_key, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_key {}"
+    " ORDER BY incident_key, sequence"
 )
 
 
 def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report]:
     """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same."""
-    ids = {item.incident_id for item in deliveries}
-    incidents = {row[0]: row for row in select_in(connection, _INCIDENTS, ids)}
-    presses: dict[str, list[Any]] = {}
-    for row in select_in(connection, _FIRST_PRESSES, ids):
-        presses.setdefault(row[0], []).append(row)
-    positions = {(row[0], row[1]): row for row in select_in(connection, _POSITIONS, ids)}
-    reports: dict[str, list[Any]] = {}
-    for row in select_in(connection, _REPORTS, ids):
+    keys = {item.incident_key for item in deliveries}
+    incidents = {row[0]: _IncidentRow(*row) for row in select_in(connection, _INCIDENTS, keys)}
+    presses: dict[int, list[_PressRow]] = {}
+    for row in select_in(connection, _FIRST_PRESSES, keys):
+        presses.setdefault(row[0], []).append(_PressRow(*row))
+    positions = {(row[0], row[1]): _PositionRow(*row) for row in select_in(connection, _POSITIONS, keys)}
+    reports: dict[int, list[tuple[int, int, int]]] = {}
+    for row in select_in(connection, _REPORTS, keys):
         reports.setdefault(row[0], []).append(row)
     return [
         _report(
             item,
-            incidents[item.incident_id],
-            _presses_of(connection, item, presses[item.incident_id]),
-            positions.get((item.incident_id, item.payload.get("position", 0))),
-            reports[item.incident_id],
+            incidents[item.incident_key],
+            _presses_of(connection, item, presses[item.incident_key]),
+            positions.get((item.incident_key, item.payload.get("position", 0))),
+            reports[item.incident_key],
         )
         for item in deliveries
     ]
 
 
-def _presses_of(connection: Connection, item: Delivery, first: Sequence[Any]) -> Sequence[Any]:
+def _presses_of(connection: Connection, item: Delivery, first: Sequence[_PressRow]) -> Sequence[_PressRow]:
     count = item.payload["presses"]
     if count <= NEWEST_PRESSES:
         return first[:count]
     mark = placeholder(connection.dialect.name)
-    bounds = (count - NEWEST_PRESSES, count, item.incident_id)
-    return connection.exec_driver_sql(_SOME_PRESSES.format(mark), bounds).fetchall()
+    bounds = (count - NEWEST_PRESSES, count, item.incident_key)
+    return [_PressRow(*row) for row in execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()]
 
 
 def _report(
-    item: Delivery, incident: Any, presses: Sequence[Any], position: Any, reports: Sequence[Any]
+    item: Delivery,
+    incident: _IncidentRow,
+    presses: Sequence[_PressRow],
+    position: _PositionRow | None,
+    reports: Sequence[tuple[int, int, int]],
 ) -> Report:
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
@@ -199,7 +237,7 @@ LONGEST_TEXTS = 20
 """Texts in one report: somebody who texts a hundred times has said what there is to say in the last twenty."""
 
 
-def joined_texts(presses: Sequence[Any]) -> tuple[str, ...]:
+def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
     """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
 
     A part that has not come is shown as ``…``.
@@ -208,7 +246,7 @@ def joined_texts(presses: Sequence[Any]) -> tuple[str, ...]:
     long: dict[tuple[int, int], dict[int, str]] = {}
     places: dict[tuple[int, int], int] = {}
     for row in presses:
-        if row.part_total is None:
+        if row.part_reference is None or row.part_total is None or row.part_number is None:
             if row.text:
                 texts.append(row.text)
             continue

@@ -8,12 +8,15 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables of the spine."""
     op.create_table(
         "incident",
-        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("key", KEY, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.String(40), nullable=False, unique=True),
         sa.Column("caller", sa.Text, nullable=False),
         sa.Column("msisdn", sa.Text, nullable=False),
         sa.Column("is_e164", sa.Boolean, nullable=False),
@@ -42,7 +45,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "press",
-        sa.Column("incident_id", sa.String(40), primary_key=True),
+        sa.Column("incident_key", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("reference", sa.String(80), primary_key=True),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
@@ -63,7 +66,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "position",
-        sa.Column("incident_id", sa.String(40), primary_key=True),
+        sa.Column("incident_key", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("latitude", sa.Float, nullable=False),
         sa.Column("longitude", sa.Float, nullable=False),
@@ -79,13 +82,13 @@ def upgrade() -> None:
     op.create_table(
         "last_position",
         sa.Column("caller", sa.Text, primary_key=True),
-        sa.Column("incident_id", sa.String(40), nullable=False),
+        sa.Column("incident_key", sa.BigInteger, nullable=False),
         sa.Column("number", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "delivery",
-        sa.Column("incident_id", sa.String(40), primary_key=True),
+        sa.Column("incident_key", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("channel", sa.Text, primary_key=True),
         sa.Column("sequence", sa.Integer, primary_key=True),
         sa.Column("kind", sa.String(16), nullable=False),

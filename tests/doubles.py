@@ -1,0 +1,96 @@
+"""Small real parts that tests share: a runner without threads, a store in a folder, presses with sensible defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine
+from twisted.internet.defer import Deferred, succeed
+
+from telephony.domain.delivery import Delivered, Delivery, Outcome
+from telephony.domain.plan import Plan, ReportRoute
+from telephony.domain.report import Report
+from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
+from telephony.store.database import Database
+
+NOON = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
+"""Noon in Seoul."""
+
+ONE_CENTRE = Plan(everywhere_else=(ReportRoute("seoul"),), by_carrier={})
+WITH_FALLBACK = Plan(everywhere_else=(ReportRoute("seoul"), ReportRoute("seoul-2", 5.0)), by_carrier={})
+
+
+class Inline:
+    """A runner that works at once, in the caller's thread; `hold` makes it wait for `release`."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[Callable[[], Any], Callable[[Any], None]]] | None = None
+
+    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        if self.held is not None:
+            self.held.append((work, done))
+        else:
+            done(work())
+
+    def hold(self) -> None:
+        self.held = []
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for work, done in held:
+            done(work())
+
+    def stop(self) -> Deferred[None]:
+        return succeed(None)
+
+
+def database(writing: Engine, reading: Engine, runner: Inline | None = None) -> Database:
+    return Database(writing, reading, writer=runner or Inline(), reader=Inline())
+
+
+def press(number: str = "821012345678", **changes: Any) -> Trigger:
+    facts: dict[str, Any] = {
+        "source": "sms",
+        "connector": "skt-1",
+        "carrier": "skt",
+        "msisdn": Msisdn(number),
+        "reference": f"ref-{number}",
+        "received_at": NOON,
+        "destination": "1122",
+        "text": "SOS",
+        "encoding": "gsm0338",
+        "raw": b"\x00\x01raw",
+    }
+    return Trigger(**(facts | changes))
+
+
+class Sender:
+    """A report sender that answers as told and keeps what it was given."""
+
+    def __init__(self, answer: Outcome | None = None) -> None:
+        self.answer: Outcome | None = answer or Delivered()
+        self.reports: list[Report] = []
+        self.waiting: list[Deferred[Outcome]] = []
+
+    async def send(self, report: Report) -> Outcome:
+        self.reports.append(report)
+        if self.answer is None:
+            waiting: Deferred[Outcome] = Deferred()
+            self.waiting.append(waiting)
+            return await waiting
+        return self.answer
+
+
+class Errands:
+    """A channel that answers as told and keeps what it was given."""
+
+    def __init__(self, answer: Outcome | None = None) -> None:
+        self.answer = answer or Delivered()
+        self.deliveries: list[Delivery] = []
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        self.deliveries.append(delivery)
+        return self.answer

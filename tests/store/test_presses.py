@@ -1,0 +1,248 @@
+"""From presses to incidents, on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
+
+from telephony.domain.incident import (
+    CLOSED,
+    JOIN_FIRST,
+    JOIN_OTHER_WAY,
+    JOIN_PART,
+    JOIN_REPEAT,
+    JOIN_SEEN_AGAIN,
+)
+from telephony.domain.plan import Plan
+from telephony.domain.trigger import Part, Trigger
+from telephony.domain.values import Msisdn
+from telephony.store import schema
+from telephony.store.incidents import close_incident, list_incidents
+from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
+
+
+class Book:
+    """A store in which presses are recorded one group a transaction."""
+
+    def __init__(self, writing: Engine, plan: Plan = ONE_CENTRE) -> None:
+        self.engine = writing
+        self.plan = plan
+        self.recorder = PressRecorder(Rules(plan, "me", {"skt": 600.0}))
+
+    def record(self, *triggers: Trigger, lease_until: float = 0.0) -> list[Recorded]:
+        items = [NewPress(trigger, f"sos-{trigger.msisdn.number}", lease_until) for trigger in triggers]
+        with self.engine.connect() as connection, connection.begin():
+            return self.recorder(connection, items)
+
+    def rows(self, table: str) -> list[dict[str, object]]:
+        found = schema.metadata.tables[table]
+        with self.engine.connect() as connection, connection.begin():
+            return [dict(row._mapping) for row in connection.execute(select(found).order_by(*found.primary_key))]
+
+    def close(self, incident_id: str) -> None:
+        with self.engine.connect() as connection, connection.begin():
+            assert close_incident(connection, self.plan, incident_id, "found safe", NOON)
+
+
+@pytest.fixture
+def book(engines: tuple[Engine, Engine]) -> Book:
+    return Book(engines[0])
+
+
+def test_a_first_press_opens_an_incident_with_an_alert_and_two_location_errands(book: Book):
+    (recorded,) = book.record(press())
+
+    assert recorded.receipt.joined == JOIN_FIRST
+    (incident,) = book.rows("incident")
+    assert (incident["id"], incident["state"], incident["press_count"]) == ("sos-821012345678", "open", 1)
+    assert [(d["channel"], d["kind"], d["sequence"]) for d in book.rows("delivery")] == [
+        ("locate:skt", "locate", 0),
+        ("seoul", "alert", 1),
+        ("track:skt", "track", 0),
+    ]
+
+
+def test_a_redelivery_gets_the_same_receipt_and_is_only_counted(book: Book):
+    (first,) = book.record(press())
+
+    (again,) = book.record(press(received_at=NOON + timedelta(seconds=90), connector="skt-2"))
+
+    assert again.receipt.incident_id == first.receipt.incident_id
+    assert again.receipt.joined == JOIN_SEEN_AGAIN
+    assert again.receipt.is_duplicate
+    assert [row["seen"] for row in book.rows("press")] == [2]
+    assert book.rows("incident")[0]["press_count"] == 1
+    assert len(book.rows("delivery")) == 3
+
+
+def test_a_redelivery_in_the_very_same_group_is_recognised_too(book: Book):
+    first, again = book.record(press(), press())
+
+    assert not first.receipt.is_duplicate
+    assert again.receipt.is_duplicate
+    assert [row["seen"] for row in book.rows("press")] == [2]
+
+
+def test_the_same_words_after_the_repeat_window_are_a_new_press(book: Book):
+    book.record(press())
+
+    (later,) = book.record(press(received_at=NOON + timedelta(seconds=601)))
+
+    assert later.receipt.joined == JOIN_REPEAT
+    assert not later.receipt.is_duplicate
+    assert book.rows("incident")[0]["press_count"] == 2
+    assert len(book.rows("press")) == 2
+
+
+def test_a_redelivery_of_a_late_repeat_is_recognised(book: Book):
+    book.record(press())
+    book.record(press(received_at=NOON + timedelta(seconds=700)))
+
+    (again,) = book.record(press(received_at=NOON + timedelta(seconds=760)))
+
+    assert again.receipt.is_duplicate
+    assert len(book.rows("press")) == 2
+
+
+def test_another_press_of_the_caller_joins_with_a_reason_and_owes_one_update(book: Book):
+    (first,) = book.record(press())
+
+    (second,) = book.record(press(reference="other", text="help"))
+
+    assert second.receipt.incident_id == first.receipt.incident_id
+    assert second.receipt.joined == JOIN_REPEAT
+    assert [(d["sequence"], d["kind"]) for d in book.rows("delivery") if d["channel"] == "seoul"] == [
+        (1, "alert"),
+        (2, "update"),
+    ]
+
+
+def test_further_presses_fold_into_the_update_that_nobody_has_begun_to_send(book: Book):
+    book.record(press())
+    for number in range(5):
+        book.record(press(reference=f"again-{number}"))
+
+    updates = [d for d in book.rows("delivery") if d["kind"] == "update"]
+    assert [update["payload"] for update in updates] == ['{"presses": 6}']
+    assert book.rows("incident")[0]["press_count"] == 6
+
+
+def test_a_part_of_a_long_sms_is_a_press_of_its_own_and_says_so(book: Book):
+    first, second = book.record(
+        press(reference="p1", part=Part(7, 2, 1)), press(reference="p2", part=Part(7, 2, 2))
+    )
+
+    assert first.receipt.joined == JOIN_FIRST
+    assert second.receipt.joined == JOIN_PART
+    assert first.receipt.incident_id == second.receipt.incident_id
+
+
+def test_a_press_by_another_way_joins_as_such(book: Book):
+    book.record(press())
+
+    (call,) = book.record(press(source="call", reference="call-1"))
+
+    assert call.receipt.joined == JOIN_OTHER_WAY
+
+
+def test_after_closing_the_same_press_opens_a_new_incident_under_a_new_id(book: Book):
+    (first,) = book.record(press())
+    book.close(first.receipt.incident_id)
+
+    (second,) = book.record(press(received_at=NOON + timedelta(seconds=60)))
+
+    assert second.receipt.joined == JOIN_FIRST
+    assert second.receipt.incident_id == "sos-821012345678a"
+    assert [row["state"] for row in book.rows("incident")] == [CLOSED, "open"]
+
+
+def test_a_third_incident_of_the_same_press_still_finds_a_free_id(book: Book):
+    ids = []
+    for _ in range(4):
+        (recorded,) = book.record(press())
+        ids.append(recorded.receipt.incident_id)
+        book.close(ids[-1])
+
+    assert len(set(ids)) == 4
+
+
+def test_a_drill_never_joins_an_emergency(book: Book):
+    (emergency,) = book.record(press())
+
+    (drill,) = book.record(press(reference="drill", test=True, text="test"))
+
+    assert drill.receipt.joined == JOIN_FIRST
+    assert drill.receipt.incident_id != emergency.receipt.incident_id or len(book.rows("incident")) == 2
+
+
+def test_callers_who_withhold_their_numbers_are_never_taken_for_one(book: Book):
+    one = press("", reference="a")
+    two = press("", reference="b")
+
+    book.recorder(book.engine.connect(), [])
+    with book.engine.connect() as connection, connection.begin():
+        first, second = book.recorder(connection, [NewPress(one, "sos-a"), NewPress(two, "sos-b")])
+
+    assert (first.receipt.incident_id, second.receipt.incident_id) == ("sos-a", "sos-b")
+
+
+def test_two_callers_with_the_same_sms_reference_never_mix(book: Book):
+    first, second = book.record(
+        press("821011111111", reference="x1", part=Part(9, 2, 1)),
+        press("821022222222", reference="x2", part=Part(9, 2, 2)),
+    )
+
+    assert first.receipt.incident_id != second.receipt.incident_id
+
+
+def test_a_leased_alert_is_handed_over_and_is_the_row_in_the_store(book: Book):
+    (recorded,) = book.record(press(), lease_until=1_800_000_000.0)
+
+    (held,) = recorded.held
+    assert (held.channel, held.kind, held.sequence) == ("seoul", "alert", 1)
+    alert = next(d for d in book.rows("delivery") if d["channel"] == "seoul")
+    assert (alert["lease_owner"], alert["lease_until"]) == ("me", 1_800_000_000_000_000)
+
+
+def test_a_fallback_channel_is_due_later_and_never_handed_over(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], WITH_FALLBACK)
+
+    (recorded,) = book.record(press(), lease_until=1_800_000_000.0)
+
+    assert [held.channel for held in recorded.held] == ["seoul"]
+    fallback = next(d for d in book.rows("delivery") if d["channel"] == "seoul-2")
+    assert fallback["due_at"] - fallback["created_at"] == 5_000_000
+    assert fallback["lease_until"] == 0
+
+
+def test_a_thousand_presses_in_one_group_are_a_thousand_incidents(book: Book):
+    recorded = book.record(*[press(f"8210{number:08d}") for number in range(1000)])
+
+    assert len({r.receipt.incident_id for r in recorded}) == 1000
+    assert len(book.rows("delivery")) == 3000
+
+
+def test_a_text_with_a_nul_is_kept_in_a_form_that_both_databases_take(book: Book):
+    book.record(press(text="a\x00b"))
+
+    assert book.rows("press")[0]["text"] == "a␀b"
+
+
+def test_the_list_shows_numbers_masked_unless_asked_otherwise(book: Book):
+    book.record(press())
+
+    with book.engine.connect() as connection, connection.begin():
+        (row,) = list_incidents(connection)
+    assert str(row.msisdn) == "8210******78"
+    assert row.msisdn == Msisdn("821012345678")
+
+
+def test_an_alphanumeric_caller_is_an_incident_like_any_other(book: Book):
+    (first,) = book.record(replace(press(), msisdn=Msisdn("KAKAO", is_e164=False)))
+    (second,) = book.record(replace(press(), msisdn=Msisdn("KAKAO", is_e164=False), reference="r2"))
+
+    assert first.receipt.incident_id == second.receipt.incident_id
