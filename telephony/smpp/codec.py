@@ -1,0 +1,583 @@
+"""SMPP on the wire: octets in, values out. No socket, clock, log or library.
+
+Framing loses the link only when `command_length` cannot be true; a message is read as far as it can be, and what
+could not be read is named in `Message.faults`. No octets, of any length, make `PduStream.feed` or
+`decode_message` raise.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from telephony.domain.errors import Malformed
+from telephony.smpp.constants import (
+    ADDRESS_OCTETS,
+    ADDRESS_RANGE_OCTETS,
+    COMMAND_NAMES,
+    DATA_SM,
+    DATA_SM_ADDRESS_OCTETS,
+    MAX_PDU,
+    MESSAGE_ID_OCTETS,
+    MIN_PDU,
+    RESPONSE,
+    SERVICE_TYPE_OCTETS,
+    SYSTEM_ID_OCTETS,
+    SYSTEM_TYPE_OCTETS,
+    TAG_MESSAGE_PAYLOAD,
+    TAG_MS_AVAILABILITY_STATUS,
+    TAG_SAR_MSG_REF_NUM,
+    TAG_SAR_SEGMENT_SEQNUM,
+    TAG_SAR_TOTAL_SEGMENTS,
+    TAG_SC_INTERFACE_VERSION,
+    TIME_OCTETS,
+    UINT_TLV_OCTETS,
+)
+
+PASSWORD_TAKEN_OCTETS: Final = 65
+"""The specification allows 9; gateways with longer passwords bind all the same."""
+
+_LENGTH_OCTETS: Final = 4
+_TLV_HEADER_OCTETS: Final = 4
+_ANY_UINT_OCTETS: Final = (1, 2, 4)
+_UINT16: Final = 0xFFFF
+_NUL: Final = 0
+
+_HEADER = struct.Struct(">IIII")
+_HEADER_AND_NUL = struct.Struct(">IIIIB")
+_TLV_HEADER = struct.Struct(">HH")
+_TON_NPI = struct.Struct(">2B")
+_BIND_TAIL = struct.Struct(">3B")
+_DATA_SM_TAIL = struct.Struct(">3B")
+_BEFORE_TIMES = struct.Struct(">3B")
+_AFTER_TIMES = struct.Struct(">5B")
+_TAIL_WITHOUT_TIMES = struct.Struct(">10B")
+"""From esm_class to sm_length, where schedule_delivery_time and validity_period are both a single NUL."""
+_TAIL_ENDS: Final = 1 + _TAIL_WITHOUT_TIMES.size
+_ADDRESS_FIELDS_OCTETS: Final = 2 + ADDRESS_OCTETS
+"""Ton, npi and address of the longest lawful address, its NUL included."""
+_SHORTEST_RESPONSE: Final = _HEADER_AND_NUL.size
+
+_new_tuple = tuple.__new__
+"""Makes a named tuple from a tuple; several times faster than calling its class, which matters per message."""
+
+
+class Pdu(NamedTuple):
+    """One protocol data unit, its header read and its body untouched."""
+
+    command_id: int
+    status: int
+    sequence: int
+    body: bytes
+
+    @property
+    def name(self) -> str:
+        """The command as the specification calls it, or its number."""
+        return command_name(self.command_id)
+
+    def __repr__(self) -> str:
+        """Never the body: it holds numbers, texts and passwords, and tracebacks end up in logs."""
+        return (
+            f"Pdu({self.name}, status=0x{self.status:x}, sequence={self.sequence}, {len(self.body)} octets)"
+        )
+
+
+class Tlv(NamedTuple):
+    """An optional parameter as it came (SMPP 3.4 clause 5.3.1)."""
+
+    tag: int
+    value: bytes
+
+    def __repr__(self) -> str:
+        """Never the value: a message_payload is somebody's text."""
+        return f"Tlv(0x{self.tag:04x}, {len(self.value)} octets)"
+
+
+class Message(NamedTuple):
+    """A deliver_sm, submit_sm or data_sm (SMPP 3.4 clauses 4.6.1, 4.4.1, 4.7.1).
+
+    ``short_message`` is the text wherever it came: the field of that name, or the TLV message_payload. Where both
+    are filled, message_payload is the text and ``unused_short_message`` keeps the other. ``faults`` names in words
+    what could not be read or breaks the specification, never its content; the fields concerned hold what was
+    there, or their defaults.
+    """
+
+    command_id: int
+    service_type: str = ""
+    source_ton: int = 0
+    source_npi: int = 0
+    source: str = ""
+    dest_ton: int = 0
+    dest_npi: int = 0
+    destination: str = ""
+    esm_class: int = 0
+    protocol_id: int = 0
+    priority_flag: int = 0
+    registered_delivery: int = 0
+    data_coding: int = 0
+    short_message: bytes = b""
+    tlvs: tuple[Tlv, ...] = ()
+    faults: tuple[str, ...] = ()
+    unused_short_message: bytes = b""
+
+    def tlv(self, tag: int) -> bytes | None:
+        """Give the value of the first optional parameter with this tag."""
+        return _first_tlv(self.tlvs, tag)
+
+    def uint_tlv(self, tag: int) -> int | None:
+        """Give an integer parameter; ``None`` when absent or when its length is not that of its type."""
+        return _uint(tag, _first_tlv(self.tlvs, tag))
+
+    @property
+    def sar(self) -> tuple[int, int, int] | None:
+        """Reference, total and number of a segment: all three TLVs or none (SMPP 3.4 clause 5.3.2.22)."""
+        if not self.tlvs:
+            return None
+        reference = self.uint_tlv(TAG_SAR_MSG_REF_NUM)
+        total = self.uint_tlv(TAG_SAR_TOTAL_SEGMENTS)
+        number = self.uint_tlv(TAG_SAR_SEGMENT_SEQNUM)
+        if reference is None or total is None or number is None:
+            return None
+        return reference, total, number
+
+    def __repr__(self) -> str:
+        """Neither number nor text: tracebacks end up in logs."""
+        return (
+            f"Message({command_name(self.command_id)}, esm_class=0x{self.esm_class:02x}, "
+            f"data_coding=0x{self.data_coding:02x}, {len(self.short_message)} octets, "
+            f"tlvs={self.tlvs!r}, faults={self.faults!r})"
+        )
+
+
+class Bind(NamedTuple):
+    """A bind_receiver, bind_transmitter or bind_transceiver (SMPP 3.4 clause 4.1)."""
+
+    command_id: int
+    system_id: str
+    password: str
+    system_type: str
+    interface_version: int
+    address_ton: int
+    address_npi: int
+    address_range: str
+
+    def __repr__(self) -> str:
+        """Never the password."""
+        return f"Bind({command_name(self.command_id)}, system_id={self.system_id!r})"
+
+
+class BindResp(NamedTuple):
+    """Answer to a bind. No version: the SMSC knows no optional parameters (SMPP 3.4 clause 3.3.2)."""
+
+    system_id: str
+    sc_interface_version: int | None
+
+
+class SubmitResp(NamedTuple):
+    """Answer to submit_sm, data_sm or deliver_sm."""
+
+    message_id: str
+    tlvs: tuple[Tlv, ...]
+
+    def uint_tlv(self, tag: int) -> int | None:
+        """Give an integer parameter, congestion_state for one; ``None`` when absent or of a wrong length."""
+        return _uint(tag, _first_tlv(self.tlvs, tag))
+
+
+class Outbind(NamedTuple):
+    """The SMSC asks us to bind as receiver (SMPP 3.4 clause 4.1.7)."""
+
+    system_id: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Never the password."""
+        return f"Outbind(system_id={self.system_id!r})"
+
+
+class AlertNotification(NamedTuple):
+    """A phone has become reachable (SMPP 3.4 clause 4.12)."""
+
+    source_ton: int
+    source_npi: int
+    source: str
+    esme_ton: int
+    esme_npi: int
+    esme: str
+    ms_availability_status: int | None
+
+    def __repr__(self) -> str:
+        """Never the number."""
+        return f"AlertNotification(ms_availability_status={self.ms_availability_status})"
+
+
+class PduStream:
+    """Cuts a stream of octets into PDUs.
+
+    Holds at most one incomplete PDU, and believes a command_length only between 16 and 65,536. Any other value
+    means that the place in the stream is lost for good: ``broken`` then says so in words, and nothing more is
+    read. The caller answers generic_nack (ESME_RINVCMDLEN) and closes the link.
+    """
+
+    def __init__(self) -> None:
+        self.broken: str | None = None
+        self._held = bytearray()
+        self._wanted = _LENGTH_OCTETS
+        """Octets that must be held before anything can be done: 4, then the length of the PDU."""
+
+    def feed(self, data: bytes) -> list[Pdu]:
+        """Take octets as they came; give the PDUs they complete, in order. Never raises."""
+        if self.broken is not None:
+            return []
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
+        pdus: list[Pdu] = []
+        position, end = 0, len(data)
+        while end - position >= MIN_PDU:
+            length, command_id, status, sequence = _HEADER.unpack_from(data, position)
+            if not MIN_PDU <= length <= MAX_PDU:
+                break
+            following = position + length
+            if following > end:
+                break
+            body = data[position + MIN_PDU : following]
+            pdus.append(_new_tuple(Pdu, (command_id, status, sequence, body)))
+            position = following
+        if position < end:
+            self._hold(data, position)
+        return pdus
+
+    def _hold(self, data: bytes, position: int) -> None:
+        """Keep the beginning of a PDU, if it can become one."""
+        self._wanted = _LENGTH_OCTETS
+        if len(data) - position >= _LENGTH_OCTETS:
+            self._wanted = int.from_bytes(data[position : position + _LENGTH_OCTETS])
+            if not MIN_PDU <= self._wanted <= MAX_PDU:
+                self.broken = f"command_length {self._wanted} is not within {MIN_PDU} and {MAX_PDU}"
+                return
+        self._held += data[position:]
+
+
+def command_name(command_id: int) -> str:
+    """Name a command for people: ``deliver_sm``, or ``command 0x00000abc``."""
+    return COMMAND_NAMES.get(command_id) or f"command 0x{command_id:08x}"
+
+
+def decode_message(command_id: int, body: bytes) -> Message:
+    """Read the body of a deliver_sm, submit_sm or data_sm. Never raises.
+
+    A C-string without its NUL takes the rest of the body, a short_message that is shorter than sm_length is taken
+    as it is, a broken TLV ends the TLVs; each is named in ``faults``. This function is the quick way through the
+    ordinary deliver_sm; everything unusual goes to the field by field reading below, which agrees with it.
+    """
+    if command_id == DATA_SM:
+        return _decode_data_sm(body)
+    try:
+        service_end = body.index(_NUL)
+        source_end = body.index(_NUL, service_end + 3)
+        dest_end = body.index(_NUL, source_end + 3)
+        (
+            esm_class,
+            protocol_id,
+            priority_flag,
+            schedule,
+            validity,
+            registered_delivery,
+            _,
+            data_coding,
+            _,
+            sm_length,
+        ) = _TAIL_WITHOUT_TIMES.unpack_from(body, dest_end + 1)
+    except (ValueError, struct.error):
+        return _decode_field_by_field(command_id, body)
+    start = dest_end + _TAIL_ENDS
+    end = start + sm_length
+    if (
+        schedule
+        or validity
+        or end > len(body)
+        or service_end >= SERVICE_TYPE_OCTETS
+        or source_end - service_end > _ADDRESS_FIELDS_OCTETS
+        or dest_end - source_end > _ADDRESS_FIELDS_OCTETS
+    ):
+        return _decode_field_by_field(command_id, body)
+    short_message = body[start:end]
+    unused = b""
+    tlvs: tuple[Tlv, ...] = ()
+    faults: tuple[str, ...] = ()
+    if end != len(body):
+        tlvs, faults = _decode_tlvs(body, end)
+        short_message, unused = _choose_text(short_message, tlvs)
+    return _new_tuple(
+        Message,
+        (
+            command_id,
+            body[:service_end].decode("latin-1"),
+            body[service_end + 1],
+            body[service_end + 2],
+            body[service_end + 3 : source_end].decode("latin-1"),
+            body[source_end + 1],
+            body[source_end + 2],
+            body[source_end + 3 : dest_end].decode("latin-1"),
+            esm_class,
+            protocol_id,
+            priority_flag,
+            registered_delivery,
+            data_coding,
+            short_message,
+            tlvs,
+            faults,
+            unused,
+        ),
+    )
+
+
+def decode_bind(command_id: int, body: bytes) -> Bind:
+    """Read a bind request. Raises `Malformed`: nobody is let in by a bind that cannot be read whole."""
+    fields = _Fields(body)
+    system_id = fields.c_string("system_id", SYSTEM_ID_OCTETS)
+    password = fields.c_string("password", PASSWORD_TAKEN_OCTETS)
+    system_type = fields.c_string("system_type", SYSTEM_TYPE_OCTETS)
+    version, ton, npi = fields.octets(_BIND_TAIL, "interface_version")
+    address_range = fields.c_string("address_range", ADDRESS_RANGE_OCTETS)
+    _refuse_faults(fields)
+    return Bind(command_id, system_id, password, system_type, version, ton, npi, address_range)
+
+
+def decode_bind_resp(body: bytes) -> BindResp:
+    """Read the answer to a bind. Never raises: a refused bind may be answered without a body."""
+    fields = _Fields(body)
+    system_id = fields.c_string("system_id", SYSTEM_ID_OCTETS) if body else ""
+    version = _uint(TAG_SC_INTERFACE_VERSION, _first_tlv(fields.tlvs(), TAG_SC_INTERFACE_VERSION))
+    return BindResp(system_id, version)
+
+
+def decode_submit_resp(body: bytes) -> SubmitResp:
+    """Read submit_sm_resp, data_sm_resp or deliver_sm_resp. Never raises: the body or the NUL may be absent."""
+    fields = _Fields(body)
+    message_id = fields.c_string("message_id", MESSAGE_ID_OCTETS) if body else ""
+    return SubmitResp(message_id, fields.tlvs())
+
+
+def decode_outbind(body: bytes) -> Outbind:
+    """Read an outbind. Raises `Malformed`: it carries credentials, which are compared whole."""
+    fields = _Fields(body)
+    system_id = fields.c_string("system_id", SYSTEM_ID_OCTETS)
+    password = fields.c_string("password", PASSWORD_TAKEN_OCTETS)
+    _refuse_faults(fields)
+    return Outbind(system_id, password)
+
+
+def decode_alert_notification(body: bytes) -> AlertNotification:
+    """Read an alert_notification. Raises `Malformed` when its two addresses cannot be read."""
+    fields = _Fields(body)
+    source_ton, source_npi = fields.octets(_TON_NPI, "source_addr_ton")
+    source = fields.c_string("source_addr", DATA_SM_ADDRESS_OCTETS)
+    esme_ton, esme_npi = fields.octets(_TON_NPI, "esme_addr_ton")
+    esme = fields.c_string("esme_addr", DATA_SM_ADDRESS_OCTETS)
+    _refuse_faults(fields)
+    status = _uint(TAG_MS_AVAILABILITY_STATUS, _first_tlv(fields.tlvs(), TAG_MS_AVAILABILITY_STATUS))
+    return AlertNotification(source_ton, source_npi, source, esme_ton, esme_npi, esme, status)
+
+
+def encode_header(command_id: int, status: int, sequence: int, body: bytes = b"") -> bytes:
+    """Make a PDU of a header and a body. Raises `Malformed` when it would be longer than a PDU may be."""
+    length = MIN_PDU + len(body)
+    if length > MAX_PDU:
+        raise Malformed(f"a PDU of {length} octets is longer than {MAX_PDU}")
+    return _HEADER.pack(length, command_id, status, sequence) + body
+
+
+def encode_deliver_sm_resp(command_id: int, status: int, sequence: int, message_id: str = "") -> bytes:
+    """Answer a deliver_sm, data_sm or submit_sm, named by the command id of the request.
+
+    In deliver_sm_resp the id is unused and a single NUL (SMPP 3.4 clause 4.6.2). Raises `Malformed` for an id
+    that no C-string can hold.
+    """
+    if not message_id:
+        return _HEADER_AND_NUL.pack(_SHORTEST_RESPONSE, command_id | RESPONSE, status, sequence, _NUL)
+    return encode_header(
+        command_id | RESPONSE, status, sequence, encode_c_string(message_id, MESSAGE_ID_OCTETS)
+    )
+
+
+def encode_c_string(text: str, octets: int) -> bytes:
+    """Write a C-string of at most so many octets, NUL included. Raises `Malformed` for one that does not fit."""
+    try:
+        encoded = text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise Malformed("a C-string holds Latin-1 only") from error
+    if len(encoded) >= octets:
+        raise Malformed(
+            f"a C-string of {len(encoded)} characters does not fit into {octets} octets with its NUL"
+        )
+    if _NUL in encoded:
+        raise Malformed("a C-string cannot hold a NUL")
+    return encoded + b"\0"
+
+
+def encode_tlv(tlv: Tlv) -> bytes:
+    """Write an optional parameter. Raises `Malformed` for a tag or a value that 16 bits cannot hold."""
+    if not 0 <= tlv.tag <= _UINT16 or len(tlv.value) > _UINT16:
+        raise Malformed(f"TLV 0x{tlv.tag:04x} of {len(tlv.value)} octets does not fit")
+    return _TLV_HEADER.pack(tlv.tag, len(tlv.value)) + tlv.value
+
+
+class _Fields:
+    """Reads the fields of one body in their order, noting every fault instead of raising."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._position = 0
+        self.faults: list[str] = []
+
+    def c_string(self, name: str, octets: int) -> str:
+        """Read a C-string; without its NUL it takes the rest, longer than allowed it is kept."""
+        if self._position >= len(self._body):
+            self.faults.append(f"{name} is missing")
+            return ""
+        end = self._body.find(_NUL, self._position)
+        if end < 0:
+            end = len(self._body)
+            self.faults.append(f"{name} has no NUL")
+        text = self._body[self._position : end].decode("latin-1")
+        self._position = end + 1
+        if len(text) >= octets:
+            self.faults.append(f"{name} is longer than {octets - 1}")
+        return text
+
+    def octets(self, layout: struct.Struct, name: str) -> tuple[int, ...]:
+        """Read a run of one-octet integers, the first called so; those beyond the end are 0."""
+        there = self._body[self._position : self._position + layout.size]
+        if len(there) < layout.size:
+            self.faults.append(f"the body ends before or within {layout.size} octets from {name}")
+        self._position += layout.size
+        return tuple(there.ljust(layout.size, b"\0"))
+
+    def octet_string(self, name: str, length: int) -> bytes:
+        """Read so many octets, or as many of them as there are."""
+        there = self._body[self._position : self._position + length]
+        if len(there) < length:
+            self.faults.append(f"{name} has {len(there)} of {length} octets")
+        self._position += length
+        return there
+
+    def tlvs(self) -> tuple[Tlv, ...]:
+        """Read the optional parameters: all that is left."""
+        tlvs, faults = _decode_tlvs(self._body, self._position)
+        self.faults += faults
+        return tlvs
+
+
+def _refuse_faults(fields: _Fields) -> None:
+    if fields.faults:
+        raise Malformed("; ".join(fields.faults))
+
+
+def _decode_field_by_field(command_id: int, body: bytes) -> Message:
+    """Read a deliver_sm or submit_sm that the quick way does not cover."""
+    fields = _Fields(body)
+    service_type = fields.c_string("service_type", SERVICE_TYPE_OCTETS)
+    source_ton, source_npi = fields.octets(_TON_NPI, "source_addr_ton")
+    source = fields.c_string("source_addr", ADDRESS_OCTETS)
+    dest_ton, dest_npi = fields.octets(_TON_NPI, "dest_addr_ton")
+    destination = fields.c_string("destination_addr", ADDRESS_OCTETS)
+    esm_class, protocol_id, priority_flag = fields.octets(_BEFORE_TIMES, "esm_class")
+    fields.c_string("schedule_delivery_time", TIME_OCTETS)
+    fields.c_string("validity_period", TIME_OCTETS)
+    registered_delivery, _, data_coding, _, sm_length = fields.octets(_AFTER_TIMES, "registered_delivery")
+    short_message = fields.octet_string("short_message", sm_length)
+    tlvs = fields.tlvs()
+    short_message, unused = _choose_text(short_message, tlvs)
+    return Message(
+        command_id,
+        service_type,
+        source_ton,
+        source_npi,
+        source,
+        dest_ton,
+        dest_npi,
+        destination,
+        esm_class,
+        protocol_id,
+        priority_flag,
+        registered_delivery,
+        data_coding,
+        short_message,
+        tlvs,
+        tuple(fields.faults),
+        unused,
+    )
+
+
+def _decode_data_sm(body: bytes) -> Message:
+    """Read a data_sm: no times, no short_message, the text is in message_payload."""
+    fields = _Fields(body)
+    service_type = fields.c_string("service_type", SERVICE_TYPE_OCTETS)
+    source_ton, source_npi = fields.octets(_TON_NPI, "source_addr_ton")
+    source = fields.c_string("source_addr", DATA_SM_ADDRESS_OCTETS)
+    dest_ton, dest_npi = fields.octets(_TON_NPI, "dest_addr_ton")
+    destination = fields.c_string("destination_addr", DATA_SM_ADDRESS_OCTETS)
+    esm_class, registered_delivery, data_coding = fields.octets(_DATA_SM_TAIL, "esm_class")
+    tlvs = fields.tlvs()
+    text, _ = _choose_text(b"", tlvs)
+    return Message(
+        DATA_SM,
+        service_type,
+        source_ton,
+        source_npi,
+        source,
+        dest_ton,
+        dest_npi,
+        destination,
+        esm_class=esm_class,
+        registered_delivery=registered_delivery,
+        data_coding=data_coding,
+        short_message=text,
+        tlvs=tlvs,
+        faults=tuple(fields.faults),
+    )
+
+
+def _decode_tlvs(body: bytes, position: int) -> tuple[tuple[Tlv, ...], tuple[str, ...]]:
+    """Read optional parameters up to the end; what was read before a fault is kept."""
+    tlvs: list[Tlv] = []
+    end = len(body)
+    while position < end:
+        if end - position < _TLV_HEADER_OCTETS:
+            return tuple(tlvs), (f"TLV header has {end - position} of {_TLV_HEADER_OCTETS} octets",)
+        tag, length = _TLV_HEADER.unpack_from(body, position)
+        position += _TLV_HEADER_OCTETS
+        value = body[position : position + length]
+        if len(value) < length:
+            return tuple(tlvs), (f"TLV 0x{tag:04x} has {len(value)} of {length} octets",)
+        tlvs.append(Tlv(tag, value))
+        position += length
+    return tuple(tlvs), ()
+
+
+def _choose_text(short_message: bytes, tlvs: tuple[Tlv, ...]) -> tuple[bytes, bytes]:
+    """Give the text and what it displaced: a message_payload wins when there is anything in it."""
+    payload = _first_tlv(tlvs, TAG_MESSAGE_PAYLOAD)
+    return (payload, short_message) if payload else (short_message, b"")
+
+
+def _first_tlv(tlvs: tuple[Tlv, ...], tag: int) -> bytes | None:
+    for tlv in tlvs:
+        if tlv.tag == tag:
+            return tlv.value
+    return None
+
+
+def _uint(tag: int, value: bytes | None) -> int | None:
+    """Believe an integer only at the length of its type; vendor parameters have 1, 2 or 4 octets."""
+    if value is None:
+        return None
+    expected = UINT_TLV_OCTETS.get(tag)
+    if len(value) != expected and (expected is not None or len(value) not in _ANY_UINT_OCTETS):
+        return None
+    return int.from_bytes(value)
