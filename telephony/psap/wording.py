@@ -1,0 +1,257 @@
+"""The words of a report that an operator of a 112 centre reads, in Korean and in English."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from types import MappingProxyType
+from typing import Literal
+
+from telephony.domain.delivery import CLOSING
+from telephony.domain.position import UNKNOWN_RADIUS_M, Position
+from telephony.domain.report import Report
+
+Language = Literal["ko", "en"]
+
+_HALF_WAY_ROUND_M = 20_037_508
+"""No circle on Earth is larger; keeps absurd uncertainties readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One language. Braces are filled by the functions below."""
+
+    tag: str
+    """RFC 5646 tag, as CAP's ``language``."""
+    event: str
+    headline: str
+    closed_headline: str
+    test_mark: str
+    instruction: str
+    test_instruction: str
+    pressed: str
+    way: str
+    presses: str
+    text: str
+    remark: str
+    closed: str
+    position: str
+    position_unknown: str
+    position_never: str
+    area: str
+    area_unknown: str
+    within: str
+    accuracy_unknown: str
+    withheld: str
+    ways: Mapping[str, str]
+    methods: Mapping[str, str]
+    sources: Mapping[str, str]
+    carrier_source: str
+    age_units: tuple[str, str, str, str]
+    """Seconds, minutes, hours, days, each to be put after its number."""
+
+
+KOREAN = Wording(
+    tag="ko-KR",
+    event="원터치 SOS",
+    headline="무음 원터치 SOS 신고 {number}, {where}",
+    closed_headline="종료: 원터치 SOS {number}, {where}",
+    test_mark="[훈련 - 실제 상황 아님] ",
+    instruction=(
+        "신고자의 전화로 전화하거나 문자를 보내지 마십시오. "
+        "소리나 화면이 신고자를 위험하게 할 수 있고, 신고자는 말을 하지 못하는 상황일 수 있습니다."
+    ),
+    test_instruction="훈련입니다. 출동하지 마십시오. ",
+    pressed="신고 시각: {time}",
+    way="신고 방법: {way}, 수신 번호 {destination}, 통신사 {carrier}",
+    presses="누른 횟수: {count}회, 마지막 {time}",
+    text="신고자 문자: {text}",
+    remark="참고: {label}",
+    closed="종료 사유: {reason}",
+    position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, 보고 {age} 전 측정",
+    position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
+    position_never="위치: 확인되지 않음",
+    area="{within}, {method}, 보고 {age} 전 측정",
+    area_unknown="위치 미확인",
+    within="반경 {radius} m 이내(신뢰도 95 %)",
+    accuracy_unknown="정확도 미제공(반경 {radius} m로 가정)",
+    withheld="(발신 번호 없음)",
+    ways=MappingProxyType(
+        {
+            "sms": "문자(SMS)",
+            "call": "전화",
+            "ussd": "USSD",
+            "modem": "문자(모뎀)",
+            "app": "112 앱",
+            "terminal": "U-안심 단말기",
+        }
+    ),
+    methods=MappingProxyType({"cell": "기지국", "gnss": "위성", "wifi": "Wi-Fi", "unknown": "방법 미상"}),
+    sources=MappingProxyType({"device": "단말기", "last-known": "이전 신고의 마지막 위치"}),
+    carrier_source="통신사 위치 서버({carrier})",
+    age_units=("초", "분", "시간", "일"),
+)
+
+ENGLISH = Wording(
+    tag="en-US",
+    event="One-touch SOS",
+    headline="Silent one-touch SOS from {number}, {where}",
+    closed_headline="Closed: one-touch SOS from {number}, {where}",
+    test_mark="[TEST - NOT AN EMERGENCY] ",
+    instruction=(
+        "Do not call or text the phone: a sound or a light may endanger the caller, who may be unable to speak."
+    ),
+    test_instruction="This is a test: send nobody. ",
+    pressed="Pressed at: {time}",
+    way="By: {way}, to {destination}, carrier {carrier}",
+    presses="Presses: {count}, the last at {time}",
+    text="Caller's text: {text}",
+    remark="Remark: {label}",
+    closed="Closed because: {reason}",
+    position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age} old at this report",
+    position_unknown="Position: not known yet. Another report follows as soon as it is.",
+    position_never="Position: never found",
+    area="{within}, found by {method}, {age} old at this report",
+    area_unknown="position not known",
+    within="within {radius} m (95 % confidence)",
+    accuracy_unknown="accuracy not stated ({radius} m assumed)",
+    withheld="(number withheld)",
+    ways=MappingProxyType(
+        {
+            "sms": "SMS",
+            "call": "call",
+            "ussd": "USSD",
+            "modem": "SMS (modem)",
+            "app": "112 App",
+            "terminal": "U-Relief terminal",
+        }
+    ),
+    methods=MappingProxyType(
+        {"cell": "mobile cell", "gnss": "satellite", "wifi": "Wi-Fi", "unknown": "a method not stated"}
+    ),
+    sources=MappingProxyType(
+        {"device": "the phone itself", "last-known": "last known, of an earlier incident"}
+    ),
+    carrier_source="location service of carrier {carrier}",
+    age_units=(" s", " min", " h", " d"),
+)
+
+WORDINGS: Mapping[Language, Wording] = MappingProxyType({"ko": KOREAN, "en": ENGLISH})
+
+
+def headline(report: Report, words: Wording) -> str:
+    """Give the one line an operator sees first: drill or not, number, how well the place is known."""
+    position = report.position
+    template = words.closed_headline if report.kind == CLOSING else words.headline
+    line = template.format(
+        number=report.msisdn.international or words.withheld,
+        where=words.area_unknown if position is None else _within(position, words),
+    )
+    return words.test_mark + line if report.test else line
+
+
+def description(report: Report, words: Wording, zone: tzinfo) -> str:
+    """Give everything known in words, one fact a line."""
+    lines = [
+        words.pressed.format(time=_clock(report.opened_at, zone)),
+        words.way.format(
+            way=words.ways.get(report.source, report.source),
+            destination=report.destination,
+            carrier=report.carrier,
+        ),
+    ]
+    if report.press_count > 1:
+        lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
+    lines.append(_position_line(report, words))
+    # On one line each: a line break in a text must not pass for a line of ours.
+    lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
+    lines += [words.remark.format(label=label) for label in report.labels]
+    if report.close_reason is not None:
+        lines.append(words.closed.format(reason=report.close_reason))
+    return "\n".join(lines)
+
+
+def instruction(report: Report, words: Wording) -> str:
+    """Give what the centre must not do, whatever else it does."""
+    return words.test_instruction + words.instruction if report.test else words.instruction
+
+
+def area(report: Report, words: Wording) -> str:
+    """Describe the circle, or say that there is none."""
+    position = report.position
+    if position is None:
+        return words.area_unknown
+    return words.area.format(
+        within=_within(position, words),
+        method=words.methods.get(position.method, position.method),
+        age=age(age_s(report, position), words),
+    )
+
+
+def radius_m(position: Position) -> int:
+    """Radius of the circle that 112 gets, in whole metres, never less than the truth.
+
+    A bare point gets the circle that its accuracy is taken for: a dot on a map would claim too much.
+    """
+    radius = position.radius_at()
+    return math.ceil(min(UNKNOWN_RADIUS_M if radius is None else radius, _HALF_WAY_ROUND_M))
+
+
+def age_s(report: Report, position: Position) -> int:
+    """Whole seconds from the fix to the writing of the report, rounded up; the same at every attempt."""
+    return math.ceil(position.age_s(report.sent_at))
+
+
+def age(seconds: int, words: Wording) -> str:
+    """Put an age in words of at most two units."""
+    second, minute, hour, day = words.age_units
+    if seconds < 60:  # noqa: PLR2004 - units of time
+        return f"{seconds}{second}"
+    minutes = seconds // 60
+    if minutes < 60:  # noqa: PLR2004 - units of time
+        return f"{minutes}{minute}"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:  # noqa: PLR2004 - units of time
+        return f"{hours}{hour} {minutes}{minute}"
+    days, hours = divmod(hours, 24)
+    return f"{days}{day} {hours}{hour}"
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """Give a moment in local time; at the very ends of the calendar as it is: no clock may cost a report."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment
+
+
+def _position_line(report: Report, words: Wording) -> str:
+    position = report.position
+    if position is None:
+        return words.position_never if report.kind == CLOSING else words.position_unknown
+    return words.position.format(
+        latitude=position.latitude,
+        longitude=position.longitude,
+        within=_within(position, words),
+        method=words.methods.get(position.method, position.method),
+        source=_source(position.source, words),
+        age=age(age_s(report, position), words),
+    )
+
+
+def _within(position: Position, words: Wording) -> str:
+    template = words.accuracy_unknown if position.uncertainty_m is None else words.within
+    return template.format(radius=radius_m(position))
+
+
+def _source(source: str, words: Wording) -> str:
+    kind, _, carrier = source.partition(":")
+    if kind == "lbs" and carrier:
+        return words.carrier_source.format(carrier=carrier)
+    return words.sources.get(source, source)
+
+
+def _clock(moment: datetime, zone: tzinfo) -> str:
+    return in_zone(moment, zone).isoformat(sep=" ", timespec="seconds")
