@@ -28,6 +28,12 @@ log = structlog.get_logger()
 LEASE_MARGIN_S = 20.0
 """A lease outlives the attempt it was taken for by this much: waiting in the loop, and the settling commit."""
 
+PRESSED_PER_S = 1_000.0
+"""From this many presses a second on, taking presses in comes before everything else (promise 9)."""
+PRESSURE_WINDOW_S = 0.1
+SLOTS_WHEN_BUSY = 2
+"""Deliveries in flight on a lane while something more urgent waits: it goes on, but only just."""
+
 HELD_PER_SLOT = 4
 """Deliveries at hand per delivery in flight: enough that a loop never waits for the store between two."""
 
@@ -40,6 +46,8 @@ class Lane:
     channel: Channel
     concurrency: int
     attempt_timeout_s: float
+    rank: int
+    """0 for reports to 112, higher for what may wait for them."""
 
     @property
     def lease_s(self) -> float:
@@ -47,11 +55,47 @@ class Lane:
         return self.attempt_timeout_s + LEASE_MARGIN_S
 
 
+class Traffic:
+    """Says what is more urgent than a lane right now: presses, then lanes of a lower rank."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._window_ends = 0.0
+        self._in_window = 0
+        self._pressed_until = 0.0
+        self.waiting: dict[int, int] = {}
+        """By rank: loops that have more at hand than slots."""
+
+    def presses(self, count: int) -> None:
+        """Count presses that came in."""
+        now = self._clock.seconds()
+        if now >= self._window_ends:
+            self._window_ends = now + PRESSURE_WINDOW_S
+            self._in_window = 0
+        self._in_window += count
+        if self._in_window > PRESSED_PER_S * PRESSURE_WINDOW_S:
+            self._pressed_until = self._window_ends + PRESSURE_WINDOW_S
+
+    @property
+    def is_pressed(self) -> bool:
+        """Claim that presses come so fast that they need the process for themselves."""
+        return self._clock.seconds() < self._pressed_until
+
+    def slots(self, lane: Lane) -> int:
+        """Give how many deliveries a lane may have in flight now."""
+        is_second = self.is_pressed or any(count and rank < lane.rank for rank, count in self.waiting.items())
+        return min(SLOTS_WHEN_BUSY, lane.concurrency) if is_second else lane.concurrency
+
+
 class ChannelLoop:
     """Delivers what is due on one channel, a bounded number at once, one at a time per incident."""
 
-    def __init__(self, lane: Lane, database: Database, *, clock: Clock, owner: str, alarms: Alarms) -> None:
+    def __init__(
+        self, lane: Lane, database: Database, *, clock: Clock, owner: str, alarms: Alarms, traffic: Traffic
+    ) -> None:
         self.lane = lane
+        self._traffic = traffic
+        self._is_waiting = False
         self._database = database
         self._clock = clock
         self._owner = owner
@@ -131,13 +175,22 @@ class ChannelLoop:
     def _start(self) -> None:
         # Leases are only as good as their time: what waited too long belongs to whoever claims it next.
         useful_until = self._clock.seconds() + self.lane.attempt_timeout_s
-        while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
+        slots = self._traffic.slots(self.lane)
+        while self._at_hand and len(self._in_flight) < slots and not self._is_stopped:
             delivery = self._at_hand.popleft()
             if delivery.lease_until < useful_until or delivery.incident_id in self._in_flight:
                 continue
             ended: Deferred[None] = Deferred()
             self._in_flight[delivery.incident_id] = ended
             run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}").chainDeferred(ended)
+        self._say_whether_waiting()
+
+    def _say_whether_waiting(self) -> None:
+        is_waiting = bool(self._at_hand)
+        if is_waiting != self._is_waiting:
+            self._is_waiting = is_waiting
+            waiting = self._traffic.waiting
+            waiting[self.lane.rank] = waiting.get(self.lane.rank, 0) + (1 if is_waiting else -1)
 
     async def _attempt(self, delivery: Delivery) -> None:
         outcome = await self._outcome(delivery)
@@ -227,8 +280,12 @@ class Relay:
         self._database = database
         self._clock = clock
         self._poll_s = poll_s
+        self._traffic = Traffic(clock)
         self._loops = {
-            lane.name: ChannelLoop(lane, database, clock=clock, owner=owner, alarms=alarms) for lane in lanes
+            lane.name: ChannelLoop(
+                lane, database, clock=clock, owner=owner, alarms=alarms, traffic=self._traffic
+            )
+            for lane in lanes
         }
         self._poll_call: Call | None = None
         self._is_running = False
@@ -254,6 +311,7 @@ class Relay:
         Gives how many of the wanted may be born leased, and until when (Unix time). Every reservation is given
         back by `offer`.
         """
+        self._traffic.presses(wanted)
         loops = [self._loops[name] for name in channels]
         count = min([wanted, *(loop.room for loop in loops)]) if loops else 0
         for loop in loops:

@@ -1,0 +1,201 @@
+"""How many presses a second one daemon makes durable, how fast, and at what cost.
+
+    python bench/presses.py                 all measurements, as a table
+    python bench/presses.py --json FILE     and as JSON ("-": standard output)
+    python bench/presses.py --only window-100
+
+The daemon runs on core 0 with everything on: SQLite WAL with synchronous=FULL, validation, de-duplication, incidents,
+outbox, reports to 112, location. The other ends (`bench/surroundings.py`) run on core 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daemon_process import DaemonProcess, result_line
+from surroundings import Surroundings, print_table, quantile, save
+
+
+class Run:
+    """A daemon and its surroundings, bound and ready."""
+
+    def __init__(self, *, with_location: bool = True, level: str = "info") -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="onetouch-bench-", dir=os.environ.get("BENCH_DIR")))
+        self.around = Surroundings()
+        port = self.around.port
+        self.daemon = DaemonProcess(
+            self.folder,
+            smsc=port(self.around.smsc),
+            psap=port(self.around.psap),
+            mlp=port(self.around.mlp) if with_location else None,
+            level=level,
+        )
+        self.next = 0
+        self.around.until(lambda: self.around.link is not None, 30)
+        # A first press warms what is made at first use.
+        self.presses(10)
+        self.around.until(lambda: len(self.around.report_latency) >= 10, 10)
+        self.around.ack_latency.clear()
+        self.around.report_latency.clear()
+
+    def presses(self, count: int) -> None:
+        """Send so many presses of as many callers at once."""
+        batch = [(self.next + n + 1, f"8210{self.next + n:08d}") for n in range(count)]
+        self.next += count
+        self.around.send(batch)
+
+    def window(self, size: int, seconds: float) -> dict[str, Any]:
+        """Keep so many presses unanswered, for so many seconds."""
+        end = time.perf_counter() + seconds
+        start_cpu, start = self.daemon.cpu_s, time.perf_counter()
+
+        def more(acked: int) -> None:
+            if time.perf_counter() < end:
+                self.presses(acked)
+
+        self.around.on_ack = more
+        self.presses(size)
+        while time.perf_counter() < end:
+            self.around.turn(0.05)
+        acks, cpu, took = len(self.around.ack_latency), self.daemon.cpu_s - start_cpu, time.perf_counter() - start
+        self.around.on_ack = None
+        self.around.until(lambda: not self.around.sent_at, 10)
+        return result_line(
+            f"window {size}",
+            acks_per_s=round(acks / took),
+            ack_p50_ms=quantile(self.around.ack_latency, 0.5),
+            ack_p99_ms=quantile(self.around.ack_latency, 0.99),
+            reports_per_s=round(len(self.around.report_latency) / took),
+            cpu_s_per_10k_acks=round(cpu / acks * 10_000, 3),
+            not_ok=self.around.not_ok,
+        )
+
+    def rate(self, per_s: int, seconds: float) -> dict[str, Any]:
+        """Send at a steady rate, one press at a time."""
+        start = time.perf_counter()
+        cpu = self.daemon.cpu_s
+        total, sent = int(per_s * seconds), 0
+        while sent < total:
+            due = start + sent / per_s
+            wait = due - time.perf_counter()
+            if wait > 0:
+                self.around.turn(min(wait, 0.05))
+                continue
+            self.presses(1)
+            sent += 1
+        self.around.until(lambda: len(self.around.report_latency) >= total, 20)
+        return result_line(
+            f"{per_s} presses/s",
+            ack_p50_ms=quantile(self.around.ack_latency, 0.5),
+            ack_p99_ms=quantile(self.around.ack_latency, 0.99),
+            report_p50_ms=quantile(self.around.report_latency, 0.5),
+            report_p99_ms=quantile(self.around.report_latency, 0.99),
+            cpu_s=round(self.daemon.cpu_s - cpu, 2),
+            not_ok=self.around.not_ok,
+        )
+
+    def burst(self, count: int) -> dict[str, Any]:
+        """Send so many presses at once and wait until 112 has them all."""
+        start = time.perf_counter()
+        self.presses(count)
+        self.around.until(lambda: not self.around.sent_at, 60)
+        durable = time.perf_counter() - start
+        self.around.until(lambda: len(self.around.report_latency) >= count, 120)
+        return result_line(
+            f"burst of {count}",
+            durable_s=round(durable, 3),
+            reported_s=round(time.perf_counter() - start, 3),
+            not_ok=self.around.not_ok,
+        )
+
+    def end(self) -> None:
+        self.daemon.stop()
+        shutil.rmtree(self.folder)
+
+
+def fsync_floor(folder: Path, seconds: float = 1.0) -> dict[str, Any]:
+    """What the machine itself asks for a small synced write: nobody is faster."""
+    path = folder / "floor"
+    times = []
+    with path.open("wb") as file:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            os.pwrite(file.fileno(), b"x" * 4096 * 8, 0)
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - start)
+    path.unlink()
+    return result_line("fdatasync of 32 KiB", p50_ms=quantile(times, 0.5), p99_ms=quantile(times, 0.99))
+
+
+def with_run(measure: Callable[[Run], dict[str, Any]], times: int = 3, **options: Any) -> dict[str, Any]:
+    """Measure on a fresh daemon a few times; give the medians of the numbers."""
+    rows = []
+    for _ in range(times):
+        run = Run(**options)
+        try:
+            rows.append(measure(run))
+        finally:
+            run.end()
+    return {
+        key: value if isinstance(value, str) else round(statistics.median([row[key] for row in rows]), 3)
+        for key, value in rows[0].items()
+    }
+
+
+def growth(run: Run, presses: int) -> dict[str, Any]:
+    """Memory before and after many presses."""
+    run.window(100, 2.0)
+    before = run.daemon.rss_mib
+    run.around.ack_latency.clear()
+    start = run.next
+    while run.next - start < presses:
+        run.window(100, 5.0)
+        run.around.ack_latency.clear()
+        run.around.report_latency.clear()
+    after = run.daemon.rss_mib
+    return result_line(
+        f"growth over {run.next - start} presses",
+        rss_before_mib=round(before, 1),
+        rss_after_mib=round(after, 1),
+        growth_mib=round(after - before, 1),
+    )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--json", help="write the results here")
+    arguments.add_argument("--only", action="append", help="measure only this (may be repeated)")
+    arguments.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
+    arguments.add_argument("--times", type=int, default=3, help="repeat each, give medians")
+    arguments.add_argument("--growth", type=int, default=1_000_000, help="presses of the memory measurement")
+    chosen = arguments.parse_args()
+    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
+    seconds, times = chosen.seconds, chosen.times
+    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+        "floor": lambda: fsync_floor(Path(os.environ.get("BENCH_DIR", tempfile.gettempdir()))),
+        "idle": lambda: with_run(lambda run: result_line("idle", rss_mib=round(run.daemon.rss_mib, 1)), 1),
+        "window-100": lambda: with_run(lambda run: run.window(100, seconds), times),
+        "window-10": lambda: with_run(lambda run: run.window(10, seconds), times),
+        "rate-500": lambda: with_run(lambda run: run.rate(500, seconds), times),
+        "burst-5000": lambda: with_run(lambda run: run.burst(5000), times),
+        "growth": lambda: with_run(lambda run: growth(run, chosen.growth), 1),
+    }
+    results = []
+    for name, measure in measurements.items():
+        if chosen.only is None or name in chosen.only:
+            results.append(measure())
+            print_table("", [results[-1]])
+    save(results, chosen.json)
+
+
+if __name__ == "__main__":
+    main()

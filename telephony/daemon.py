@@ -1,0 +1,316 @@
+"""The only place where objects meet: settings in, a service out."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+
+from telephony.domain.ports import ACCURATE, FAST, Locator
+from telephony.http1 import HttpClient
+from telephony.lbs.client import CarrierLocators, MlpLocator
+from telephony.psap.cap import KST
+from telephony.psap.client import CapHttpSender
+from telephony.services.alarms import Alarms
+from telephony.services.direct import DirectRelay
+from telephony.services.intake import Intake
+from telephony.services.links import LinkAlarms
+from telephony.services.locating import Following, LocateChannel
+from telephony.services.naming import IncidentNames
+from telephony.services.relay import Lane, Relay
+from telephony.services.reporting import ReportChannel
+from telephony.services.watch import Watch
+from telephony.settings import Carrier, Settings
+from telephony.smpp.answering import PressDesk
+from telephony.smpp.client import Esme
+from telephony.smpp.observer import LogObserver
+from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.server import PeerOfCarrier, peer_server
+from telephony.smpp.settings import Server
+from telephony.store.checkpoint import Checkpointer
+from telephony.store.database import Database, Runner
+from telephony.store.engines import open_engines, sqlite_checkpoint_engine
+from telephony.store.outbox import release_leases
+from telephony.store.presses import PressRecorder, Rules
+from telephony.store.threads import ThreadRunner
+from telephony.store.upgrade import upgrade
+
+log = structlog.get_logger()
+
+READERS = 2
+LOCATING_AT_ONCE = 64
+"""Location errands in flight per carrier and quality; the carrier's own limit is in its ``connections``."""
+ATTEMPT_GRACE_S = 5.0
+"""What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
+STOP_RELAY_WITHIN_S = 5.0
+SWITCH_INTERVAL_S = 0.0005
+"""How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
+commit under load."""
+KEY_OCTETS = 32
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the daemon takes from its surroundings: a reactor, chance, and threads to work on."""
+
+    reactor: Any
+    rng: random.Random
+    runner: Callable[[str, int], Runner]
+    """Makes a runner of a name with so many threads."""
+
+
+def on_threads(reactor: Any) -> Outside:
+    """Give the surroundings of a real process."""
+    assert IReactorFromThreads.providedBy(reactor)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    return Outside(reactor, random.SystemRandom(), partial(ThreadRunner, reactor))
+
+
+def assemble(settings: Settings, reactor: Any) -> Daemon:
+    """Give the daemon of these settings on a real reactor; it opens no socket before it is started.
+
+    Raises `LookupError` for a secret that cannot be read and `OSError` or `Unavailable` for a store that cannot.
+    """
+    return Daemon(settings, on_threads(reactor))
+
+
+class Daemon(MultiService):
+    """Everything, assembled: links, intake, store, relay, channels, watch."""
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._settings = settings
+        self._outside = outside
+        clock = outside.reactor
+        self.alarms = Alarms(clock)
+        state_dir = settings.service.state_dir
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = self._open_store()
+        plan = settings.plan
+        self._http: list[HttpClient] = []
+        senders = self._senders()
+        self._owner = settings.service.name
+        self.relay = Relay(
+            [*self._report_lanes(senders), *self._locating_lanes()],
+            self.database,
+            clock=clock,
+            owner=self._owner,
+            alarms=self.alarms,
+            poll_s=settings.relay.poll_s,
+        )
+        rules = Rules(
+            plan,
+            self._owner,
+            {carrier.name: carrier.dialect.repeat_window_s for carrier in settings.carrier},
+            outside.rng.getrandbits(8),
+        )
+        self.intake = Intake(
+            self.database,
+            PressRecorder(rules),
+            self.relay,
+            DirectRelay(senders, clock=clock),
+            names=IncidentNames(_service_key(state_dir / "service.key"), KST),
+            plan=plan,
+            clock=clock,
+            alarms=self.alarms,
+            budget_s=settings.store.commit_budget_s,
+        )
+        self._watch = Watch(
+            self.database,
+            plan=plan,
+            quiet_close_s=settings.incident.quiet_close_h * 3600,
+            clock=clock,
+            alarms=self.alarms,
+            wake=self.relay.wake,
+        )
+        self._observer = LinkAlarms(LogObserver(), self.alarms)
+        self._desks: dict[str, list[PressDesk]] = {}
+        peers = [peer for carrier in settings.carrier for peer in self._add_links(carrier)]
+        if settings.smpp_server is not None:
+            self._add_server(settings.smpp_server, peers)
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Take back what an earlier process had leased, then open the links."""
+        self.database.transact(release_leases, self._owner).addErrback(
+            lambda failure: log.error("leases not released", error=str(failure.value))
+        )
+        self.relay.start()
+        self._watch.start()
+        if self._checkpointer is not None:
+            self._checkpointer.start()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        """Unbind first, so that no press comes; finish what is in flight; close the store last."""
+        return Deferred.fromCoroutine(self._stop(super().stopService()))
+
+    async def _stop(self, links_gone: Deferred[Any]) -> None:
+        await links_gone
+        self._watch.stop()
+        await self.relay.stop(STOP_RELAY_WITHIN_S)
+        for client in self._http:
+            await client.close()
+        if self._checkpointer is not None:
+            await self._checkpointer.stop()
+        await self.database.stop()
+
+    def reload(self, settings: Settings) -> None:
+        """Take over the recognition tables of new settings; everything else needs a restart."""
+        self._settings = settings
+        for carrier, desks in self._desks.items():
+            for desk in desks:
+                desk.recognition = settings.recognition_for(carrier)
+
+    # -- parts ----------------------------------------------------------------------------------------------
+
+    def _open_store(self) -> Database:
+        url = self._settings.database_url
+        writing, reading = open_engines(url)
+        upgrade(writing)
+        database = Database(
+            writing,
+            reading,
+            writer=self._outside.runner("store-writer", 1),
+            reader=self._outside.runner("store-reader", READERS),
+        )
+        self._checkpointer = None
+        if writing.dialect.name == "sqlite":
+            self._checkpointer = Checkpointer(
+                url,
+                sqlite_checkpoint_engine(url),
+                database,
+                runner=self._outside.runner("store-checkpoint", 1),
+                clock=self._outside.reactor,
+            )
+        return database
+
+    def _senders(self) -> dict[str, CapHttpSender]:
+        senders = {}
+        for psap in self._settings.psap:
+            for channel in psap.channel:
+                http = self._client(channel.tls, channel.concurrency)
+                authorization = None if channel.authorization is None else channel.authorization.read()
+                senders[channel.name] = CapHttpSender(channel, psap, http, authorization)
+        return senders
+
+    def _report_lanes(self, senders: dict[str, CapHttpSender]) -> list[Lane]:
+        return [
+            Lane(
+                channel.name,
+                ReportChannel(senders[channel.name]),
+                channel.concurrency,
+                channel.timeout_s + ATTEMPT_GRACE_S,
+                rank=0,
+            )
+            for psap in self._settings.psap
+            for channel in psap.channel
+        ]
+
+    def _locating_lanes(self) -> list[Lane]:
+        lanes = []
+        for rank, quality, kind in ((1, FAST, "locate"), (2, ACCURATE, "track")):
+            locators = self._locators(quality)
+            budget_s = max(
+                (
+                    (carrier.lbs.fast if quality == FAST else carrier.lbs.accurate).budget_s
+                    for carrier in self._settings.carrier
+                    if carrier.lbs is not None
+                ),
+                default=1.0,
+            )
+            for carrier in self._settings.carrier:
+                channel = LocateChannel(
+                    carrier.name,
+                    locators.locate,
+                    self.database,
+                    plan=self._settings.plan,
+                    following=self._following,
+                    clock=self._outside.reactor,
+                    alarms=self.alarms,
+                    wake=self._wake,
+                )
+                # Twice the budget: the number may turn out to be another carrier's.
+                timeout_s = 2 * budget_s + ATTEMPT_GRACE_S
+                lanes.append(
+                    Lane(f"{kind}:{carrier.name}", channel, LOCATING_AT_ONCE, timeout_s, rank=rank)
+                )
+        return lanes
+
+    def _locators(self, quality: str) -> CarrierLocators:
+        """Give locators with connections of their own: slow accurate answers must not hold up the fast ones."""
+        by_carrier: dict[str, Locator] = {}
+        for carrier in self._settings.carrier:
+            if carrier.lbs is not None:
+                password = None if carrier.lbs.password is None else carrier.lbs.password.read()
+                http = self._client(carrier.lbs.tls, carrier.lbs.connections)
+                by_carrier[carrier.name] = MlpLocator(
+                    carrier.name, carrier.lbs, password, http, self._outside.reactor
+                )
+        log.debug("locators", quality=quality, carriers=sorted(by_carrier))
+        return CarrierLocators(by_carrier, self._outside.reactor)
+
+    def _wake(self, incident_id: str) -> None:
+        self.relay.wake(incident_id)
+
+    @property
+    def _following(self) -> Following:
+        rules = self._settings.locating
+        return Following(rules.interval_s, rules.max_h * 3600, rules.last_known_max_age_h * 3600)
+
+    def _client(self, tls: Any, connections: int) -> HttpClient:
+        client = HttpClient(self._outside.reactor, tls=tls, connections=connections)
+        self._http.append(client)
+        return client
+
+    def _add_links(self, carrier: Carrier) -> list[PeerOfCarrier]:
+        """Add the links that we bind to; give the peers that bind to us."""
+        recognition = self._settings.recognition_for(carrier.name)
+        receipts = ReceiptBook(clock=self._outside.reactor, id_base=carrier.dialect.receipt_id_base)
+        for link in carrier.smpp:
+            esme = Esme(
+                link,
+                carrier=carrier.name,
+                dialect=carrier.dialect,
+                recognition=recognition,
+                accept_all=self.intake.accept_all,
+                receipts=receipts,
+                reactor=self._outside.reactor,
+                rng=self._outside.rng,
+                observer=self._observer,
+            )
+            esme.setServiceParent(self)
+            self._desks.setdefault(carrier.name, []).append(esme.desk)
+        return [
+            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts) for peer in carrier.peer
+        ]
+
+    def _add_server(self, settings: Server, peers: list[PeerOfCarrier]) -> None:
+        server = peer_server(
+            settings,
+            peers,
+            accept_all=self.intake.accept_all,
+            reactor=self._outside.reactor,
+            rng=self._outside.rng,
+            observer=self._observer,
+        )
+        server.setServiceParent(self)
+
+
+def _service_key(path: Path) -> bytes:
+    """Read the key under which incidents are named; made at the first start."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(KEY_OCTETS))
+    return path.read_bytes()

@@ -1,0 +1,54 @@
+"""What becomes of the carriers' links, as alarms beside the log lines."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from telephony.services.alarms import Alarms
+
+
+class LinkObserver(Protocol):
+    """Hears of every change of a link, by its configured name."""
+
+    def link_up(self, name: str, kind: str) -> None: ...  # noqa: D102 - see telephony.smpp.observer
+    def link_down(self, name: str, reason: str) -> None: ...  # noqa: D102
+    def unreachable(self, name: str, reason: str) -> None: ...  # noqa: D102
+    def bind_refused(self, name: str, status: int) -> None: ...  # noqa: D102
+    def alarm(self, name: str, what: str) -> None: ...  # noqa: D102
+    def noted(self, name: str, what: str, count: int = 1) -> None: ...  # noqa: D102
+
+
+class LinkAlarms:
+    """Passes everything on to another observer, and keeps an alarm for as long as a link cannot bring presses."""
+
+    def __init__(self, inner: LinkObserver, alarms: Alarms) -> None:
+        self._inner = inner
+        self._alarms = alarms
+
+    def link_up(self, name: str, kind: str) -> None:
+        """Clear the link's alarm."""
+        self._inner.link_up(name, kind)
+        self._alarms.clear("link-down", name)
+
+    def link_down(self, name: str, reason: str) -> None:
+        """Raise the link's alarm."""
+        self._inner.link_down(name, reason)
+        self._alarms.raise_("link-down", name, reason=reason)
+
+    def unreachable(self, name: str, reason: str) -> None:
+        """Raise the link's alarm."""
+        self._inner.unreachable(name, reason)
+        self._alarms.raise_("link-down", name, reason=reason)
+
+    def bind_refused(self, name: str, status: int) -> None:
+        """Raise the link's alarm."""
+        self._inner.bind_refused(name, status)
+        self._alarms.raise_("link-down", name, reason=f"bind refused with 0x{status:08x}")
+
+    def alarm(self, name: str, what: str) -> None:
+        """Pass on."""
+        self._inner.alarm(name, what)
+
+    def noted(self, name: str, what: str, count: int = 1) -> None:
+        """Pass on."""
+        self._inner.noted(name, what, count)
