@@ -1,0 +1,288 @@
+"""Asks carriers' location servers where a number is: one carrier, or the one that knows the number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from telephony.domain.errors import Malformed
+from telephony.domain.ports import FAST, Locator, NoFix
+from telephony.domain.position import Position
+from telephony.domain.values import Msisdn
+from telephony.http1 import HttpClient, HttpFailed, HttpResponse
+from telephony.lbs.mlp import (
+    SLOGANS,
+    UNSPECIFIED,
+    Answer,
+    Question,
+    Result,
+    Service,
+    decode_answer,
+    encode_request,
+)
+from telephony.lbs.settings import MlpSettings
+
+log = structlog.get_logger()
+
+OK = 0
+UNAUTHORIZED_APPLICATION = 3
+ABSENT_SUBSCRIBER = 5
+UNSUPPORTED_VERSION = 103
+SERVICE_NOT_SUPPORTED = 108
+ASKED_TOO_MUCH = frozenset({107, 109, 112, 113})
+"""An element, an attribute or a value of one is not supported: asked again without the optional ones."""
+ASKED_TOO_FINELY = frozenset({6, 201})
+"""POSITION METHOD FAILURE and QOP NOT ATTAINABLE: asked again for whatever there is."""
+RLP_ONLY = 208
+"""Belongs to another protocol; treated as SYSTEM FAILURE."""
+
+GRACE_S = 1.0
+"""How long a first position waits for a better one of another carrier; a number is at home at one only."""
+
+_SHORTEST_TRY_S = 1.0
+"""With less than this left of the budget nothing more is asked: no server answers faster than a second."""
+
+_HTTP_OK = 200
+_HTTP_REFUSED = (401, 403)
+
+
+class MlpLocator:
+    """A `Locator` for one carrier by MLP over HTTP.
+
+    ``clock`` is a reactor whose ``seconds()`` are seconds since 1970. Between calls it keeps nothing but which
+    service the server took, once it has refused the configured one with 108.
+    """
+
+    def __init__(
+        self,
+        carrier: str,
+        settings: MlpSettings,
+        password: str | None,
+        http: HttpClient,
+        clock: Any,
+    ) -> None:
+        self._source = f"lbs:{carrier}"
+        self._settings = settings
+        self._password = password
+        self._http = http
+        self._clock = clock
+        self._service: Service = settings.service
+
+    async def locate(self, msisdn: Msisdn, quality: str) -> Position | NoFix:
+        """Ask once, and again within the same budget where the answer says how to ask better."""
+        if not msisdn.is_e164:
+            return NoFix("the caller has no number that a location server knows")
+        wanted = self._settings.fast if quality == FAST else self._settings.accurate
+        deadline = self._clock.seconds() + wanted.budget_s
+        question = self._first_question(quality)
+        asked: set[Question] = set()
+        while True:
+            asked.add(question)
+            outcome = await self._ask(msisdn, question, deadline)
+            if not isinstance(outcome, Result):
+                return outcome
+            question = self._better_question(question, outcome)
+            if question in asked or self._seconds_left(deadline) < _SHORTEST_TRY_S:
+                return self._no_fix(outcome)
+
+    def _first_question(self, quality: str) -> Question:
+        if quality == FAST:
+            wanted = self._settings.fast
+            return Question(
+                self._service, "LOW_DELAY", wanted.resp_timer_s, wanted.hor_acc_m, "CURRENT_OR_LAST"
+            )
+        wanted = self._settings.accurate
+        return Question(self._service, "DELAY_TOL", wanted.resp_timer_s, wanted.hor_acc_m, "CURRENT")
+
+    def _better_question(self, question: Question, result: Result) -> Question:
+        """Give the question that may be answered where this one was not; the same one where there is none."""
+        if result.resid == SERVICE_NOT_SUPPORTED and question.service == "eme_lir":
+            self._service = "slir"
+            return replace(question, service="slir")
+        if question.is_bare:
+            return question
+        if result.resid in ASKED_TOO_MUCH:
+            return replace(question, is_bare=True)
+        if result.resid in ASKED_TOO_FINELY and question.loc_type != "LAST":
+            return replace(question, hor_acc_m=None, loc_type="CURRENT_OR_LAST")
+        if result.resid == ABSENT_SUBSCRIBER:
+            return replace(question, hor_acc_m=None, loc_type="LAST")
+        return question
+
+    async def _ask(self, msisdn: Msisdn, question: Question, deadline: float) -> Position | NoFix | Result:
+        seconds_left = self._seconds_left(deadline)
+        # The server must not use up a budget of which a first try has already taken its part.
+        timely = replace(question, resp_timer_s=max(1, min(question.resp_timer_s, int(seconds_left))))
+        try:
+            body = encode_request(msisdn, timely, settings=self._settings, password=self._password)
+            response = await self._http.post(
+                str(self._settings.url), body, [("Content-Type", self._settings.content_type)], seconds_left
+            )
+        except Malformed as error:
+            return NoFix(f"cannot ask: {error}")
+        except HttpFailed as error:
+            return self._retry(f"no answer: {error.reason}")
+        return self._read(response, msisdn)
+
+    def _read(self, response: HttpResponse, msisdn: Msisdn) -> Position | NoFix | Result:
+        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        try:
+            answer = decode_answer(
+                response.body,
+                msisdn=msisdn,
+                source=self._source,
+                assumed_confidence=self._settings.assumed_confidence,
+                received_at=now,
+            )
+        except Malformed as error:
+            if response.status in _HTTP_REFUSED:
+                return NoFix(f"HTTP {response.status}: the server refuses us; check its credentials and tls")
+            if response.status != _HTTP_OK:
+                return self._retry(f"HTTP {response.status}")
+            return self._retry(f"unreadable answer: {error}")
+        if answer.positions:
+            return _best(answer.positions, now)
+        return self._why_none(answer)
+
+    def _why_none(self, answer: Answer) -> NoFix | Result:
+        refusal = next((result for result in answer.results if result.resid != OK), None)
+        if refusal is not None:
+            return refusal
+        if answer.faults:
+            return self._retry(f"no position in the answer: {answer.faults[0]}")
+        if answer.is_deferred:
+            return NoFix("the server wants to answer later by a push; it must answer in the HTTP response")
+        return self._retry("no position in the answer")
+
+    def _no_fix(self, result: Result) -> NoFix:
+        """Say what a result means for the asker (the profile's lists of ids decide)."""
+        settings, treated_as = self._settings, _treated_as(result.resid)
+        if result.resid in settings.unknown_subscriber_results:
+            return NoFix(str(result), is_unknown_subscriber=True)
+        if result.resid in settings.retryable_results or treated_as in settings.retryable_results:
+            return self._retry(str(result))
+        if result.resid == UNSUPPORTED_VERSION:
+            return NoFix(f"{result}: set `version` of [carrier.lbs] to another than {settings.version}")
+        if result.resid == UNAUTHORIZED_APPLICATION:
+            return NoFix(f"{result}: check `client_id`, `password` and `serviceid` of [carrier.lbs]")
+        return NoFix(str(result))
+
+    def _retry(self, reason: str) -> NoFix:
+        return NoFix(reason, retry_after_s=self._settings.retry_after_s)
+
+    def _seconds_left(self, deadline: float) -> float:
+        left: float = deadline - self._clock.seconds()
+        return left
+
+
+class CarrierLocators:
+    """Asks the carrier a press came by, and all others where that one does not know the number.
+
+    Holds a `Locator` for each carrier that has a location service; remembers nothing between calls.
+    """
+
+    def __init__(self, locators: Mapping[str, Locator], clock: Any) -> None:
+        self._locators = dict(locators)
+        self._clock = clock
+
+    async def locate(self, msisdn: Msisdn, quality: str, carrier: str) -> Position | NoFix:
+        """Give a position, or the most hopeful reason for none. Takes at most two budgets of time."""
+        home = self._locators.get(carrier)
+        first = NoFix(f"{carrier} has no location service", is_unknown_subscriber=True)
+        if home is not None:
+            answer = await self._ask(home, msisdn, quality)
+            if isinstance(answer, Position) or not answer.is_unknown_subscriber:
+                return answer
+            first = answer
+        others = [locator for name, locator in self._locators.items() if name != carrier]
+        answers = await self._ask_all(others, msisdn, quality) if others else []
+        positions = [answer for answer in answers if isinstance(answer, Position)]
+        if positions:
+            return _best(positions, datetime.fromtimestamp(self._clock.seconds(), UTC))
+        return _most_hopeful([first, *(answer for answer in answers if isinstance(answer, NoFix))])
+
+    async def _ask(self, locator: Locator, msisdn: Msisdn, quality: str) -> Position | NoFix:
+        try:
+            return await locator.locate(msisdn, quality)
+        except CancelledError:
+            raise
+        except Exception:
+            # A fault in one locator must not cost the answers of the others.
+            log.exception("locator failed")
+            return NoFix("the locator failed", retry_after_s=GRACE_S)
+
+    def _ask_all(
+        self, locators: Sequence[Locator], msisdn: Msisdn, quality: str
+    ) -> Deferred[list[Position | NoFix]]:
+        """Ask at the same time; done when all have answered, or `GRACE_S` after the first position."""
+        round_ = _Round(self._clock, len(locators))
+        for locator in locators:
+            round_.add(Deferred.fromCoroutine(self._ask(locator, msisdn, quality)))
+        return round_.done
+
+
+class _Round:
+    """Several questions under way at once."""
+
+    def __init__(self, clock: Any, expected: int) -> None:
+        self.done: Deferred[list[Position | NoFix]] = Deferred(lambda _: self._stop())
+        self._clock = clock
+        self._expected = expected
+        self._answers: list[Position | NoFix] = []
+        self._under_way: list[Deferred[Any]] = []
+        self._grace: Any = None
+        self._is_over = False
+
+    def add(self, question: Deferred[Position | NoFix]) -> None:
+        self._under_way.append(question)
+        question.addCallbacks(self._answered, _expect_cancelled)
+
+    def _answered(self, answer: Position | NoFix) -> None:
+        if self._is_over:
+            return
+        self._answers.append(answer)
+        if len(self._answers) == self._expected:
+            self._finish()
+        elif isinstance(answer, Position) and self._grace is None:
+            self._grace = self._clock.callLater(GRACE_S, self._finish)
+
+    def _finish(self) -> None:
+        self._stop()
+        self.done.callback(self._answers)
+
+    def _stop(self) -> None:
+        self._is_over = True
+        if self._grace is not None and self._grace.active():
+            self._grace.cancel()
+        for question in self._under_way:
+            question.cancel()
+
+
+def _expect_cancelled(failure: Failure) -> None:
+    failure.trap(CancelledError)
+
+
+def _best(positions: Sequence[Position], now: datetime) -> Position:
+    """Give the position that narrows down best where the person is now (as `is_better` compares)."""
+    return min(positions, key=lambda position: position.reach_m(now))
+
+
+def _most_hopeful(answers: Sequence[NoFix]) -> NoFix:
+    """Give the reason after which asking again is soonest worth while, else the first."""
+    retryable = [answer for answer in answers if answer.retry_after_s is not None]
+    if not retryable:
+        return answers[0]
+    return min(retryable, key=lambda answer: answer.retry_after_s or 0.0)
+
+
+def _treated_as(resid: int) -> int:
+    """Give the id of clause 5.4.1 that stands for a reserved, vendor's or unknown one."""
+    if resid == RLP_ONLY:
+        return 1
+    return resid if resid in SLOGANS else UNSPECIFIED
