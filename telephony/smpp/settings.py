@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from telephony.fields import Name, Port, Seconds, Secret, Table, Tls
 
@@ -57,6 +58,13 @@ class EsmeLink(Table):
     outbind_port: Port | None = None
     """Listen here for the SMSC's outbind; its source must be ``host``."""
 
+    @model_validator(mode="after")
+    def _outbind_without_tls(self) -> Self:
+        # The bind that answers an outbind carries the password, and that connection is not encrypted.
+        if self.outbind_port is not None and self.tls is not None:
+            raise ValueError("outbind_port cannot be used on a link with tls")
+        return self
+
 
 class Peer(Table):
     """A carrier's gateway that binds to us: ``[[carrier.peer]]``."""
@@ -67,6 +75,13 @@ class Peer(Table):
     addresses: tuple[str, ...] = ()
     """IP addresses or networks it may come from; empty: any."""
     max_binds: Annotated[int, Field(ge=1, le=100)] = 4
+
+    @field_validator("addresses")
+    @classmethod
+    def _addresses_can_be_read(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            ip_network(address, strict=False)
+        return addresses
 
 
 class Server(Table):

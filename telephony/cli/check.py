@@ -1,0 +1,71 @@
+"""``onetouch check``: what is wrong with the settings, and which far ends cannot be reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+
+if TYPE_CHECKING:
+    from telephony.cli.links import Reached
+
+
+@click.command(short_help="Check the settings, then the links.")
+@config_option
+@click.option("--links", is_flag=True, help="Also connect (TCP, TLS) to every SMSC, LBS and 112 centre.")
+@click.option("--bind", "with_bind", is_flag=True, help="With --links: also bind to every SMSC, and unbind.")
+def check(config: Path, *, links: bool, with_bind: bool) -> None:
+    r"""Check the settings: every fault with its file, its key and what to write instead.
+
+    With --links every far end is connected to. That disturbs nobody. --bind also tries the credentials: it binds
+    as a transmitter, so that no press is sent to it, but a carrier that counts binds may refuse it, or the
+    daemon's next one, while the daemon is running.
+
+    \b
+    Exit codes: 0 all is well (remarks included), 1 a far end cannot be reached, 2 the settings have faults.
+    \b
+    Example:
+      onetouch check --config /etc/onetouch/onetouch.toml --links
+    """
+    settings = load_or_exit(config)
+    from telephony.settings import remarks  # noqa: PLC0415 - pydantic is not needed for --help
+
+    for remark in remarks(settings):
+        click.echo(f"remark: {remark}")
+    ways_in = sum(len(carrier.smpp) + len(carrier.peer) for carrier in settings.carrier)
+    counted = (
+        _count(len(settings.carrier), "carrier"),
+        _count(ways_in, "link"),
+        _count(len(settings.psap), "centre"),
+    )
+    click.echo(f"{config}: no faults; {', '.join(counted)}")
+    if links or with_bind:
+        from telephony.cli.links import try_all  # noqa: PLC0415 - opens sockets, only on demand
+
+        results = try_all(settings, with_bind=with_bind)
+        _show(results)
+        if not all(result.is_fine for result in results):
+            raise SystemExit(EXIT_FAILED)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _show(results: list[Reached]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only where a table is drawn
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("what", "name", "where", "", "result")
+    table.add_column("ms", justify="right")
+    for result in results:
+        far_end = result.far_end
+        mark = Text("ok", "green") if result.is_fine else Text("FAILED", "bold red")
+        where = f"{far_end.host}:{far_end.port}"
+        # Text, not str: what a far end said must not be read as rich's markup.
+        table.add_row(far_end.kind, far_end.name, where, mark, Text(result.detail), f"{result.took_ms:.0f}")
+    Console().print(table)

@@ -1,0 +1,115 @@
+"""``onetouch db``: the store's schema, and whether the store keeps what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from telephony.settings import Settings
+
+
+@click.group(short_help="Upgrade or check the store.")
+def db() -> None:
+    r"""Look after the store. The daemon may be running, except during an upgrade.
+
+    \b
+    Examples:
+      onetouch db check
+      systemctl stop onetouch && onetouch db upgrade && systemctl start onetouch
+    """
+
+
+@contextmanager
+def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
+    """Give (writing, reading) engines; what the store refuses becomes one line and exit code 1."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - not needed for --help
+
+    from telephony.store.engines import open_engines  # noqa: PLC0415
+
+    try:
+        writing, reading = open_engines(settings.database_url)
+        try:
+            yield writing, reading
+        finally:
+            writing.dispose()
+            reading.dispose()
+    except SQLAlchemyError as error:
+        # `orig` is the driver's own sentence; SQLAlchemy's would add the statement and its parameters.
+        told = getattr(error, "orig", None) or type(error).__name__
+        raise click.ClickException(f"the store: {told}") from error
+    except (OSError, LookupError) as error:
+        raise click.ClickException(f"the store: {error}") from error
+
+
+@contextmanager
+def ready_engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
+    """Give the engines of a store that is there and speaks our schema; say what to do about any other."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - not needed for --help
+
+    from telephony.store.upgrade import HEAD, version_of  # noqa: PLC0415
+
+    url = make_url(settings.database_url)
+    # To look is not to make: SQLite would create the file.
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        raise click.ClickException(f"there is no store {url.database} yet; `onetouch db upgrade` makes it")
+    with engines(settings) as (writing, reading):
+        version = version_of(reading)
+        if version != HEAD:
+            found = "is empty" if version is None else f"has schema {version}"
+            raise click.ClickException(f"the store {found}; `onetouch db upgrade` brings it to {HEAD}")
+        yield writing, reading
+
+
+@db.command()
+@config_option
+def upgrade(config: Path) -> None:
+    """Bring the schema to what this version speaks; creates an empty store. Stop the daemon first."""
+    settings = load_or_exit(config)
+    from telephony.store.upgrade import HEAD, upgrade, version_of  # noqa: PLC0415 - not needed for --help
+
+    with engines(settings) as (writing, _):
+        before = version_of(writing) or "empty"
+        has_changed = upgrade(writing)
+    click.echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
+
+
+@db.command()
+@config_option
+def check(config: Path) -> None:
+    """Check the schema's version, the file's integrity and what durability needs.
+
+    Exit codes: 0 all is well, 1 something is not, 2 the settings have faults.
+    """
+    settings = load_or_exit(config)
+    from telephony.store.upgrade import HEAD  # noqa: PLC0415 - not needed for --help
+
+    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+        look = _sqlite if reading.dialect.name == "sqlite" else _postgresql
+        results = [("schema", HEAD, True), *look(connection)]
+    for what, found, is_fine in results:
+        verdict = "ok" if is_fine else click.style("WRONG", fg="red", bold=True)
+        click.echo(f"{what:<20} {found:<12} {verdict}")
+    if not all(is_fine for _, _, is_fine in results):
+        raise SystemExit(EXIT_FAILED)
+
+
+def _sqlite(connection: Connection) -> Iterator[tuple[str, str, bool]]:
+    wanted = {"quick_check": ("ok",), "journal_mode": ("wal",), "synchronous": ("2", "3")}
+    for pragma, good in wanted.items():
+        found = str(connection.exec_driver_sql(f"PRAGMA {pragma}").scalar())
+        yield pragma, found, found in good
+
+
+def _postgresql(connection: Connection) -> Iterator[tuple[str, str, bool]]:
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        found = str(connection.exec_driver_sql(f"SHOW {setting}").scalar())
+        yield setting, found, found not in ("off", "local")

@@ -1,0 +1,103 @@
+"""``onetouch incidents``: what happened and is happening, as the store knows it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from telephony.cli.db import ready_engines
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+
+LONGEST_REASON = 200
+
+
+@click.group(short_help="List incidents, show one as a story, close one.")
+def incidents() -> None:
+    r"""Look at incidents and close them, beside a running daemon or without one.
+
+    Numbers are masked, texts are not shown, and coordinates only on demand.
+
+    \b
+    Examples:
+      onetouch incidents list --open
+      onetouch incidents show sos-20261123-7k3qwz2m9t
+      onetouch incidents close sos-20261123-7k3qwz2m9t --reason "found safe, unit 12"
+    """
+
+
+@incidents.command("list")
+@config_option
+@click.option("--open", "only_open", is_flag=True, help="Only incidents that are not closed.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def list_(config: Path, *, only_open: bool, limit: int, as_json: bool) -> None:
+    """List incidents, the newest first."""
+    settings = load_or_exit(config)
+    from telephony.cli.telling import as_plain_row, as_table  # noqa: PLC0415 - not needed for --help
+    from telephony.store.incidents import list_incidents  # noqa: PLC0415
+
+    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+        rows = list_incidents(connection, only_open=only_open, limit=limit)
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(as_plain_row(row), ensure_ascii=False))
+    elif rows:
+        from rich.console import Console  # noqa: PLC0415 - only where a table is drawn
+
+        Console().print(as_table(rows))
+    else:
+        click.echo("no open incidents" if only_open else "no incidents")
+
+
+@incidents.command()
+@config_option
+@click.argument("incident_id", metavar="ID")
+@click.option("--positions", is_flag=True, help="Show coordinates.")
+@click.option("--json", "as_json", is_flag=True, help="The whole story as one JSON object.")
+def show(config: Path, incident_id: str, *, positions: bool, as_json: bool) -> None:
+    """Tell the story of one incident: what came, what was sent, what was acknowledged.
+
+    Times are milliseconds since the first press.
+    """
+    settings = load_or_exit(config)
+    from telephony.cli.telling import as_plain_story, as_story  # noqa: PLC0415 - not needed for --help
+    from telephony.store.incidents import story  # noqa: PLC0415
+
+    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+        told = story(connection, incident_id)
+    if told is None:
+        raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
+    if as_json:
+        plain = as_plain_story(told, with_coordinates=positions)
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+    else:
+        for line in as_story(told, with_coordinates=positions):
+            click.echo(line)
+
+
+@incidents.command()
+@config_option
+@click.argument("incident_id", metavar="ID")
+@click.option("--reason", required=True, help="Why it is over: told to 112 and kept.")
+def close(config: Path, incident_id: str, reason: str) -> None:
+    """Close an incident; 112 is told, and its phone is not looked for any more.
+
+    The running daemon finds the closing report in the outbox; without one it leaves at the next start.
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise click.BadParameter(f"write 1 to {LONGEST_REASON} characters", param_hint="--reason")
+    settings = load_or_exit(config)
+    from telephony.store.incidents import close_incident  # noqa: PLC0415 - not needed for --help
+
+    with ready_engines(settings) as (writing, _), writing.begin() as connection:
+        is_closed = close_incident(connection, settings.plan, incident_id, reason, datetime.now(UTC))
+    if not is_closed:
+        click.echo(f"there is no open incident {incident_id}", err=True)
+        raise SystemExit(EXIT_FAILED)
+    click.echo(f"closed {incident_id}")

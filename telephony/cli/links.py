@@ -1,0 +1,144 @@
+"""Whether the far ends named in the settings can be reached from here: blocking, for a person who waits."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pydantic import HttpUrl
+
+from telephony.domain.errors import Malformed
+from telephony.fields import Tls
+from telephony.settings import Settings
+from telephony.smpp.building import build
+from telephony.smpp.codec import Pdu, PduStream
+from telephony.smpp.constants import COMMAND_IDS, ESME_ROK, RESPONSE
+from telephony.smpp.esme import bind_request
+from telephony.smpp.observer import status_name
+from telephony.smpp.settings import EsmeLink
+
+AT_ONCE = 16
+"""Far ends tried side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarEnd:
+    """Something that we connect to."""
+
+    kind: str
+    name: str
+    host: str
+    port: int
+    tls: Tls | None
+    timeout_s: float
+    link: EsmeLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came of one try. ``detail`` is for the operator."""
+
+    far_end: FarEnd
+    is_fine: bool
+    detail: str
+    took_ms: float
+
+
+def far_ends(settings: Settings) -> Iterator[FarEnd]:
+    """Give every far end of the settings: SMSCs, location services, 112 centres."""
+    for carrier in settings.carrier:
+        for link in carrier.smpp:
+            yield FarEnd("SMSC", link.name, link.host, link.port, link.tls, link.connect_timeout_s, link)
+        if carrier.lbs is not None:
+            lbs = carrier.lbs
+            yield _web("LBS", carrier.name, lbs.url, lbs.tls, lbs.fast.budget_s)
+    for psap in settings.psap:
+        for channel in psap.channel:
+            yield _web("112", channel.name, channel.url, channel.tls, channel.timeout_s)
+
+
+def _web(kind: str, name: str, url: HttpUrl, tls: Tls | None, timeout_s: float) -> FarEnd:
+    wanted = (tls or Tls()) if url.scheme == "https" else None
+    default = 443 if url.scheme == "https" else 80
+    return FarEnd(kind, name, (url.host or "").strip("[]"), url.port or default, wanted, timeout_s)
+
+
+def try_all(settings: Settings, *, with_bind: bool) -> list[Reached]:
+    """Try every far end, some at once; results in the order of the settings. Never raises for a far end."""
+
+    def try_it(far_end: FarEnd) -> Reached:
+        return try_one(far_end, with_bind=with_bind)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(try_it, far_ends(settings)))
+
+
+def try_one(far_end: FarEnd, *, with_bind: bool, now: Callable[[], float] = time.perf_counter) -> Reached:
+    """Connect, do the TLS handshake where there is TLS, bind and unbind where that is asked for."""
+    began = now()
+    try:
+        detail = _try(far_end, with_bind=with_bind)
+        is_fine = True
+    except ssl.SSLCertVerificationError as error:
+        detail, is_fine = f"TLS: {error.verify_message}", False
+    except (OSError, Malformed, LookupError, ValueError) as error:
+        detail, is_fine = _words(error), False
+    return Reached(far_end, is_fine, detail, (now() - began) * 1000)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def _try(far_end: FarEnd, *, with_bind: bool) -> str:
+    context = None if far_end.tls is None else _tls_context(far_end.tls)
+    with socket.create_connection((far_end.host, far_end.port), far_end.timeout_s) as plain:
+        detail = "connected"
+        stream: socket.socket = plain
+        if context is not None and far_end.tls is not None:
+            stream = context.wrap_socket(plain, server_hostname=far_end.tls.server_name or far_end.host)
+            detail = f"connected, {stream.version()}"
+        if with_bind and far_end.link is not None:
+            detail += f", {_bind(stream, far_end.link)}"
+        return detail
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
+    if tls.client_certificate is not None and tls.client_key is not None:
+        context.load_cert_chain(tls.client_certificate, tls.client_key)
+    return context
+
+
+def _bind(stream: socket.socket, link: EsmeLink) -> str:
+    """Bind and unbind; raises `Malformed` with the status where the SMSC refuses.
+
+    Always as a transmitter, whatever the link is: an SMSC sends presses to receivers only, and a press that it sent
+    to this check would wait for its redelivery.
+    """
+    stream.settimeout(link.bind_timeout_s)
+    password = "" if link.password is None else link.password.read()
+    stream.sendall(bind_request(link, password, "transmitter", 1))
+    pdus = _pdus(stream)
+    answer = next(pdu for pdu in pdus if pdu.command_id & RESPONSE)
+    if answer.status != ESME_ROK or answer.command_id != COMMAND_IDS["bind_transmitter_resp"]:
+        raise Malformed(f"bind_transmitter refused: {status_name(answer.status)}")
+    stream.sendall(build("unbind", 2))
+    next(pdu for pdu in pdus if pdu.command_id == COMMAND_IDS["unbind_resp"])
+    return "bound and unbound"
+
+
+def _pdus(stream: socket.socket) -> Iterator[Pdu]:
+    """Give PDUs as they come; raises `OSError` at the end of the stream, `Malformed` where it is not SMPP."""
+    cutter = PduStream()
+    while octets := stream.recv(65_536):
+        yield from cutter.feed(octets)
+        if cutter.broken is not None:
+            raise Malformed(f"this does not speak SMPP: {cutter.broken}")
+    raise ConnectionResetError("closed by the SMSC")

@@ -1,0 +1,110 @@
+"""A daemon's life: started, told to read its settings again, stopped within a bound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from telephony import logs
+from telephony.cli.reloading import apply_live, changed_keys
+from telephony.settings import Settings, SettingsFaults, load, remarks
+
+log = structlog.get_logger()
+
+STOP_WITHIN_S = 15.0
+"""Bound on answering what is in flight and unbinding; systemd's own bound is 90 s."""
+
+Assemble = Callable[[Settings, Any], MultiService]
+
+
+class Running:
+    """The daemon as the operating system sees it. Every method is called in the reactor's thread."""
+
+    def __init__(self, config: Path, settings: Settings, assemble: Assemble, reactor: Any) -> None:
+        self._config = config
+        self._settings = settings
+        self._assemble = assemble
+        self._reactor = reactor
+        self._service: MultiService | None = None
+        self._is_stopping = False
+        self.exit_code = 0
+
+    def start(self) -> None:
+        """Assemble and start; where that fails say why and end with exit code 1."""
+        for remark in remarks(self._settings):
+            log.warning("settings remark", remark=remark)
+        try:
+            self._service = self._assemble(self._settings, self._reactor)
+            self._service.privilegedStartService()
+            self._service.startService()
+        except Exception as error:
+            # Whatever it is, it is told as a log line and an exit code: a half-started daemon helps nobody.
+            log.exception("cannot start", reason=str(error))
+            self.exit_code = 1
+            self.stop("failed start")
+            return
+        log.info("started", config=str(self._config), pid=os.getpid())
+
+    def stop(self, why: str) -> None:
+        """Stop gracefully within `STOP_WITHIN_S`; a second call stops at once."""
+        if self._is_stopping:
+            self._cut_off("asked twice")
+            return
+        self._is_stopping = True
+        log.info("stopping", why=why)
+        if self._service is None:
+            self._end()
+            return
+        bound = self._reactor.callLater(STOP_WITHIN_S, self._cut_off, "not stopped within its time")
+
+        def stopped(result: object) -> None:
+            if bound.active():
+                bound.cancel()
+                if isinstance(result, Failure):
+                    log.error("stopped with a failure", exc_info=result.value)
+                    self.exit_code = 1
+                self._end()
+
+        stopping: Deferred[object] = maybeDeferred(self._service.stopService)
+        stopping.addBoth(stopped)
+
+    def _cut_off(self, why: str) -> None:
+        if self._reactor.running:
+            log.error("stopped at once", why=why)
+            self.exit_code = 1
+            self._reactor.stop()
+
+    def _end(self) -> None:
+        log.info("stopped")
+        if self._reactor.running:
+            self._reactor.stop()
+
+    def reload(self) -> None:
+        """Read the settings again; apply what can change live and say what needs a restart.
+
+        Faults change nothing: the daemon goes on with what it has.
+        """
+        logs.reopen()
+        try:
+            fresh = load(self._config)
+        except SettingsFaults as faults:
+            for fault in faults.faults:
+                log.error(  # noqa: TRY400 - faults are told one by one, no traceback
+                    "settings not reloaded", file=fault.file, key=fault.key, problem=fault.problem
+                )
+            return
+        reload_daemon = getattr(self._service, "reload", None)
+        applied = apply_live(self._settings, fresh, with_recognition=reload_daemon is not None)
+        changed = changed_keys(self._settings, applied)
+        if reload_daemon is not None and changed:
+            reload_daemon(applied)
+        logs.change_level(applied.log.level)
+        self._settings = applied
+        log.warning("settings reloaded", changed=changed, needs_restart=changed_keys(applied, fresh))

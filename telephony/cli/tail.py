@@ -1,0 +1,64 @@
+"""``onetouch tail``: the logs as a person reads them, filtered, from a file or from a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from telephony.cli.following import followed_lines, lines_of
+from telephony.cli.log_lines import LEVELS, Wanted, entry_of, plain, readable
+
+
+@click.command(short_help="Read the logs, filtered and in colour.")
+@click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--incident", help="Only this incident; the beginning of its id is enough.")
+@click.option("--number", metavar="LAST4", help="Only callers whose number may end in these digits.")
+@click.option("--carrier", help="Only this carrier, or this link of it.")
+@click.option("--level", type=click.Choice(list(LEVELS)), help="Only this level and above.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is written later, through rotations.")
+def tail(
+    file: Path,
+    *,
+    incident: str | None,
+    number: str | None,
+    carrier: str | None,
+    level: str | None,
+    follow: bool,
+) -> None:
+    r"""Show log lines as people read them, from FILE or, with -, from standard input.
+
+    Logs hold masked numbers only (8210******78), so --number also shows other callers whose number looks the
+    same when it is masked. Lines that are no logs are shown as they are, unless a filter is set.
+
+    \b
+    Examples:
+      onetouch tail -f /var/log/onetouch/onetouch.log --level warning
+      journalctl -u onetouch -o cat -f | onetouch tail --carrier skt
+      onetouch tail onetouch.log --incident sos-20261123-7k3q --number 5678
+    """
+    wanted = Wanted(incident=incident, number=number, carrier=carrier, level=level)
+    try:
+        for line in _lines(file, follow=follow):
+            _show(line, wanted)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
+    except KeyboardInterrupt:
+        return
+
+
+def _lines(file: Path, *, follow: bool) -> Iterator[bytes]:
+    if str(file) == "-":
+        return lines_of(sys.stdin.buffer)
+    return followed_lines(file) if follow else lines_of(file.open("rb"))
+
+
+def _show(line: bytes, wanted: Wanted) -> None:
+    entry = entry_of(line)
+    if entry is None:
+        if wanted.is_everything and line.strip():
+            click.secho(plain(line.decode("utf-8", "replace")), dim=True)
+    elif wanted.matches(entry):
+        click.echo(readable(entry))

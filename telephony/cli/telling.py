@@ -1,0 +1,162 @@
+"""Incidents in words, in a table and as plain values for JSON: pure functions of what the store gave.
+
+Numbers are masked everywhere. What a caller wrote is told by its length alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from telephony.cli.log_lines import plain
+from telephony.domain.position import Position
+from telephony.store.incidents import IncidentRow, Story, StoryLine
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def as_plain_row(row: IncidentRow) -> dict[str, Any]:
+    """Give a row as JSON can say it; the milliseconds count from the first press, ``null`` while not yet."""
+    return {
+        "incident": row.id,
+        "state": row.state,
+        "msisdn": row.msisdn.masked,
+        "carrier": row.carrier,
+        "source": row.source,
+        "test": row.test,
+        "opened_at": row.opened_at.isoformat(timespec="milliseconds"),
+        "press_count": row.press_count,
+        "last_press_at": row.last_press_at.isoformat(timespec="milliseconds"),
+        "told_ms": _since(row.opened_at, row.told_at),
+        "located_ms": _since(row.opened_at, row.located_at),
+        "closed_at": None if row.closed_at is None else row.closed_at.isoformat(timespec="milliseconds"),
+        "close_reason": row.close_reason,
+    }
+
+
+def as_table(rows: list[IncidentRow]) -> Table:
+    """Give the rows as a table for a terminal."""
+    from rich.table import Table  # noqa: PLC0415 - only where a table is drawn
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("incident", "opened (UTC)", "state", "caller", "carrier")
+    for column in ("presses", "112 told", "located"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        told = Text(_moment(row.opened_at, row.told_at)) if row.told_at else Text("not yet", "bold red")
+        state = f"{row.state} (test)" if row.test else row.state
+        cells = [row.id, f"{row.opened_at:%Y-%m-%d %H:%M:%S}", state, row.msisdn.masked, row.carrier]
+        # Text, not str: what came from outside must not be read as rich's markup.
+        table.add_row(
+            *(Text(plain(cell)) for cell in cells),
+            str(row.press_count),
+            told,
+            _moment(row.opened_at, row.located_at),
+        )
+    return table
+
+
+def as_plain_story(told: Story, *, with_coordinates: bool) -> dict[str, Any]:
+    """Give a story as JSON can say it."""
+    opened_at = told.incident.opened_at
+    lines = []
+    for line in told.lines:
+        facts: dict[str, Any] = {
+            "at": line.at.isoformat(timespec="milliseconds"),
+            "since_ms": _since(opened_at, line.at),
+            "what": line.kind,
+            **_facts_to_tell(line),
+        }
+        if with_coordinates and line.position is not None:
+            facts["latitude"], facts["longitude"] = line.position.latitude, line.position.longitude
+        lines.append(facts)
+    return {**as_plain_row(told.incident), "owed": told.owed, "story": lines}
+
+
+def as_story(told: Story, *, with_coordinates: bool) -> Iterator[str]:
+    """Give a story as lines to read."""
+    row = told.incident
+    test = ", a test" if row.test else ""
+    yield plain(f"{row.id}: {row.state}{test}; {row.msisdn.masked} by {row.source} through {row.carrier}")
+    yield f"first press {row.opened_at:%Y-%m-%d %H:%M:%S} UTC, {row.press_count} in all"
+    for line in told.lines:
+        yield plain(
+            f"{_moment(row.opened_at, line.at):>12}  {_told(line, with_coordinates=with_coordinates)}"
+        )
+    if told.owed:
+        yield f"112 has not acknowledged {told.owed} report{'s' if told.owed > 1 else ''} yet"
+
+
+def _facts_to_tell(line: StoryLine) -> dict[str, Any]:
+    facts = {key: value for key, value in line.facts.items() if value is not None}
+    if (text := facts.pop("text", None)) is not None:
+        facts["text_length"] = len(text)
+    return facts
+
+
+def _told(line: StoryLine, *, with_coordinates: bool) -> str:
+    facts = line.facts
+    match line.kind:
+        case "press":
+            return _press(facts)
+        case "position":
+            return _position(line, facts, line.position if with_coordinates else None)
+        case "closed":
+            return f"closed: {facts.get('reason')}"
+        case "planned" | "delivered" | "rejected" | "next attempt":
+            return _report(line.kind, facts)
+        case _:
+            return f"{line.kind} " + " ".join(f"{key}={value}" for key, value in _facts_to_tell(line).items())
+
+
+def _press(facts: Mapping[str, Any]) -> str:
+    words = f"press {facts.get('number')} by {facts.get('source')} on {facts.get('connector')}"
+    words += f" to {facts.get('destination')}: {facts.get('joined')}"
+    if part := facts.get("part"):
+        words += f", part {part}"
+    text = facts.get("text")
+    words += ", no readable text" if text is None else f", text of {len(text)} characters"
+    if (seen := facts.get("seen") or 1) > 1:
+        words += f", delivered {seen} times"
+    return words
+
+
+def _position(line: StoryLine, facts: Mapping[str, Any], shown: Position | None) -> str:
+    radius, confidence = facts.get("uncertainty_m"), facts.get("confidence")
+    words = f"position {facts.get('number')} by {facts.get('source')} ({facts.get('method')})"
+    words += ", no radius stated" if radius is None else f", within {radius:.0f} m"
+    if radius is not None and confidence is not None:
+        words += f" at {confidence:.0f} %"
+    if line.position is not None:
+        words += f", {line.position.age_s(line.at):.0f} s old"
+    if shown is not None:
+        words += f", at {shown.latitude:.6f},{shown.longitude:.6f}"
+    return words + ("" if facts.get("became_best") else ", not better than what was known")
+
+
+def _report(kind: str, facts: Mapping[str, Any]) -> str:
+    if not facts.get("sequence"):
+        return f"{facts.get('channel')} ended: {facts.get('detail') or kind}"
+    report = f"{facts.get('kind')} {facts.get('sequence')} to {facts.get('channel')}"
+    attempts = facts.get("attempts") or 0
+    detail = f": {facts['detail']}" if facts.get("detail") else ""
+    match kind:
+        case "planned":
+            return f"{report} written down"
+        case "delivered":
+            return f"{report} ACKNOWLEDGED{f' at attempt {attempts}' if attempts > 1 else ''}{detail}"
+        case "rejected":
+            return f"{report} REJECTED{detail}"
+        case _:
+            return f"{report} still owed, next attempt here ({attempts} so far){detail}"
+
+
+def _since(start: datetime, moment: datetime | None) -> float | None:
+    return None if moment is None else round((moment - start).total_seconds() * 1000, 3)
+
+
+def _moment(start: datetime, moment: datetime | None) -> str:
+    since_ms = _since(start, moment)
+    return "-" if since_ms is None else f"{since_ms:+.0f} ms"

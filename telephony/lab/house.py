@@ -1,0 +1,118 @@
+"""The daemon between a simulated carrier and a simulated 112 centre, in one process, each speaking its real wire."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telephony.daemon import Daemon, on_threads
+from telephony.lab.mlp import LabMlp
+from telephony.lab.psap import LabPsap
+from telephony.lab.smsc import LabSmsc
+from telephony.settings import Settings
+
+SOS_NUMBER = "112"
+VICTIM = "821012345678"
+CARRIER = "skt"
+CITY_HALL = (37.5663, 126.9779)
+FAST_AFTER_S, ACCURATE_AFTER_S = 0.4, 2.0
+"""How long the simulated location server thinks; live ones take 1.4 s and more."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the simulators listen; 0 takes a free port."""
+
+    smsc: int = 0
+    mlp: int = 0
+    psap: int = 0
+    psap_fallback: int = 0
+
+
+class House:
+    """SMSC, location server, 112 centre with two URLs, and the daemon bound to them."""
+
+    def __init__(self, reactor: Any, state_dir: Path, *, seed: int = 112, ports: Ports | None = None) -> None:
+        self._reactor = reactor
+        self._state_dir = state_dir
+        self._ports = ports or Ports()
+        self.smsc = LabSmsc(reactor=reactor, rng=random.Random(seed), port=self._ports.smsc)
+        self.mlp = LabMlp(reactor, fast_after_s=FAST_AFTER_S, accurate_after_s=ACCURATE_AFTER_S)
+        self.psap = LabPsap(reactor)
+        self.fallback = LabPsap(reactor)
+        self.daemon: Daemon | None = None
+
+    @property
+    def smsc_port(self) -> int:
+        """The TCP port of the SMSC."""
+        return int(self.smsc.port.getHost().port)
+
+    async def open(self, interval_s: float = 30.0) -> Settings:
+        """Open the simulators, start the daemon, and return once it is bound."""
+        self.smsc.startService()
+        await self.mlp.listen(port=self._ports.mlp)
+        await self.psap.listen(port=self._ports.psap)
+        await self.fallback.listen(port=self._ports.psap_fallback)
+        self.mlp.place(VICTIM, *CITY_HALL)
+        settings = self.settings(interval_s)
+        self.daemon = Daemon(settings, on_threads(self._reactor))
+        self.daemon.startService()
+        await self.smsc.when_bound()
+        return settings
+
+    def settings(self, interval_s: float) -> Settings:
+        """Give settings that lead to the simulators."""
+        return Settings.model_validate(
+            {
+                "service": {"name": "lab", "state_dir": str(self._state_dir)},
+                "recognition": {"sos_numbers": [SOS_NUMBER], "test_numbers": ["1129"], "test_words": ["TEST", "시험"]},
+                "locating": {"interval_s": interval_s},
+                "carrier": [
+                    {
+                        "name": CARRIER,
+                        "mncs": ["05"],
+                        "smpp": [{"name": "skt-1", "host": "127.0.0.1", "port": self.smsc_port, "system_id": "lab"}],
+                        "lbs": {"url": self.mlp.url, "client_id": "lab"},
+                    }
+                ],
+                "psap": [
+                    {
+                        "name": "seoul",
+                        "addresses": "112.seoul.example",
+                        "channel": [
+                            {"name": "seoul-a", "url": self.psap.url},
+                            {"name": "seoul-b", "url": self.fallback.url, "after_s": 5.0},
+                        ],
+                    }
+                ],
+            }
+        )
+
+    async def close(self) -> None:
+        """Stop everything, the daemon first."""
+        if self.daemon is not None:
+            await self.daemon.stopService()
+        await self.smsc.stopService()
+        for server in (self.mlp, self.psap, self.fallback):
+            await server.close()
+
+    def on_report(self, heard: Callable[[Any], None]) -> None:
+        """Call with every report that the centre takes, by either URL, as it arrives."""
+        for centre in (self.psap, self.fallback):
+            self._follow(centre, heard)
+
+    @staticmethod
+    def _follow(centre: LabPsap, heard: Callable[[Any], None]) -> None:
+        told = 0
+
+        def look(_: LabPsap) -> bool:
+            nonlocal told
+            new, told = centre.reports[told:], len(centre.reports)
+            for report in new:
+                heard(report)
+            return False
+
+        centre.wait_for(look)

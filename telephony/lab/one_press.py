@@ -1,0 +1,182 @@
+"""One press through the whole house, and its story with milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from telephony.clock import Clock, pause, within
+from telephony.lab.house import SOS_NUMBER, VICTIM, House
+from telephony.lab.psap import LabPsap, ReceivedReport
+from telephony.smpp.constants import ESME_ROK, STATUS_NAMES
+from telephony.store.incidents import Story, list_incidents, story
+
+LONGEST_S = 15.0
+SETTLED_WITHIN_S = 2.0
+WORDS = "살려주세요"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of the timeline: milliseconds since the phone sent, who, and what."""
+
+    ms: float
+    who: str
+    what: str
+
+
+@dataclass
+class PressReport:
+    """How a press went. ``is_ok`` claims that 112 acknowledged the alert and an update with a position."""
+
+    is_ok: bool = False
+    incident: str = ""
+    timeline: list[Moment] = field(default_factory=list)
+    reports: list[ReceivedReport] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as a JSON object; reports hold the document exactly as the centre received it."""
+        return {
+            "ok": self.is_ok,
+            "incident": self.incident,
+            "missing": self.missing,
+            "timeline": [{"ms": m.ms, "who": m.who, "what": m.what} for m in self.timeline],
+            "reports": [
+                {
+                    "identifier": report.identifier,
+                    "msgType": report.msg_type,
+                    "valid": report.is_valid,
+                    "circle": report.circle,
+                    "document": report.raw.decode("utf-8", "replace"),
+                }
+                for report in self.reports
+            ],
+        }
+
+
+def is_located_update(report: ReceivedReport) -> bool:
+    """Claim that a report tells 112 where she is."""
+    return report.msg_type == "Update" and report.circle is not None
+
+
+async def one_press(house: House, clock: Clock) -> PressReport:
+    """Send one SOS SMS and follow it until 112 has acknowledged alert and position, or for `LONGEST_S`."""
+    sent_at = clock.seconds()
+    result = PressReport()
+    try:
+        status = await within(house.smsc.send_mo(VICTIM, SOS_NUMBER, text=WORDS), LONGEST_S, clock)
+    except TimeoutError:
+        result.missing.append("the SMSC got no answer to its deliver_sm")
+        return result
+    acked_at = clock.seconds()
+    if status != ESME_ROK:
+        result.missing.append(f"the SMSC was answered {STATUS_NAMES.get(status, hex(status))}")
+    located = house.psap.wait_for(_has_located_update)
+    try:
+        await within(located, LONGEST_S, clock)
+    except TimeoutError:
+        result.missing.append(f"112 got no update with a position within {LONGEST_S:.0f} s")
+    told = await _story_when_settled(house, clock)
+    if told is None:
+        result.missing.append("the store knows no incident")
+        return result
+    result.incident = told.incident.id
+    result.reports = house.psap.of_incident(told.incident.id)
+    result.missing += _not_acknowledged(told)
+    result.timeline = sorted(
+        [
+            Moment(0.0, "phone", f"the key is held: an SMS to {SOS_NUMBER}, “{WORDS}”"),
+            Moment(_ms(acked_at, sent_at), "SMSC", f"deliver_sm_resp {STATUS_NAMES[status]}: the press is on disk"),
+            *_daemon_moments(told, sent_at),
+            *_location_moments(house, sent_at),
+            *_centre_moments(result.reports, sent_at),
+        ],
+        key=lambda moment: moment.ms,
+    )
+    result.is_ok = not result.missing
+    return result
+
+
+def _has_located_update(centre: LabPsap) -> bool:
+    return any(is_located_update(report) for report in centre.reports)
+
+
+async def _story_when_settled(house: House, clock: Clock) -> Story | None:
+    """Give the incident's story once what the centre has taken is written down as delivered."""
+    assert house.daemon is not None
+    until = clock.seconds() + SETTLED_WITHIN_S
+    while True:
+        rows = await house.daemon.database.read(lambda connection: list_incidents(connection, limit=1))
+        told = await house.daemon.database.read(story, rows[0].id) if rows else None
+        if told is not None and (not _not_acknowledged(told) or clock.seconds() > until):
+            return told
+        if clock.seconds() > until:
+            return None
+        await pause(clock, 0.02)
+
+
+def _not_acknowledged(told: Story) -> list[str]:
+    """Say what 112 has not acknowledged of what it must have: the alert, and an update."""
+    delivered = {line.facts["kind"] for line in told.lines if line.kind == "delivered" and line.facts["sequence"] > 0}
+    return [f"112 has not acknowledged the {kind}" for kind in ("alert", "update") if kind not in delivered]
+
+
+def _ms(at: float, start: float) -> float:
+    return round((at - start) * 1000, 1)
+
+
+def _daemon_moments(told: Story, start: float) -> list[Moment]:
+    moments = []
+    for line in told.lines:
+        ms = _ms(line.at.timestamp(), start)
+        if line.kind == "press":
+            moments.append(Moment(ms, "onetouch", f"deliver_sm read from link {line.facts['connector']}: {line.facts['joined']}"))
+        elif line.kind == "position":
+            radius, confidence = line.facts["uncertainty_m"], line.facts["confidence"]
+            moments.append(
+                Moment(ms, "onetouch", f"position by {line.facts['method']}: {radius:.0f} m at {confidence:.0f} %")
+            )
+        elif line.kind == "delivered" and line.facts["sequence"] > 0:
+            what = f"112 acknowledged the {line.facts['kind']} (attempt {line.facts['attempts']})"
+            moments.append(Moment(ms, "onetouch", what))
+    return moments
+
+
+def _location_moments(house: House, start: float) -> list[Moment]:
+    return [
+        Moment(
+            _ms(asked.at, start),
+            "LBS",
+            f"{asked.service} {asked.resp_req} received: {'what is known now' if asked.is_fast else 'the accurate position'}",
+        )
+        for asked in house.mlp.requests
+    ]
+
+
+def _centre_moments(reports: list[ReceivedReport], start: float) -> list[Moment]:
+    return [
+        Moment(
+            _ms(report.at, start),
+            "112",
+            f"CAP {report.msg_type} received: {report.headline}" + (f" [circle {report.circle}]" if report.circle else ""),
+        )
+        for report in reports
+    ]
+
+
+def in_words(result: PressReport) -> str:
+    """Give the timeline and the reports for a person."""
+    lines = [f"Incident {result.incident}" if result.incident else "No incident", ""]
+    lines += [f"{moment.ms:>9.1f} ms  {moment.who:<9} {moment.what}" for moment in result.timeline]
+    for number, report in enumerate(result.reports, 1):
+        validity = "valid CAP 1.2" if report.is_valid else f"NOT VALID: {report.fault}"
+        lines += ["", f"--- report {number} of {len(result.reports)}, as 112 received it ({validity}) ---"]
+        lines.append(report.raw.decode("utf-8", "replace"))
+    lines.append("")
+    if result.is_ok:
+        lines.append("112 acknowledged the alert and an update with her position.")
+    else:
+        lines += [f"FAILED: {what}" for what in result.missing]
+    return "\n".join(lines)
+

@@ -1,0 +1,118 @@
+"""Logs: one JSON object a line, with the ids of the incident bound to it and nothing personal in it.
+
+A line is made in the thread that logs and written in a thread of its own, because a log must never hold up a
+press: a full pipe or a hanging disk costs lines, which are counted, and nothing else. Warnings are written at once;
+other lines together with those of the next 50 ms. ``kill -9`` therefore loses at most that much of the log, and
+nothing that was acknowledged: the store does not depend on the log.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.contextvars import merge_contextvars
+
+from telephony.fields import Table
+from telephony.logs.foreign import adopt_foreign_logs
+from telephony.logs.lines import Encode
+from telephony.logs.masking import mask
+from telephony.logs.writing import Output, ThreadedOutput, open_log
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+METHODS = (
+    "debug",
+    "info",
+    "warning",
+    "warn",
+    "error",
+    "critical",
+    "exception",
+    "log",
+    "is_enabled_for",
+    "get_effective_level",
+)
+
+
+class LogSettings(Table):
+    """``[log]``: how much is logged, and where to."""
+
+    level: Level = "info"
+    file: Path | None = None
+    """Appended to; unset: standard error. Opened again on SIGHUP, so that it can be rotated."""
+
+
+class Destination:
+    """Where all loggers write to: structlog's logger factory, and the wrapped logger that it gives to everybody.
+
+    structlog calls the method that is named like the level, with the finished line.
+    """
+
+    def __init__(self, output: Output | ThreadedOutput) -> None:
+        self.output = output
+        self.debug = self.info = self.msg = partial(output.write, is_urgent=False)
+        self.warning = self.error = self.critical = partial(output.write, is_urgent=True)
+
+    def __call__(self, *_: Any) -> Destination:
+        """Give itself: one destination for every logger."""
+        return self
+
+
+def configure(settings: LogSettings, stream: TextIO | None = None, *, is_under_twistd: bool = False) -> None:
+    """Send every log of this process, Twisted's and the standard library's too, to one place.
+
+    With ``stream`` lines are written through at once in this thread (tests, simulations). Without, they go to
+    ``settings.file`` or standard error by a thread that is ended at exit. Raises `OSError` when the file cannot be
+    opened. Under twistd its own log goes on beside ours. To be called once, before the first line: a logger keeps what it finds when it is first used. Afterwards
+    `change_level` and `reopen` change what may change.
+    """
+    output: Output | ThreadedOutput
+    if stream is not None:
+        output = Output(stream)
+    else:
+        # The real standard error: twistd puts an object into its place that would log what we write, for ever.
+        output = ThreadedOutput(partial(open_log, settings.file, sys.__stderr__))
+        atexit.register(output.close)
+    wrapper: Any = type("Log", (structlog.make_filtering_bound_logger(LEVELS[settings.level]),), {})
+    structlog.configure(
+        processors=[merge_contextvars, mask, Encode()],
+        wrapper_class=wrapper,
+        logger_factory=Destination(output),
+        cache_logger_on_first_use=True,
+    )
+    adopt_foreign_logs(is_under_twistd=is_under_twistd)
+
+
+def change_level(level: Level) -> None:
+    """Change the level of every logger, also of those already in use.
+
+    A cached logger cannot be replaced, but the methods of its class can: those below the level become structlog's
+    own "do nothing", so that a debug line that nobody wants costs a call and no more.
+    """
+    wrapper = structlog.get_config()["wrapper_class"]
+    filtering = structlog.make_filtering_bound_logger(LEVELS[level])
+    for method in METHODS:
+        setattr(wrapper, method, getattr(filtering, method))
+
+
+def reopen() -> None:
+    """Open the log file again, after it was rotated away; the old one is kept where that fails."""
+    _with_output(lambda output: output.reopen())
+
+
+def flush(within_s: float = 2.0) -> None:
+    """Have everything written that was logged so far, or give up after the given time."""
+    _with_output(lambda output: output.flush(within_s))
+
+
+def _with_output(act: Callable[[Output | ThreadedOutput], None]) -> None:
+    destination = structlog.get_config()["logger_factory"]
+    if isinstance(destination, Destination):
+        act(destination.output)

@@ -1,0 +1,175 @@
+"""The last defence of personal data: whoever logs is careful, and this is for the day when somebody was not.
+
+Values are judged by their type. A phone number, octets or an object of ours never passes as it is; a text or a
+whole number passes when it holds no run of digits as long as a subscriber's number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+import re
+import traceback
+import uuid
+from collections.abc import Mapping, MutableMapping
+from pathlib import PurePath
+from typing import Any
+
+from telephony.domain.values import Msisdn
+
+DROPPED = frozenset(
+    {"latitude", "longitude", "lat", "lon", "lng", "text", "texts", "raw", "password", "authorization"}
+)
+"""Keys that never belong in a log, whatever is in them."""
+
+IDENTIFIERS = frozenset(
+    {
+        "incident",
+        "incident_id",
+        "reference",
+        "delivery",
+        "report",
+        "report_id",
+        "trigger",
+        "message_id",
+        "seed",
+    }
+)
+"""Keys whose long runs of digits are ids of ours or of a peer, and no subscribers."""
+
+UNITS = ("_ns", "_us", "_ms", "_s", "_bytes", "_octets", "_total", "_count")
+"""Endings of keys that say: this whole number counts something."""
+
+SHORTEST_NUMBER = 9
+"""Digits: Korean numbers have 9 to 11 with the trunk prefix (E.164 allows up to 15)."""
+
+_SMALLEST_NUMBER = 10 ** (SHORTEST_NUMBER - 1)
+_NUMBER = re.compile(
+    r"(?P<ours>\bsos-\d{8}-[0-9a-z]{10,}(?:-\d{1,6})?\b)|\+?\d(?:[ \u00a0-]?\d){8,}|\d{2,4}\.\d{3,4}\.\d{4}"
+)
+"""Digits in a row, also grouped by blanks or hyphens; grouped by dots only where it cannot be an IP address.
+
+First, to be left alone: our own names of incidents and reports (`telephony.services.naming`).
+"""
+_NOT_DIGIT = re.compile(r"\D")
+
+_SMALLEST_FLOAT, _LARGEST_FLOAT = -math.inf, math.inf
+_MOST_BITS = 1_000
+"""Python refuses to print whole numbers of more than 4,300 digits."""
+_MOST_ITEMS = 20
+_DEEPEST = 3
+_LONGEST_TEXT = 1_000
+_LONGEST_TRACEBACK = 8_000
+
+
+def mask(  # noqa: C901 - one branch per kind of value, in one loop for speed
+    _: object, __: str, event_dict: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Make every value of a line safe to keep and ready for JSON: a structlog processor, changes in place."""
+    if "exc_info" in event_dict:
+        _tell_exception(event_dict)
+    if not DROPPED.isdisjoint(event_dict):
+        for key in DROPPED.intersection(event_dict):
+            del event_dict[key]
+    for key, value in event_dict.items():
+        kind = type(value)
+        # The kinds that nearly every value is of are judged here: this runs for each value of each line.
+        if kind is str:
+            if len(value) >= SHORTEST_NUMBER and key not in IDENTIFIERS:
+                event_dict[key] = masked(value)
+        elif kind is int:
+            if not -_SMALLEST_NUMBER < value < _SMALLEST_NUMBER:
+                event_dict[key] = _whole_number(key, value)
+        elif kind is float:
+            if not _SMALLEST_FLOAT < value < _LARGEST_FLOAT:
+                event_dict[key] = None
+        elif kind is Msisdn:
+            event_dict[key] = value.masked
+        elif kind is not bool and value is not None:
+            event_dict[key] = safe(value)
+    return event_dict
+
+
+def masked(text: str) -> str:
+    """Give a text with the numbers of subscribers in it masked as `Msisdn.masked` does, and of bounded length."""
+    if len(text) > _LONGEST_TEXT:
+        text = text[:_LONGEST_TEXT] + "…"
+    return _NUMBER.sub(_stars, text)
+
+
+def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per kind of value
+    """Give what may be kept of a value of any type, as JSON can say it.
+
+    An object of an unknown type is named by its type alone: its ``repr`` may tell a text or a place.
+    """
+    match value:
+        case bool() | None:
+            return value
+        case Msisdn():
+            return value.masked
+        case enum.Enum():
+            return value.name
+        case str():
+            return masked(str(value))
+        case int():
+            return _whole_number("", int(value))
+        case float():
+            return value if math.isfinite(value) else None
+        case bytes() | bytearray() | memoryview():
+            return f"<{len(value)} octets>"
+        case dt.date():
+            return value.isoformat()
+        case uuid.UUID():
+            return str(value)
+        case PurePath():
+            return masked(str(value))
+        case BaseException():
+            return f"{type(value).__name__}: {masked(_words_of(value))}"
+        case Mapping() if depth < _DEEPEST:
+            kept = [(str(key), item) for key, item in value.items()][:_MOST_ITEMS]
+            return {masked(key): safe(item, depth + 1) for key, item in kept if key not in DROPPED}
+        case list() | tuple() | set() | frozenset() if depth < _DEEPEST:
+            return [safe(item, depth + 1) for item in list(value)[:_MOST_ITEMS]]
+        case _:
+            return f"<{type(value).__name__}>"
+
+
+def _stars(match: re.Match[str]) -> str:
+    return match["ours"] or Msisdn(_NOT_DIGIT.sub("", match.group())).masked
+
+
+def _whole_number(key: str, value: int) -> int | str:
+    """Mask a whole number that is as long as a subscriber's, unless its key says that it counts or names."""
+    if value.bit_length() > _MOST_BITS:
+        return "<a very large number>"
+    if -_SMALLEST_NUMBER < value < _SMALLEST_NUMBER or key in IDENTIFIERS or key.endswith(UNITS):
+        return value
+    return masked(str(value))
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot even say what it is must not break the log
+        return "?"
+
+
+def _tell_exception(event_dict: MutableMapping[str, Any]) -> None:
+    """Replace ``exc_info`` by ``exception``: the traceback as text, without the values of local variables."""
+    told = event_dict.pop("exc_info")
+    if told is True:
+        lines = traceback.format_exc().splitlines(keepends=True)
+    elif isinstance(told, BaseException):
+        lines = traceback.format_exception(told)
+    elif isinstance(told, tuple) and len(told) == 3 and isinstance(told[1], BaseException):  # noqa: PLR2004 - sys.exc_info()
+        lines = traceback.format_exception(told[1])
+    else:
+        return
+    event_dict["exception"] = _Traceback(_NUMBER.sub(_stars, "".join(lines)[-_LONGEST_TRACEBACK:]))
+
+
+class _Traceback(str):
+    """A text that is masked already and may be longer than others."""
+
+    __slots__ = ()

@@ -1,0 +1,282 @@
+"""Faults that no single key shows: names that clash, references into nothing, files and secrets that are not there.
+
+They are looked for in what was written, not in the models, so that a wrong port in one table does not hide a
+missing secret in another. Everything here takes any shape of input and skips what the models already refuse.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from telephony.fields import Secret
+from telephony.settings.keys import Path, written
+from telephony.settings.model import Service, Settings
+from telephony.settings.wording import closest, expected
+
+Finding = tuple[Path, str, str]
+"""Where, what is wrong, what to write instead."""
+
+TLS_FILES = frozenset({"ca_file", "client_certificate", "client_key", "tls_certificate", "tls_key"})
+LONGEST_SMPP_PASSWORD = 8
+"""Characters, without the closing zero (SMPP 3.4 clause 5.2.2)."""
+
+STORE_KINDS = ("sqlite", "postgresql+psycopg")
+
+
+def findings(raw: dict[str, Any]) -> list[Finding]:
+    """Give everything that is wrong across tables and around the file."""
+    checks: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
+        _clashing_names,
+        _carriers_without_a_way_in,
+        _peers,
+        _listening_ports,
+        _centres,
+        _drills_that_are_emergencies,
+        _secrets,
+        _bind_texts,
+        _truths_for_numbers,
+        _tls_files,
+        _store,
+    )
+    return [finding for check in checks for finding in check(raw)]
+
+
+def _tables(raw: dict[str, Any], *path: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Walk over the tables of nested lists: ``_tables(raw, "carrier", "smpp")``."""
+    first, *rest = path
+    items = raw.get(first)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        if isinstance(item, dict) and not rest:
+            yield (first, index), item
+        elif isinstance(item, dict):
+            for inner, table in _tables(item, *rest):
+                yield (first, index, *inner), table
+
+
+def _clashing_names(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Names end up in logs and rows: within a kind each stands for one thing. Links and peers are one kind."""
+    kinds = {
+        "carrier": (("carrier",),),
+        "link": (("carrier", "smpp"), ("carrier", "peer")),
+        "112 centre": (("psap",),),
+        "channel": (("psap", "channel"),),
+    }
+    for kind, paths in kinds.items():
+        yield from _clashes(raw, paths, "name", kind)
+    yield from _clashes(raw, (("carrier", "peer"),), "system_id", "peer")
+
+
+def _clashes(
+    raw: dict[str, Any], paths: tuple[tuple[str, ...], ...], key: str, kind: str
+) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path in paths:
+        for at, table in _tables(raw, *path):
+            value = table.get(key)
+            if isinstance(value, str):
+                if value in seen:
+                    yield (
+                        (*at, key),
+                        f'"{value}" already stands for another {kind}',
+                        f"give each {kind} its own",
+                    )
+                seen.add(value)
+
+
+def _carriers_without_a_way_in(raw: dict[str, Any]) -> Iterator[Finding]:
+    for at, carrier in _tables(raw, "carrier"):
+        if not carrier.get("smpp") and not carrier.get("peer"):
+            problem = "has neither a link nor a peer, so no press can come from it"
+            yield (
+                at,
+                problem,
+                "add [[carrier.smpp]] to bind to its SMSC, or [[carrier.peer]] to let it bind to us",
+            )
+
+
+def _peers(raw: dict[str, Any]) -> Iterator[Finding]:
+    for at, _ in _tables(raw, "carrier", "peer"):
+        if "smpp_server" not in raw:
+            yield at, "can never bind: there is no listener", "add a table [smpp_server] to the main file"
+
+
+def _listening_ports(raw: dict[str, Any]) -> Iterator[Finding]:
+    server = raw.get("smpp_server")
+    own = server.get("port", 2775) if isinstance(server, dict) else None
+    taken = {own} if isinstance(own, int) else set()
+    for at, link in _tables(raw, "carrier", "smpp"):
+        port = link.get("outbind_port")
+        if isinstance(port, int):
+            if port in taken:
+                yield (*at, "outbind_port"), f"we already listen on port {port}", "write a port that is free"
+            taken.add(port)
+
+
+def _centres(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Every carrier's presses go to exactly one centre."""
+    carriers = {
+        name: at for at, table in _tables(raw, "carrier") if isinstance(name := table.get("name"), str)
+    }
+    listed: set[str] = set()
+    is_any_open = False
+    for at, centre in _tables(raw, "psap"):
+        names = centre.get("carriers", [])
+        if names == []:
+            if is_any_open:
+                problem = "another centre already takes every carrier that is not listed"
+                some = next(iter(carriers), "skt")
+                yield (*at, "carriers"), problem, f'list this centre\'s carriers, e.g. carriers = ["{some}"]'
+            is_any_open = True
+        yield from _listed_carriers((*at, "carriers"), names, carriers, listed)
+        yield from _first_channel(at, centre)
+    if raw.get("psap") and not is_any_open:
+        for name, at in carriers.items():
+            if name not in listed:
+                problem = "no 112 centre takes this carrier's presses"
+                yield at, problem, f'add "{name}" to the carriers of a [[psap]], or leave one list empty'
+
+
+def _listed_carriers(at: Path, names: Any, carriers: dict[str, Path], listed: set[str]) -> Iterator[Finding]:
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str):
+            continue
+        if name not in carriers:
+            yield (*at, index), f'there is no carrier "{name}"', closest(name, list(carriers))
+        elif name in listed:
+            yield (
+                (*at, index),
+                f'the presses of "{name}" already go to another centre',
+                "list each carrier once",
+            )
+        listed.add(name)
+
+
+def _first_channel(at: Path, centre: dict[str, Any]) -> Iterator[Finding]:
+    waits = [(path, table.get("after_s", 0)) for path, table in _tables(centre, "channel")]
+    numbers = [wait for _, wait in waits if isinstance(wait, (int, float))]
+    if waits and len(numbers) == len(waits) and min(numbers) > 0:
+        problem = "every channel waits, so the first report would too"
+        yield (*at, *waits[0][0], "after_s"), problem, "write after_s = 0 for the first channel"
+
+
+def _drills_that_are_emergencies(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find numbers that are both: a drill is answered differently from an emergency."""
+    general = raw.get("recognition")
+    general = general if isinstance(general, dict) else {}
+    tables: list[tuple[Path, dict[str, Any]]] = [(("recognition",), general)]
+    for at, carrier in _tables(raw, "carrier"):
+        own = carrier.get("recognition")
+        if isinstance(own, dict):
+            tables.append(((*at, "recognition"), {**general, **own}))
+    for at, table in tables:
+        sos = table.get("sos_numbers")
+        tests = table.get("test_numbers")
+        for index, number in enumerate(tests if isinstance(tests, list) else []):
+            if isinstance(sos, list) and number in sos:
+                problem = (
+                    f'"{number}" is an SOS number too, and every emergency there would be marked as a drill'
+                )
+                yield (*at, "test_numbers", index), problem, "take it out of one of the two lists"
+
+
+def _secrets(raw: dict[str, Any]) -> Iterator[Finding]:
+    for at, shape, value in written(Settings, raw):
+        if shape.table is Secret:
+            try:
+                Secret.model_validate(value).read()
+            except ValidationError:
+                continue  # said by the models
+            except LookupError as error:
+                yield at, "the secret is not there", str(error.args[0])
+            except UnicodeDecodeError:
+                yield at, "the secret's file is not a text", "write the secret into it as UTF-8"
+
+
+def _bind_texts(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find what no bind can carry: octets beyond Latin-1, and passwords longer than the field."""
+    for at, link in _tables(raw, "carrier", "smpp"):
+        for key in ("system_id", "system_type", "address_range"):
+            if isinstance(text := link.get(key), str) and not _fits_in_a_bind(text):
+                yield (*at, key), "SMPP carries Latin-1 characters only", "write it with such characters"
+        try:
+            password = Secret.model_validate(link.get("password")).read()
+        except (ValidationError, LookupError, UnicodeDecodeError):
+            continue  # absent, or said by others
+        if len(password) > LONGEST_SMPP_PASSWORD or not _fits_in_a_bind(password):
+            problem = (
+                f"the secret is not {LONGEST_SMPP_PASSWORD} Latin-1 characters at most, which SMPP can carry"
+            )
+            yield (*at, "password"), problem, "agree on a shorter one with the carrier"
+
+
+def _fits_in_a_bind(text: str) -> bool:
+    return all("\0" < character <= "\xff" for character in text)
+
+
+def _truths_for_numbers(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find true and false in the place of numbers: Python would take them for 1 and 0."""
+    for at, shape, value in written(Settings, raw):
+        if isinstance(value, bool) and shape.kind in (int, float):
+            yield at, f"{str(value).lower()} is not a number", f"write {expected(shape, at)}"
+
+
+def _tls_files(raw: dict[str, Any]) -> Iterator[Finding]:
+    for at, _, value in written(Settings, raw):
+        if at[-1] in TLS_FILES and isinstance(value, str):
+            try:
+                with FilePath(value).open("rb"):
+                    pass
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or "not a path"
+                yield at, f'"{value}" cannot be read ({why})', "name a PEM file that this user can read"
+
+
+def _store(raw: dict[str, Any]) -> Iterator[Finding]:
+    store = raw.get("store", {})
+    url = store.get("url") if isinstance(store, dict) else None
+    if url is None:
+        service = raw.get("service", {})
+        given = service.get("state_dir") if isinstance(service, dict) else None
+        state_dir = FilePath(given) if isinstance(given, str) else Service().state_dir
+        yield from _directory(("service", "state_dir"), state_dir)
+        return
+    if not isinstance(url, str):
+        return
+    at: Path = ("store", "url")
+    kinds = (
+        'write "sqlite:////var/lib/onetouch/onetouch.sqlite" or "postgresql+psycopg://onetouch@host/onetouch"'
+    )
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        yield at, "this is not an address of a store", kinds
+        return
+    if parsed.drivername not in STORE_KINDS:
+        yield at, f'"{parsed.drivername}" is not a store that we keep', kinds
+    elif parsed.password is not None:
+        instead = 'take it out and add password = {env = "NAME"} or {file = "/path"} to [store]'
+        yield at, "holds a password", instead
+    elif parsed.drivername == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            yield at, "a store in memory forgets every press", kinds
+        else:
+            yield from _directory(at, FilePath(str(parsed.database)).parent)
+
+
+def _directory(at: Path, directory: FilePath) -> Iterator[Finding]:
+    """Demand a directory that can be written to, or one that we can create."""
+    try:
+        nearest = next(each for each in (directory, *directory.absolute().parents) if each.exists())
+        is_usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        is_usable = False
+    if not is_usable:
+        instead = f"create it and give it to this user, e.g. install -d -m 700 -o onetouch {directory}"
+        yield at, f'the directory "{directory}" cannot be written to', instead

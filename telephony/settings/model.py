@@ -1,0 +1,158 @@
+"""The tables of the settings file. Those of the protocols are declared beside the code that obeys them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from sqlalchemy import make_url
+
+from telephony.domain.plan import Plan, ReportRoute
+from telephony.domain.recognition import Recognition
+from telephony.fields import Name, Seconds, Secret, Table
+from telephony.logs import LogSettings
+from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
+from telephony.psap.settings import Psap
+from telephony.smpp.settings import Dialect, Server
+
+Hours = Annotated[float, Field(gt=0, le=8_760)]
+Destination = Annotated[str, Field(pattern=r"^[+*#0-9]{1,24}$")]
+"""A number as the carrier sends it: digits, also ``*``, ``#`` and a leading ``+``."""
+Word = Annotated[str, Field(min_length=1, max_length=160)]
+
+STORE_FILE = "onetouch.sqlite"
+
+
+class Service(Table):
+    """Who we are and where we are."""
+
+    name: Name = "onetouch"
+    country_code: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}$")] = "82"
+    """ITU-T E.164 country code, added to national numbers."""
+    trunk_prefix: Annotated[str, Field(pattern=r"^[0-9]{0,2}$")] = "0"
+    """What is dialled before a national number; dropped when the country code is added."""
+    language: Literal["ko", "en"] = "ko"
+    state_dir: Path = Path("/var/lib/onetouch")
+    """Where the daemon keeps its own files. A relative path starts at the working directory."""
+
+
+class Store(Table):
+    """Where a press is durable."""
+
+    url: str | None = None
+    """``sqlite:////absolute/path`` or ``postgresql+psycopg://user@host/database``; unset: SQLite in ``state_dir``."""
+    password: Secret | None = None
+    """Password of the PostgreSQL user; never part of ``url``."""
+    commit_budget_s: Seconds = 2.0
+    """A press that is not on disk by then goes to 112 directly, and the carrier is told to retry."""
+
+
+class RecognitionTables(Table):
+    """Which destinations and words make a press, and which a drill."""
+
+    sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)]
+    test_numbers: tuple[Destination, ...] = ()
+    test_words: tuple[Word, ...] = ()
+
+
+class CarrierRecognition(Table):
+    """What differs at one carrier; a key that is not set keeps the general table."""
+
+    sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)] | None = None
+    test_numbers: tuple[Destination, ...] | None = None
+    test_words: tuple[Word, ...] | None = None
+
+
+class IncidentRules(Table):
+    """When an incident that nobody closed is over."""
+
+    quiet_close_h: Hours = 24.0
+    """Hours without a press, a report or an action of the centre."""
+
+
+class Locating(Table):
+    """How long and how often a phone is looked for."""
+
+    interval_s: Annotated[float, Field(ge=5, le=3_600)] = 30.0
+    """Pause between two requests while the incident is open."""
+    max_h: Hours = 12.0
+    """Requests stop after this time, even when the incident is still open."""
+    last_known_max_age_h: Hours = 24.0
+    """A fix of an earlier incident is offered as last known up to this age."""
+
+
+class Relay(Table):
+    """How the outbox is emptied."""
+
+    poll_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Pause between two looks at an idle outbox; new deliveries are announced without waiting for it."""
+
+
+class Carrier(Table):
+    """One mobile carrier: its links, its location service and its ways."""
+
+    name: Name
+    mcc: Annotated[str, Field(pattern=r"^[0-9]{3}$")] = "450"
+    mncs: tuple[Annotated[str, Field(pattern=r"^[0-9]{2,3}$")], ...] = ()
+    recognition: CarrierRecognition = CarrierRecognition()
+    dialect: Dialect = Dialect()
+    smpp: tuple[LinkSettings, ...] = ()
+    peer: tuple[PeerSettings, ...] = ()
+    lbs: LocatorSettings | None = None
+
+
+class Settings(Table):
+    """The whole of the settings, checked."""
+
+    include: tuple[str, ...] = ()
+    service: Service = Service()
+    store: Store = Store()
+    recognition: RecognitionTables
+    incident: IncidentRules = IncidentRules()
+    locating: Locating = Locating()
+    relay: Relay = Relay()
+    log: LogSettings = LogSettings()
+    smpp_server: Server | None = None
+    carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
+    psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
+
+    def recognition_for(self, carrier: str) -> Recognition:
+        """Give the numbers and words of a carrier by its name; the general ones for a name not listed."""
+        general = self.recognition
+        own = next((each.recognition for each in self.carrier if each.name == carrier), CarrierRecognition())
+        return Recognition(
+            sos_numbers=frozenset(general.sos_numbers if own.sos_numbers is None else own.sos_numbers),
+            test_numbers=frozenset(general.test_numbers if own.test_numbers is None else own.test_numbers),
+            test_words=frozenset(general.test_words if own.test_words is None else own.test_words),
+            country_code=self.service.country_code,
+            trunk_prefix=self.service.trunk_prefix,
+        )
+
+    @property
+    def plan(self) -> Plan:
+        """Who is told: each carrier's centre, and for all others the centre that lists none.
+
+        Without such a centre the first one: an incident in the store may belong to a carrier that is no longer
+        in the settings, and it still has to end somewhere.
+        """
+        routes = {
+            centre.name: tuple(ReportRoute(channel.name, channel.after_s) for channel in centre.channel)
+            for centre in self.psap
+        }
+        elsewhere = next((centre for centre in self.psap if not centre.carriers), self.psap[0])
+        by_carrier = {carrier: routes[centre.name] for centre in self.psap for carrier in centre.carriers}
+        return Plan(everywhere_else=routes[elsewhere.name], by_carrier=by_carrier)
+
+    @property
+    def database_url(self) -> str:
+        """The store's SQLAlchemy URL, with its password: for the engine alone, never for a log.
+
+        Raises `LookupError` when the password's place has gone since the settings were loaded.
+        """
+        if self.store.url is None:
+            return f"sqlite:///{self.service.state_dir / STORE_FILE}"
+        url = make_url(self.store.url)
+        if self.store.password is not None:
+            url = url.set(password=self.store.password.read())
+        return url.render_as_string(hide_password=False)

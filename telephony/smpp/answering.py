@@ -1,0 +1,277 @@
+"""The desk of a link in service: presses in, one answer for each, never ESME_ROK before they are durable.
+
+Per read: decode everything, hand over everything at once, write all answers at once. The hard stop answers what
+Intake has not answered in time, so that the SMSC delivers it again; a later result changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from telephony.domain.errors import Unavailable
+from telephony.domain.incident import Receipt
+from telephony.domain.ports import AcceptAll
+from telephony.domain.recognition import Recognition
+from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
+from telephony.smpp.codec import Message, Pdu, decode_message, encode_deliver_sm_resp
+from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
+from telephony.smpp.inbound import SOURCE, reference_of, trigger_of
+from telephony.smpp.link import Link
+from telephony.smpp.observer import Observer
+from telephony.smpp.reactor import Clock, DelayedCall
+from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
+from telephony.smpp.settings import Dialect
+
+log = structlog.get_logger()
+
+HARD_STOP_S: Final = 3.0
+"""Answer by then in any case: the most impatient message centres wait 5 s for a deliver_sm_resp."""
+MOST_UNANSWERED: Final = 10_000
+MOST_UNANSWERED_OCTETS: Final = 32 * 1024 * 1024
+"""What one link may have open with us; beyond it the answer is the transient status, at once."""
+SAY_AGAIN_S: Final = 10.0
+
+ReceiptSink = Callable[[DeliveryReceipt], None]
+
+
+@dataclass
+class Tally:
+    """What a link has brought and what it was answered, for metrics and for the console."""
+
+    presses: int = 0
+    accepted: int = 0
+    retried: int = 0
+    late: int = 0
+    receipts: int = 0
+    faulty: int = 0
+    last_press_at: float | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The presses of one read, until they are answered."""
+
+    link: Link
+    owed: list[tuple[int, int]]
+    """Command id and sequence number of each request, in order."""
+    octets: int
+    due: float
+    is_answered: bool = field(default=False)
+
+
+class PressDesk:
+    """Takes the messages of one configured link or peer, on however many connections."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        carrier: str,
+        dialect: Dialect,
+        recognition: Recognition,
+        accept_all: AcceptAll,
+        receipts: ReceiptSink,
+        new_message_id: Callable[[], str],
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self.tally = Tally()
+        self._name = name
+        self._carrier = carrier
+        self._dialect = dialect
+        self._recognition = recognition
+        self._accept_all = accept_all
+        self._receipts = receipts
+        self._new_message_id = new_message_id
+        self._clock = clock
+        self._observer = observer
+        self._retry_status = STATUS_BY_NAME[dialect.retry_status]
+        self._batches: deque[_Batch] = deque()
+        """Oldest first, answered ones dropped when they come to the front."""
+        self._unanswered = 0
+        self._unanswered_octets = 0
+        self._timer: DelayedCall | None = None
+        self._said_at: dict[str, float] = {}
+
+    def take(self, link: Link, requests: list[Pdu]) -> None:
+        """Take what one read brought."""
+        now = self._clock.seconds()
+        octets = sum([len(pdu.body) for pdu in requests])
+        if (
+            self._unanswered + len(requests) > MOST_UNANSWERED
+            or self._unanswered_octets + octets > MOST_UNANSWERED_OCTETS
+        ):
+            self._refuse(link, requests)
+            return
+        received_at = datetime.fromtimestamp(now, UTC)
+        triggers: list[Trigger] = []
+        owed: list[tuple[int, int]] = []
+        taken: list[bytes] = []
+        for pdu in requests:
+            message = decode_message(pdu.command_id, pdu.body)
+            if message.faults:
+                self._remark(message)
+            if message.esm_class & ESM_TYPE_MASK and (receipt := parse_receipt(message)) is not None:
+                taken.append(self._take_receipt(pdu, receipt))
+                continue
+            triggers.append(self._trigger_of(message, pdu.body, received_at))
+            owed.append((pdu.command_id, pdu.sequence))
+        if taken:
+            link.answer(b"".join(taken), len(taken))
+        if triggers:
+            self.tally.presses += len(triggers)
+            self.tally.last_press_at = now
+            self._hand_over(_Batch(link, owed, octets, now + HARD_STOP_S), triggers)
+
+    def _trigger_of(self, message: Message, body: bytes, received_at: datetime) -> Trigger:
+        try:
+            return trigger_of(
+                message,
+                body,
+                link_name=self._name,
+                carrier=self._carrier,
+                dialect=self._dialect,
+                recognition=self._recognition,
+                received_at=received_at,
+            )
+        except Exception:
+            # A fault of ours in reading a text must not cost the press: it goes on unread, with its raw octets.
+            log.exception("press could not be read", link=self._name)
+            return Trigger(
+                SOURCE,
+                self._name,
+                self._carrier,
+                Msisdn(message.source, is_e164=False),
+                reference_of(message, self._carrier),
+                received_at,
+                message.destination,
+                raw=body,
+            )
+
+    def _take_receipt(self, pdu: Pdu, receipt: DeliveryReceipt) -> bytes:
+        self.tally.receipts += 1
+        try:
+            self._receipts(receipt)
+        except Exception:
+            log.exception("delivery receipt could not be taken", link=self._name)
+            return self._response(pdu.command_id, self._retry_status, pdu.sequence)
+        return self._response(pdu.command_id, ESME_ROK, pdu.sequence)
+
+    def _hand_over(self, batch: _Batch, triggers: Sequence[Trigger]) -> None:
+        self._batches.append(batch)
+        self._unanswered += len(batch.owed)
+        self._unanswered_octets += batch.octets
+        if self._timer is None:
+            self._timer = self._clock.callLater(HARD_STOP_S, self._stop_waiting)
+        try:
+            results = self._accept_all(triggers)
+        except Exception as error:  # noqa: BLE001 - whatever Intake raises, the SMSC is answered
+            self._fail(batch, error)
+            return
+        waiting = results if isinstance(results, Deferred) else Deferred.fromCoroutine(_awaited(results))
+        waiting.addCallback(self._answer, batch).addErrback(self._failed, batch)
+
+    def _answer(self, results: list[Receipt | Unavailable], batch: _Batch) -> None:
+        """Answer ESME_ROK to what is durable and to nothing else."""
+        if batch.is_answered:
+            return
+        if len(results) != len(batch.owed):
+            self._fail(batch, AssertionError("as many answers as presses"))
+            return
+        accepted = 0
+        responses: list[bytes] = []
+        for (command_id, sequence), result in zip(batch.owed, results, strict=True):
+            if isinstance(result, Receipt):
+                accepted += 1
+                responses.append(self._response(command_id, ESME_ROK, sequence))
+            else:
+                responses.append(encode_deliver_sm_resp(command_id, self._retry_status, sequence))
+        self.tally.accepted += accepted
+        self.tally.retried += len(responses) - accepted
+        self._settle(batch, responses)
+
+    def _failed(self, failure: Failure, batch: _Batch) -> None:
+        self._fail(batch, failure.value)
+
+    def _fail(self, batch: _Batch, error: BaseException | None) -> None:
+        if self._says("presses not accepted"):
+            log.error("presses not accepted", link=self._name, presses=len(batch.owed), exc_info=error)
+        if not batch.is_answered:
+            self._retry(batch)
+
+    def _retry(self, batch: _Batch) -> None:
+        self.tally.retried += len(batch.owed)
+        self._settle(
+            batch,
+            [
+                encode_deliver_sm_resp(command_id, self._retry_status, sequence)
+                for command_id, sequence in batch.owed
+            ],
+        )
+
+    def _settle(self, batch: _Batch, responses: list[bytes]) -> None:
+        batch.is_answered = True
+        self._unanswered -= len(batch.owed)
+        self._unanswered_octets -= batch.octets
+        while self._batches and self._batches[0].is_answered:
+            self._batches.popleft()
+        batch.link.answer(b"".join(responses), len(responses))
+
+    def _refuse(self, link: Link, requests: list[Pdu]) -> None:
+        """Push back: reading on keeps enquire_link alive, and the SMSC keeps what we cannot hold."""
+        self.tally.retried += len(requests)
+        self._alarm("more presses unanswered than one link may have")
+        responses = [
+            encode_deliver_sm_resp(pdu.command_id, self._retry_status, pdu.sequence) for pdu in requests
+        ]
+        link.answer(b"".join(responses), len(responses))
+
+    def _stop_waiting(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._batches and self._batches[0].due <= now:
+            batch = self._batches.popleft()
+            if not batch.is_answered:
+                self.tally.late += len(batch.owed)
+                self._alarm("presses not durable within 3 s")
+                self._retry(batch)
+        if self._batches and self._timer is None:
+            self._timer = self._clock.callLater(self._batches[0].due - now, self._stop_waiting)
+
+    def _response(self, command_id: int, status: int, sequence: int) -> bytes:
+        if command_id == SUBMIT_SM and status == ESME_ROK:
+            return encode_deliver_sm_resp(command_id, status, sequence, self._new_message_id())
+        return encode_deliver_sm_resp(command_id, status, sequence)
+
+    def _remark(self, message: Message) -> None:
+        """Count messages that break the specification; say so now and then."""
+        self.tally.faulty += 1
+        if self._says("faulty message"):
+            self._observer.noted(self._name, "; ".join(message.faults), self.tally.faulty)
+
+    def _alarm(self, what: str) -> None:
+        if self._says(what):
+            self._observer.alarm(self._name, what)
+
+    def _says(self, what: str) -> bool:
+        """Claim that this has not been said for a while: a flood of messages is no flood of log lines."""
+        now = self._clock.seconds()
+        if now - self._said_at.get(what, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return False
+        self._said_at[what] = now
+        return True
+
+
+async def _awaited(
+    results: Awaitable[list[Receipt | Unavailable]],
+) -> list[Receipt | Unavailable]:
+    return await results

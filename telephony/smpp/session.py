@@ -1,0 +1,319 @@
+"""The life of one SMPP connection, in both roles (SMPP 3.4 clause 2.2, SMPP 5.0 clause 2.2).
+
+The machine is pure: each input returns the effects that somebody else (`telephony.smpp.link`) performs, in order.
+It knows no socket, clock or log. One row of `TABLE` is one arrow of ``docs/state-machines/smpp-session.svg``; an
+input that has no row in a state changes nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from automat import TypeMachineBuilder
+
+from telephony.smpp.effects import (
+    Abort,
+    AnswerBind,
+    AnswerUnbind,
+    Close,
+    Down,
+    Drain,
+    Effect,
+    Effects,
+    Gone,
+    Limit,
+    Refused,
+    SendBind,
+    SendNack,
+    SendUnbind,
+    StartTimer,
+    Up,
+)
+
+
+class Session(Protocol):
+    """What can happen to a connection."""
+
+    def connected(self) -> Effects:
+        """Learn that we reached the SMSC and are to bind."""
+        ...
+
+    def awaiting_outbind(self) -> Effects:
+        """Learn that somebody reached our outbind port."""
+        ...
+
+    def accepted(self) -> Effects:
+        """Learn that an ESME reached us, or we reached it with an outbind: it is to bind."""
+        ...
+
+    def outbind_believed(self) -> Effects:
+        """Learn that the outbind carries the right credentials from the right address."""
+        ...
+
+    def outbind_doubted(self) -> Effects:
+        """Learn that the outbind does not."""
+        ...
+
+    def bind_confirmed(self) -> Effects:
+        """Learn that our bind was answered ESME_ROK."""
+        ...
+
+    def bind_rejected(self, status: int) -> Effects:
+        """Learn that our bind was answered with an error."""
+        ...
+
+    def bind_admitted(self) -> Effects:
+        """Learn that the peer's bind is in order."""
+        ...
+
+    def bind_denied(self, status: int) -> Effects:
+        """Learn that the peer's bind is not."""
+        ...
+
+    def unbind(self) -> Effects:
+        """Leave in good order."""
+        ...
+
+    def unbind_confirmed(self) -> Effects:
+        """Learn that our unbind was answered."""
+        ...
+
+    def peer_unbound(self, sequence: int) -> Effects:
+        """Learn that the peer sent unbind."""
+        ...
+
+    def drained(self) -> Effects:
+        """Learn that every request of the peer is answered."""
+        ...
+
+    def found_dead(self) -> Effects:
+        """Learn that the peer has been silent to enquire_link for too long."""
+        ...
+
+    def framing_lost(self) -> Effects:
+        """Learn that a command_length cannot be true."""
+        ...
+
+    def drop(self, reason: str) -> Effects:
+        """End it now, without a word."""
+        ...
+
+    def timed_out(self) -> Effects:
+        """Learn that the session's timer ran out."""
+        ...
+
+    def lost(self, reason: str) -> Effects:
+        """Learn that the connection has ended."""
+        ...
+
+
+@dataclass
+class Memory:
+    """What a session remembers beside its state."""
+
+    farewell: Effects = ()
+    """Said when what was in flight has been answered."""
+    reason: str = ""
+    """Why we closed; empty where the other side did."""
+
+
+NEW: Final = "New"
+OUTBOUND: Final = "Outbound"
+BINDING: Final = "Binding"
+OPEN: Final = "Open"
+BOUND: Final = "Bound"
+UNBINDING: Final = "Unbinding"
+DRAINING: Final = "Draining"
+CLOSING: Final = "Closing"
+CLOSED: Final = "Closed"
+
+STATES: Final = (NEW, OUTBOUND, BINDING, OPEN, BOUND, UNBINDING, DRAINING, CLOSING, CLOSED)
+
+TIMER_BIND: Final = StartTimer(Limit.BIND)
+TIMER_UNBIND: Final = StartTimer(Limit.UNBIND)
+TIMER_CLOSE: Final = StartTimer(Limit.CLOSE)
+
+
+def _always(*effects: Effect) -> Callable[..., Effects]:
+    return lambda _memory, *_arguments: effects
+
+
+def _closing(reason: str, *effects: Effect) -> Callable[..., Effects]:
+    """Say the effects, then close after what was written has left."""
+
+    def close(memory: Memory) -> Effects:
+        memory.reason = reason
+        return (*effects, Close(), TIMER_CLOSE)
+
+    return close
+
+
+def _aborting(reason: str, *effects: Effect) -> Callable[..., Effects]:
+    def abort(memory: Memory) -> Effects:
+        memory.reason = reason
+        return (*effects, Abort())
+
+    return abort
+
+
+def _dropped(memory: Memory, reason: str) -> Effects:
+    memory.reason = reason
+    return (Abort(),)
+
+
+def _dropped_from_bound(memory: Memory, reason: str) -> Effects:
+    memory.reason = reason
+    return (Down(reason), Abort())
+
+
+def _rejected(memory: Memory, status: int) -> Effects:
+    memory.reason = "bind refused"
+    return (Refused(status), Close(), TIMER_CLOSE)
+
+
+def _denied(memory: Memory, status: int) -> Effects:
+    memory.reason = "bind refused"
+    return (AnswerBind(status), Refused(status), Close(), TIMER_CLOSE)
+
+
+def _unbound_early(memory: Memory, sequence: int) -> Effects:
+    """Answer an unbind that came before there was a bind."""
+    memory.reason = "unbound by the peer"
+    return (AnswerUnbind(sequence), Close(), TIMER_CLOSE)
+
+
+def _leaving(memory: Memory) -> Effects:
+    memory.reason = "stopped"
+    return (Down("stopped"), SendUnbind(), TIMER_UNBIND)
+
+
+def _leaving_before_bound(memory: Memory) -> Effects:
+    """Unbind a bind whose answer is not known: an SMSC that took it would call the next one ESME_RALYBND."""
+    memory.reason = "stopped"
+    return (SendUnbind(), TIMER_UNBIND)
+
+
+def _peer_leaves(memory: Memory, sequence: int) -> Effects:
+    memory.reason = "unbound by the peer"
+    memory.farewell = (AnswerUnbind(sequence),)
+    return (Down(memory.reason), TIMER_UNBIND, Drain())
+
+
+def _peer_leaves_too(_memory: Memory, sequence: int) -> Effects:
+    return (AnswerUnbind(sequence),)
+
+
+def _framing_lost(memory: Memory) -> Effects:
+    """Answer what came whole before the fault, then go: the way back is in order."""
+    memory.reason = "framing lost"
+    memory.farewell = (SendNack(),)
+    return (Down(memory.reason), TIMER_UNBIND, Drain())
+
+
+def _framing_lost_while_leaving(memory: Memory) -> Effects:
+    memory.farewell = (SendNack(),)
+    return (Drain(),)
+
+
+def _say_farewell(memory: Memory) -> Effects:
+    return (*memory.farewell, Close(), TIMER_CLOSE)
+
+
+def _lost(memory: Memory, reason: str) -> Effects:
+    return (Gone(memory.reason or reason),)
+
+
+def _lost_from_bound(_memory: Memory, reason: str) -> Effects:
+    return (Down(reason), Gone(reason))
+
+
+_NO_FRAMING: Final = _closing("framing lost", SendNack())
+_STOPPED: Final = _closing("stopped")
+
+TABLE: Final[tuple[tuple[str, Any, str, Callable[..., Effects]], ...]] = (
+    (NEW, Session.connected, BINDING, _always(SendBind(), TIMER_BIND)),
+    (NEW, Session.awaiting_outbind, OUTBOUND, _always(TIMER_BIND)),
+    (NEW, Session.accepted, OPEN, _always(TIMER_BIND)),
+    (NEW, Session.lost, CLOSED, _lost),
+    # We listen for an outbind; whoever called is not trusted with anything yet.
+    (OUTBOUND, Session.outbind_believed, BINDING, _always(SendBind(), TIMER_BIND)),
+    (OUTBOUND, Session.outbind_doubted, CLOSING, _closing("outbind not believed")),
+    (OUTBOUND, Session.peer_unbound, CLOSING, _unbound_early),
+    (OUTBOUND, Session.framing_lost, CLOSING, _NO_FRAMING),
+    (OUTBOUND, Session.unbind, CLOSING, _STOPPED),
+    (OUTBOUND, Session.timed_out, CLOSING, _aborting("no outbind in time")),
+    (OUTBOUND, Session.drop, CLOSING, _dropped),
+    (OUTBOUND, Session.lost, CLOSED, _lost),
+    # As ESME: our bind is on its way.
+    (BINDING, Session.bind_confirmed, BOUND, _always(Up())),
+    (BINDING, Session.bind_rejected, CLOSING, _rejected),
+    (BINDING, Session.peer_unbound, CLOSING, _unbound_early),
+    (BINDING, Session.framing_lost, CLOSING, _NO_FRAMING),
+    (BINDING, Session.unbind, UNBINDING, _leaving_before_bound),
+    (BINDING, Session.timed_out, CLOSING, _aborting("no bind_resp in time")),
+    (BINDING, Session.drop, CLOSING, _dropped),
+    (BINDING, Session.lost, CLOSED, _lost),
+    # As SMSC: the peer has to bind.
+    (OPEN, Session.bind_admitted, BOUND, _always(AnswerBind(0), Up())),
+    (OPEN, Session.bind_denied, CLOSING, _denied),
+    (OPEN, Session.peer_unbound, CLOSING, _unbound_early),
+    (OPEN, Session.framing_lost, CLOSING, _NO_FRAMING),
+    (OPEN, Session.unbind, CLOSING, _STOPPED),
+    (OPEN, Session.timed_out, CLOSING, _aborting("no bind in time")),
+    (OPEN, Session.drop, CLOSING, _dropped),
+    (OPEN, Session.lost, CLOSED, _lost),
+    # Both roles from here on.
+    (BOUND, Session.unbind, UNBINDING, _leaving),
+    (BOUND, Session.peer_unbound, DRAINING, _peer_leaves),
+    (BOUND, Session.framing_lost, DRAINING, _framing_lost),
+    (BOUND, Session.found_dead, CLOSING, _aborting("dead", Down("dead"))),
+    (BOUND, Session.drop, CLOSING, _dropped_from_bound),
+    (BOUND, Session.lost, CLOSED, _lost_from_bound),
+    (UNBINDING, Session.unbind_confirmed, DRAINING, _always(Drain())),
+    (UNBINDING, Session.peer_unbound, UNBINDING, _peer_leaves_too),
+    (UNBINDING, Session.framing_lost, DRAINING, _framing_lost_while_leaving),
+    (UNBINDING, Session.timed_out, CLOSING, _closing("unbind not answered")),
+    (UNBINDING, Session.drop, CLOSING, _dropped),
+    (UNBINDING, Session.lost, CLOSED, _lost),
+    (DRAINING, Session.drained, CLOSING, _say_farewell),
+    (DRAINING, Session.peer_unbound, DRAINING, _peer_leaves_too),
+    (DRAINING, Session.timed_out, CLOSING, _say_farewell),
+    (DRAINING, Session.drop, CLOSING, _dropped),
+    (DRAINING, Session.lost, CLOSED, _lost),
+    (CLOSING, Session.timed_out, CLOSING, _always(Abort())),
+    (CLOSING, Session.drop, CLOSING, _always(Abort())),
+    (CLOSING, Session.lost, CLOSED, _lost),
+)
+"""Rows of (state, input, next state, effects as a function of the memory and of the input's arguments)."""
+
+INPUTS: Final = tuple(getattr(Session, name) for name in vars(Session) if not name.startswith("_"))
+
+
+def _build() -> Callable[[Memory], Session]:
+    builder = TypeMachineBuilder(Session, Memory)
+    states = {name: builder.state(name) for name in STATES}
+
+    def output(effects: Callable[..., Effects]) -> Callable[..., Effects]:
+        def give(_session: Session, memory: Memory, *arguments: object) -> Effects:
+            return effects(memory, *arguments)
+
+        return give
+
+    for state, event, following, effects in TABLE:
+        states[state].upon(event).to(states[following])(output(effects))
+    written = {(state, event) for state, event, _, _ in TABLE}
+    for state in STATES:
+        for event in INPUTS:
+            if (state, event) not in written:
+                states[state].upon(event).loop().returns(())
+    return builder.build()
+
+
+_new_session: Final = _build()
+
+
+def new_session() -> Session:
+    """Begin the life of one connection."""
+    return _new_session(Memory())

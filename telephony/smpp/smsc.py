@@ -1,0 +1,113 @@
+"""A connection in the SMSC role: an ESME binds to us, by itself or because our outbind asked it to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from telephony.domain.errors import Malformed
+from telephony.smpp.building import build
+from telephony.smpp.codec import Bind, Pdu, Tlv, command_name, decode_bind, encode_header
+from telephony.smpp.constants import (
+    BIND_RECEIVER,
+    BIND_TRANSCEIVER,
+    BIND_TRANSMITTER,
+    ESME_RALYBND,
+    ESME_RBINDFAIL,
+    ESME_ROK,
+    OUTBIND,
+    RESPONSE,
+    TAG_SC_INTERFACE_VERSION,
+    VERSION_3_4,
+    VERSION_5_0,
+)
+from telephony.smpp.effects import Effects
+from telephony.smpp.gatekeeper import Gate
+from telephony.smpp.link import Limits, Link
+from telephony.smpp.owner import Owner
+from telephony.smpp.reactor import Clock
+
+KINDS: Final = {BIND_RECEIVER: "receiver", BIND_TRANSMITTER: "transmitter", BIND_TRANSCEIVER: "transceiver"}
+
+
+class NoDesk:
+    """The desk of a connection that has not bound: nothing is ever laid on it."""
+
+    def take(self, link: Link, requests: list[Pdu]) -> None:
+        """Answer what cannot come."""
+        raise AssertionError(f"{len(requests)} messages on the unbound {link.name}")
+
+
+class SmscConnection(Link):
+    """Lets an ESME bind; in any of the three ways, messages are welcome from it."""
+
+    def __init__(
+        self,
+        *,
+        system_id: str,
+        limits: Limits,
+        gate: Gate,
+        clock: Clock,
+        owner: Owner,
+        outbind: bytes = b"",
+    ) -> None:
+        super().__init__(name="unbound", clock=clock, limits=limits, owner=owner, desk=NoDesk())
+        self.admitted = False
+        self._system_id = system_id
+        self._gate = gate
+        self._outbind = outbind
+        self._bind_request: Pdu | None = None
+        self._peer_version = 0
+
+    def begin(self) -> Effects:
+        """Wait for the bind; where we called the ESME, ask for it."""
+        if self._outbind:
+            self.write(self._outbind)
+        return self.session.accepted()
+
+    def opening_request(self, request: Pdu) -> None:
+        """Judge a bind."""
+        if request.command_id == OUTBIND:
+            self.note(f"{command_name(OUTBIND)} from an ESME")
+            return
+        if self._bind_request is not None:
+            self.write(encode_header(request.command_id | RESPONSE, ESME_RALYBND, request.sequence))
+            return
+        self._bind_request = request
+        try:
+            bind = decode_bind(request.command_id, request.body)
+        except Malformed:
+            self.perform(self.session.bind_denied(ESME_RBINDFAIL))
+            return
+        self._judge(bind)
+
+    def _judge(self, bind: Bind) -> None:
+        verdict = self._gate.admit(bind, self.peer_host)
+        if verdict is None:
+            return
+        if isinstance(verdict, int):
+            self.perform(self.session.bind_denied(verdict))
+            return
+        self.name, self.desk = verdict
+        self.admitted = True
+        self.bound_as = bind.command_id
+        self._peer_version = bind.interface_version
+        self.peer_takes_tlvs = bind.interface_version >= VERSION_3_4
+        self.perform(self.session.bind_admitted())
+
+    def answer_bind(self, status: int) -> None:
+        """Write bind_resp: who we are, and our version to those who know of versions."""
+        request = self._bind_request
+        assert request is not None
+        if status != ESME_ROK:
+            self.write(encode_header(request.command_id | RESPONSE, status, request.sequence))
+            return
+        version = bytes([min(max(self._peer_version, VERSION_3_4), VERSION_5_0)])
+        tlvs = (Tlv(TAG_SC_INTERFACE_VERSION, version),) if self.peer_takes_tlvs else ()
+        self.write(
+            build(
+                f"{command_name(request.command_id)}_resp",
+                request.sequence,
+                tlvs=tlvs,
+                system_id=self._system_id,
+            )
+        )
