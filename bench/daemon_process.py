@@ -54,7 +54,15 @@ class DaemonProcess:
         lbs = LBS.format(mlp=mlp) if mlp is not None else ""
         self.config = folder / "onetouch.toml"
         self.config.write_text(
-            SETTINGS.format(folder=folder, state=folder / "state", smsc=smsc, psap=psap, lbs=lbs, level=level, interval=interval)
+            SETTINGS.format(
+                folder=folder,
+                state=folder / "state",
+                smsc=smsc,
+                psap=psap,
+                lbs=lbs,
+                level=level,
+                interval=interval,
+            )
         )
         command = [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]
         if core is not None:

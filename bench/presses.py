@@ -65,7 +65,11 @@ class Run:
         self.presses(size)
         while time.perf_counter() < end:
             self.around.turn(0.05)
-        acks, cpu, took = len(self.around.ack_latency), self.daemon.cpu_s - start_cpu, time.perf_counter() - start
+        acks, cpu, took = (
+            len(self.around.ack_latency),
+            self.daemon.cpu_s - start_cpu,
+            time.perf_counter() - start,
+        )
         self.around.on_ack = None
         self.around.until(lambda: not self.around.sent_at, 10)
         return result_line(
@@ -171,7 +175,9 @@ def growth(run: Run, presses: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--json", help="write the results here")
     arguments.add_argument("--only", action="append", help="measure only this (may be repeated)")
     arguments.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")

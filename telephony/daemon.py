@@ -16,6 +16,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
@@ -53,7 +54,7 @@ LOCATING_AT_ONCE = 64
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.0001
 """How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
 commit under load."""
 KEY_OCTETS = 32
@@ -150,11 +151,11 @@ class Daemon(MultiService):
         self._watch.start()
         if self._checkpointer is not None:
             self._checkpointer.start()
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind first, so that no press comes; finish what is in flight; close the store last."""
-        return Deferred.fromCoroutine(self._stop(super().stopService()))
+        return Deferred.fromCoroutine(self._stop(super().stopService()))  # type: ignore[no-untyped-call]
 
     async def _stop(self, links_gone: Deferred[Any]) -> None:
         await links_gone
@@ -219,34 +220,36 @@ class Daemon(MultiService):
         ]
 
     def _locating_lanes(self) -> list[Lane]:
+        """Give two lanes per carrier: for the fast request of a new incident, and for following."""
+        fast, accurate = self._locators(FAST), self._locators(ACCURATE)
         lanes = []
-        for rank, quality, kind in ((1, FAST, "locate"), (2, ACCURATE, "track")):
-            locators = self._locators(quality)
-            budget_s = max(
-                (
-                    (carrier.lbs.fast if quality == FAST else carrier.lbs.accurate).budget_s
-                    for carrier in self._settings.carrier
-                    if carrier.lbs is not None
-                ),
-                default=1.0,
+        for carrier in self._settings.carrier:
+            channel = LocateChannel(
+                carrier.name,
+                fast.locate,
+                accurate.locate,
+                self.database,
+                plan=self._settings.plan,
+                following=self._following,
+                clock=self._outside.reactor,
+                alarms=self.alarms,
+                wake=self._wake,
             )
-            for carrier in self._settings.carrier:
-                channel = LocateChannel(
-                    carrier.name,
-                    locators.locate,
-                    self.database,
-                    plan=self._settings.plan,
-                    following=self._following,
-                    clock=self._outside.reactor,
-                    alarms=self.alarms,
-                    wake=self._wake,
-                )
-                # Twice the budget: the number may turn out to be another carrier's.
-                timeout_s = 2 * budget_s + ATTEMPT_GRACE_S
-                lanes.append(
-                    Lane(f"{kind}:{carrier.name}", channel, LOCATING_AT_ONCE, timeout_s, rank=rank)
-                )
+            for rank, name, quality in (
+                (1, locating_channel(carrier.name), FAST),
+                (2, tracking_channel(carrier.name), ACCURATE),
+            ):
+                lanes.append(Lane(name, channel, LOCATING_AT_ONCE, self._locating_timeout_s(quality), rank))
         return lanes
+
+    def _locating_timeout_s(self, quality: str) -> float:
+        budgets = [
+            (carrier.lbs.fast if quality == FAST else carrier.lbs.accurate).budget_s
+            for carrier in self._settings.carrier
+            if carrier.lbs is not None
+        ]
+        # Twice the budget: the number may turn out to be another carrier's.
+        return 2 * max(budgets, default=1.0) + ATTEMPT_GRACE_S
 
     def _locators(self, quality: str) -> CarrierLocators:
         """Give locators with connections of their own: slow accurate answers must not hold up the fast ones."""
@@ -290,7 +293,7 @@ class Daemon(MultiService):
                 rng=self._outside.rng,
                 observer=self._observer,
             )
-            esme.setServiceParent(self)
+            esme.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._desks.setdefault(carrier.name, []).append(esme.desk)
         return [
             PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts) for peer in carrier.peer
@@ -305,7 +308,7 @@ class Daemon(MultiService):
             rng=self._outside.rng,
             observer=self._observer,
         )
-        server.setServiceParent(self)
+        server.setServiceParent(self)  # type: ignore[no-untyped-call]
 
 
 def _service_key(path: Path) -> bytes:

@@ -27,7 +27,7 @@ def followed_lines(path: Path, sleep: Callable[[float], None] = time.sleep) -> I
     When the file was rotated away or cut short, goes on at the beginning of what stands at the path then. Raises
     `OSError` where the file cannot be opened at first.
     """
-    stream = path.open("rb")
+    stream: BinaryIO = path.open("rb")
     begun = b""
     try:
         while True:

@@ -83,7 +83,11 @@ def show(config: Path, incident_id: str, *, positions: bool, as_json: bool) -> N
 @incidents.command()
 @config_option
 @click.argument("incident_id", metavar="ID")
-@click.option("--reason", required=True, help="Why it is over: told to 112 and kept.")
+@click.option(
+    "--reason",
+    required=True,
+    help="Why it is over: told to 112 and kept. One that begins with 'false alarm' cancels.",
+)
 def close(config: Path, incident_id: str, reason: str) -> None:
     """Close an incident; 112 is told, and its phone is not looked for any more.
 

@@ -43,6 +43,8 @@ def tail(
     try:
         for line in _lines(file, follow=follow):
             _show(line, wanted)
+    except BrokenPipeError:
+        raise  # whoever reads us has gone; click ends quietly
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
     except KeyboardInterrupt:

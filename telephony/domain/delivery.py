@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from telephony.domain.report import Report
+from telephony.domain.values import Msisdn
 
 ALERT = "alert"
 UPDATE = "update"
 CLOSING = "closing"
 LOCATE = "locate"
-"""Ask once, at once, for what the carrier knows now."""
+"""Ask at once for what the carrier knows now, and beside it for the accurate position."""
 TRACK = "track"
 """Ask for the accurate position, again and again until the incident is closed."""
 
@@ -28,6 +29,15 @@ RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """Whom a location errand is about, and since when."""
+
+    msisdn: Msisdn
+    carrier: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """Something that must leave the house; known by its incident, channel and sequence.
 
@@ -35,8 +45,8 @@ class Delivery:
     ``channel`` names the configured way out. ``sequence`` numbers the reports of one incident from 1 and is the
     same for a report on its first and on its fallback channel; it is 0 for what is no report. ``payload`` holds
     the facts that were fixed when the row was written, so that every attempt sends the same content.
-    ``lease_until`` is the Unix time until which this process alone may send it. ``report`` is at hand when the
-    facts were, and saves a read; it is what the store would give.
+    ``lease_until`` is the Unix time until which this process alone may send it. ``content`` is what to send or to
+    do, ready to use: the report of a report, the errand of a location errand.
     """
 
     incident_key: int
@@ -48,7 +58,7 @@ class Delivery:
     created_at: datetime
     attempts: int = 0
     lease_until: float = 0.0
-    report: Report | None = None
+    content: Report | Errand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +85,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Done for now, and due again after so many seconds: how a phone is followed."""
+    """Done for now, and due again after so many seconds, as another kind on another channel: how a phone is followed."""
 
     after_s: float
+    kind: str
+    channel: str
     detail: str = ""
 
 

@@ -28,10 +28,17 @@ class Plan:
         return self.by_carrier.get(carrier, self.everywhere_else)
 
 
-def locating_channels(carrier: str) -> tuple[tuple[str, str], ...]:
-    """Give the two location errands of a new incident as (channel, kind).
+def locating_channel(carrier: str) -> str:
+    """Give the channel of a new incident's location errand: one per carrier.
 
-    A channel per carrier and per kind, so that one carrier's hanging location service delays nobody else, and
-    slow accurate requests never stand before a fast one.
+    So one carrier's hanging location service delays nobody else.
     """
-    return ((f"{LOCATE}:{carrier}", LOCATE), (f"{TRACK}:{carrier}", TRACK))
+    return f"{LOCATE}:{carrier}"
+
+
+def tracking_channel(carrier: str) -> str:
+    """Give the channel to which the errand moves once it has begun to follow the phone.
+
+    So slow accurate requests never stand before the fast one of a new incident.
+    """
+    return f"{TRACK}:{carrier}"

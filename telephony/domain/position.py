@@ -20,6 +20,9 @@ UNKNOWN_RADIUS_M = 5_000.0
 ASSUMED_CONFIDENCE = 67.0
 """Percent assumed where the network states none (GAD circles carry none; 3GPP TS 23.032)."""
 
+LAST_KNOWN = "last-known"
+"""Source of a position that is a memory of an earlier incident."""
+
 REPORT_CONFIDENCE = 95.0
 """Percent at which every circle goes to 112, so that two circles can be compared by eye."""
 
@@ -98,7 +101,7 @@ class Position:
 
     def as_last_known(self) -> Position:
         """Give the same fix as a memory of an earlier incident."""
-        return replace(self, source="last-known")
+        return replace(self, source=LAST_KNOWN)
 
 
 def is_better(candidate: Position, current: Position | None, now: datetime) -> bool:

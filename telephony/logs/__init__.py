@@ -96,7 +96,10 @@ def change_level(level: Level) -> None:
     A cached logger cannot be replaced, but the methods of its class can: those below the level become structlog's
     own "do nothing", so that a debug line that nobody wants costs a call and no more.
     """
-    wrapper = structlog.get_config()["wrapper_class"]
+    current = structlog.get_config()
+    if not isinstance(current["logger_factory"], Destination):
+        return  # never configured: the class is structlog's own, and not ours to change
+    wrapper = current["wrapper_class"]
     filtering = structlog.make_filtering_bound_logger(LEVELS[level])
     for method in METHODS:
         setattr(wrapper, method, getattr(filtering, method))

@@ -13,15 +13,15 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from telephony.clock import Clock
-from telephony.domain.delivery import Delivery
+from telephony.domain.delivery import Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
-from telephony.domain.plan import Plan
+from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import Alarms
 from telephony.services.direct import DirectRelay
 from telephony.services.naming import IncidentNames
-from telephony.services.relay import Relay
+from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import first_report
 from telephony.store.database import Database
 from telephony.store.presses import NewPress, PressRecorder, Recorded
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 MOST_PROMISES = 100_000
 STORE_ALARM = "store-unavailable"
+TOLD_ONE_BY_ONE = 4
+"""Presses that came in one read and are logged a line each; more share a line."""
 
 
 class Intake:
@@ -76,10 +78,9 @@ class Intake:
 
         Fires within the commit budget even when the store hangs.
         """
-        channels = self._immediate_channels(triggers)
-        reserved, lease_until = self._relay.reserve(channels, len(triggers))
+        reserved = self._relay.reserve(self._immediate_channels(triggers), len(triggers))
         presses = [
-            NewPress(*self._named(trigger), lease_until if number < reserved else 0.0)
+            NewPress(*self._named(trigger), reserved.leases_of(number))
             for number, trigger in enumerate(triggers)
         ]
         answered: Deferred[list[Receipt | Unavailable]] = Deferred()
@@ -93,10 +94,10 @@ class Intake:
                 ]
                 self._alarms.clear(STORE_ALARM, "store")
                 answered.callback(answers)
-            self._hand_over(channels, reserved, presses, results)
+            self._hand_over(reserved, presses, results)
 
         def failed(failure: Failure) -> None:
-            self._relay.offer(channels, reserved, [])
+            self._relay.offer(reserved, [])
             if late.active():
                 late.cancel()
                 self._fail_open(presses, answered, str(failure.value))
@@ -104,12 +105,13 @@ class Intake:
         self._database.batch(self._recorder, presses).addCallbacks(committed, failed).addErrback(_log_defect)
         return answered
 
-    def _immediate_channels(self, triggers: Sequence[Trigger]) -> list[str]:
-        carriers = {trigger.carrier for trigger in triggers}
-        routes = {
-            route.channel: None for c in carriers for route in self._plan.reports(c) if route.after_s == 0.0
-        }
-        return list(routes)
+    def _immediate_channels(self, triggers: Sequence[Trigger]) -> dict[str, None]:
+        """Give the channels on which a new incident of these presses has something to do at once."""
+        channels: dict[str, None] = {}
+        for carrier in {trigger.carrier for trigger in triggers}:
+            channels |= {route.channel: None for route in self._plan.reports(carrier) if route.after_s == 0.0}
+            channels[locating_channel(carrier)] = None
+        return channels
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:
         promise = self._promised.pop(trigger.reference, None) if self._promised else None
@@ -126,28 +128,19 @@ class Intake:
         return self._relay_directly(press, f"{type(result).__name__}: {result}")
 
     def _hand_over(
-        self,
-        channels: Sequence[str],
-        reserved: int,
-        presses: Sequence[NewPress],
-        results: Sequence[Recorded | Exception],
+        self, reserved: Reservation, presses: Sequence[NewPress], results: Sequence[Recorded | Exception]
     ) -> None:
         held: list[Delivery] = []
-        must_wake = False
+        must_wake = not reserved.is_whole
         for press, result in zip(presses, results, strict=True):
             if isinstance(result, Recorded):
-                incident_id = result.receipt.incident_id
-                held.extend(
-                    replace(item, report=first_report(press.trigger, incident_id)) for item in result.held
-                )
-                must_wake = must_wake or not result.receipt.is_duplicate
-        self._relay.offer(channels, reserved, held)
+                held.extend(_ready(delivery, press.trigger) for delivery in result.held)
+                # What joined an incident owes an update, which only the store knows.
+                must_wake = must_wake or not (result.held or result.receipt.is_duplicate)
+        self._relay.offer(reserved, held)
         if must_wake:
             self._relay.wake()
-        now = self._clock.seconds()
-        for press, result in zip(presses, results, strict=True):
-            if isinstance(result, Recorded):
-                _log_press(press.trigger, result.receipt, now)
+        _log_presses(presses, results, self._clock.seconds())
 
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.
@@ -169,6 +162,31 @@ class Intake:
         channels = [route.channel for route in self._plan.reports(trigger.carrier)]
         self._direct.send(first_report(trigger, press.incident_id), channels)
         return Unavailable(reason)
+
+
+def _ready(delivery: Delivery, trigger: Trigger) -> Delivery:
+    if delivery.sequence:
+        return replace(delivery, content=first_report(trigger, delivery.incident_id))
+    return replace(delivery, content=Errand(trigger.msisdn, trigger.carrier, trigger.received_at))
+
+
+def _log_presses(presses: Sequence[NewPress], results: Sequence[Recorded | Exception], now: float) -> None:
+    recorded = [
+        (p.trigger, r.receipt) for p, r in zip(presses, results, strict=True) if isinstance(r, Recorded)
+    ]
+    if len(recorded) <= TOLD_ONE_BY_ONE:
+        for trigger, receipt in recorded:
+            _log_press(trigger, receipt, now)
+        return
+    # In a flood the log must not cost more than the presses: one line names all incidents.
+    log.info(
+        "presses accepted",
+        count=len(recorded),
+        incidents=" ".join(receipt.incident_id for _, receipt in recorded),
+        connector=recorded[0][0].connector,
+        carrier=recorded[0][0].carrier,
+        durable_ms=round((now - recorded[0][0].received_at.timestamp()) * 1000, 2),
+    )
 
 
 def _log_press(trigger: Trigger, receipt: Receipt, now: float) -> None:

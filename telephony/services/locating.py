@@ -8,15 +8,26 @@ from datetime import UTC, datetime
 
 import structlog
 
+from telephony.background import run_in_background
 from telephony.clock import Clock
-from telephony.domain.delivery import LOCATE, Again, Delivered, Delivery, Outcome, Rejected, Retry
-from telephony.domain.plan import Plan
+from telephony.domain.delivery import (
+    LOCATE,
+    TRACK,
+    Again,
+    Delivered,
+    Delivery,
+    Errand,
+    Outcome,
+    Rejected,
+    Retry,
+)
+from telephony.domain.plan import Plan, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, NoFix
-from telephony.domain.position import REPORT_CONFIDENCE, Position
+from telephony.domain.position import LAST_KNOWN, REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
-from telephony.store.positions import Whereabouts, record_position, whereabouts
+from telephony.store.positions import record_position, whereabouts
 
 log = structlog.get_logger()
 
@@ -39,12 +50,16 @@ class Following:
 
 
 class LocateChannel:
-    """Does the location errands of one carrier: `LOCATE` once and at once, `TRACK` until the incident is closed."""
+    """Does the location errands of one carrier: `LOCATE` at once, then `TRACK` until the incident is closed.
+
+    ``fast`` and ``accurate`` ask over connections of their own.
+    """
 
     def __init__(
         self,
         carrier: str,
-        locate: Locate,
+        fast: Locate,
+        accurate: Locate,
         database: Database,
         *,
         plan: Plan,
@@ -54,7 +69,8 @@ class LocateChannel:
         wake: Callable[[str], None],
     ) -> None:
         self._carrier = carrier
-        self._locate = locate
+        self._fast = fast
+        self._accurate = accurate
         self._database = database
         self._plan = plan
         self._following = following
@@ -65,46 +81,56 @@ class LocateChannel:
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Ask once, keep what comes; 112 hears of it when it is better than what it knows."""
-        known = await self._database.read(whereabouts, delivery.incident_key)
-        if known is None or not known.is_open:
-            return Delivered("the incident is closed")
+        errand = delivery.content
+        if not isinstance(errand, Errand):
+            return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
         if delivery.kind == LOCATE:
-            return await self._locate_now(known)
-        return await self._track(known)
+            return await self._locate_now(delivery, errand)
+        return await self._track(delivery, errand)
 
-    async def _locate_now(self, known: Whereabouts) -> Outcome:
-        if known.best is not None and known.best.source != "last-known":
-            return Delivered("located meanwhile")
-        found = await self._ask(known, FAST)
+    async def _locate_now(self, delivery: Delivery, errand: Errand) -> Outcome:
+        if delivery.attempts <= 1:
+            run_in_background(self._accurately(delivery, errand), "accurate position beside the fast one")
+        elif await self._is_located(delivery):
+            return self._again(errand, "located meanwhile")
+        found = await self._ask(delivery, errand, FAST)
         if isinstance(found, Position):
-            await self._record(known, found)
-            return Delivered(_in_words(found))
-        if known.best is None:
-            await self._remember(known)
+            await self._record(delivery, errand, found)
+            return self._again(errand, _in_words(found))
+        await self._remember(delivery, errand)
         if found.retry_after_s is None:
-            return Rejected(found.reason)
+            return self._again(errand, found.reason)
         return Retry(found.reason, found.retry_after_s)
 
-    async def _track(self, known: Whereabouts) -> Outcome:
-        if self._clock.seconds() - known.opened_at / 1_000_000 > self._following.at_most_s:
+    async def _track(self, delivery: Delivery, errand: Errand) -> Outcome:
+        if self._clock.seconds() - errand.opened_at.timestamp() > self._following.at_most_s:
             return Delivered("followed for the longest time")
-        found = await self._ask(known, ACCURATE)
+        found = await self._accurately(delivery, errand)
         if isinstance(found, Position):
-            await self._record(known, found)
-            return Again(self._following.interval_s, _in_words(found))
-        if found.retry_after_s is None:
-            return Again(max(HOPELESS_PAUSE_S, self._following.interval_s), found.reason)
-        return Again(self._following.interval_s, found.reason)
+            return self._again(errand, _in_words(found))
+        hopeless = found.retry_after_s is None
+        return self._again(errand, found.reason, HOPELESS_PAUSE_S if hopeless else 0.0)
 
-    async def _ask(self, known: Whereabouts, quality: str) -> Position | NoFix:
-        found = await self._locate(known.msisdn, quality, self._carrier)
+    def _again(self, errand: Errand, detail: str, at_least_s: float = 0.0) -> Again:
+        after_s = max(self._following.interval_s, at_least_s)
+        return Again(after_s, TRACK, tracking_channel(errand.carrier), detail)
+
+    async def _accurately(self, delivery: Delivery, errand: Errand) -> Position | NoFix:
+        found = await self._ask(delivery, errand, ACCURATE)
+        if isinstance(found, Position):
+            await self._record(delivery, errand, found)
+        return found
+
+    async def _ask(self, delivery: Delivery, errand: Errand, quality: str) -> Position | NoFix:
+        locate = self._fast if quality == FAST else self._accurate
+        found = await locate(errand.msisdn, quality, self._carrier)
         if isinstance(found, Position):
             self._failures = 0
             self._alarms.clear("location-failing", self._carrier)
             return found
         log.warning(
             "no position",
-            incident=known.incident_id,
+            incident=delivery.incident_id,
             carrier=self._carrier,
             quality=quality,
             reason=found.reason,
@@ -114,23 +140,28 @@ class LocateChannel:
             self._alarms.raise_("location-failing", self._carrier, reason=found.reason)
         return found
 
-    async def _record(self, known: Whereabouts, found: Position) -> None:
-        became_best = await self._database.transact(record_position, self._plan, known.incident_key, found)
+    async def _record(self, delivery: Delivery, errand: Errand, found: Position) -> None:
+        became_best = await self._database.transact(record_position, self._plan, delivery.incident_key, found)
         log.info(
-            "located", incident=known.incident_id, carrier=self._carrier, source=found.source, method=found.method,
+            "located", incident=delivery.incident_id, carrier=self._carrier, source=found.source, method=found.method,
             uncertainty_m=found.uncertainty_m, became_best=became_best,
-            since_ms=round(self._clock.seconds() * 1000 - known.opened_at / 1000, 1),
+            since_ms=round((self._clock.seconds() - errand.opened_at.timestamp()) * 1000, 1),
         )  # fmt: skip
         if became_best:
-            self._wake(known.incident_id)
+            self._wake(delivery.incident_id)
 
-    async def _remember(self, known: Whereabouts) -> None:
-        last = known.last_known
-        if last is None:
+    async def _is_located(self, delivery: Delivery) -> bool:
+        known = await self._database.read(whereabouts, delivery.incident_key)
+        return known.best is not None and known.best.source != LAST_KNOWN
+
+    async def _remember(self, delivery: Delivery, errand: Errand) -> None:
+        """Tell 112 the last known position of an earlier incident, where nothing better is known."""
+        known = await self._database.read(whereabouts, delivery.incident_key)
+        if known.best is not None or known.last_known is None:
             return
         now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-        if last.age_s(now) <= self._following.last_known_max_age_s:
-            await self._record(known, replace(last.as_last_known(), received_at=now))
+        if known.last_known.age_s(now) <= self._following.last_known_max_age_s:
+            await self._record(delivery, errand, replace(known.last_known.as_last_known(), received_at=now))
 
 
 def _in_words(found: Position) -> str:

@@ -8,7 +8,7 @@ process left, what is due again. Either way a delivery ends in one settlement.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -31,6 +31,8 @@ LEASE_MARGIN_S = 20.0
 PRESSED_PER_S = 1_000.0
 """From this many presses a second on, taking presses in comes before everything else (promise 9)."""
 PRESSURE_WINDOW_S = 0.1
+PRESSED_WAITING = 8
+"""So many presses waiting for their commit have the same effect, however few they are a second."""
 SLOTS_WHEN_BUSY = 2
 """Deliveries in flight on a lane while something more urgent waits: it goes on, but only just."""
 
@@ -63,12 +65,14 @@ class Traffic:
         self._window_ends = 0.0
         self._in_window = 0
         self._pressed_until = 0.0
+        self._presses_waiting = 0
         self.waiting: dict[int, int] = {}
         """By rank: loops that have more at hand than slots."""
 
     def presses(self, count: int) -> None:
-        """Count presses that came in."""
+        """Count presses that came in and wait for their commit."""
         now = self._clock.seconds()
+        self._presses_waiting += count
         if now >= self._window_ends:
             self._window_ends = now + PRESSURE_WINDOW_S
             self._in_window = 0
@@ -76,10 +80,14 @@ class Traffic:
         if self._in_window > PRESSED_PER_S * PRESSURE_WINDOW_S:
             self._pressed_until = self._window_ends + PRESSURE_WINDOW_S
 
+    def answered(self, count: int) -> None:
+        """Count presses that wait no longer."""
+        self._presses_waiting -= count
+
     @property
     def is_pressed(self) -> bool:
         """Claim that presses come so fast that they need the process for themselves."""
-        return self._clock.seconds() < self._pressed_until
+        return self._presses_waiting >= PRESSED_WAITING or self._clock.seconds() < self._pressed_until
 
     def slots(self, lane: Lane) -> int:
         """Give how many deliveries a lane may have in flight now."""
@@ -193,29 +201,15 @@ class ChannelLoop:
             waiting[self.lane.rank] = waiting.get(self.lane.rank, 0) + (1 if is_waiting else -1)
 
     async def _attempt(self, delivery: Delivery) -> None:
-        outcome = await self._outcome(delivery)
-        if not self._is_stopped or not isinstance(outcome, Retry):
-            await self._settle(delivery, outcome)
-        del self._in_flight[delivery.incident_id]
-        if delivery.incident_id in self._more_for:
-            self._more_for.discard(delivery.incident_id)
-            self.wake()
-        self._start()
-        if "" in self._more_for and len(self._at_hand) < self.lane.concurrency:
-            self._look_again()
-
-    async def _outcome(self, delivery: Delivery) -> Outcome:
         attempt: Deferred[Outcome] = Deferred.fromCoroutine(self.lane.channel.deliver(delivery))
-        within(attempt, self.lane.attempt_timeout_s, self._clock)
+        outcome: Outcome
         try:
-            return await attempt
+            outcome = await within(attempt, self.lane.attempt_timeout_s, self._clock)
         except CancelledError:
-            return Retry("stopped")
+            outcome = Retry("stopped")
         except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
             log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
-            return Retry(f"{type(error).__name__}: {error}")
-
-    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+            outcome = Retry(f"{type(error).__name__}: {error}")
         now = self._clock.seconds()
         self._tell(delivery, outcome, now)
         try:
@@ -224,8 +218,14 @@ class ChannelLoop:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
             log.warning("not settled", **_facts(delivery), error=str(error))
         if isinstance(outcome, Retry):
-            wait_s = retry_delay_s(max(delivery.attempts, 1)) if outcome.after_s is None else outcome.after_s
-            self._look_in(wait_s)
+            self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
+        del self._in_flight[delivery.incident_id]
+        if delivery.incident_id in self._more_for:
+            self._more_for.discard(delivery.incident_id)
+            self.wake()
+        self._start()
+        if "" in self._more_for and len(self._at_hand) < self.lane.concurrency:
+            self._look_again()
 
     def _look_in(self, seconds: float) -> None:
         if self._is_stopped:
@@ -262,6 +262,26 @@ def _facts(delivery: Delivery) -> dict[str, object]:
         "sequence": delivery.sequence,
         "attempt": max(delivery.attempts, 1),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Room in the loops for so many presses at most."""
+
+    wanted: int
+    counts: Mapping[str, int]
+    leases: Mapping[str, float]
+
+    def leases_of(self, number: int) -> Mapping[str, float]:
+        """Give the leases of the press with this number (from 0): on every channel that has room for so many."""
+        if all(number < count for count in self.counts.values()):
+            return self.leases
+        return {name: lease for name, lease in self.leases.items() if number < self.counts[name]}
+
+    @property
+    def is_whole(self) -> bool:
+        """Claim that there is room for all of them on all channels."""
+        return all(count == self.wanted for count in self.counts.values())
 
 
 class Relay:
@@ -305,25 +325,26 @@ class Relay:
         )
         return within(ended, within_s, self._clock).addErrback(_none)
 
-    def reserve(self, channels: Sequence[str], wanted: int) -> tuple[int, float]:
-        """Keep room for new alerts on all the given channels.
-
-        Gives how many of the wanted may be born leased, and until when (Unix time). Every reservation is given
-        back by `offer`.
-        """
+    def reserve(self, channels: Iterable[str], wanted: int) -> Reservation:
+        """Keep room for the first deliveries of new incidents; every reservation is given back by `offer`."""
         self._traffic.presses(wanted)
-        loops = [self._loops[name] for name in channels]
-        count = min([wanted, *(loop.room for loop in loops)]) if loops else 0
-        for loop in loops:
-            loop.reserve(count)
-        lease_s = min((loop.lane.lease_s for loop in loops), default=0.0)
-        return count, self._clock.seconds() + lease_s
-
-    def offer(self, channels: Sequence[str], reserved: int, deliveries: Sequence[Delivery]) -> None:
-        """Hand over committed deliveries whose lease this process holds, and give the reservation back."""
+        now = self._clock.seconds()
+        counts, leases = {}, {}
         for name in channels:
-            mine = [delivery for delivery in deliveries if delivery.channel == name]
-            self._loops[name].offer(mine, reserved)
+            loop = self._loops[name]
+            counts[name] = count = min(wanted, loop.room)
+            leases[name] = now + loop.lane.lease_s
+            loop.reserve(count)
+        return Reservation(wanted, counts, leases)
+
+    def offer(self, reservation: Reservation, deliveries: Sequence[Delivery]) -> None:
+        """Hand over committed deliveries whose lease this process holds, and give the reservation back."""
+        self._traffic.answered(reservation.wanted)
+        by_channel: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_channel.setdefault(delivery.channel, []).append(delivery)
+        for name, count in reservation.counts.items():
+            self._loops[name].offer(by_channel.get(name, []), count)
 
     def wake(self, incident_id: str | None = None) -> None:
         """Say that a transaction has written deliveries, of one incident or of many."""

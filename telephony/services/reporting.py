@@ -46,6 +46,6 @@ class ReportChannel:
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Send the report once."""
-        if delivery.report is None:
+        if not isinstance(delivery.content, Report):
             return Rejected(f"a delivery of kind {delivery.kind} carries no report")
-        return await self._sender.send(delivery.report)
+        return await self._sender.send(delivery.content)

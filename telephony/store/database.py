@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from telephony.domain.errors import Unavailable
+from telephony.store.engines import one_transaction
 
 log = structlog.get_logger()
 
@@ -107,7 +108,7 @@ class Database:
         done: Deferred[T] = Deferred()
 
         def work() -> T:
-            with self._reading.connect() as connection, connection.begin():
+            with self._reading.connect() as connection:
                 return function(connection, *arguments)
 
         self._reader.run(lambda: _answer(work), done.callback)
@@ -193,7 +194,7 @@ class Database:
             if self._connection is None:
                 self._connection = self._writing.connect()
             answers: Answers = []
-            with self._connection.begin():
+            with one_transaction(self._connection):
                 for group in groups:
                     if len(group.jobs) == 1:
                         job = group.jobs[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ BUSY_TIMEOUT_MS = 500
 def open_engines(url: str) -> tuple[Engine, Engine]:
     """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
-    SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit), and a writer that takes
-    the write lock at BEGIN, so that a transaction never fails half-way for a lock. PostgreSQL: as the server is set;
+    SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit); transactions are begun by
+    `one_transaction`, and a reader reads statement by statement. PostgreSQL: as the server is set;
     ``synchronous_commit`` must be on, which is its default.
     """
     parsed = make_url(url)
@@ -24,10 +26,33 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
         return create_engine(url, pool_pre_ping=False), create_engine(url)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _sqlite(url, "BEGIN IMMEDIATE"), _sqlite(url, "BEGIN")
+    return _sqlite(url), _sqlite(url)
 
 
-def _sqlite(url: str, begin: str) -> Engine:
+@contextmanager
+def one_transaction(connection: Connection) -> Iterator[None]:
+    """Run the block in one write transaction: committed at its end, rolled back when it raises.
+
+    On SQLite the write lock is taken first, so that no transaction fails half-way for a lock. Begins and ends on the
+    driver's own connection: SQLAlchemy's bookkeeping costs as much as the statements of a press.
+    """
+    driver = connection.connection
+    if connection.dialect.name == "sqlite":
+        driver.cursor().execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        if connection.in_transaction():
+            connection.commit()
+        else:
+            driver.commit()
+    except BaseException:
+        driver.rollback()
+        if connection.in_transaction():
+            connection.rollback()
+        raise
+
+
+def _sqlite(url: str) -> Engine:
     engine = create_engine(
         url,
         connect_args={
@@ -47,11 +72,7 @@ def _sqlite(url: str, begin: str) -> Engine:
         cursor.execute("PRAGMA cache_size=-8192")
         cursor.close()
 
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
     event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)
     return engine
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -21,10 +21,12 @@ from telephony.domain.delivery import (
     Again,
     Delivered,
     Delivery,
+    Errand,
     Outcome,
     Rejected,
     retry_delay_s,
 )
+from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.reports import load_reports
 from telephony.store.times import from_us, seconds_to_us
@@ -43,8 +45,36 @@ class Claim:
     lease_until: float
 
 
+class _Due(NamedTuple):
+    key: int
+    incident_id: str
+    msisdn: str
+    is_e164: bool
+    carrier: str
+    opened_at: int
+    sequence: int
+    kind: str
+    payload: str
+    created_at: int
+    attempts: int
+
+
+_DUE = (
+    "SELECT d.incident_key, i.id, i.msisdn, i.is_e164, i.carrier, i.opened_at, d.sequence, d.kind, d.payload,"
+    " d.created_at, d.attempts FROM delivery d JOIN incident i ON i.key = d.incident_key"
+    f" WHERE d.channel = {{0}} AND d.state = '{PENDING}' AND d.due_at <= {{0}} AND d.lease_until <= {{0}}"
+    " AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_key = d.incident_key AND e.channel = d.channel"
+    f" AND e.sequence < d.sequence AND e.state = '{PENDING}')"
+    " ORDER BY d.due_at LIMIT {0}"
+)
+_TAKE = (
+    "UPDATE delivery SET attempts = attempts + 1, lease_owner = {0}, lease_until = {0}"
+    " WHERE incident_key = {0} AND channel = {0} AND sequence = {0}"
+)
+
+
 def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
-    """Take due deliveries of a channel, oldest first, and at most one per incident; reports come ready to send.
+    """Take due deliveries of a channel, oldest first, and at most one per incident; they come ready to send.
 
     A delivery whose lease is held is nobody else's until that lapses. SQLite has one writer anyway; on PostgreSQL
     ``SKIP LOCKED`` keeps two daemons from waiting for each other.
@@ -53,34 +83,40 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     mark = placeholder(dialect)
     skip = "" if dialect == "sqlite" else " FOR UPDATE OF d SKIP LOCKED"
     now = seconds_to_us(wanted.now)
-    rows = execute(
-        connection,
-        "SELECT d.incident_key, i.id, d.sequence, d.kind, d.payload, d.created_at, d.attempts"
-        " FROM delivery d JOIN incident i ON i.key = d.incident_key"
-        f" WHERE d.channel = {mark} AND d.state = '{PENDING}' AND d.due_at <= {mark} AND d.lease_until <= {mark}"
-        f" AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_key = d.incident_key AND e.channel = d.channel"
-        f" AND e.sequence < d.sequence AND e.state = '{PENDING}')"
-        f" ORDER BY d.due_at LIMIT {mark}{skip}",
-        (wanted.channel, now, now, wanted.limit),
-    ).fetchall()
-    if not rows:
+    found = execute(connection, _DUE.format(mark) + skip, (wanted.channel, now, now, wanted.limit)).fetchall()
+    if not found:
         return []
+    rows = [_Due(*row) for row in found]
     execute_many(
         connection,
-        f"UPDATE delivery SET attempts = attempts + 1, lease_owner = {mark}, lease_until = {mark}"
-        f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark}",
-        [(wanted.owner, seconds_to_us(wanted.lease_until), row[0], wanted.channel, row[2]) for row in rows],
+        _TAKE.format(mark),
+        [
+            (wanted.owner, seconds_to_us(wanted.lease_until), row.key, wanted.channel, row.sequence)
+            for row in rows
+        ],
     )
-    claimed = [
-        Delivery(
-            key, incident_id, wanted.channel, sequence, kind, json.loads(payload), from_us(created_at), attempts + 1,
-            wanted.lease_until,
-        )
-        for key, incident_id, sequence, kind, payload, created_at, attempts in rows
-    ]  # fmt: skip
-    with_report = [item for item in claimed if item.sequence > 0]
-    reports = dict(zip(map(id, with_report), load_reports(connection, with_report), strict=True))
-    return [replace(item, report=reports.get(id(item))) for item in claimed]
+    claimed = [_claimed(row, wanted) for row in rows]
+    reports = [item for item in claimed if item.sequence > 0]
+    ready = {
+        id(item): report for item, report in zip(reports, load_reports(connection, reports), strict=True)
+    }
+    return [replace(item, content=ready[id(item)]) if item.sequence > 0 else item for item in claimed]
+
+
+def _claimed(row: _Due, wanted: Claim) -> Delivery:
+    errand = Errand(Msisdn(row.msisdn, is_e164=bool(row.is_e164)), row.carrier, from_us(row.opened_at))
+    return Delivery(
+        row.key,
+        row.incident_id,
+        wanted.channel,
+        row.sequence,
+        row.kind,
+        json.loads(row.payload),
+        from_us(row.created_at),
+        row.attempts + 1,
+        wanted.lease_until,
+        None if row.sequence > 0 else errand,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +136,7 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     mark = placeholder(connection.dialect.name)
     ended: list[tuple[Any, ...]] = []
     later: list[tuple[Any, ...]] = []
+    moved: list[tuple[Any, ...]] = []
     delivered: list[tuple[Any, ...]] = []
     for item in settlements:
         delivery, outcome, at = item.delivery, item.outcome, seconds_to_us(item.at)
@@ -131,6 +168,13 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
             connection,
             f"UPDATE delivery SET due_at = {mark}, attempts = {mark}, last_error = {mark}, lease_until = 0{where}",
             later,
+        )
+    if moved:
+        execute_many(
+            connection,
+            f"UPDATE delivery SET channel = {mark}, kind = {mark}, due_at = {mark}, attempts = {mark},"
+            f" last_error = {mark}, lease_until = 0{where}",
+            moved,
         )
     if delivered:
         # Only channels that were to wait stand in for another; two channels of equal rank are both told.

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, insert, select, update
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
-from telephony.domain.values import Msisdn
 from telephony.store.reports import News, plan_updates, position_of
 from telephony.store.schema import incident, last_position, position
 from telephony.store.times import to_us
@@ -18,24 +17,16 @@ from telephony.store.times import to_us
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What a location errand needs to know of its incident; times in microseconds since 1970."""
+    """What is known of where the caller of an incident is."""
 
-    incident_key: int
-    incident_id: str
-    msisdn: Msisdn
-    carrier: str
-    is_open: bool
-    opened_at: int
     best: Position | None
     last_known: Position | None
     """The newest position of an earlier incident of the same caller."""
 
 
-def whereabouts(connection: Connection, incident_key: int) -> Whereabouts | None:
-    """Read what is known of where the caller is; None when there is no such incident."""
-    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one_or_none()
-    if row is None:
-        return None
+def whereabouts(connection: Connection, incident_key: int) -> Whereabouts:
+    """Read what is known of where the caller is."""
+    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
     last = connection.execute(
         select(position)
         .join(
@@ -46,14 +37,7 @@ def whereabouts(connection: Connection, incident_key: int) -> Whereabouts | None
         .where(last_position.c.caller == row.caller, last_position.c.incident_key != incident_key)
     ).one_or_none()
     return Whereabouts(
-        row.key,
-        row.id,
-        Msisdn(row.msisdn, is_e164=row.is_e164),
-        row.carrier,
-        row.state != CLOSED,
-        row.opened_at,
-        _position(connection, incident_key, row.best_position),
-        None if last is None else position_of(last),
+        _position(connection, incident_key, row.best_position), None if last is None else position_of(last)
     )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_lowercase
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, PENDING, Delivery
+from telephony.domain.delivery import ALERT, LOCATE, PENDING, Delivery
 from telephony.domain.incident import (
     CLOSED,
     JOIN_FIRST,
@@ -25,14 +26,17 @@ from telephony.domain.incident import (
     OPEN,
     Receipt,
 )
-from telephony.domain.plan import Plan, locating_channels
+from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.trigger import Trigger
 from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in, select_pairs
 from telephony.store.reports import DELIVERY, News, plan_updates, storable
 from telephony.store.schema import incident, press
 from telephony.store.times import seconds_to_us, to_us
 
-FIRST_PAYLOAD = '{"presses":1}'
+FIRST_PAYLOAD: Mapping[str, Any] = MappingProxyType({"presses": 1})
+FIRST_FACTS = '{"presses":1}'
+NO_PAYLOAD: Mapping[str, Any] = MappingProxyType({})
+NO_FACTS = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,13 @@ class NewPress:
     """A press on its way into the store.
 
     ``incident_id`` is the id to open an incident under, if one is opened; the same press always brings the same
-    one. ``lease_until`` is the Unix time until which its alerts belong to this process; 0.0 leaves them to
-    whoever claims them first.
+    one. ``leases`` gives, for channels that have room in this process, the Unix time until which the new
+    incident's deliveries belong to it; the others are left to whoever claims them first.
     """
 
     trigger: Trigger
     incident_id: str
-    lease_until: float = 0.0
+    leases: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,32 +251,27 @@ class _Group:
         self, item: NewPress, key: int, incident_id: str, received: int
     ) -> tuple[Delivery, ...]:
         held: list[Delivery] = []
-        trigger, lease = item.trigger, seconds_to_us(item.lease_until)
-        for route in self._rules.plan.reports(trigger.carrier):
-            is_held = lease > 0 and route.after_s == 0.0
+        trigger, leases, carrier = item.trigger, item.leases, item.trigger.carrier
+        errand = (locating_channel(carrier), 0, LOCATE, NO_FACTS, 0.0)
+        reports = [
+            (route.channel, 1, ALERT, FIRST_FACTS, route.after_s)
+            for route in self._rules.plan.reports(carrier)
+        ]
+        for channel, sequence, kind, facts, after_s in (*reports, errand):
+            lease = leases.get(channel, 0.0) if after_s == 0.0 else 0.0
             self._deliveries.append(
                 (
-                    key, route.channel, 1, ALERT, FIRST_PAYLOAD, PENDING, 0, received,
-                    received + seconds_to_us(route.after_s),
-                    self._rules.owner if is_held else None, lease if is_held else 0,
+                    key, channel, sequence, kind, facts, PENDING, 0, received, received + seconds_to_us(after_s),
+                    self._rules.owner if lease else None, seconds_to_us(lease),
                 )
             )  # fmt: skip
-            if is_held:
+            if lease:
+                payload = FIRST_PAYLOAD if sequence else NO_PAYLOAD
                 held.append(
                     Delivery(
-                        key,
-                        incident_id,
-                        route.channel,
-                        1,
-                        ALERT,
-                        {"presses": 1},
-                        trigger.received_at,
-                        0,
-                        item.lease_until,
+                        key, incident_id, channel, sequence, kind, payload, trigger.received_at, 0, lease
                     )
                 )
-        for channel, kind in locating_channels(trigger.carrier):
-            self._deliveries.append((key, channel, 0, kind, "{}", PENDING, 0, received, received, None, 0))
         return tuple(held)
 
 

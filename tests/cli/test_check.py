@@ -1,0 +1,158 @@
+"""``onetouch check``: faults of the settings, then far ends that cannot be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from telephony.smpp.building import build
+from telephony.smpp.codec import PduStream, decode_bind
+
+
+class Listener:
+    """Takes one connection at a time on loopback and keeps the PDUs it gets; answers as a test says."""
+
+    def __init__(self, answer=None) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.got = []
+        self._answer = answer
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                cutter = PduStream()
+                while octets := connection.recv(65_536):
+                    for pdu in cutter.feed(octets):
+                        self.got.append(pdu)
+                        if self._answer is not None:
+                            connection.sendall(self._answer(pdu))
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed twice
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def listen():
+    opened = []
+
+    def open_one(answer=None):
+        opened.append(Listener(answer))
+        return opened[-1]
+
+    yield open_one
+    for listener in opened:
+        listener.close()
+
+
+def agree(pdu):
+    return build(f"{pdu.name}_resp", pdu.sequence)
+
+
+def refuse(pdu):
+    return build(f"{pdu.name}_resp", pdu.sequence, status=0x0E)
+
+
+def test_good_settings_give_zero_and_say_so(run, config):
+    result = run("check", "--config", config)
+
+    assert result.exit_code == 0
+    assert result.output == f"{config}: no faults; 1 carrier, 1 link, 1 centre\n"
+
+
+def test_every_fault_is_told_on_a_line_and_gives_two(run, config):
+    config.write_text(config.read_text().replace("port = 1", "port = 0").replace('"112"', ""))
+
+    result = run("check", "--config", config)
+
+    assert result.exit_code == 2
+    told = result.stderr.splitlines()
+    assert told[0].startswith(f"{config}: recognition.sos_numbers: is empty; write ")
+    assert told[1].startswith(f"{config}: carrier[0].smpp[0].port: 0 is not a port number; write ")
+    assert told[2].startswith("2 faults")
+    assert len(told) == 3
+
+
+def test_serve_tells_the_same_faults_and_does_not_start(run, config):
+    config.write_text("x = 1")
+
+    result = run("serve", "--config", config)
+
+    assert result.exit_code == 2
+    assert "x: is not a key that is known here" in result.stderr
+
+
+def test_remarks_are_told_and_change_no_exit_code(run, config):
+    config.write_text(
+        config.read_text().replace('http://127.0.0.1:1/"\nclient', 'http://192.0.2.1/"\nclient')
+    )
+
+    result = run("check", "--config", config)
+
+    assert result.exit_code == 0
+    assert 'remark: carrier "skt", lbs.url: http:// is not encrypted' in result.output
+
+
+def test_far_ends_that_answer_are_fine_and_get_no_octet(run, make_config, listen):
+    smsc, lbs, psap = listen(), listen(), listen()
+    config = make_config(smsc=smsc.port, lbs=lbs.port, psap=psap.port)
+
+    result = run("check", "--config", config, "--links")
+
+    assert result.exit_code == 0, result.output
+    assert result.output.count("connected") == 3
+    assert smsc.got == []
+
+
+def test_a_far_end_that_cannot_be_reached_gives_one(run, make_config, listen):
+    smsc, lbs, psap = listen(), listen(), listen()
+    psap.close()
+    config = make_config(smsc=smsc.port, lbs=lbs.port, psap=psap.port)
+
+    result = run("check", "--config", config, "--links")
+
+    assert result.exit_code == 1
+    assert result.output.count("ok") == 2
+    assert "Connection refused" in result.output
+
+
+def test_a_trial_bind_is_a_transmitter_and_is_taken_back(run, make_config, listen):
+    """No press is sent to a transmitter, so none can get stuck in the check."""
+    smsc, web = listen(agree), listen()
+    config = make_config(smsc=smsc.port, lbs=web.port, psap=web.port)
+
+    result = run("check", "--config", config, "--bind")
+
+    assert result.exit_code == 0, result.output
+    assert [pdu.name for pdu in smsc.got] == ["bind_transmitter", "unbind"]
+    assert decode_bind(smsc.got[0].command_id, smsc.got[0].body).system_id == "onetouch"
+
+
+def test_a_refused_bind_is_told_by_its_name(run, make_config, listen):
+    smsc, web = listen(refuse), listen()
+    config = make_config(smsc=smsc.port, lbs=web.port, psap=web.port)
+
+    result = run("check", "--config", config, "--bind")
+
+    assert result.exit_code == 1
+    assert "ESME_RINVPASWD" in result.output
+
+
+def test_something_that_does_not_speak_smpp_is_told(run, make_config, listen):
+    smsc, web = listen(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n"), listen()
+    config = make_config(smsc=smsc.port, lbs=web.port, psap=web.port)
+
+    result = run("check", "--config", config, "--bind")
+
+    assert result.exit_code == 1
+    assert "does not speak" in result.output

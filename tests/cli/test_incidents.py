@@ -1,0 +1,187 @@
+"""``onetouch incidents``: what the store knows, told without what nobody needs to see."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from telephony.domain.position import Position
+from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
+from telephony.settings import load
+from telephony.store.engines import open_engines
+from telephony.store.positions import record_position
+from telephony.store.presses import NewPress, PressRecorder, Rules
+from telephony.store.schema import delivery, incident
+from telephony.store.times import to_us
+from telephony.store.upgrade import upgrade
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+FIRST, SECOND = "sos-20260301-7k3qwz2m9t", "sos-20260301-8m4rxa3n0v"
+
+
+def press(number: str, reference: str, at: datetime) -> Trigger:
+    return Trigger(
+        source="sms", connector="skt-1", carrier="skt", msisdn=Msisdn(number), reference=reference,
+        received_at=at, destination="112", text="help me", encoding="gsm0338",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def config_with_incidents(config):
+    """Two incidents: the first was told to 112, pressed again and located; the second is news."""
+    settings = load(config)
+    writing, reading = open_engines(settings.database_url)
+    upgrade(writing)
+    record = PressRecorder(Rules(settings.plan, "onetouch", {}))
+    with writing.begin() as connection:
+        record(connection, [NewPress(press("821012345678", "a", START), FIRST)])
+        record(connection, [NewPress(press("821012345678", "b", START + timedelta(seconds=5)), FIRST)])
+        record(connection, [NewPress(press("821087654321", "c", START + timedelta(seconds=9)), SECOND)])
+        [key] = connection.execute(incident.select().where(incident.c.id == FIRST)).scalars()
+        found = Position(
+            37.566535, 126.977969, 120.0, 67.0, "cell", "lbs:skt", START, START + timedelta(milliseconds=900)
+        )
+        record_position(connection, settings.plan, key, found)
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.incident_key == key, delivery.c.sequence == 1)
+            .values(
+                state="delivered",
+                attempts=1,
+                settled_at=to_us(START + timedelta(milliseconds=42)),
+                last_error="200",
+            )
+        )
+    writing.dispose()
+    reading.dispose()
+    return config
+
+
+def test_the_list_shows_the_newest_first_with_masked_numbers(run, config_with_incidents):
+    result = run("incidents", "list", "--config", config_with_incidents, "--json")
+
+    second, first = (json.loads(line) for line in result.output.splitlines())
+    assert (first["incident"], second["incident"]) == (FIRST, SECOND)
+    assert (first["msisdn"], first["press_count"], first["told_ms"], first["located_ms"]) == (
+        "8210******78",
+        2,
+        42.0,
+        900.0,
+    )
+    assert (second["told_ms"], second["located_ms"]) == (None, None)
+
+
+def test_the_table_says_loudly_who_was_not_told_of(run, config_with_incidents, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+    result = run("incidents", "list", "--config", config_with_incidents)
+
+    assert FIRST in result.output
+    assert "+42 ms" in result.output
+    assert "not yet" in result.output
+
+
+def test_a_story_tells_what_came_and_what_was_sent_in_milliseconds(run, config_with_incidents):
+    result = run("incidents", "show", FIRST, "--config", config_with_incidents)
+
+    told = result.output
+    assert "+0 ms  press 1 by sms on skt-1 to 112: first press, text of 7 characters" in told
+    assert "+5000 ms  press 2 by sms on skt-1 to 112: repeat press" in told
+    assert "+42 ms  alert 1 to centre-a ACKNOWLEDGED: 200" in told
+    assert "+900 ms  position 1 by lbs:skt (cell), within 120 m at 67 %, 1 s old" in told
+    assert "112 has not acknowledged" in told
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["story", "json"])
+def test_coordinates_are_shown_on_demand_and_texts_and_numbers_never(run, config_with_incidents, options):
+    without = run("incidents", "show", FIRST, "--config", config_with_incidents, *options).output
+    with_them = run(
+        "incidents", "show", FIRST, "--config", config_with_incidents, "--positions", *options
+    ).output
+
+    assert "37.5665" not in without
+    assert "126.97" not in without
+    assert "37.566535" in with_them
+    assert "126.977969" in with_them
+    for told in (without, with_them):
+        assert "help me" not in told
+        assert "12345678" not in told
+
+
+def test_a_story_as_json_has_every_line_with_its_time(run, config_with_incidents):
+    story = json.loads(run("incidents", "show", FIRST, "--config", config_with_incidents, "--json").output)
+
+    assert story["incident"] == FIRST
+    assert story["owed"] > 0
+    assert [line["since_ms"] for line in story["story"]] == sorted(
+        line["since_ms"] for line in story["story"]
+    )
+    assert {"press", "position", "planned", "delivered"} <= {line["what"] for line in story["story"]}
+
+
+def test_closing_leaves_a_closing_report_for_112_and_can_be_done_once(run, config_with_incidents):
+    config = config_with_incidents
+
+    closed = run("incidents", "close", FIRST, "--config", config, "--reason", "found safe")
+    again = run("incidents", "close", FIRST, "--config", config, "--reason", "found safe")
+
+    assert (closed.exit_code, again.exit_code) == (0, 1)
+    assert "closed: found safe" in run("incidents", "show", FIRST, "--config", config).output
+    assert "closing" in run("incidents", "show", FIRST, "--config", config).output
+    still_open = run("incidents", "list", "--open", "--config", config, "--json").output.splitlines()
+    assert [json.loads(line)["incident"] for line in still_open] == [SECOND]
+
+
+def test_a_reason_is_asked_for(run, config_with_incidents):
+    for reason in ("  ", "x" * 201):
+        assert (
+            run("incidents", "close", FIRST, "--config", config_with_incidents, "--reason", reason).exit_code
+            == 2
+        )
+
+
+def test_an_unknown_incident_is_told_in_a_line(run, config_with_incidents):
+    result = run("incidents", "show", "sos-none", "--config", config_with_incidents)
+
+    assert result.exit_code == 1
+    assert "there is no incident sos-none" in result.output
+
+
+def test_a_store_that_was_never_made_is_told_in_a_line_and_not_made(run, config):
+    result = run("incidents", "list", "--config", config)
+
+    assert result.exit_code == 1
+    assert "onetouch db upgrade" in result.output
+    assert not (config.parent / "onetouch.sqlite").exists()
+
+
+def test_db_upgrade_makes_the_store_and_db_check_finds_it_sound(run, config):
+    assert "onetouch db upgrade" in run("db", "check", "--config", config).output
+
+    made = run("db", "upgrade", "--config", config)
+    again = run("db", "upgrade", "--config", config)
+    checked = run("db", "check", "--config", config)
+
+    assert "upgraded from empty to" in made.output
+    assert "already" in again.output
+    assert checked.exit_code == 0
+    assert [line.split()[0] for line in checked.output.splitlines()] == [
+        "schema",
+        "quick_check",
+        "journal_mode",
+        "synchronous",
+    ]
+    assert "no incidents" in run("incidents", "list", "--config", config).output
+
+
+def test_a_file_that_is_no_store_is_told_in_a_line(run, config):
+    (config.parent / "onetouch.sqlite").write_bytes(b"rubbish " * 1000)
+
+    for command in (("incidents", "list"), ("db", "check"), ("db", "upgrade")):
+        result = run(*command, "--config", config)
+        assert result.exit_code == 1
+        assert "file is not a database" in result.output

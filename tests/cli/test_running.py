@@ -1,0 +1,192 @@
+"""The daemon as the operating system sees it: started, reloaded, stopped within a bound."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from telephony.cli.reloading import apply_live, changed_keys
+from telephony.cli.running import STOP_WITHIN_S, Running
+from telephony.settings import load
+
+
+class Reactor(Clock):
+    """A clock that can be stopped."""
+
+    running = True
+
+    def stop(self) -> None:
+        assert self.running
+        self.running = False
+
+
+class Daemon(MultiService):
+    """A service that takes as long to stop as a test wants, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reloaded = []
+        self.stopping = Deferred()
+
+    def stopService(self):  # noqa: N802 - Twisted's name
+        super().stopService()
+        return self.stopping
+
+    def reload(self, settings) -> None:
+        self.reloaded.append(settings)
+
+
+class Life:
+    """A running daemon and all that a test looks at."""
+
+    def __init__(self, config) -> None:
+        self.config = config
+        self.reactor = Reactor()
+        self.daemon = Daemon()
+        self.running = Running(config, load(config), lambda settings, reactor: self.daemon, self.reactor)
+
+    def rewrite(self, old: str, new: str) -> None:
+        text = self.config.read_text()
+        assert old in text
+        self.config.write_text(text.replace(old, new))
+
+    def reload(self) -> list[dict]:
+        with capture_logs() as told:
+            self.running.reload()
+        return told
+
+
+@pytest.fixture
+def life(config):
+    life = Life(config)
+    life.running.start()
+    assert life.daemon.running
+    return life
+
+
+def test_a_stop_lets_the_daemon_finish_and_then_ends_with_zero(life):
+    life.running.stop("SIGTERM")
+    assert life.reactor.running
+
+    life.daemon.stopping.callback(None)
+
+    assert not life.reactor.running
+    assert life.running.exit_code == 0
+    assert life.reactor.getDelayedCalls() == []
+
+
+def test_a_daemon_that_does_not_end_is_cut_off_within_the_bound(life):
+    life.running.stop("SIGTERM")
+
+    life.reactor.advance(STOP_WITHIN_S)
+
+    assert not life.reactor.running
+    assert life.running.exit_code == 1
+    life.daemon.stopping.callback(None)
+
+
+def test_a_second_signal_cuts_off_at_once(life):
+    life.running.stop("SIGTERM")
+    life.running.stop("SIGTERM")
+
+    assert not life.reactor.running
+    assert life.running.exit_code == 1
+
+
+def test_a_stop_that_fails_still_ends_and_says_so(life):
+    life.running.stop("SIGTERM")
+
+    life.daemon.stopping.errback(ValueError("no"))
+
+    assert not life.reactor.running
+    assert life.running.exit_code == 1
+
+
+def test_a_daemon_that_cannot_start_ends_with_one_and_says_why(config):
+    def fail(settings, reactor):
+        raise OSError("address in use")
+
+    reactor = Reactor()
+    running = Running(config, load(config), fail, reactor)
+
+    with capture_logs() as told:
+        running.start()
+
+    assert not reactor.running
+    assert running.exit_code == 1
+    assert ("cannot start", "address in use") in [(line["event"], line.get("reason")) for line in told]
+
+
+def test_a_reload_takes_recognition_to_the_daemon_and_says_what_needs_a_restart(life):
+    life.rewrite('["112"]', '["112", "1366"]')
+    life.rewrite('name = "skt-1"', 'name = "skt-1"\nwindow = 20')
+
+    [told] = life.reload()
+
+    assert (told["event"], told["changed"], told["needs_restart"]) == (
+        "settings reloaded",
+        ["recognition.sos_numbers"],
+        ["carrier[0].smpp[0].window"],
+    )
+    [given] = life.daemon.reloaded
+    assert given.recognition.sos_numbers == ("112", "1366")
+    assert given.carrier[0].smpp[0].window == 10, "what needs a restart is kept from the running daemon"
+
+
+def test_a_reload_takes_a_carrier_s_own_recognition_too_but_no_new_carrier(life):
+    life.rewrite("[carrier.lbs]", '[carrier.recognition]\nsos_numbers = ["1366"]\n[carrier.lbs]')
+    life.reload()
+
+    life.rewrite(
+        "[[psap]]",
+        '[[carrier]]\nname = "kt"\n[[carrier.smpp]]\nname = "kt"\nhost = "h"\nsystem_id = "s"\n[[psap]]',
+    )
+    [told] = life.reload()
+
+    [given] = life.daemon.reloaded
+    assert given.recognition_for("skt").sos_numbers == {"1366"}
+    assert (told["changed"], told["needs_restart"]) == ([], ["carrier"])
+
+
+def test_what_needs_a_restart_is_said_again_at_every_reload(life):
+    life.rewrite('name = "skt-1"', 'name = "skt-1"\nwindow = 20')
+    life.reload()
+
+    [told] = life.reload()
+
+    assert (told["changed"], told["needs_restart"]) == ([], ["carrier[0].smpp[0].window"])
+    assert life.daemon.reloaded == []
+
+
+def test_a_reload_with_faults_changes_nothing_and_names_each(life):
+    life.rewrite('["112"]', "[]")
+    life.rewrite("[[psap]]", "x = 1\n[[psap]]")
+
+    told = life.reload()
+
+    assert [(line["event"], line["key"]) for line in told] == [
+        ("settings not reloaded", "recognition.sos_numbers"),
+        ("settings not reloaded", "carrier[0].lbs.x"),
+    ]
+    assert life.daemon.reloaded == []
+
+
+def test_without_a_daemon_that_can_take_it_recognition_needs_a_restart_too(config):
+    before = load(config)
+    config.write_text(config.read_text().replace('["112"]', '["1366"]') + '[log]\nlevel = "debug"\n')
+    after = load(config)
+
+    applied = apply_live(before, after, with_recognition=False)
+
+    assert changed_keys(before, applied) == ["log.level"]
+    assert changed_keys(applied, after) == ["recognition.sos_numbers"]
+
+
+def test_a_list_of_another_length_is_named_as_a_whole(config):
+    before = load(config)
+    config.write_text(config.read_text() + '[[psap.channel]]\nname = "b"\nurl = "http://127.0.0.1/"\n')
+
+    assert changed_keys(before, load(config)) == ["psap[0].channel"]

@@ -1,0 +1,200 @@
+"""``onetouch tail``: readable, filtered, and total whatever is in the file."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telephony.cli.following import LONGEST_LINE, followed_lines
+from telephony.cli.log_lines import Wanted, entry_of, may_be, plain, readable
+
+PRESS = {
+    "timestamp": "2026-03-01T12:00:00.250Z",
+    "level": "info",
+    "event": "press accepted",
+    "incident": "sos-20260301-7k3qwz2m9t",
+    "carrier": "skt",
+    "connector": "skt-1",
+    "caller": "8210******78",
+}
+LINK = {
+    "timestamp": "2026-03-01T12:00:01.000Z",
+    "level": "warning",
+    "event": "link down",
+    "link": "kt-2",
+    "reason": "closed by peer",
+}
+LOG = (
+    b"\n".join([json.dumps(PRESS).encode(), b"not a log line \xff\x1b[31m", json.dumps(LINK).encode()])
+    + b"\n"
+)
+
+
+def test_lines_are_readable_and_rubbish_stays_as_it_is_but_harmless(run):
+    result = run("tail", stdin=LOG)
+
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "12:00:00.250 info     press accepted incident=sos-20260301-7k3qwz2m9t carrier=skt connector=skt-1 caller=8210******78",
+        "not a log line \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m",
+        '12:00:01.000 warning  link down link=kt-2 reason="closed by peer"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "events"),
+    [
+        (("--incident", "sos-20260301-7k3"), ["press accepted"]),
+        (("--incident", "sos-20260302"), []),
+        (("--number", "5678"), ["press accepted"]),
+        (("--number", "5679"), []),
+        (("--carrier", "skt"), ["press accepted"]),
+        (("--carrier", "kt"), ["link down"]),
+        (("--carrier", "kt-2"), ["link down"]),
+        (("--level", "warning"), ["link down"]),
+        (("--level", "debug"), ["press accepted", "link down"]),
+        (("--level", "warning", "--carrier", "skt"), []),
+    ],
+)
+def test_filters_show_what_was_asked_for_and_no_rubbish(run, tmp_path, options, events):
+    file = tmp_path / "log"
+    file.write_bytes(LOG)
+
+    shown = run("tail", file, *options).output.splitlines()
+
+    assert len(shown) == len(events)
+    assert all(event in line for event, line in zip(events, shown, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("masked", "digits", "answer"),
+    [
+        ("8210******78", "5678", True),
+        ("8210******78", "78", True),
+        ("8210******78", "821012345678", True),
+        ("8210******78", "0012345678", False),
+        ("8210******78", "5677", False),
+        ("withheld", "5678", False),
+        ("", "5678", False),
+        (None, "5678", False),
+    ],
+)
+def test_a_masked_number_is_shown_when_it_may_be_the_one(masked, digits, answer):
+    assert may_be(masked, digits) is answer
+
+
+def test_a_traceback_is_shown_on_lines_of_its_own():
+    entry = {"event": "failed", "level": "error", "exception": "Traceback:\n  here\nValueError: x"}
+
+    assert click.unstyle(readable(entry)).splitlines()[1:] == [
+        "    Traceback:",
+        "      here",
+        "    ValueError: x",
+    ]
+
+
+def test_a_missing_file_is_told_in_a_line(run, tmp_path):
+    result = run("tail", tmp_path / "none")
+
+    assert result.exit_code == 1
+    assert result.output.endswith("No such file or directory\n")
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from([*PRESS, "exception", "x"]) | st.text(), inner)
+    ),
+    max_leaves=6,
+)
+ANY_LINE = st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode())
+FILTERS = st.builds(
+    Wanted,
+    incident=st.none() | st.just("sos"),
+    number=st.none() | st.just("5678"),
+    carrier=st.none() | st.just("skt"),
+    level=st.none() | st.just("warning"),
+)
+
+
+@settings(deadline=None)
+@given(line=ANY_LINE, wanted=FILTERS)
+def test_any_line_is_shown_or_not_and_never_steers_the_terminal(line, wanted):
+    entry = entry_of(line)
+    if entry is not None:
+        assert wanted.matches(entry) in (True, False)
+        text = click.unstyle(readable(entry))
+    else:
+        text = plain(line.decode("utf-8", "replace"))
+
+    assert not any(character < " " and character not in "\n\t" for character in text)
+
+
+class Writer:
+    """Stands in for sleep: each time the reader waits, the next thing happens to the file."""
+
+    def __init__(self, *happenings) -> None:
+        self._happenings = list(happenings)
+
+    def __call__(self, _: float) -> None:
+        if not self._happenings:
+            raise KeyboardInterrupt
+        self._happenings.pop(0)()
+
+
+def follow(path, *happenings):
+    given = []
+
+    def read() -> None:
+        for line in followed_lines(path, Writer(*happenings)):
+            given.append(line)  # noqa: PERF402 - extend() would lose what came before the interruption
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    return given
+
+
+def append(path, octets):
+    def happen():
+        with path.open("ab") as stream:
+            stream.write(octets)
+
+    return happen
+
+
+def test_following_waits_for_the_end_of_a_line(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntw")
+
+    assert follow(path, append(path, b"o"), append(path, b"\nthree\n")) == [b"one\n", b"two\n", b"three\n"]
+
+
+def test_following_goes_on_in_the_new_file_after_a_rotation(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+
+    def rotate():
+        path.rename(tmp_path / "log.1")
+
+    def begin_anew():
+        path.write_bytes(b"two\n")
+
+    assert follow(path, rotate, begin_anew) == [b"one\n", b"two\n"]
+
+
+def test_following_goes_on_at_the_beginning_of_a_file_that_was_cut_short(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\n")
+
+    assert follow(path, lambda: path.write_bytes(b"new\n")) == [b"one\n", b"two\n", b"new\n"]
+
+
+def test_a_line_without_end_is_given_in_pieces(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * (LONGEST_LINE + 10))
+
+    assert [len(piece) for piece in follow(path, append(path, b"\n"))] == [LONGEST_LINE, 11]

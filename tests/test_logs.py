@@ -1,0 +1,362 @@
+"""Logs: one JSON object a line, nothing personal in it, and never in the way of a press."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.contextvars import bound_contextvars
+from twisted.logger import Logger, LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+
+from telephony import logs
+from telephony.domain.position import Position
+from telephony.domain.values import Msisdn
+from telephony.logs.foreign import StandardLibrary, observe
+from telephony.logs.lines import Encode
+from telephony.logs.masking import mask, masked
+from telephony.logs.writing import MOST_WAITING, ThreadedOutput, open_log
+
+NUMBER = "821012345678"
+FIX = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", dt.datetime.now(dt.UTC), dt.datetime.now(dt.UTC))
+
+
+def kept(**facts):
+    """Give what is kept of one line's facts."""
+    return dict(mask(None, "info", {"event": "e", **facts})) | {"event": "e"}
+
+
+@pytest.fixture
+def stream():
+    """Configure logging as the daemon does, into memory, and take everything back afterwards."""
+    before = structlog.get_config()
+    stream = io.StringIO()
+    logs.configure(logs.LogSettings(), stream=stream, is_under_twistd=True)
+    yield stream
+    structlog.configure(**before)
+    globalLogPublisher.removeObserver(observe)
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, StandardLibrary)]
+
+
+def lines(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_time_level_and_event_first():
+    encode = Encode(now=lambda: 1_772_366_400.25)
+
+    line = encode(None, "info", {"event": "delivered", "attempt": 2, "text_length": None, "ok": True})
+
+    assert line == (
+        '{"timestamp":"2026-03-01T12:00:00.250Z","level":"info","event":"delivered",'
+        '"attempt":2,"text_length":null,"ok":true}'
+    )
+
+
+def test_a_fact_cannot_pass_itself_off_as_the_time_or_the_level():
+    line = json.loads(Encode()(None, "error", {"event": "e", "level": "debug", "timestamp": "never"}))
+
+    assert line["level"] == "error"
+    assert line["timestamp"] != "never"
+
+
+def test_what_is_bound_to_the_context_is_in_every_line(stream):
+    with bound_contextvars(incident="sos-20260301-7k3qwz2m9t"):
+        structlog.get_logger().info("delivered", attempt=1)
+
+    [line] = lines(stream)
+    assert (line["event"], line["incident"], line["attempt"]) == ("delivered", "sos-20260301-7k3qwz2m9t", 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Msisdn(NUMBER), "8210******78"),
+        (NUMBER, "8210******78"),
+        (f"+{NUMBER}", "8210******78"),
+        ("010-1234-5678", "0101*****78"),
+        ("010 1234 5678", "0101*****78"),
+        ("010.1234.5678", "0101*****78"),
+        (f"the number {NUMBER} is not known", "the number 8210******78 is not known"),
+        (int(NUMBER), "8210******78"),
+        ([Msisdn(NUMBER), NUMBER], ["8210******78", "8210******78"]),
+        ({NUMBER: NUMBER}, {"8210******78": "8210******78"}),
+        (ValueError(f"no {NUMBER}"), "ValueError: no 8210******78"),
+        (b"\x00" * 17, "<17 octets>"),
+        (bytearray(3), "<3 octets>"),
+        (FIX, "<Position>"),
+        (float("nan"), None),
+        (float("inf"), None),
+        (object(), "<object>"),
+        (Path("/tmp/x"), "/tmp/x"),
+        (enum.Enum("Colour", "RED").RED, "RED"),
+        (dt.datetime(2026, 3, 1, tzinfo=dt.UTC), "2026-03-01T00:00:00+00:00"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    ],
+)
+def test_a_value_is_kept_only_as_far_as_it_tells_nobody(value, shown):
+    assert kept(fact=value)["fact"] == shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "192.168.100.200:2775",
+        "2026-03-01T12:00:00.250Z",
+        "sos-20260301-7k3qwz2m9t",
+        "report sos-20260301-1234567890-12 of the incident",
+        "Connection was refused by other side: 111: Connection refused.",
+        "12345678",
+        12_345_678,
+        37.5,
+        True,
+        None,
+    ],
+)
+def test_addresses_times_names_of_ours_and_plain_facts_stay_as_they_are(value):
+    assert kept(fact=value)["fact"] == value
+
+
+def test_ids_and_counts_may_be_long():
+    facts = {
+        "reference": "skt-1:123456789012",
+        "delivery": 1234567890,
+        "lost_count": 10**12,
+        "since_ns": 10**18,
+    }
+
+    assert kept(**facts) == {"event": "e", **facts}
+
+
+def test_a_number_too_large_to_print_costs_no_line():
+    assert kept(delivery=10**5000, lost_count=-(10**5000)) == {
+        "event": "e",
+        "delivery": "<a very large number>",
+        "lost_count": "<a very large number>",
+    }
+
+
+def test_coordinates_texts_and_passwords_are_dropped_with_their_keys():
+    facts = kept(latitude=37.5, longitude=127.0, text="help", password="x", raw=b"x", channel="a")
+
+    assert facts == {"event": "e", "channel": "a"}
+    assert kept(inner={"latitude": 1.5, "ok": 1})["inner"] == {"ok": 1}
+
+
+def test_an_exception_is_told_as_a_traceback_without_numbers(stream):
+    try:
+        int(f"no such number {NUMBER}")
+    except ValueError as error:
+        caught = error
+        structlog.get_logger().exception("failed")
+    structlog.get_logger().error("failed", exc_info=caught)
+    structlog.get_logger().error("failed", exc_info=(ValueError, caught, None))
+    structlog.get_logger().error("failed", exc_info=None)
+
+    told = lines(stream)
+    assert all("no such number 8210******78" in line["exception"] for line in told[:3])
+    assert "exception" not in told[3]
+    assert NUMBER not in stream.getvalue()
+
+
+def test_a_structure_without_end_is_cut_off():
+    endless = []
+    endless.append(endless)
+
+    assert kept(fact=endless)["fact"] == [[["<list>"]]]
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.just(FIX),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(facts=st.dictionaries(st.text(), JUNK, max_size=4), event=JUNK)
+def test_whatever_is_logged_becomes_one_line_of_strict_json(facts, event):
+    line = Encode()(None, "info", mask(None, "info", {**facts, "event": event}))
+
+    octets = line.encode("utf-8", "backslashreplace")
+    assert b"\n" not in octets
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads(octets, parse_constant=refuse)
+
+
+@settings(deadline=None)
+@given(
+    before=st.text(max_size=5),
+    digits=st.text("0123456789", min_size=9, max_size=15),
+    after=st.text(max_size=5),
+)
+def test_no_run_of_nine_digits_survives_in_a_text(before, digits, after):
+    assert digits not in masked(f"{before} {digits} {after}")
+
+
+def test_the_level_changes_for_loggers_already_in_use(stream):
+    log = structlog.get_logger()
+    log.debug("one")
+    log.info("two")
+
+    logs.change_level("warning")
+    log.info("three")
+    log.warning("four")
+    logs.change_level("debug")
+    log.debug("five")
+
+    assert [line["event"] for line in lines(stream)] == ["two", "four", "five"]
+
+
+def test_twisted_and_the_standard_library_log_through_ours(stream):
+    twisted_log = Logger("some.part")
+    twisted_log.info("Starting factory")
+    twisted_log.warn("odd {what}", what="thing")
+    twisted_log.emit(LogLevel.critical, "it broke", log_failure=Failure(ValueError(f"about {NUMBER}")))
+    logging.getLogger("alembic").warning("old %s", "schema")
+    StandardLibrary().emit(
+        logging.LogRecord("alembic", logging.WARNING, "", 1, "broken %d", ("format",), None)
+    )
+
+    odd, failure, library, broken = lines(stream)
+    assert (odd["event"], odd["level"], odd["what"], odd["where"]) == (
+        "twisted",
+        "warning",
+        "odd thing",
+        "some.part",
+    )
+    assert (failure["event"], failure["what"]) == ("unhandled failure", "it broke")
+    assert "about 8210******78" in failure["exception"]
+    assert (library["event"], library["what"], library["where"]) == ("library", "old schema", "alembic")
+    assert broken["what"] == "broken %d"
+
+
+def test_lines_reach_the_file_in_order_and_a_rotated_file_is_left_behind(tmp_path):
+    file, old = tmp_path / "log", tmp_path / "log.1"
+    output = ThreadedOutput(lambda: open_log(file, None))
+    for number in range(1000):
+        output.write(str(number), is_urgent=False)
+    output.flush(5)
+
+    file.rename(old)
+    output.reopen()
+    output.write("after the rotation \udc80 시험", is_urgent=True)
+    output.close(5)
+
+    assert old.read_text().split() == [str(number) for number in range(1000)]
+    assert file.read_text("utf-8") == "after the rotation \\udc80 시험\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_cannot_be_opened_again_leaves_the_old_one_in_use(tmp_path):
+    file = tmp_path / "folder" / "log"
+    file.parent.mkdir()
+    output = ThreadedOutput(lambda: open_log(file, None))
+    file.parent.rename(tmp_path / "moved")
+
+    output.reopen()
+    output.write("still here", is_urgent=True)
+    output.close(5)
+
+    assert "log file not opened again" in (tmp_path / "moved/log").read_text()
+    assert "still here" in (tmp_path / "moved/log").read_text()
+
+
+def test_a_reader_that_hangs_holds_up_nobody_and_lost_lines_are_counted():
+    """A full pipe costs lines, never a press."""
+    reading, writing = os.pipe()
+    output = ThreadedOutput(lambda: writing)
+    line = "x" * 100
+
+    began = time.monotonic()
+    for _ in range(MOST_WAITING * 2):
+        output.write(line, is_urgent=True)
+    assert time.monotonic() - began < 10
+
+    collected = []
+
+    def read_all():
+        while octets := os.read(reading, 1 << 20):
+            collected.append(octets)
+
+    reader = threading.Thread(target=read_all)
+    reader.start()
+    output.flush(10)
+    output.write("last", is_urgent=True)
+    output.close(10)
+    os.close(writing)
+    reader.join(10)
+    os.close(reading)
+    *told, last = b"".join(collected).decode().splitlines()
+    [lost] = [json.loads(each)["lost_count"] for each in told if each.startswith("{")]
+    assert last == "last"
+    assert lost + told.count(line) == MOST_WAITING * 2
+
+
+def test_a_full_disk_costs_lines_that_are_counted_once_there_is_room(tmp_path):
+    places = iter(["/dev/full", tmp_path / "log"])
+    output = ThreadedOutput(lambda: open_log(next(places), None))
+    for number in range(3):
+        output.write(str(number), is_urgent=True)
+        output.flush(5)
+
+    output.reopen()
+    output.write("there is room again", is_urgent=True)
+    output.flush(5)
+    output.write("and nothing is told twice", is_urgent=True)
+    output.close(5)
+
+    first, lost, last = (tmp_path / "log").read_text().splitlines()
+    assert (first, last) == ("there is room again", "and nothing is told twice")
+    assert (json.loads(lost)["event"], json.loads(lost)["lost_count"]) == ("log lines lost", 3)
+
+
+def test_a_pipe_nobody_reads_any_more_is_survived():
+    reading, writing = os.pipe()
+    os.close(reading)
+    output = ThreadedOutput(lambda: writing)
+
+    output.write("nobody hears this", is_urgent=True)
+    output.close(5)
+
+    os.close(writing)
+
+
+PROGRAM = """
+import structlog
+from telephony import logs
+logs.configure(logs.LogSettings())
+print("on standard output")
+structlog.get_logger().info("quiet")
+structlog.get_logger().info("said at the very end")
+"""
+
+
+def test_what_was_logged_last_is_written_before_the_process_ends():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout == "on standard output\n"
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == [
+        "quiet",
+        "said at the very end",
+    ]
