@@ -185,6 +185,7 @@ class Daemon(MultiService):
             reading,
             writer=self._outside.runner("store-writer", 1),
             reader=self._outside.runner("store-reader", READERS),
+            clock=self._outside.reactor,
         )
         self._checkpointer = None
         if writing.dialect.name == "sqlite":

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
+from twisted.internet import task
 from twisted.internet.defer import Deferred, succeed
 
 from telephony.domain.delivery import Delivered, Delivery, Outcome
@@ -48,7 +49,9 @@ class Inline:
 
 
 def database(writing: Engine, reading: Engine, runner: Inline | None = None) -> Database:
-    return Database(writing, reading, writer=runner or Inline(), reader=Inline())
+    return Database(
+        writing, reading, writer=runner or Inline(), reader=Inline(), clock=task.Clock(), linger_s=0.0
+    )
 
 
 def press(number: str = "821012345678", **changes: Any) -> Trigger:

@@ -33,8 +33,9 @@ PRESSED_PER_S = 1_000.0
 PRESSURE_WINDOW_S = 0.1
 PRESSED_WAITING = 8
 """So many presses waiting for their commit have the same effect, however few they are a second."""
-SLOTS_WHEN_BUSY = 2
-"""Deliveries in flight on a lane while something more urgent waits: it goes on, but only just."""
+REPORTS_WHEN_PRESSED_PER_S = 250.0
+ERRANDS_WHEN_SECOND_PER_S = 25.0
+"""Deliveries that a lane begins a second while something more urgent waits: it goes on, but leaves the process to it."""
 
 HELD_PER_SLOT = 4
 """Deliveries at hand per delivery in flight: enough that a loop never waits for the store between two."""
@@ -89,10 +90,12 @@ class Traffic:
         """Claim that presses come so fast that they need the process for themselves."""
         return self._presses_waiting >= PRESSED_WAITING or self._clock.seconds() < self._pressed_until
 
-    def slots(self, lane: Lane) -> int:
-        """Give how many deliveries a lane may have in flight now."""
+    def pause_s(self, lane: Lane) -> float:
+        """Give how long a lane rests between the beginnings of two deliveries now; 0 when nothing is more urgent."""
         is_second = self.is_pressed or any(count and rank < lane.rank for rank, count in self.waiting.items())
-        return min(SLOTS_WHEN_BUSY, lane.concurrency) if is_second else lane.concurrency
+        if not is_second:
+            return 0.0
+        return 1.0 / (REPORTS_WHEN_PRESSED_PER_S if lane.rank == 0 else ERRANDS_WHEN_SECOND_PER_S)
 
 
 class ChannelLoop:
@@ -115,6 +118,8 @@ class ChannelLoop:
         self._is_claiming = False
         self._claim_again = False
         self._retry_call: Call | None = None
+        self._next_start = 0.0
+        self._pacing_call: Call | None = None
         self._is_stopped = False
 
     @property
@@ -150,8 +155,10 @@ class ChannelLoop:
         """Begin nothing new; fire when what is in flight has ended. Whoever is impatient cancels the result."""
         self._is_stopped = True
         self._at_hand.clear()
-        if self._retry_call is not None and self._retry_call.active():
-            self._retry_call.cancel()
+        for call in (self._retry_call, self._pacing_call):
+            if call is not None and call.active():
+                call.cancel()
+        self._pacing_call = None
         ended: Deferred[None] = DeferredList(list(self._in_flight.values())).addCallback(lambda _: None)
         return ended
 
@@ -182,16 +189,28 @@ class ChannelLoop:
 
     def _start(self) -> None:
         # Leases are only as good as their time: what waited too long belongs to whoever claims it next.
-        useful_until = self._clock.seconds() + self.lane.attempt_timeout_s
-        slots = self._traffic.slots(self.lane)
-        while self._at_hand and len(self._in_flight) < slots and not self._is_stopped:
+        now = self._clock.seconds()
+        useful_until = now + self.lane.attempt_timeout_s
+        while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
+            if now < self._next_start:
+                self._start_in(self._next_start - now)
+                break
             delivery = self._at_hand.popleft()
             if delivery.lease_until < useful_until or delivery.incident_id in self._in_flight:
                 continue
+            self._next_start = now + self._traffic.pause_s(self.lane)
             ended: Deferred[None] = Deferred()
             self._in_flight[delivery.incident_id] = ended
             run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}").chainDeferred(ended)
         self._say_whether_waiting()
+
+    def _start_in(self, seconds: float) -> None:
+        if self._pacing_call is None:
+            self._pacing_call = self._clock.callLater(seconds, self._start_again)
+
+    def _start_again(self) -> None:
+        self._pacing_call = None
+        self._start()
 
     def _say_whether_waiting(self) -> None:
         is_waiting = bool(self._at_hand)
@@ -213,7 +232,7 @@ class ChannelLoop:
         now = self._clock.seconds()
         self._tell(delivery, outcome, now)
         try:
-            await self._database.batch(settle_all, [Settlement(delivery, outcome, now)])
+            await self._database.batch(settle_all, [Settlement(delivery, outcome, now)], is_urgent=False)
         except Unavailable as error:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
             log.warning("not settled", **_facts(delivery), error=str(error))

@@ -1,7 +1,7 @@
 """One writer, natural group commit, and readers beside it.
 
 Whatever arrives while a commit is on its way to the disk waits, and then shares the next one: a lone press
-waits for one fsync, a thousand at once for about two. Nothing is delayed on purpose.
+waits for one fsync, a thousand at once for about two. Nothing urgent is delayed on purpose.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
 from telephony.store.engines import one_transaction
 
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Batch = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 """Takes many items in one transaction and gives one result per item, in order."""
+
+LINGER_S = 0.005
+"""How long what is not urgent waits for company: shorter than anybody notices, longer than a commit."""
 
 Answers = list[tuple[Deferred[Any], Any]]
 
@@ -65,7 +69,20 @@ class Database:
     `Unavailable`; anything else that a function raises reaches only the caller whose item caused it.
     """
 
-    def __init__(self, writing: Engine, reading: Engine, *, writer: Runner, reader: Runner) -> None:
+    def __init__(
+        self,
+        writing: Engine,
+        reading: Engine,
+        *,
+        writer: Runner,
+        reader: Runner,
+        clock: Clock,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        self._clock = clock
+        self._linger_s = linger_s
+        self._lingering: Call | None = None
+        self._is_urgent = False
         self._writing = writing
         self._reading = reading
         self._writer = writer
@@ -77,14 +94,16 @@ class Database:
 
     # -- the reactor's side ---------------------------------------------------------------------------
 
-    def batch(self, batch: Batch, items: Sequence[Any]) -> Deferred[list[Any]]:
+    def batch(self, batch: Batch, items: Sequence[Any], *, is_urgent: bool = True) -> Deferred[list[Any]]:
         """Run ``batch(connection, items)`` in the next commit, together with all others that pass the same function.
 
         Fires after the commit is on disk, with one result per item. Where one of several items spoiled the
-        transaction, that item's result is the exception it caused; a batch of one fails with it.
+        transaction, that item's result is the exception it caused; a batch of one fails with it. What is not urgent
+        waits a few milliseconds for company, so that a press does not find the writer busy with it.
         """
         done: Deferred[list[Any]] = Deferred()
         self._waiting.append(_Job(batch, items, done))
+        self._is_urgent = self._is_urgent or is_urgent or self._linger_s == 0.0
         self._next_group()
         return done
 
@@ -143,6 +162,13 @@ class Database:
             return
         if not self._waiting:
             return
+        if not self._is_urgent:
+            if self._lingering is None:
+                self._lingering = self._clock.callLater(self._linger_s, self._lingered)
+            return
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         count, taken = 0, 0
         for job in self._waiting:
             count += len(job.items)
@@ -150,8 +176,14 @@ class Database:
             if count >= LARGEST_GROUP:
                 break
         jobs, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._is_urgent = bool(self._waiting)
         self._is_busy = True
         self._writer.run(lambda: self._commit(jobs), self._committed)
+
+    def _lingered(self) -> None:
+        self._lingering = None
+        self._is_urgent = True
+        self._next_group()
 
     def _committed(self, answers: Answers) -> None:
         self._is_busy = False

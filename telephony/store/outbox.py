@@ -149,9 +149,8 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         elif isinstance(outcome, Rejected):
             ended.append((REJECTED, attempts, at, outcome.reason[:LONGEST_ERROR], *key))
         elif isinstance(outcome, Again):
-            later.append(
-                (at + seconds_to_us(outcome.after_s), attempts, outcome.detail[:LONGEST_ERROR], *key)
-            )
+            due_at, detail = at + seconds_to_us(outcome.after_s), outcome.detail[:LONGEST_ERROR]
+            moved.append((outcome.channel, outcome.kind, due_at, attempts, detail, *key))
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
             later.append((at + seconds_to_us(wait_s), attempts, outcome.reason[:LONGEST_ERROR], *key))

@@ -199,11 +199,7 @@ def _report(
         kind=item.kind,
         incident_id=item.incident_id,
         sequence=item.sequence,
-        earlier=tuple(
-            EarlierReport(report_id(item.incident_id, sequence), from_us(created_at))
-            for _, sequence, created_at in reports
-            if sequence < item.sequence
-        ),
+        earlier=_earlier(item, reports),
         sent_at=item.created_at,
         test=bool(incident.test),
         msisdn=Msisdn(incident.msisdn, is_e164=bool(incident.is_e164)),
@@ -217,6 +213,19 @@ def _report(
         position=None if position is None else position_of(position),
         close_reason=item.payload.get("close_reason"),
     )
+
+
+MOST_REFERENCES = 20
+"""Earlier reports that one names: the alert and the newest. Each says everything, so the others add nothing."""
+
+
+def _earlier(item: Delivery, reports: Sequence[tuple[int, int, int]]) -> tuple[EarlierReport, ...]:
+    earlier = [
+        EarlierReport(report_id(item.incident_id, sequence), from_us(created_at))
+        for _, sequence, created_at in reports
+        if sequence < item.sequence
+    ]
+    return (*earlier[:1], *earlier[1:][-(MOST_REFERENCES - 1) :])
 
 
 def position_of(row: Any) -> Position:
