@@ -121,12 +121,13 @@ class Run:
         )
 
     def end(self) -> None:
+        """Stop the daemon and forget its files."""
         self.daemon.stop()
         shutil.rmtree(self.folder)
 
 
 def fsync_floor(folder: Path, seconds: float = 1.0) -> dict[str, Any]:
-    """What the machine itself asks for a small synced write: nobody is faster."""
+    """Measure what the machine itself asks for a small synced write: nobody is faster."""
     path = folder / "floor"
     times = []
     with path.open("wb") as file:

@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 HEADER = struct.Struct("!IIII")
@@ -23,7 +24,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def deliver_sm(sequence: int, caller: str) -> bytes:
-    """A typical press: a Korean number, a short code, a short text in cp949."""
+    """Make a typical press: a Korean number, a short code, a short text in cp949."""
     text = "살려주세요".encode("cp949")
     body = (
         b"\0\1\1"
@@ -60,6 +61,7 @@ class Surroundings:
 
     @staticmethod
     def port(listener: socket.socket) -> int:
+        """Give the port of one of the three listeners."""
         return int(listener.getsockname()[1])
 
     def _listen(self, accepted: Any, *more: Any) -> socket.socket:
@@ -89,6 +91,9 @@ class Surroundings:
             self.link = None
             return
         self.buffer += data
+        self._pdus(link)
+
+    def _pdus(self, link: socket.socket) -> None:
         offset, now = 0, time.perf_counter()
         acked = 0
         while len(self.buffer) - offset >= 16:
@@ -97,10 +102,7 @@ class Surroundings:
                 break
             if command == DELIVER_SM_RESP:
                 acked += 1
-                if status:
-                    self.not_ok += 1
-                else:
-                    self.ack_latency.append(now - self.sent_at.pop(sequence))
+                self._answered(status, sequence, now)
             elif command == BIND_TRANSCEIVER:
                 body = b"bench\0" + struct.pack("!HHB", 0x0210, 1, 0x34)
                 link.sendall(HEADER.pack(16 + len(body), command | 0x80000000, 0, sequence) + body)
@@ -111,6 +113,13 @@ class Surroundings:
         self.buffer = self.buffer[offset:]
         if acked and self.on_ack is not None:
             self.on_ack(acked)
+
+    def _answered(self, status: int, sequence: int, now: float) -> None:
+        sent = self.sent_at.pop(sequence)
+        if status:
+            self.not_ok += 1
+        else:
+            self.ack_latency.append(now - sent)
 
     def send(self, presses: list[tuple[int, str]]) -> None:
         """Send presses (sequence number, caller) in one write."""
@@ -233,5 +242,4 @@ def save(results: Any, path: str | None) -> None:
     if path == "-":
         sys.stdout.write(text + "\n")
     else:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        Path(path).write_text(text + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ def _postgresql_programs() -> Path:
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
-    return sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    return max(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture(scope="session")

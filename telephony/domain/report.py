@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from telephony.domain.position import Position
@@ -41,8 +41,8 @@ class Report:
     opened_at: datetime
     press_count: int
     last_press_at: datetime
-    texts: tuple[str, ...] = ()
-    position: Position | None = None
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    position: Position | None = field(default=None, repr=False)
     labels: tuple[str, ...] = ()
     close_reason: str | None = None
 

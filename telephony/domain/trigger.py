@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from telephony.domain.position import Position
@@ -24,7 +24,8 @@ class Trigger:
 
     ``connector`` is the configured link it came by; ``carrier`` the carrier behind that link, whose location
     service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it. ``encoding`` names
-    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept.
+    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. What the caller said and where she is is left out of ``repr``:
+    tracebacks end up in logs.
     """
 
     source: str
@@ -34,9 +35,9 @@ class Trigger:
     reference: str
     received_at: datetime
     destination: str
-    text: str | None = None
+    text: str | None = field(default=None, repr=False)
     encoding: str | None = None
-    raw: bytes | None = None
+    raw: bytes | None = field(default=None, repr=False)
     part: Part | None = None
-    position: Position | None = None
+    position: Position | None = field(default=None, repr=False)
     test: bool = False

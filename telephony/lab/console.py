@@ -39,9 +39,13 @@ class Console:
             "psap down": Verb("", "112 refuses connections", lambda _: psap.go_down()),
             "psap hang": Verb("", "112 takes nothing and never answers", lambda _: psap.hang()),
             "psap slow": Verb("[SECONDS]", "112 acknowledges late", lambda a: psap.slow(_seconds(a, 3.0))),
-            "psap refuse": Verb("[STATUS]", "112 answers an error", lambda a: psap.refuse(int(_seconds(a, 503)))),
+            "psap refuse": Verb(
+                "[STATUS]", "112 answers an error", lambda a: psap.refuse(int(_seconds(a, 503)))
+            ),
             "psap ok": Verb("", "112 is well again", lambda _: psap.come_back()),
-            "lbs late": Verb("[SECONDS]", "the location server answers late", lambda a: mlp.late(_seconds(a, 5.0))),
+            "lbs late": Verb(
+                "[SECONDS]", "the location server answers late", lambda a: mlp.late(_seconds(a, 5.0))
+            ),
             "lbs never": Verb("", "the location server never answers", lambda _: mlp.never()),
             "lbs rubbish": Verb("", "the location server answers what is no XML", lambda _: mlp.rubbish()),
             "lbs zero": Verb("", "the location server answers 0,0", lambda _: mlp.zero_zero()),
@@ -50,9 +54,13 @@ class Console:
             "lbs ok": Verb("", "the location server is well again", self._lbs_ok),
             "smsc drop": Verb("", "the link breaks", lambda _: smsc.drop_link()),
             "smsc unbind": Verb("", "the SMSC unbinds", lambda _: smsc.unbind()),
-            "smsc silent": Verb("", "the SMSC stays connected and answers nothing", lambda _: smsc.stop_answering()),
+            "smsc silent": Verb(
+                "", "the SMSC stays connected and answers nothing", lambda _: smsc.stop_answering()
+            ),
             "smsc redeliver": Verb("", "the last press comes again", self._redeliver),
-            "smsc refuse": Verb("", "binds are refused with ESME_RALYBND", lambda _: smsc.refuse_bind(ESME_RALYBND)),
+            "smsc refuse": Verb(
+                "", "binds are refused with ESME_RALYBND", lambda _: smsc.refuse_bind(ESME_RALYBND)
+            ),
             "smsc ok": Verb("", "binds are let in again", lambda _: smsc.accept_binds()),
             "help": Verb("", "say this", self._help),
             "quit": Verb("", "end (also: Ctrl-D)", lambda _: self._quit()),

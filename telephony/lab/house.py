@@ -68,13 +68,19 @@ class House:
         return Settings.model_validate(
             {
                 "service": {"name": "lab", "state_dir": str(self._state_dir)},
-                "recognition": {"sos_numbers": [SOS_NUMBER], "test_numbers": ["1129"], "test_words": ["TEST", "시험"]},
+                "recognition": {
+                    "sos_numbers": [SOS_NUMBER],
+                    "test_numbers": ["1129"],
+                    "test_words": ["TEST", "시험"],
+                },
                 "locating": {"interval_s": interval_s},
                 "carrier": [
                     {
                         "name": CARRIER,
                         "mncs": ["05"],
-                        "smpp": [{"name": "skt-1", "host": "127.0.0.1", "port": self.smsc_port, "system_id": "lab"}],
+                        "smpp": [
+                            {"name": "skt-1", "host": "127.0.0.1", "port": self.smsc_port, "system_id": "lab"}
+                        ],
                         "lbs": {"url": self.mlp.url, "client_id": "lab"},
                     }
                 ],

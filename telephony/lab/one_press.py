@@ -87,7 +87,11 @@ async def one_press(house: House, clock: Clock) -> PressReport:
     result.timeline = sorted(
         [
             Moment(0.0, "phone", f"the key is held: an SMS to {SOS_NUMBER}, “{WORDS}”"),
-            Moment(_ms(acked_at, sent_at), "SMSC", f"deliver_sm_resp {STATUS_NAMES[status]}: the press is on disk"),
+            Moment(
+                _ms(acked_at, sent_at),
+                "SMSC",
+                f"deliver_sm_resp {STATUS_NAMES[status]}: the press is on disk",
+            ),
             *_daemon_moments(told, sent_at),
             *_location_moments(house, sent_at),
             *_centre_moments(result.reports, sent_at),
@@ -118,7 +122,9 @@ async def _story_when_settled(house: House, clock: Clock) -> Story | None:
 
 def _not_acknowledged(told: Story) -> list[str]:
     """Say what 112 has not acknowledged of what it must have: the alert, and an update."""
-    delivered = {line.facts["kind"] for line in told.lines if line.kind == "delivered" and line.facts["sequence"] > 0}
+    delivered = {
+        line.facts["kind"] for line in told.lines if line.kind == "delivered" and line.facts["sequence"] > 0
+    }
     return [f"112 has not acknowledged the {kind}" for kind in ("alert", "update") if kind not in delivered]
 
 
@@ -131,11 +137,21 @@ def _daemon_moments(told: Story, start: float) -> list[Moment]:
     for line in told.lines:
         ms = _ms(line.at.timestamp(), start)
         if line.kind == "press":
-            moments.append(Moment(ms, "onetouch", f"deliver_sm read from link {line.facts['connector']}: {line.facts['joined']}"))
+            moments.append(
+                Moment(
+                    ms,
+                    "onetouch",
+                    f"deliver_sm read from link {line.facts['connector']}: {line.facts['joined']}",
+                )
+            )
         elif line.kind == "position":
             radius, confidence = line.facts["uncertainty_m"], line.facts["confidence"]
             moments.append(
-                Moment(ms, "onetouch", f"position by {line.facts['method']}: {radius:.0f} m at {confidence:.0f} %")
+                Moment(
+                    ms,
+                    "onetouch",
+                    f"position by {line.facts['method']}: {radius:.0f} m at {confidence:.0f} %",
+                )
             )
         elif line.kind == "delivered" and line.facts["sequence"] > 0:
             what = f"112 acknowledged the {line.facts['kind']} (attempt {line.facts['attempts']})"
@@ -159,7 +175,8 @@ def _centre_moments(reports: list[ReceivedReport], start: float) -> list[Moment]
         Moment(
             _ms(report.at, start),
             "112",
-            f"CAP {report.msg_type} received: {report.headline}" + (f" [circle {report.circle}]" if report.circle else ""),
+            f"CAP {report.msg_type} received: {report.headline}"
+            + (f" [circle {report.circle}]" if report.circle else ""),
         )
         for report in reports
     ]
@@ -179,4 +196,3 @@ def in_words(result: PressReport) -> str:
     else:
         lines += [f"FAILED: {what}" for what in result.missing]
     return "\n".join(lines)
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,13 @@ def stay_open(reactor: Any) -> int:
         house.on_report(_say_report)
         _welcome(house, folder)
         ended: Deferred[None] = Deferred()
-        console = Console(house, print, lambda: ended.called or ended.callback(None))
-        StandardIO(_Lines(console, ended), reactor=reactor)
-        reactor.addSystemEventTrigger("before", "shutdown", lambda: ended.called or ended.callback(None))
+
+        def end() -> None:
+            if not ended.called:
+                ended.callback(None)
+
+        StandardIO(_Lines(Console(house, print, end), end), reactor=reactor)
+        reactor.addSystemEventTrigger("before", "shutdown", end)
         await ended
         await house.close()
         print(f"The log and the store are kept in {folder}")
@@ -107,13 +112,12 @@ class _Lines(LineReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self, console: Console, ended: Deferred[None]) -> None:
+    def __init__(self, console: Console, end: Callable[[], None]) -> None:
         self._console = console
-        self._ended = ended
+        self._end = end
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
         run_in_background(self._console.obey(line.decode("utf-8", "replace").strip()), "console")
 
     def connectionLost(self, reason: object = None) -> None:  # noqa: ARG002, N802 - Twisted's name
-        if not self._ended.called:
-            self._ended.callback(None)
+        self._end()

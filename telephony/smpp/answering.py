@@ -16,6 +16,7 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
@@ -27,7 +28,6 @@ from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SU
 from telephony.smpp.inbound import SOURCE, reference_of, trigger_of
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
-from telephony.smpp.reactor import Clock, DelayedCall
 from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
 from telephony.smpp.settings import Dialect
 
@@ -88,7 +88,8 @@ class PressDesk:
         self._name = name
         self._carrier = carrier
         self._dialect = dialect
-        self._recognition = recognition
+        self.recognition = recognition
+        """May be replaced at any time: the next message is read with the new tables."""
         self._accept_all = accept_all
         self._receipts = receipts
         self._new_message_id = new_message_id
@@ -99,7 +100,7 @@ class PressDesk:
         """Oldest first, answered ones dropped when they come to the front."""
         self._unanswered = 0
         self._unanswered_octets = 0
-        self._timer: DelayedCall | None = None
+        self._timer: Call | None = None
         self._said_at: dict[str, float] = {}
 
     def take(self, link: Link, requests: list[Pdu]) -> None:
@@ -140,7 +141,7 @@ class PressDesk:
                 link_name=self._name,
                 carrier=self._carrier,
                 dialect=self._dialect,
-                recognition=self._recognition,
+                recognition=self.recognition,
                 received_at=received_at,
             )
         except Exception:

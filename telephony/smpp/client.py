@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from telephony.clock import Call
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
@@ -23,7 +24,7 @@ from telephony.smpp.endpoints import addresses_of, client_endpoint, is_literal
 from telephony.smpp.esme import EsmeConnection, bind_request
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
-from telephony.smpp.reactor import DelayedCall, Reactor
+from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import OnReceipt, ReceiptBook
 from telephony.smpp.reconnect import Pause, Reconnect
 from telephony.smpp.settings import BindKind, Dialect, EsmeLink
@@ -71,7 +72,7 @@ class Esme(Service):
         )
         self._reconnect = Reconnect(rng)
         self._connecting: Deferred[Any] | None = None
-        self._retry: DelayedCall | None = None
+        self._retry: Call | None = None
         self._dialled: EsmeConnection | None = None
         self._called: EsmeConnection | None = None
         """The connection of an outbind, beside our own attempts to connect."""

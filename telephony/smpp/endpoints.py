@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import (
     HostnameEndpoint,
@@ -12,26 +14,18 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.ssl import (
-    Certificate,
-    CertificateOptions,
-    PrivateCertificate,
-    TLSVersion,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
+from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from telephony.client_tls import ClientTls
 from telephony.fields import Tls
 from telephony.smpp.reactor import Reactor
-
-_PEM_END = b"-----END CERTIFICATE-----"
 
 
 def client_endpoint(reactor: Reactor, host: str, port: int, *, timeout_s: float, tls: Tls | None) -> Any:
     """Give the endpoint (``IStreamClientEndpoint``) of an SMSC.
 
-    A literal address is dialled as it is; only a name is looked up. Raises `OSError` or ``OpenSSL`` errors for
+    A literal address is dialled as it is; only a name is looked up. Raises `OSError` and `ValueError` for
     certificate files that cannot be read.
     """
     endpoint: Any
@@ -41,39 +35,23 @@ def client_endpoint(reactor: Reactor, host: str, port: int, *, timeout_s: float,
         endpoint = TCP6ClientEndpoint(reactor, host, port, timeout=timeout_s)
     else:
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout_s)
-    return endpoint if tls is None else wrapClientTLS(client_tls(host, tls), endpoint)
-
-
-def client_tls(host: str, tls: Tls) -> Any:
-    """Give the verifying TLS options of a link: its own authority or the system's, and the name that must match."""
-    trust_root = None
-    if tls.ca_file is not None:
-        trust_root = trustRootFromCertificates(_certificates(tls.ca_file.read_bytes()))
-    client_certificate = None
-    if tls.client_certificate is not None and tls.client_key is not None:
-        client_certificate = PrivateCertificate.loadPEM(
-            tls.client_key.read_bytes() + b"\n" + tls.client_certificate.read_bytes()
-        )
-    return optionsForClientTLS(
-        tls.server_name or host,
-        trustRoot=trust_root,
-        clientCertificate=client_certificate,
-        extraCertificateOptions={"raiseMinimumTo": TLSVersion.TLSv1_2},
-    )
+    return endpoint if tls is None else wrapClientTLS(ClientTls(tls).options(host), endpoint)
 
 
 def server_tls(certificate_pem: bytes, key_pem: bytes, factory: Any) -> Any:
-    """Wrap a server's factory in TLS 1.2 or later; certificates after the first are its chain."""
-    first, *chain = _certificates(certificate_pem)
-    own = PrivateCertificate.loadPEM(key_pem + b"\n" + first.dumpPEM())
-    options = CertificateOptions(
-        privateKey=own.privateKey.original,
-        certificate=own.original,
-        extraCertChain=[certificate.original for certificate in chain],
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
-    context: Any = options
-    return TLSMemoryBIOFactory(context, isClient=False, wrappedFactory=factory)
+    """Wrap a server's factory in TLS; certificates after the first are its chain.
+
+    Raises `ValueError` where the files hold no certificate or key in PEM form.
+    """
+    own, *chain = x509.load_pem_x509_certificates(certificate_pem)
+    # The objects of cryptography: pyOpenSSL warns of Twisted's own wrappers.
+    credentials: dict[str, Any] = {
+        "certificate": own,
+        "privateKey": load_pem_private_key(key_pem, password=None),
+        "extraCertChain": chain,
+    }
+    options: Any = CertificateOptions(raiseMinimumTo=TLSVersion.TLSv1_2, **credentials)
+    return TLSMemoryBIOFactory(options, isClient=False, wrappedFactory=factory)
 
 
 def is_ipv4(host: str) -> bool:
@@ -124,11 +102,3 @@ def _is_address(family: socket.AddressFamily, host: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _certificates(pem: bytes) -> list[Certificate]:
-    return [
-        Certificate.loadPEM(block + _PEM_END)
-        for block in pem.split(_PEM_END)
-        if b"BEGIN CERTIFICATE" in block
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from telephony.clock import Clock
 from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
 from telephony.smpp.codec import Outbind, Pdu, command_name, decode_bind_resp, decode_outbind, encode_header
@@ -20,7 +21,6 @@ from telephony.smpp.constants import (
 from telephony.smpp.effects import Effects
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.reactor import Clock
 from telephony.smpp.settings import BindKind, EsmeLink
 from telephony.smpp.submitting import Submitter
 

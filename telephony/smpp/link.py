@@ -12,6 +12,8 @@ from twisted.internet import protocol
 from twisted.internet.interfaces import IConsumer, ITCPTransport
 from twisted.python.failure import Failure
 
+from telephony.client_tls import tls_reason
+from telephony.clock import Call, Clock
 from telephony.smpp.codec import Pdu, PduStream, command_name, encode_deliver_sm_resp, encode_header
 from telephony.smpp.constants import (
     ALERT_NOTIFICATION,
@@ -50,7 +52,7 @@ from telephony.smpp.effects import (
 )
 from telephony.smpp.liveness import Liveness
 from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.reactor import Clock, DelayedCall
+from telephony.smpp.reactor import Transport
 from telephony.smpp.session import Session, new_session
 from telephony.smpp.window import Window
 
@@ -107,7 +109,7 @@ class Link(protocol.Protocol):
         self._is_unreadable = False
         self._is_draining = False
         self._unbind_sequence = -1
-        self._timer: DelayedCall | None = None
+        self._timer: Call | None = None
         self._liveness = Liveness(
             clock=clock,
             enquire_link_s=limits.enquire_link_s,
@@ -115,8 +117,8 @@ class Link(protocol.Protocol):
             enquire=self._enquire,
             found_dead=self._found_dead,
         )
-        self._wire: Any = None
-        """The transport, once there is one (`telephony.smpp.reactor.Transport`)."""
+        self._wire: Transport
+        """The transport, from `connectionMade` on."""
 
     # What the roles do differently.
 
@@ -172,13 +174,14 @@ class Link(protocol.Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin."""
-        self._wire = self.transport
-        self.peer_host = str(getattr(self._wire.getPeer(), "host", ""))
-        if ITCPTransport.providedBy(self._wire):
+        transport: Any = self.transport
+        self._wire = transport
+        self.peer_host = str(getattr(transport.getPeer(), "host", ""))
+        if ITCPTransport.providedBy(transport):
             # Answers are small and many: Nagle's algorithm would hold each back for a round trip.
-            self._wire.setTcpNoDelay(True)
-        if IConsumer.providedBy(self._wire):
-            self._wire.registerProducer(self, True)
+            transport.setTcpNoDelay(True)
+        if IConsumer.providedBy(transport):
+            transport.registerProducer(self, True)
         self.perform(self.begin())
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -202,7 +205,7 @@ class Link(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802 - Twisted's name
         """End."""
-        self.perform(self.session.lost(reason.getErrorMessage()))
+        self.perform(self.session.lost(tls_reason(reason) or reason.getErrorMessage()))
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Note that the peer reads more slowly than we write; answers cannot be held back, so we only watch."""
@@ -315,9 +318,10 @@ class Link(protocol.Protocol):
 
     def _close(self) -> None:
         self._takes_messages, self._is_over = False, True
-        if IConsumer.providedBy(self._wire):
+        transport: Any = self.transport
+        if IConsumer.providedBy(transport):
             # A transport closes only when its producer has no more to say.
-            self._wire.unregisterProducer()
+            transport.unregisterProducer()
         self._wire.loseConnection()
 
     def _go(self, reason: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from telephony.clock import Call, Clock
 from telephony.smpp.heartbeat import Beat, new_heartbeat
-from telephony.smpp.reactor import Clock, DelayedCall
 
 UNREAD_FOR_S: Final = 20.0
 """A peer that takes nothing we write for so long is as dead as one that says nothing."""
@@ -33,7 +33,7 @@ class Liveness:
         self._heard_at = 0.0
         self._was_heard = False
         self._unread_since: float | None = None
-        self._timer: DelayedCall | None = None
+        self._timer: Call | None = None
 
     def start(self) -> None:
         """Begin to watch."""

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
-
-class DelayedCall(Protocol):
-    """A call that has not been made yet."""
-
-    def cancel(self) -> None:
-        """Do not make it."""
-        ...
-
-
-class Clock(Protocol):
-    """The time, as ``IReactorTime`` gives it: seconds since 1970, UTC."""
-
-    def seconds(self) -> float:
-        """Give the time now."""
-        ...
-
-    def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, call: Callable[..., object], /, *args: object
-    ) -> DelayedCall:
-        """Call after so many seconds."""
-        ...
+from telephony.clock import Clock
 
 
 class Reactor(Clock, Protocol):

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from telephony.smpp.reactor import Clock
+from telephony.clock import Clock
 from telephony.smpp.receipts import DeliveryReceipt, ReceiptIdBase, normal_id
 
 OnReceipt = Callable[[DeliveryReceipt], None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from telephony.clock import Clock
 from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
 from telephony.smpp.codec import Bind, Pdu, Tlv, command_name, decode_bind, encode_header
@@ -24,7 +25,6 @@ from telephony.smpp.effects import Effects
 from telephony.smpp.gatekeeper import Gate
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Owner
-from telephony.smpp.reactor import Clock
 
 KINDS: Final = {BIND_RECEIVER: "receiver", BIND_TRANSMITTER: "transmitter", BIND_TRANSCEIVER: "transceiver"}
 

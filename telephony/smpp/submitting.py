@@ -9,6 +9,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from telephony.clock import Call, Clock
 from telephony.domain.errors import Refused, Unavailable
 from telephony.smpp.codec import Pdu, SubmitResp, decode_submit_resp
 from telephony.smpp.constants import (
@@ -24,7 +25,6 @@ from telephony.smpp.constants import (
 )
 from telephony.smpp.observer import status_name
 from telephony.smpp.pace import Pace
-from telephony.smpp.reactor import Clock, DelayedCall
 from telephony.smpp.window import Window
 
 QUEUE_LIMIT: Final = 1_000
@@ -73,7 +73,7 @@ class Submitter:
         self._queue: deque[_Waiting] = deque()
         """In the order of the tickets: what was throttled goes back to its place at the front."""
         self._tickets = 0
-        self._timer: DelayedCall | None = None
+        self._timer: Call | None = None
         self._stopped: str | None = None
 
     @property

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
 from telephony.smpp.codec import Pdu
 from telephony.smpp.constants import MAX_SEQUENCE
-from telephony.smpp.reactor import Clock, DelayedCall
 
 _SEQUENCE_AT = slice(12, 16)
 """Where the sequence number stands in a header (SMPP 3.4 clause 3.2)."""
@@ -39,7 +39,7 @@ class Window:
         self._sequence = 0
         self._outstanding: dict[int, _Outstanding] = {}
         """By sequence number, oldest first: every request waits equally long."""
-        self._timer: DelayedCall | None = None
+        self._timer: Call | None = None
 
     @property
     def has_room(self) -> bool:

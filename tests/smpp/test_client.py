@@ -1,0 +1,874 @@
+"""Our bind to a carrier's SMSC, against a peer that does exactly what the test says; time and wires are simulated."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail
+
+from telephony.domain.errors import Malformed, Refused, Unavailable
+from telephony.domain.incident import Receipt
+from telephony.smpp.building import build
+from telephony.smpp.codec import Tlv, decode_bind, decode_message, encode_header
+from telephony.smpp.constants import (
+    DELIVER_SM,
+    ESME_RALYBND,
+    ESME_RBINDFAIL,
+    ESME_RINVBNDSTS,
+    ESME_RINVCMDID,
+    ESME_RINVCMDLEN,
+    ESME_RINVDSTADR,
+    ESME_RINVPASWD,
+    ESME_RMSGQFUL,
+    ESME_ROK,
+    ESME_RTHROTTLED,
+    ESME_RX_T_APPN,
+    GENERIC_NACK,
+    RESPONSE,
+    TAG_MESSAGE_PAYLOAD,
+)
+from telephony.smpp.reconnect import Reconnect
+from telephony.smpp.settings import Dialect
+from telephony.smpp.submitting import SubmitRefused
+from tests.smpp.people import House, Peers, deliver_sm
+from tests.smpp.wires import Wires
+
+DELIVER_SM_RESP = DELIVER_SM | RESPONSE
+
+
+@pytest.fixture
+def wires():
+    return Wires()
+
+
+@pytest.fixture
+def house(wires):
+    return House(wires)
+
+
+def submit(house, text=b"hello", **fields):
+    return house.esme.submit(source_addr="112", destination_addr="821012345678", short_message=text, **fields)
+
+
+def outcome(deferred: Deferred):
+    """What a Deferred has become: its result, its exception, or None while it waits."""
+    seen = []
+
+    def see(result):
+        seen.append(getattr(result, "value", result))
+        return seen[0]
+
+    deferred.addBoth(see)
+    return seen[0] if seen else None
+
+
+class TestBinding:
+    @pytest.mark.parametrize(
+        ("kind", "version", "number"),
+        [("transceiver", "3.4", 0x34), ("receiver", "3.3", 0x33), ("transmitter", "5.0", 0x50)],
+    )
+    def test_it_binds_as_configured(self, wires, kind, version, number):
+        house = House(
+            wires, bind=kind, version=version, system_type="SOS", address_range="112", address_ton=6
+        )
+
+        peer = house.start()
+
+        (pdu,) = peer.heard
+        assert pdu.name == f"bind_{kind}"
+        bind = decode_bind(pdu.command_id, pdu.body)
+        assert bind[1:] == ("sos", "", "SOS", number, 6, 0, "112")
+
+    def test_it_dials_at_once(self, house, wires):
+        began = wires.seconds()
+
+        house.start()
+
+        assert wires.dials == [began]
+
+    def test_a_password_that_no_bind_can_carry_is_said_at_once(self, wires, monkeypatch):
+        monkeypatch.setenv("SKT_PASSWORD", "longer than eight")
+
+        with pytest.raises(Malformed):
+            House(wires, password={"env": "SKT_PASSWORD"})
+
+    def test_the_bind_response_is_known_by_its_sequence_number(self, house, wires):
+        peer = house.start()
+
+        peer.send(encode_header(0x80000009, 0, 77), build("enquire_link", 5))
+        wires.settle()
+
+        assert not house.esme.is_bound
+        assert peer.names == ["bind_transceiver", "enquire_link_resp"]
+
+    def test_a_bind_response_without_a_body_is_one(self, house, wires):
+        peer = house.start()
+
+        peer.answer(peer.heard[0])
+        wires.settle()
+
+        assert house.esme.is_bound
+        assert house.witness.said == [("up", "skt-1", "transceiver")]
+
+    def test_a_press_that_comes_before_the_bind_response_is_taken(self, house, wires):
+        """Some SMSCs deliver the moment they have decided to answer."""
+        peer = house.start()
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert len(house.intake.presses) == 1
+        assert peer.names == ["bind_transceiver", "deliver_sm_resp"]
+
+    def test_an_smsc_that_does_not_answer_the_bind_is_left(self, house, wires):
+        peer = house.start()
+
+        wires.pass_time(10.2)
+
+        assert peer.is_lost
+        assert house.witness.of("unreachable") == [("unreachable", "skt-1", "no bind_resp in time")]
+        wires.pass_time(1.0)
+        assert len(house.peers.all) == 2
+
+    def test_a_generic_nack_to_the_bind_is_a_refusal(self, house, wires):
+        peer = house.start()
+
+        peer.send(encode_header(GENERIC_NACK, ESME_RINVCMDID, peer.heard[0].sequence))
+        wires.settle()
+
+        assert house.witness.of("refused") == [("refused", "skt-1", ESME_RINVCMDID)]
+
+
+class TestReconnecting:
+    def test_the_first_attempt_after_a_loss_comes_within_a_second(self, house, wires):
+        peer = house.start_bound()
+        wires.pass_time(30)
+        peer.transport.abortConnection()
+
+        wires.pass_time(1.0)
+
+        assert len(house.peers.all) == 2
+
+    def test_attempts_never_lie_more_than_thirty_seconds_apart(self, house, wires):
+        house.esme.startService()
+
+        wires.pass_time(600, step=1.0)
+
+        gaps = [later - earlier for earlier, later in pairwise(wires.dials)]
+        assert max(gaps) <= 31.0
+        assert len(gaps) > 20
+        assert [what for _, _, what in house.witness.of("alarm")] == ["not bound after 3 attempts"]
+
+    def test_refused_credentials_are_not_hammered(self, house, wires):
+        peer = house.start()
+        peer.answer(peer.heard[0], ESME_RINVPASWD)
+
+        wires.pass_time(299, step=1.0)
+
+        assert len(wires.dials) == 1
+        assert "credentials" in house.witness.of("alarm")[0][2]
+        wires.pass_time(2)
+        assert len(wires.dials) == 2
+
+    def test_already_bound_is_waited_out_and_the_third_time_is_an_alarm(self, house, wires):
+        house.listen()
+        house.esme.startService()
+        for _ in range(3):
+            wires.settle()
+            peer = house.peers.last
+            peer.answer(peer.heard[0], ESME_RALYBND)
+            wires.settle()
+            refused_at, dials = wires.seconds(), len(wires.dials)
+            while len(wires.dials) == dials:
+                wires.pass_time(0.5)
+            assert 30 <= wires.seconds() - refused_at <= 61
+
+        assert len(house.witness.of("alarm")) == 1
+
+    def test_other_refusals_back_off_like_failures(self, house, wires):
+        peer = house.start()
+        peer.answer(peer.heard[0], ESME_RBINDFAIL)
+
+        wires.pass_time(1.0)
+
+        assert len(wires.dials) == 2
+
+    def test_pauses_are_full_jitter_up_to_a_doubling_bound(self):
+        longest = [
+            max(pause.seconds for pause in column)
+            for column in zip(
+                *([policy.after_failure() for _ in range(8)] for policy in map(_reconnect, range(300))),
+                strict=True,
+            )
+        ]
+
+        for seen, bound in zip(longest, [1, 2, 4, 8, 16, 30, 30, 30], strict=True):
+            assert 0.8 * bound < seen <= bound
+
+    def test_a_link_that_held_starts_the_count_again(self):
+        policy = _reconnect(1)
+        for _ in range(6):
+            policy.after_failure()
+
+        assert policy.after_bound(10.0).seconds <= 1.0
+        assert max(_worn(seed).after_bound(9.9).seconds for seed in range(50)) > 10.0
+
+
+def _reconnect(seed):
+    return Reconnect(random.Random(seed))
+
+
+def _worn(seed):
+    policy = _reconnect(seed)
+    for _ in range(6):
+        policy.after_failure()
+    return policy
+
+
+class TestLiveness:
+    def test_silence_is_probed_and_a_dead_link_found_within_twenty_seconds(self, house, wires):
+        peer = house.start_bound()
+        wires.pass_time(4.9)
+        peer.send(build("enquire_link", 1))
+        wires.settle()
+        peer.take()
+
+        wires.pass_time(9.9)
+        assert peer.names == []
+        wires.pass_time(0.2)
+        assert peer.names == ["enquire_link"]
+        wires.pass_time(5)
+        assert peer.names == ["enquire_link", "enquire_link"]
+        wires.pass_time(4.8)
+        assert house.esme.is_bound
+        wires.pass_time(0.2)
+        assert ("down", "skt-1", "dead") in house.witness.said
+        assert peer.is_lost
+
+    def test_a_peer_that_answers_lives_for_ever(self, house, wires):
+        peer = house.start_bound()
+
+        for _ in range(100):
+            wires.pass_time(1.0, step=0.5)
+            for pdu in peer.take():
+                peer.answer(pdu)
+
+        assert house.witness.of("down") == []
+
+    def test_presses_alone_keep_a_link_alive(self, house, wires):
+        peer = house.start_bound()
+
+        for sequence in range(10):
+            wires.pass_time(6.0, step=0.5)
+            peer.send(deliver_sm(sequence))
+
+        wires.settle()
+        assert set(peer.names) == {"deliver_sm_resp"}
+
+    def test_enquire_link_is_answered_even_when_presses_wait(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1), build("enquire_link", 2))
+        wires.settle()
+
+        assert peer.names == ["enquire_link_resp"]
+
+
+class TestPresses:
+    def test_one_read_is_one_call_and_one_write(self, house, wires):
+        peer = house.start_bound()
+        link = house.esme._dialled
+        writes = []
+        link.transport.write, write = lambda data: (writes.append(data), write(data)), link.transport.write
+
+        peer.send(*(deliver_sm(sequence, b"help %d" % sequence) for sequence in range(1, 51)))
+        wires.settle()
+
+        assert [len(call) for call in house.intake.calls] == [50]
+        assert len(writes) == 1
+        assert [(pdu.command_id, pdu.status, pdu.sequence) for pdu in peer.heard] == [
+            (DELIVER_SM_RESP, ESME_ROK, sequence) for sequence in range(1, 51)
+        ]
+
+    def test_each_press_has_its_own_answer(self, wires):
+        house = House(wires, dialect=Dialect(retry_status="ESME_RX_T_APPN"))
+        house.intake.answer = lambda triggers: _now(
+            [Receipt("i", "first press"), Unavailable("disk full"), Receipt("i", "repeat press")]
+        )
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(7), deliver_sm(8), deliver_sm(9))
+        wires.settle()
+
+        assert [(pdu.sequence, pdu.status) for pdu in peer.heard] == [
+            (7, ESME_ROK),
+            (8, ESME_RX_T_APPN),
+            (9, ESME_ROK),
+        ]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda _triggers: fail(RuntimeError("broken")),
+            lambda _triggers: 1 / 0,
+            lambda _triggers: _now([]),
+            lambda _triggers: _now(None),
+            lambda triggers: _now(["yes"] * len(triggers)),
+        ],
+    )
+    def test_nothing_but_a_receipt_is_ever_acknowledged(self, house, wires, answer):
+        house.intake.answer = answer
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1), deliver_sm(2))
+        wires.settle()
+
+        assert [(pdu.sequence, pdu.status) for pdu in peer.heard] == [(1, ESME_RMSGQFUL), (2, ESME_RMSGQFUL)]
+
+    def test_a_coroutine_will_do_for_an_answer(self, house, wires):
+        async def accept(triggers):
+            return [Receipt("i", "first press")] * len(triggers)
+
+        house.intake.answer = accept
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert peer.heard[0].status == ESME_ROK
+
+    def test_what_is_not_durable_in_three_seconds_is_to_be_sent_again_and_answered_once(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+        peer.send(deliver_sm(1))
+        wires.pass_time(1)
+        peer.send(deliver_sm(2))
+
+        wires.pass_time(1.9)
+        assert peer.heard == []
+        wires.pass_time(0.2)
+        assert [(pdu.sequence, pdu.status) for pdu in peer.heard] == [(1, ESME_RMSGQFUL)]
+        wires.pass_time(1)
+        assert [pdu.sequence for pdu in peer.heard] == [1, 2]
+        house.intake.release()
+        wires.settle()
+        assert len(peer.heard) == 2
+        assert house.esme.desk.tally.late == 2
+
+    def test_two_requests_of_one_number_are_both_answered(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+
+        peer.send(deliver_sm(5, b"one"), deliver_sm(5, b"two"))
+        wires.settle()
+        house.intake.release()
+        wires.settle()
+
+        assert [pdu.sequence for pdu in peer.heard] == [5, 5]
+
+    @pytest.mark.parametrize("sequence", [0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+    def test_any_sequence_number_is_echoed(self, house, wires, sequence):
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(sequence))
+        wires.settle()
+
+        assert peer.heard[0].sequence == sequence
+
+    def test_nothing_is_refused_for_its_content(self, house, wires):
+        peer = house.start_bound()
+        bodies = [
+            b"",
+            b"\0",
+            b"\xff" * 40,
+            b"\0\1\1" + b"9" * 300 + b"\0",
+            b"\0\1\x0182\0\0\x01112\0" + b"\x40" * 9,
+        ]
+
+        peer.send(*(encode_header(DELIVER_SM, 0, number, body) for number, body in enumerate(bodies)))
+        wires.settle()
+
+        assert [press.raw for press in house.intake.presses] == bodies
+        assert [pdu.status for pdu in peer.heard] == [ESME_ROK] * len(bodies)
+        assert house.esme.is_bound
+        assert len(house.witness.of("noted")) == 1
+
+    def test_a_fault_of_ours_in_reading_does_not_cost_the_press(self, house, wires, monkeypatch):
+        monkeypatch.setattr("telephony.smpp.answering.trigger_of", lambda *_, **__: 1 / 0)
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        (press,) = house.intake.presses
+        assert (press.text, press.msisdn.number, press.destination) == (None, "821012345678", "112")
+        assert press.raw
+        assert peer.heard[0].status == ESME_ROK
+
+    def test_data_sm_is_a_press(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(
+            build(
+                "data_sm",
+                3,
+                source_addr="82101",
+                destination_addr="112",
+                tlvs=[Tlv(TAG_MESSAGE_PAYLOAD, b"help")],
+            )
+        )
+        wires.settle()
+
+        assert house.intake.presses[0].text == "help"
+        assert peer.names == ["data_sm_resp"]
+
+    def test_submit_sm_from_an_smsc_is_a_press_too(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(build("submit_sm", 3, source_addr="82101", destination_addr="112", short_message=b"help"))
+        wires.settle()
+
+        assert house.intake.presses[0].text == "help"
+        assert peer.heard[0].name == "submit_sm_resp"
+        assert len(peer.heard[0].body) == 17
+
+    def test_a_flood_beyond_all_bounds_is_to_be_sent_again(self, house, wires, monkeypatch):
+        monkeypatch.setattr("telephony.smpp.answering.MOST_UNANSWERED", 3)
+        peer = house.start_bound()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1), deliver_sm(2), deliver_sm(3))
+        wires.settle()
+        peer.send(deliver_sm(4))
+        wires.settle()
+
+        assert [(pdu.sequence, pdu.status) for pdu in peer.heard] == [(4, ESME_RMSGQFUL)]
+        house.intake.release()
+        wires.settle()
+        assert [pdu.sequence for pdu in peer.heard] == [4, 1, 2, 3]
+
+
+def _now(result):
+    done = Deferred()
+    done.callback(result)
+    return done
+
+
+class TestReceipts:
+    TEXT = b"id:%s sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:DELIVRD err:000 text:"
+
+    def test_a_receipt_is_no_press_and_is_acknowledged(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04), deliver_sm(2))
+        wires.settle()
+
+        assert [press.text for press in house.intake.presses] == ["help"]
+        assert sorted((pdu.sequence, pdu.status) for pdu in peer.heard) == [(1, ESME_ROK), (2, ESME_ROK)]
+
+    def test_what_is_marked_as_receipt_but_is_none_is_a_press(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1, b"help me", esm_class=0x04))
+        wires.settle()
+
+        assert [press.text for press in house.intake.presses] == ["help me"]
+
+    def test_a_korean_conversation_abort_is_never_a_receipt(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x18))
+        wires.settle()
+
+        assert len(house.intake.presses) == 1
+
+    def test_a_receipt_finds_its_message(self, wires):
+        house = House(wires)
+        peer = house.start_bound()
+        told = []
+        sent = submit(house, on_receipt=told.append)
+        wires.settle()
+        (request,) = peer.take()
+        assert decode_message(request.command_id, request.body).registered_delivery == 1
+
+        peer.answer(request, body=b"0004F\0")
+        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04))
+        wires.settle()
+
+        assert outcome(sent).message_id == "0004F"
+        assert [receipt.state for receipt in told] == ["DELIVRD"]
+
+    def test_a_receipt_may_come_before_the_response(self, house, wires):
+        peer = house.start_bound()
+        told = []
+        submit(house, on_receipt=told.append)
+        wires.settle()
+        (request,) = peer.take()
+
+        peer.send(deliver_sm(1, self.TEXT % b"77", esm_class=0x04))
+        wires.pass_time(5)
+        assert told == []
+        peer.answer(request, body=b"77\0")
+        wires.settle()
+
+        assert [receipt.message_id for receipt in told] == ["77"]
+
+
+class TestTheRestOfTheProtocol:
+    def test_an_unknown_command_is_nacked(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(encode_header(0x00000111, 0, 9, b"cell broadcast"), encode_header(0x1234, 0, 10))
+        wires.settle()
+
+        assert [(pdu.command_id, pdu.status, pdu.sequence) for pdu in peer.heard] == [
+            (GENERIC_NACK, ESME_RINVCMDID, 9),
+            (GENERIC_NACK, ESME_RINVCMDID, 10),
+        ]
+
+    def test_responses_to_nothing_are_ignored(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(
+            *(encode_header(RESPONSE | command, 8, 99) for command in (0, 4, 5, 6, 9, 0x15, 0x103, 0x7777))
+        )
+        wires.settle()
+
+        assert peer.heard == []
+        assert house.esme.is_bound
+
+    def test_alert_notification_has_no_answer(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(encode_header(0x102, 0, 4, b"\1\1" + b"82101\0" + b"\0\0112\0"))
+        wires.settle()
+
+        assert peer.heard == []
+        assert house.witness.of("noted") == [("noted", "skt-1", "alert_notification")]
+
+    def test_a_bind_from_the_smsc_is_refused_without_harm(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(build("bind_receiver", 4, system_id="x"))
+        wires.settle()
+
+        assert [(pdu.name, pdu.status) for pdu in peer.heard] == [("bind_receiver_resp", ESME_RINVBNDSTS)]
+
+    @pytest.mark.parametrize("length", [0, 15, 65_537, 0xFFFFFFFF])
+    def test_lost_framing_closes_the_link_after_what_came_whole_is_answered(self, house, wires, length):
+        peer = house.start_bound()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1) + length.to_bytes(4) + b"\0" * 12)
+        wires.settle()
+        house.intake.release()
+        wires.pass_time(0.1)
+
+        assert [(pdu.command_id, pdu.status, pdu.sequence) for pdu in peer.heard] == [
+            (DELIVER_SM_RESP, ESME_ROK, 1),
+            (GENERIC_NACK, ESME_RINVCMDLEN, 0),
+        ]
+        assert peer.is_lost
+
+    def test_the_peers_unbind_waits_for_our_answers(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1), build("unbind", 2))
+        wires.settle()
+        assert peer.heard == []
+        assert not house.esme.is_bound
+        house.intake.release()
+        wires.settle()
+
+        assert peer.names == ["deliver_sm_resp", "unbind_resp"]
+        assert peer.is_lost
+        wires.pass_time(1)
+        assert len(house.peers.all) == 2
+
+    def test_a_peer_that_never_reads_is_dropped(self, house, wires):
+        house.start_bound()
+        link = house.esme._dialled
+        link.pauseProducing()
+
+        wires.pass_time(31)
+
+        assert ("down", "skt-1", "dead") in house.witness.said
+
+
+class TestLeaving:
+    def test_our_stop_unbinds_and_waits_for_what_is_in_flight(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        stopped = house.esme.stopService()
+        wires.settle()
+        assert peer.names == ["unbind"]
+        peer.answer(peer.heard[0])
+        wires.settle()
+        assert not peer.is_lost
+        house.intake.release()
+        wires.settle()
+
+        assert peer.names == ["unbind", "deliver_sm_resp"]
+        assert stopped.called
+        assert peer.is_lost
+        wires.pass_time(60, step=1)
+        assert len(wires.dials) == 1
+        assert wires.getDelayedCalls() == []
+
+    def test_a_press_that_crosses_our_unbind_is_taken(self, house, wires):
+        peer = house.start_bound()
+        house.esme.stopService()
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert len(house.intake.presses) == 1
+        assert peer.names == ["unbind", "deliver_sm_resp"]
+
+    def test_our_stop_is_bounded(self, house, wires):
+        house.start_bound()
+
+        stopped = house.esme.stopService()
+        wires.pass_time(4.9)
+        assert not stopped.called
+        wires.pass_time(0.2)
+
+        assert stopped.called
+
+    def test_a_close_that_the_peer_never_finishes_is_cut_short(self, house, wires):
+        peer = house.start_bound()
+        wire = house.esme._dialled.transport
+        stopped = house.esme.stopService()
+        wires.settle()
+        peer.answer(peer.heard[0])
+        wire.stuck = True
+
+        wires.pass_time(1.9)
+        assert not stopped.called
+        wires.pass_time(0.2)
+
+        assert stopped.called
+
+    def test_stopping_between_attempts_stops_the_attempts(self, house, wires):
+        house.esme.startService()
+        wires.settle()
+
+        stopped = house.esme.stopService()
+        wires.pass_time(120, step=1)
+
+        assert stopped.called
+        assert len(wires.dials) == 1
+
+    def test_stopping_while_dialling_leaves_nothing_behind(self, house, wires):
+        house.listen()
+        house.esme.startService()
+
+        stopped = house.esme.stopService()
+        wires.settle()
+
+        assert stopped.called
+        assert house.peers.all == [] or house.peers.last.is_lost
+        assert wires.getDelayedCalls() == []
+
+
+class TestSubmitting:
+    def test_the_window_is_kept(self, wires):
+        house = House(wires, window=3)
+        peer = house.start_bound()
+        sent = [submit(house, b"%d" % number) for number in range(5)]
+        wires.settle()
+        requests = peer.take()
+        assert len(requests) == 3
+
+        peer.answer(requests[1], body=b"b\0")
+        wires.settle()
+
+        assert [outcome(one) and outcome(one).message_id for one in sent] == [None, "b", None, None, None]
+        assert len(peer.take()) == 1
+
+    def test_tlvs_go_only_to_peers_that_know_them(self, wires):
+        for version, our_version, expected in (
+            (0x34, "3.4", 1),
+            (None, "3.4", 0),
+            (0x33, "3.4", 0),
+            (0x34, "3.3", 0),
+        ):
+            house = House(wires, version=our_version)
+            peer = house.start_bound(version)
+            submit(house, tlvs=[Tlv(0x0204, b"\0\1")])
+            wires.settle()
+            assert len(decode_message(4, peer.heard[-1].body).tlvs) == expected
+            house.wires.ports.clear()
+
+    def test_a_text_in_a_tlv_is_not_sent_without_its_text(self, house):
+        house.start_bound(None)
+
+        assert isinstance(outcome(submit(house, b"", tlvs=[Tlv(TAG_MESSAGE_PAYLOAD, b"long")])), Refused)
+
+    def test_an_unbound_link_sends_nothing(self, house):
+        assert isinstance(outcome(submit(house)), Unavailable)
+
+    def test_a_receiver_sends_nothing(self, wires):
+        house = House(wires, bind="receiver")
+        house.start_bound()
+
+        assert isinstance(outcome(submit(house)), Refused)
+
+    def test_what_does_not_fit_is_malformed(self, house):
+        house.start_bound()
+
+        assert isinstance(outcome(submit(house, b"x" * 300)), Malformed)
+
+    def test_throttling_slows_the_bind_and_keeps_the_order(self, wires):
+        house = House(wires, window=3)
+        peer = house.start_bound()
+        sent = [submit(house, b"%d" % number) for number in range(4)]
+        wires.settle()
+        for request in peer.take():
+            peer.answer(request, ESME_RTHROTTLED)
+
+        order = []
+        for _ in range(100):
+            wires.pass_time(0.1)
+            for request in peer.take():
+                if request.command_id == 4:
+                    order.append((wires.seconds(), decode_message(4, request.body).short_message))
+                peer.answer(request, body=b"id\0")
+        wires.settle()
+
+        assert [text for _, text in order] == [b"0", b"1", b"2", b"3"]
+        assert all(later[0] - earlier[0] > 0.4 for earlier, later in pairwise(order))
+        assert all(outcome(one).message_id == "id" for one in sent)
+
+    def test_enquire_link_passes_a_throttled_queue(self, wires):
+        house = House(wires, window=1)
+        peer = house.start_bound()
+        for number in range(5):
+            submit(house, b"%d" % number)
+        wires.settle()
+
+        peer.send(build("enquire_link", 4))
+        wires.pass_time(10.1)
+
+        assert peer.names[:2] == ["submit_sm", "enquire_link_resp"]
+        assert "enquire_link" in peer.names
+
+    def test_a_refusal_is_for_good(self, house, wires):
+        peer = house.start_bound()
+        sent = submit(house)
+        wires.settle()
+
+        peer.answer(peer.heard[0], ESME_RINVDSTADR)
+        wires.settle()
+
+        error = outcome(sent)
+        assert isinstance(error, SubmitRefused)
+        assert error.status == ESME_RINVDSTADR
+
+    def test_no_response_in_time_frees_the_window(self, wires):
+        house = House(wires, window=1)
+        peer = house.start_bound()
+        sent = [submit(house), submit(house)]
+        wires.settle()
+
+        for _ in range(11):
+            peer.send(build("enquire_link", 4))
+            wires.pass_time(1)
+
+        assert isinstance(outcome(sent[0]), Unavailable)
+        assert peer.names.count("submit_sm") == 2
+
+    def test_a_lost_link_fails_what_it_had(self, wires):
+        house = House(wires, window=1)
+        peer = house.start_bound()
+        sent = [submit(house), submit(house)]
+        wires.settle()
+
+        peer.transport.abortConnection()
+        wires.settle()
+
+        assert all(isinstance(outcome(one), Unavailable) for one in sent)
+
+
+class TestOutbind:
+    def start(self, wires, host="127.0.0.1", monkeypatch=None):
+        monkeypatch.setenv("SKT_PASSWORD", "secret")
+        house = House(wires, host=host, outbind_port=3000, password={"env": "SKT_PASSWORD"})
+        house.esme.startService()
+        callers = Peers()
+        wires.connectTCP("127.0.0.1", 3000, callers)
+        wires.settle()
+        return house, callers.last
+
+    def test_an_outbind_is_answered_with_a_bind_as_receiver(self, wires, monkeypatch):
+        house, peer = self.start(wires, monkeypatch=monkeypatch)
+
+        peer.send(build("outbind", 1, system_id="sos", password="secret"))
+        wires.settle()
+        (bind,) = peer.take()
+        assert bind.name == "bind_receiver"
+        peer.answer(bind)
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert house.esme.is_bound
+        assert peer.names == ["deliver_sm_resp"]
+
+    def test_wrong_credentials_are_not_answered(self, wires, monkeypatch):
+        house, peer = self.start(wires, monkeypatch=monkeypatch)
+
+        peer.send(build("outbind", 1, system_id="sos", password="guess"), deliver_sm(2))
+        wires.settle()
+
+        assert peer.heard == []
+        assert peer.is_lost
+        assert house.intake.presses == []
+        assert house.witness.of("alarm")
+
+    def test_a_message_before_the_outbind_is_refused(self, wires, monkeypatch):
+        house, peer = self.start(wires, monkeypatch=monkeypatch)
+
+        peer.send(deliver_sm(2))
+        wires.settle()
+
+        assert [(pdu.name, pdu.status) for pdu in peer.heard] == [("deliver_sm_resp", ESME_RINVBNDSTS)]
+        assert house.intake.presses == []
+
+    @pytest.mark.parametrize(
+        ("addresses", "binds"), [({"127.0.0.1", "192.0.2.1"}, 1), ({"192.0.2.1"}, 0), (set(), 0)]
+    )
+    def test_a_host_that_is_a_name_is_looked_up(self, wires, monkeypatch, addresses, binds):
+        class Resolver:
+            def resolveHostName(self, receiver, host):  # noqa: N802 - Twisted's name
+                assert host == "smsc.carrier.example"
+                for address in addresses:
+                    receiver.addressResolved(IPv4Address("TCP", address, 0))
+                receiver.resolutionComplete()
+
+        class Unreachable:
+            def connect(self, factory):
+                return Deferred()
+
+        wires.nameResolver = Resolver()
+        monkeypatch.setattr("telephony.smpp.client.client_endpoint", lambda *_, **__: Unreachable())
+        _, peer = self.start(wires, host="smsc.carrier.example", monkeypatch=monkeypatch)
+
+        peer.send(build("outbind", 1, system_id="sos", password="secret"))
+        wires.settle()
+
+        assert len(peer.heard) == binds
+        assert peer.is_lost is (binds == 0)
+
+    def test_a_call_from_another_address_is_not_even_heard(self, wires, monkeypatch):
+        house, peer = self.start(wires, host="127.0.0.9", monkeypatch=monkeypatch)
+
+        assert peer.is_lost
+        assert house.witness.of("alarm") == [("alarm", "skt-1", "outbind from a stranger")]
