@@ -134,7 +134,9 @@ class Daemon(MultiService):
             alarms=self.alarms,
             wake=self.relay.wake,
         )
-        self._observer = LinkAlarms(LogObserver(), self.alarms)
+        links = {link.name for carrier in settings.carrier for link in carrier.smpp}
+        peer_names = {peer.name for carrier in settings.carrier for peer in carrier.peer}
+        self._observer = LinkAlarms(LogObserver(), self.alarms, links | peer_names)
         self._desks: dict[str, list[PressDesk]] = {}
         peers = [peer for carrier in settings.carrier for peer in self._add_links(carrier)]
         if settings.smpp_server is not None:

@@ -27,6 +27,8 @@ REPORT_CONFIDENCE = 95.0
 """Percent at which every circle goes to 112, so that two circles can be compared by eye."""
 
 _CLOSEST_TO_CERTAIN = 99.9
+_FARTHEST_FROM_CERTAIN = 1.0
+"""The smallest confidence that a network can state (3GPP TS 23.032 clause 6.5); a smaller one is no knowledge."""
 _LATITUDES = (-90.0, 90.0)
 _LONGITUDES = (-180.0, 180.0)
 _CERTAIN = 100.0
@@ -78,10 +80,10 @@ class Position:
         """
         if self.uncertainty_m is None:
             return None
-        own = min(self.confidence or ASSUMED_CONFIDENCE, _CLOSEST_TO_CERTAIN)
-        if own >= confidence:
+        own, asked = _bounded(self.confidence or ASSUMED_CONFIDENCE), _bounded(confidence)
+        if own >= asked:
             return self.uncertainty_m
-        return self.uncertainty_m * math.sqrt(math.log(1 - confidence / 100) / math.log(1 - own / 100))
+        return self.uncertainty_m * math.sqrt(math.log(1 - asked / 100) / math.log(1 - own / 100))
 
     def age_s(self, now: datetime) -> float:
         """Seconds since the fix, never negative: clocks of two houses differ."""
@@ -102,6 +104,11 @@ class Position:
     def as_last_known(self) -> Position:
         """Give the same fix as a memory of an earlier incident."""
         return replace(self, source=LAST_KNOWN)
+
+
+def _bounded(confidence: float) -> float:
+    """Percent between the bounds within which a Gaussian has a finite radius."""
+    return min(max(confidence, _FARTHEST_FROM_CERTAIN), _CLOSEST_TO_CERTAIN)
 
 
 def is_better(candidate: Position, current: Position | None, now: datetime) -> bool:

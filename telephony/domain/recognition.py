@@ -21,7 +21,9 @@ class Recognition:
     _folded: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_folded", frozenset(word.casefold() for word in self.test_words))
+        # A blank word would make a drill of every empty message, and a pressed key often sends nothing else.
+        words = (word.strip().casefold() for word in self.test_words)
+        object.__setattr__(self, "_folded", frozenset(word for word in words if word))
 
     def is_listed(self, destination: str) -> bool:
         """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""

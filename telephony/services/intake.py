@@ -114,7 +114,7 @@ class Intake:
         return channels
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:
-        promise = self._promised.pop(trigger.reference, None) if self._promised else None
+        promise = self._promised.get(trigger.reference) if self._promised else None
         if promise is None:
             return trigger, self._names.name(trigger.reference, trigger.received_at)
         # 112 was told directly of this very press: the same id, and the time at which it really came.
@@ -123,6 +123,8 @@ class Intake:
 
     def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
         if isinstance(result, Recorded):
+            # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
+            self._promised.pop(press.trigger.reference, None)
             return result.receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
         return self._relay_directly(press, f"{type(result).__name__}: {result}")
@@ -156,11 +158,13 @@ class Intake:
             "press not durable, relayed directly", incident=press.incident_id, connector=trigger.connector,
             caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
-        self._promised[trigger.reference] = (press.incident_id, trigger.received_at)
+        incident_id, received_at = self._promised.setdefault(
+            trigger.reference, (press.incident_id, trigger.received_at)
+        )
         while len(self._promised) > MOST_PROMISES:
             self._promised.popitem(last=False)
         channels = [route.channel for route in self._plan.reports(trigger.carrier)]
-        self._direct.send(first_report(trigger, press.incident_id), channels)
+        self._direct.send(first_report(replace(trigger, received_at=received_at), incident_id), channels)
         return Unavailable(reason)
 
 

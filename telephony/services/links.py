@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Protocol
 
 from telephony.services.alarms import Alarms
@@ -19,11 +20,16 @@ class LinkObserver(Protocol):
 
 
 class LinkAlarms:
-    """Passes everything on to another observer, and keeps an alarm for as long as a link cannot bring presses."""
+    """Passes everything on to another observer, and keeps an alarm for as long as a link cannot bring presses.
 
-    def __init__(self, inner: LinkObserver, alarms: Alarms) -> None:
+    ``links`` are the names of the settings. Whoever else knocks at our listener goes by his address, and nothing
+    would ever clear an alarm about a stranger.
+    """
+
+    def __init__(self, inner: LinkObserver, alarms: Alarms, links: Container[str]) -> None:
         self._inner = inner
         self._alarms = alarms
+        self._links = links
 
     def link_up(self, name: str, kind: str) -> None:
         """Clear the link's alarm."""
@@ -33,17 +39,17 @@ class LinkAlarms:
     def link_down(self, name: str, reason: str) -> None:
         """Raise the link's alarm."""
         self._inner.link_down(name, reason)
-        self._alarms.raise_("link-down", name, reason=reason)
+        self._raise(name, reason)
 
     def unreachable(self, name: str, reason: str) -> None:
         """Raise the link's alarm."""
         self._inner.unreachable(name, reason)
-        self._alarms.raise_("link-down", name, reason=reason)
+        self._raise(name, reason)
 
     def bind_refused(self, name: str, status: int) -> None:
         """Raise the link's alarm."""
         self._inner.bind_refused(name, status)
-        self._alarms.raise_("link-down", name, reason=f"bind refused with 0x{status:08x}")
+        self._raise(name, f"bind refused with 0x{status:08x}")
 
     def alarm(self, name: str, what: str) -> None:
         """Pass on."""
@@ -52,3 +58,7 @@ class LinkAlarms:
     def noted(self, name: str, what: str, count: int = 1) -> None:
         """Pass on."""
         self._inner.noted(name, what, count)
+
+    def _raise(self, name: str, reason: str) -> None:
+        if name in self._links:
+            self._alarms.raise_("link-down", name, reason=reason)

@@ -21,6 +21,7 @@ from telephony.domain.delivery import (
     Rejected,
     Retry,
 )
+from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, NoFix
 from telephony.domain.position import LAST_KNOWN, REPORT_CONFIDENCE, Position
@@ -90,7 +91,9 @@ class LocateChannel:
 
     async def _locate_now(self, delivery: Delivery, errand: Errand) -> Outcome:
         if delivery.attempts <= 1:
-            run_in_background(self._accurately(delivery, errand), "accurate position beside the fast one")
+            run_in_background(
+                self._accurately_beside(delivery, errand), "accurate position beside the fast one"
+            )
         elif await self._is_located(delivery):
             return self._again(errand, "located meanwhile")
         found = await self._ask(delivery, errand, FAST)
@@ -120,6 +123,13 @@ class LocateChannel:
         if isinstance(found, Position):
             await self._record(delivery, errand, found)
         return found
+
+    async def _accurately_beside(self, delivery: Delivery, errand: Errand) -> None:
+        try:
+            await self._accurately(delivery, errand)
+        except Unavailable as error:
+            # Following asks again.
+            log.warning("position not kept", incident=delivery.incident_id, error=str(error))
 
     async def _ask(self, delivery: Delivery, errand: Errand, quality: str) -> Position | NoFix:
         locate = self._fast if quality == FAST else self._accurate

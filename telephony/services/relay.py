@@ -236,6 +236,9 @@ class ChannelLoop:
         except Unavailable as error:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
             log.warning("not settled", **_facts(delivery), error=str(error))
+        except Exception:
+            # A defect of ours must not keep the incident in flight for ever: it too is tried again.
+            log.exception("not settled", **_facts(delivery))
         if isinstance(outcome, Retry):
             self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
         del self._in_flight[delivery.incident_id]
@@ -290,17 +293,19 @@ class Reservation:
     wanted: int
     counts: Mapping[str, int]
     leases: Mapping[str, float]
+    least: int
+    """The smallest of the counts."""
 
     def leases_of(self, number: int) -> Mapping[str, float]:
         """Give the leases of the press with this number (from 0): on every channel that has room for so many."""
-        if all(number < count for count in self.counts.values()):
+        if number < self.least:
             return self.leases
         return {name: lease for name, lease in self.leases.items() if number < self.counts[name]}
 
     @property
     def is_whole(self) -> bool:
         """Claim that there is room for all of them on all channels."""
-        return all(count == self.wanted for count in self.counts.values())
+        return self.least == self.wanted
 
 
 class Relay:
@@ -354,7 +359,7 @@ class Relay:
             counts[name] = count = min(wanted, loop.room)
             leases[name] = now + loop.lane.lease_s
             loop.reserve(count)
-        return Reservation(wanted, counts, leases)
+        return Reservation(wanted, counts, leases, min(counts.values(), default=0))
 
     def offer(self, reservation: Reservation, deliveries: Sequence[Delivery]) -> None:
         """Hand over committed deliveries whose lease this process holds, and give the reservation back."""

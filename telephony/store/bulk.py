@@ -8,7 +8,7 @@ are powers of two, so that a handful of prepared statements serves every batch s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -37,14 +37,21 @@ def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence
 
 
 class BulkInsert:
-    """A prepared multi-row INSERT into one table, for a fixed list of columns."""
+    """A prepared multi-row INSERT into one table, for a fixed list of columns.
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        unknown = set(columns) - set(table.columns.keys())
+    ``constants`` are columns that have the same value in every row, as SQL: a number, NULL or a quoted text.
+    """
+
+    def __init__(
+        self, table: Table, columns: Sequence[str], constants: Mapping[str, str] | None = None
+    ) -> None:
+        constants = constants or {}
+        unknown = (set(columns) | set(constants)) - set(table.columns.keys())
         if unknown:
             raise ValueError(f"{table.name} has no column {sorted(unknown)}")
-        self._head = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES "
+        self._head = f"INSERT INTO {table.name} ({', '.join((*columns, *constants))}) VALUES "
         self._width = len(columns)
+        self._constants = tuple(constants.values())
         self._statements: dict[tuple[str, int], str] = {}
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -60,7 +67,7 @@ class BulkInsert:
         statement = self._statements.get((dialect, size))
         if statement is None:
             mark = placeholder(dialect)
-            row = f"({', '.join([mark] * self._width)})"
+            row = f"({', '.join([*[mark] * self._width, *self._constants])})"
             statement = self._statements[dialect, size] = self._head + ", ".join([row] * size)
         return statement
 

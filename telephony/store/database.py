@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
@@ -84,6 +84,7 @@ class Database:
         self._lingering: Call | None = None
         self._is_urgent = False
         self._writing = writing
+        self._driver = writing.dialect.loaded_dbapi
         self._reading = reading
         self._writer = writer
         self._reader = reader
@@ -130,7 +131,7 @@ class Database:
             with self._reading.connect() as connection:
                 return function(connection, *arguments)
 
-        self._reader.run(lambda: _answer(work), done.callback)
+        self._reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
 
     def stop(self) -> Deferred[None]:
@@ -158,7 +159,7 @@ class Database:
         if self._undisturbed:
             work, done = self._undisturbed.pop(0)
             self._is_busy = True
-            self._writer.run(lambda: [(done, _answer(work))], self._committed)
+            self._writer.run(lambda: [(done, _answer(work, self._driver))], self._committed)
             return
         if not self._waiting:
             return
@@ -200,8 +201,8 @@ class Database:
         try:
             return self._in_one_transaction(list(groups.values()))
         except Exception as error:  # noqa: BLE001 - each job gets its answer below
-            ours = _as_ours(error)
-            if isinstance(ours, Unavailable) or len(jobs) == 1:
+            ours = _as_ours(error, self._driver)
+            if isinstance(ours, Unavailable) or sum(len(job.items) for job in jobs) == 1:
                 return [(job.done, Failure(ours)) for job in jobs]
         # One item spoiled the transaction for all: give each its own, so that only the culprit fails. The same
         # path repeats a race lost against another daemon (both opened an incident of one caller).
@@ -215,7 +216,7 @@ class Database:
                 ((_, answer),) = self._in_one_transaction([_Group(job.batch, [single])])
                 results.extend(answer)
             except Exception as error:  # noqa: BLE001 - the culprit's own answer
-                ours = _as_ours(error)
+                ours = _as_ours(error, self._driver)
                 if len(job.items) == 1:
                     return Failure(ours)
                 results.append(ours)
@@ -255,17 +256,23 @@ class Database:
             log.warning("store connection did not close", error=type(error.orig).__name__)
 
 
-def _answer(work: Callable[[], T]) -> T | Failure:
+def _answer(work: Callable[[], T], driver: Any) -> T | Failure:
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - handed to whoever asked
-        return Failure(_as_ours(error))
+        return Failure(_as_ours(error, driver))
 
 
-def _as_ours(error: Exception) -> Exception:
-    if isinstance(error, IntegrityError | DataError | ProgrammingError) or not isinstance(error, DBAPIError):
+def _as_ours(error: Exception, driver: Any) -> Exception:
+    """Tell the store's own failures from those of a statement or an item.
+
+    They come as SQLAlchemy's errors and, from statements on the driver's own cursor, as the driver's (PEP 249).
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    of_the_item = (driver.IntegrityError, driver.DataError, driver.ProgrammingError)
+    if not isinstance(original, driver.Error) or isinstance(original, of_the_item):
         return error
-    return Unavailable(f"store: {error.orig}")
+    return Unavailable(f"store: {original}")
 
 
 def _first(results: list[T]) -> T:

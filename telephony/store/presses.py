@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_lowercase
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, LOCATE, PENDING, Delivery
+from telephony.domain.delivery import ALERT, LOCATE, Delivery
 from telephony.domain.incident import (
     CLOSED,
     JOIN_FIRST,
@@ -112,16 +112,18 @@ def caller_key(trigger: Trigger) -> str:
 _INCIDENT = BulkInsert(
     incident,
     (
-        "key", "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "state", "test",
-        "opened_at", "press_count", "last_press_at", "last_sequence",
+        "key", "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "test",
+        "opened_at", "last_press_at",
     ),
+    {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"},
 )  # fmt: skip
 _PRESS = BulkInsert(
     press,
     (
         "incident_key", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
-        "raw", "part_reference", "part_total", "part_number", "received_at", "joined", "seen", "last_seen_at",
+        "raw", "part_reference", "part_total", "part_number", "received_at", "joined", "last_seen_at",
     ),
+    {"seen": "1"},
 )  # fmt: skip
 _OPEN_INCIDENTS = (
     "SELECT caller, key, id, carrier, source, press_count, last_press_at, last_sequence, best_position FROM incident"
@@ -132,6 +134,16 @@ _SEEN = (
     " ON press.incident_key = wanted.a AND press.reference = wanted.b"
 )
 _TAKEN = "SELECT id FROM incident WHERE id {}"
+
+
+class _First(NamedTuple):
+    """A delivery that every new incident of a carrier begins with."""
+
+    channel: str
+    sequence: int
+    kind: str
+    facts: str
+    after_us: int
 
 
 class PressRecorder:
@@ -179,6 +191,7 @@ class _Group:
         self._deliveries: list[tuple[Any, ...]] = []
         self._seen_again: list[tuple[int, int, int, str]] = []
         self._changed: dict[str, _Open] = {}
+        self._firsts_by_carrier: dict[str, tuple[_First, ...]] = {}
 
     def open_incident(
         self, item: NewPress, caller: str, key: int, incident_id: str
@@ -190,7 +203,7 @@ class _Group:
         self._incidents.append(
             (
                 key, incident_id, caller, trigger.msisdn.number, trigger.msisdn.is_e164, trigger.carrier,
-                trigger.connector, trigger.source, trigger.destination, OPEN, trigger.test, received, 1, received, 1,
+                trigger.connector, trigger.source, trigger.destination, trigger.test, received, received,
             )
         )  # fmt: skip
         self._presses.append(_press_row(found, trigger, trigger.reference, received, JOIN_FIRST))
@@ -251,28 +264,42 @@ class _Group:
         self, item: NewPress, key: int, incident_id: str, received: int
     ) -> tuple[Delivery, ...]:
         held: list[Delivery] = []
-        trigger, leases, carrier = item.trigger, item.leases, item.trigger.carrier
-        errand = (locating_channel(carrier), 0, LOCATE, NO_FACTS, 0.0)
-        reports = [
-            (route.channel, 1, ALERT, FIRST_FACTS, route.after_s)
-            for route in self._rules.plan.reports(carrier)
-        ]
-        for channel, sequence, kind, facts, after_s in (*reports, errand):
-            lease = leases.get(channel, 0.0) if after_s == 0.0 else 0.0
+        leases = item.leases
+        for first in self._firsts(item.trigger.carrier):
+            lease = leases.get(first.channel, 0.0) if first.after_us == 0 else 0.0
             self._deliveries.append(
                 (
-                    key, channel, sequence, kind, facts, PENDING, 0, received, received + seconds_to_us(after_s),
-                    self._rules.owner if lease else None, seconds_to_us(lease),
+                    key, first.channel, first.sequence, first.kind, first.facts, received, received + first.after_us,
+                    self._rules.owner if lease else None, int(lease * 1_000_000),
                 )
             )  # fmt: skip
             if lease:
-                payload = FIRST_PAYLOAD if sequence else NO_PAYLOAD
                 held.append(
                     Delivery(
-                        key, incident_id, channel, sequence, kind, payload, trigger.received_at, 0, lease
+                        key,
+                        incident_id,
+                        first.channel,
+                        first.sequence,
+                        first.kind,
+                        FIRST_PAYLOAD if first.sequence else NO_PAYLOAD,
+                        item.trigger.received_at,
+                        0,
+                        lease,
                     )
                 )
         return tuple(held)
+
+    def _firsts(self, carrier: str) -> tuple[_First, ...]:
+        """Give what a new incident of a carrier has to do; worked out once per group."""
+        found = self._firsts_by_carrier.get(carrier)
+        if found is None:
+            reports = [
+                _First(route.channel, 1, ALERT, FIRST_FACTS, seconds_to_us(route.after_s))
+                for route in self._rules.plan.reports(carrier)
+            ]
+            found = (*reports, _First(locating_channel(carrier), 0, LOCATE, NO_FACTS, 0))
+            self._firsts_by_carrier[carrier] = found
+        return found
 
 
 def _open_incidents(connection: Connection, callers: Sequence[str]) -> dict[str, _Open]:
@@ -322,5 +349,5 @@ def _press_row(found: _Open, trigger: Trigger, reference: str, received: int, jo
         found.key, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
         trigger.destination, storable(trigger.text), trigger.encoding, trigger.raw,
         part.reference if part else None, part.total if part else None, part.number if part else None,
-        received, joined, 1, received,
+        received, joined, received,
     )  # fmt: skip

@@ -21,9 +21,10 @@ from telephony.store.times import from_us, seconds_to_us
 DELIVERY = BulkInsert(
     delivery,
     (
-        "incident_key", "channel", "sequence", "kind", "payload", "state", "attempts", "created_at", "due_at",
-        "lease_owner", "lease_until",
+        "incident_key", "channel", "sequence", "kind", "payload", "created_at", "due_at", "lease_owner",
+        "lease_until",
     ),
+    {"state": f"'{PENDING}'", "attempts": "0"},
 )  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         moved.append((sequence, item.incident_key))
         rows.extend(
             (
-                item.incident_key, route.channel, sequence, item.kind, item.payload, PENDING, 0, item.at_us,
+                item.incident_key, route.channel, sequence, item.kind, item.payload, item.at_us,
                 item.at_us + seconds_to_us(route.after_s), None, 0,
             )
             for route in plan.reports(item.carrier)

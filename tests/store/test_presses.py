@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
-from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
 
 from telephony.domain.incident import (
     CLOSED,
@@ -23,6 +22,7 @@ from telephony.domain.values import Msisdn
 from telephony.store import schema
 from telephony.store.incidents import close_incident, list_incidents
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
+from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
 
 
 class Book:
