@@ -202,10 +202,10 @@ class Database:
             return self._in_one_transaction(list(groups.values()))
         except Exception as error:  # noqa: BLE001 - each job gets its answer below
             ours = _as_ours(error, self._driver)
-            if isinstance(ours, Unavailable) or sum(len(job.items) for job in jobs) == 1:
+            if isinstance(ours, Unavailable):
                 return [(job.done, Failure(ours)) for job in jobs]
-        # One item spoiled the transaction for all: give each its own, so that only the culprit fails. The same
-        # path repeats a race lost against another daemon (both opened an incident of one caller).
+        # One item spoiled the transaction for all: give each its own, so that only the culprit fails. That also
+        # repeats a race lost against another daemon (both opened an incident of one caller): the loser now joins.
         return [(job.done, self._one_by_one(job)) for job in jobs]
 
     def _one_by_one(self, job: _Job) -> Any:

@@ -23,10 +23,10 @@ class NodeProcess:
                 [NODE, HERE / script], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT
             )
 
-    def tell(self, command: str, **facts: Any) -> None:
+    def tell(self, do: str, **facts: Any) -> None:
         """Give it a command."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": command, **facts}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"do": do, **facts}).encode() + b"\n")
         self._process.stdin.flush()
 
     def events(self, **facts: Any) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ CONTENTS = {
     ),
     "every optional parameter of a handset": (
         {"short_message": HELP, "source_port": 9200, "language_indicator": 1, "user_response_code": 3,
-         "privacy_indicator": 2, "payload_type": 0, "callback_num": {"hex": "0101303130"}},
+         "privacy_indicator": 2, "payload_type": 0},
         HELP,
     ),
 }  # fmt: skip
@@ -123,7 +123,7 @@ async def test_a_long_sms_with_user_data_headers_is_put_together(house, node):
 
 @pytest_twisted.ensureDeferred
 async def test_both_ends_ask_whether_the_other_is_alive(house, node):
-    smsc = await start_with_node(house, node, more="enquire_link_s = 0.5")
+    smsc = await start_with_node(house, node, more="enquire_link_s = 0.5\nenquire_response_s = 0.5")
 
     answer = await smsc.answer("enquire_link")
     await house.until(lambda: len(smsc.process.events(got="enquire_link", session=0)) >= 2)
