@@ -18,14 +18,20 @@ class Part:
     number: int
 
 
+UNLISTED_DESTINATION = "unlisted destination"
+"""It was sent to a number that is in none of the tables: misrouted perhaps, and a call for help all the same."""
+UNREADABLE_TEXT = "unreadable text"
+"""Its octets could not be read as text; they are kept as they came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """One press, as every way in hands it to `Intake`.
 
     ``connector`` is the configured link it came by; ``carrier`` the carrier behind that link, whose location
     service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it. ``encoding`` names
-    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. What the caller said and where she is is left out of ``repr``:
-    tracebacks end up in logs.
+    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. ``labels`` are remarks for 112.
+    What the caller said and where she is is left out of ``repr``: tracebacks end up in logs.
     """
 
     source: str
@@ -41,3 +47,4 @@ class Trigger:
     part: Part | None = None
     position: Position | None = field(default=None, repr=False)
     test: bool = False
+    labels: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Literal
 from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import Report
+from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT
 
 Language = Literal["ko", "en"]
 
@@ -36,6 +37,7 @@ class Wording:
     presses: str
     text: str
     remark: str
+    labels: Mapping[str, str]
     closed: str
     position: str
     position_unknown: str
@@ -69,6 +71,10 @@ KOREAN = Wording(
     presses="누른 횟수: {count}회, 마지막 {time}",
     text="신고자 문자: {text}",
     remark="참고: {label}",
+    labels={
+        UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 보낸 문자",
+        UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
+    },
     closed="종료 사유: {reason}",
     position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, 보고 {age} 전 측정",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
@@ -109,6 +115,10 @@ ENGLISH = Wording(
     presses="Presses: {count}, the last at {time}",
     text="Caller's text: {text}",
     remark="Remark: {label}",
+    labels={
+        UNLISTED_DESTINATION: "sent to a number that is not listed",
+        UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
+    },
     closed="Closed because: {reason}",
     position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age} old at this report",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
@@ -167,7 +177,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     lines.append(_position_line(report, words))
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
-    lines += [words.remark.format(label=label) for label in report.labels]
+    lines += [words.remark.format(label=words.labels.get(label, label)) for label in report.labels]
     if report.close_reason is not None:
         lines.append(words.closed.format(reason=report.close_reason))
     return "\n".join(lines)

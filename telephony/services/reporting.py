@@ -28,6 +28,7 @@ def first_report(trigger: Trigger, incident_id: str) -> Report:
         press_count=1,
         last_press_at=trigger.received_at,
         texts=_texts(trigger, text),
+        labels=trigger.labels,
     )
 
 

@@ -21,7 +21,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import Trigger
+from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import Message, Pdu, decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
@@ -156,6 +156,7 @@ class PressDesk:
                 received_at,
                 message.destination,
                 raw=body,
+                labels=(UNREADABLE_TEXT,),
             )
 
     def _take_receipt(self, pdu: Pdu, receipt: DeliveryReceipt) -> bytes:

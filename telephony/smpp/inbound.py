@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import Trigger
+from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Trigger
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import Message
 from telephony.smpp.constants import (
@@ -18,7 +18,7 @@ from telephony.smpp.constants import (
     TAG_USER_MESSAGE_REFERENCE,
 )
 from telephony.smpp.settings import Dialect
-from telephony.smpp.text import read_text
+from telephony.smpp.text import Text, read_text
 
 SOURCE: Final = "sms"
 
@@ -57,6 +57,7 @@ def trigger_of(
         default_alphabet=dialect.default_alphabet,
         sar=message.sar,
     )
+    is_plain = text.text is not None and recognition.is_listed(message.destination)
     return Trigger(
         SOURCE,
         link_name,
@@ -76,7 +77,17 @@ def trigger_of(
         text.part,
         None,
         recognition.is_test(message.destination, text.text),
+        () if is_plain else _labels(message, text, recognition),
     )
+
+
+def _labels(message: Message, text: Text, recognition: Recognition) -> tuple[str, ...]:
+    found = []
+    if not recognition.is_listed(message.destination):
+        found.append(UNLISTED_DESTINATION)
+    if text.text is None and message.short_message:
+        found.append(UNREADABLE_TEXT)
+    return tuple(found)
 
 
 def reference_of(message: Message, carrier: str) -> str:

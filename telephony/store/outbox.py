@@ -28,7 +28,7 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute, execute_many, placeholder
-from telephony.store.reports import load_reports
+from telephony.store.reports import load_reports, storable
 from telephony.store.times import from_us, seconds_to_us
 
 LONGEST_ERROR = 300
@@ -143,17 +143,17 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         key = (delivery.incident_key, delivery.channel, delivery.sequence)
         attempts = max(delivery.attempts, 1)
         if isinstance(outcome, Delivered):
-            ended.append((DELIVERED, attempts, at, outcome.detail[:LONGEST_ERROR] or None, *key))
+            ended.append((DELIVERED, attempts, at, _said(outcome.detail) or None, *key))
             if delivery.sequence > 0:
                 delivered.append((at, delivery.incident_key, delivery.sequence, delivery.channel))
         elif isinstance(outcome, Rejected):
-            ended.append((REJECTED, attempts, at, outcome.reason[:LONGEST_ERROR], *key))
+            ended.append((REJECTED, attempts, at, _said(outcome.reason), *key))
         elif isinstance(outcome, Again):
-            due_at, detail = at + seconds_to_us(outcome.after_s), outcome.detail[:LONGEST_ERROR]
+            due_at, detail = at + seconds_to_us(outcome.after_s), _said(outcome.detail)
             moved.append((outcome.channel, outcome.kind, due_at, attempts, detail, *key))
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
-            later.append((at + seconds_to_us(wait_s), attempts, outcome.reason[:LONGEST_ERROR], *key))
+            later.append((at + seconds_to_us(wait_s), attempts, _said(outcome.reason), *key))
     where = f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
     if ended:
         execute_many(
@@ -185,6 +185,11 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
             delivered,
         )
     return [None] * len(settlements)
+
+
+def _said(words: str) -> str | None:
+    """Give what a far end said as the store keeps it: a row that cannot be settled would be sent for ever."""
+    return storable(words[:LONGEST_ERROR])
 
 
 def release_leases(connection: Connection, owner: str) -> int:

@@ -121,7 +121,7 @@ _PRESS = BulkInsert(
     press,
     (
         "incident_key", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
-        "raw", "part_reference", "part_total", "part_number", "received_at", "joined", "last_seen_at",
+        "raw", "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at",
     ),
     {"seen": "1"},
 )  # fmt: skip
@@ -349,5 +349,5 @@ def _press_row(found: _Open, trigger: Trigger, reference: str, received: int, jo
         found.key, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
         trigger.destination, storable(trigger.text), trigger.encoding, trigger.raw,
         part.reference if part else None, part.total if part else None, part.number if part else None,
-        received, joined, received,
+        "\n".join(trigger.labels) or None, received, joined, received,
     )  # fmt: skip

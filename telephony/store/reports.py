@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 
 from telephony.domain.delivery import PENDING, UPDATE, Delivery
+from telephony.domain.errors import Malformed
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
@@ -17,6 +20,8 @@ from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
 from telephony.store.schema import delivery
 from telephony.store.times import from_us, seconds_to_us
+
+log = structlog.get_logger()
 
 DELIVERY = BulkInsert(
     delivery,
@@ -116,6 +121,7 @@ class _PressRow(NamedTuple):
     part_reference: int | None
     part_total: int | None
     part_number: int | None
+    labels: str | None
 
 
 class _PositionRow(NamedTuple):
@@ -138,7 +144,7 @@ NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
 _PRESS_COLUMNS = (
-    "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number FROM press"
+    "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number, labels FROM press"
 )
 _FIRST_PRESSES = (
     f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
@@ -156,8 +162,11 @@ _REPORTS = (
 )
 
 
-def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report]:
-    """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same."""
+def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report | None]:
+    """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same.
+
+    ``None`` stands for a report whose rows cannot be read: one damaged incident must not cost a whole channel.
+    """
     keys = {item.incident_key for item in deliveries}
     incidents = {row[0]: _IncidentRow(*row) for row in select_in(connection, _INCIDENTS, keys)}
     presses: dict[int, list[_PressRow]] = {}
@@ -167,16 +176,22 @@ def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list
     reports: dict[int, list[tuple[int, int, int]]] = {}
     for row in select_in(connection, _REPORTS, keys):
         reports.setdefault(row[0], []).append(row)
-    return [
-        _report(
-            item,
-            incidents[item.incident_key],
-            _presses_of(connection, item, presses[item.incident_key]),
-            positions.get((item.incident_key, item.payload.get("position", 0))),
-            reports[item.incident_key],
-        )
-        for item in deliveries
-    ]
+
+    def report_of(item: Delivery) -> Report | None:
+        key = item.incident_key
+        try:
+            return _report(
+                item,
+                incidents[key],
+                _presses_of(connection, item, presses[key]),
+                positions.get((key, item.payload.get("position", 0))),
+                reports[key],
+            )
+        except (LookupError, ValueError, Malformed) as error:
+            log.critical("report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error))
+            return None
+
+    return [report_of(item) for item in deliveries]
 
 
 def _presses_of(connection: Connection, item: Delivery, first: Sequence[_PressRow]) -> Sequence[_PressRow]:
@@ -212,8 +227,14 @@ def _report(
         last_press_at=from_us(max(row.received_at for row in presses)),
         texts=joined_texts(presses),
         position=None if position is None else position_of(position),
+        labels=_labels(presses),
         close_reason=item.payload.get("close_reason"),
     )
+
+
+def _labels(presses: Sequence[_PressRow]) -> tuple[str, ...]:
+    """Give every remark once, in the order in which they came up."""
+    return tuple(dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n")))
 
 
 MOST_REFERENCES = 20
@@ -270,6 +291,14 @@ def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
     return tuple(texts[-LONGEST_TEXTS:])
 
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+
+
 def storable(text: str | None) -> str | None:
-    """Give the text as both databases keep it: PostgreSQL has no NUL in text, so its picture stands for it."""
-    return text if text is None or "\x00" not in text else text.replace("\x00", "\u2400")
+    """Give the text as both databases keep it.
+
+    PostgreSQL has no NUL in text, so its picture stands for it; half a surrogate pair is no UTF-8 and becomes U+FFFD.
+    """
+    if text is None or (text.isascii() and "\x00" not in text):
+        return text
+    return _HALF_A_PAIR.sub("\ufffd", text.replace("\x00", "\u2400"))

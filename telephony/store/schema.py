@@ -75,6 +75,7 @@ press = Table(
     Column("part_reference", Integer),
     Column("part_total", Integer),
     Column("part_number", Integer),
+    Column("labels", Text),  # remarks for 112, one a line
     Column("received_at", BigInteger, nullable=False),
     Column("joined", Text, nullable=False),  # the recorded reason
     Column("seen", Integer, nullable=False),  # how often the sender delivered it

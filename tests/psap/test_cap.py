@@ -29,7 +29,7 @@ SCHEMA = etree.XMLSchema(
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cap.md"
 
 PRESSED = datetime(2026, 11, 23, 6, 5, 2, 123456, tzinfo=UTC)
-INCIDENT = "01JDC4V0Q8ZK3M5T7W9X1Y2A4B"
+INCIDENT = "sos-20261123-7k3qwz2m9t"
 
 CELL = Position(37.5665, 126.9778, 350.0, 67.0, "cell", "lbs:skt", PRESSED - timedelta(seconds=12.3), PRESSED)
 

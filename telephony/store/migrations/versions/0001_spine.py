@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("part_reference", sa.Integer),
         sa.Column("part_total", sa.Integer),
         sa.Column("part_number", sa.Integer),
+        sa.Column("labels", sa.Text),
         sa.Column("received_at", sa.BigInteger, nullable=False),
         sa.Column("joined", sa.Text, nullable=False),
         sa.Column("seen", sa.Integer, nullable=False),
