@@ -157,6 +157,7 @@ class Daemon(MultiService):
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind first, so that no press comes; finish what is in flight; close the store last."""
+        self._observer.is_leaving = True
         return Deferred.fromCoroutine(self._stop(super().stopService()))  # type: ignore[no-untyped-call]
 
     async def _stop(self, links_gone: Deferred[Any]) -> None:

@@ -12,6 +12,7 @@ from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 LONGEST_REASON = 200
+LIST_WIDTH = 110
 
 
 @click.group(short_help="List incidents, show one as a story, close one.")
@@ -49,7 +50,10 @@ def list_(config: Path, *, only_open: bool, limit: int, as_json: bool) -> None:
     elif rows:
         from rich.console import Console  # noqa: PLC0415 - only where a table is drawn
 
-        Console().print(as_table(rows))
+        console = Console()
+        # An id cut to "sos-20…" is of no use: the terminal may wrap the line, but nothing is left out.
+        console.width = max(console.width, LIST_WIDTH)
+        console.print(as_table(rows))
     else:
         click.echo("no open incidents" if only_open else "no incidents")
 

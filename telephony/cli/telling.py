@@ -38,12 +38,15 @@ def as_plain_row(row: IncidentRow) -> dict[str, Any]:
 
 def as_table(rows: list[IncidentRow]) -> Table:
     """Give the rows as a table for a terminal."""
-    from rich.table import Table  # noqa: PLC0415 - only where a table is drawn
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only where a table is drawn
+    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table("incident", "opened (UTC)", "state", "caller", "carrier")
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("incident", "opened (UTC)", "state", "caller", "carrier"):
+        table.add_column(column, no_wrap=True)
     for column in ("presses", "112 told", "located"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         told = Text(_moment(row.opened_at, row.told_at)) if row.told_at else Text("not yet", "bold red")
         state = f"{row.state} (test)" if row.test else row.state

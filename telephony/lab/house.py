@@ -12,14 +12,59 @@ from telephony.daemon import Daemon, on_threads
 from telephony.lab.mlp import LabMlp
 from telephony.lab.psap import LabPsap
 from telephony.lab.smsc import LabSmsc
-from telephony.settings import Settings
+from telephony.settings import Settings, load
 
 SOS_NUMBER = "112"
 VICTIM = "821012345678"
-CARRIER = "skt"
 CITY_HALL = (37.5663, 126.9779)
 FAST_AFTER_S, ACCURATE_AFTER_S = 0.4, 2.0
 """How long the simulated location server thinks; live ones take 1.4 s and more."""
+
+
+SETTINGS = """\
+# Settings of a lab: they lead to the simulators of one `onetouch lab`.
+[service]
+name = "lab"
+state_dir = "{state_dir}"
+
+[recognition]
+sos_numbers = ["112"]
+test_numbers = ["1129"]
+test_words = ["TEST", "시험"]
+
+[locating]
+interval_s = {interval_s}
+
+[log]
+file = "{log}"
+
+[[carrier]]
+name = "skt"
+mncs = ["05"]
+
+[[carrier.smpp]]
+name = "skt-1"
+host = "127.0.0.1"
+port = {smsc}
+system_id = "lab"
+
+[carrier.lbs]
+url = "{mlp}"
+client_id = "lab"
+
+[[psap]]
+name = "seoul"
+addresses = "112.seoul.example"
+
+[[psap.channel]]
+name = "seoul-a"
+url = "{psap}"
+
+[[psap.channel]]
+name = "seoul-b"
+url = "{fallback}"
+after_s = 5.0
+"""
 
 
 @dataclass(frozen=True)
@@ -33,11 +78,15 @@ class Ports:
 
 
 class House:
-    """SMSC, location server, 112 centre with two URLs, and the daemon bound to them."""
+    """SMSC, location server, 112 centre with two URLs, and the daemon bound to them.
 
-    def __init__(self, reactor: Any, state_dir: Path, *, seed: int = 112, ports: Ports | None = None) -> None:
+    Everything it writes, its settings too, is in ``folder``.
+    """
+
+    def __init__(self, reactor: Any, folder: Path, *, seed: int = 112, ports: Ports | None = None) -> None:
         self._reactor = reactor
-        self._state_dir = state_dir
+        self._folder = folder
+        self.config = folder / "onetouch.toml"
         self._ports = ports or Ports()
         self.smsc = LabSmsc(reactor=reactor, rng=random.Random(seed), port=self._ports.smsc)
         self.mlp = LabMlp(reactor, fast_after_s=FAST_AFTER_S, accurate_after_s=ACCURATE_AFTER_S)
@@ -64,38 +113,20 @@ class House:
         return settings
 
     def settings(self, interval_s: float) -> Settings:
-        """Give settings that lead to the simulators."""
-        return Settings.model_validate(
-            {
-                "service": {"name": "lab", "state_dir": str(self._state_dir)},
-                "recognition": {
-                    "sos_numbers": [SOS_NUMBER],
-                    "test_numbers": ["1129"],
-                    "test_words": ["TEST", "시험"],
-                },
-                "locating": {"interval_s": interval_s},
-                "carrier": [
-                    {
-                        "name": CARRIER,
-                        "mncs": ["05"],
-                        "smpp": [
-                            {"name": "skt-1", "host": "127.0.0.1", "port": self.smsc_port, "system_id": "lab"}
-                        ],
-                        "lbs": {"url": self.mlp.url, "client_id": "lab"},
-                    }
-                ],
-                "psap": [
-                    {
-                        "name": "seoul",
-                        "addresses": "112.seoul.example",
-                        "channel": [
-                            {"name": "seoul-a", "url": self.psap.url},
-                            {"name": "seoul-b", "url": self.fallback.url, "after_s": 5.0},
-                        ],
-                    }
-                ],
-            }
+        """Write settings that lead to the simulators, so that other commands can be tried on them, and load them."""
+        self.config.write_text(
+            SETTINGS.format(
+                state_dir=self._folder / "state",
+                log=self._folder / "log",
+                interval_s=interval_s,
+                smsc=self.smsc_port,
+                mlp=self.mlp.url,
+                psap=self.psap.url,
+                fallback=self.fallback.url,
+            ),
+            encoding="utf-8",
         )
+        return load(self.config)
 
     async def close(self) -> None:
         """Stop everything, the daemon first."""

@@ -34,7 +34,7 @@ def press_once(reactor: Any, *, as_json: bool) -> int:
         nonlocal exit_code
         with tempfile.TemporaryDirectory(prefix="onetouch-lab-") as folder:
             logs.configure(logs.LogSettings(file=Path(folder) / "log"))
-            house = House(reactor, Path(folder) / "state")
+            house = House(reactor, Path(folder))
             await house.open()
             result = await one_press(house, reactor)
             print(json.dumps(result.as_json(), ensure_ascii=False, indent=2) if as_json else in_words(result))
@@ -51,7 +51,7 @@ def stay_open(reactor: Any) -> int:
     async def play() -> None:
         folder = Path(tempfile.mkdtemp(prefix="onetouch-lab-"))
         logs.configure(logs.LogSettings(file=folder / "log"))
-        house = House(reactor, folder / "state", ports=LAB_PORTS)
+        house = House(reactor, folder, ports=LAB_PORTS)
         try:
             await house.open()
         except OSError as error:
@@ -97,7 +97,9 @@ def _welcome(house: House, folder: Path) -> None:
   location server  127.0.0.1:{house.mlp.port}   MLP
   112 centre       127.0.0.1:{house.psap.port}   CAP 1.2 by HTTP, second URL on {house.fallback.port}
   SOS number       {SOS_NUMBER}; the phone in the lab is {VICTIM}
-  log              {folder / "log"}   (follow it: bin/onetouch tail --follow {folder / "log"})
+Look on from another terminal:
+  bin/onetouch tail --follow {folder / "log"}
+  bin/onetouch incidents list --config {house.config}
 Press Enter to hold the key. Type help for troubles, quit to end."""
     )
 

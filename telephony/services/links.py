@@ -30,6 +30,8 @@ class LinkAlarms:
         self._inner = inner
         self._alarms = alarms
         self._links = links
+        self.is_leaving = False
+        """Set when we stop: links that we end ourselves are no alarm."""
 
     def link_up(self, name: str, kind: str) -> None:
         """Clear the link's alarm."""
@@ -60,5 +62,5 @@ class LinkAlarms:
         self._inner.noted(name, what, count)
 
     def _raise(self, name: str, reason: str) -> None:
-        if name in self._links:
+        if name in self._links and not self.is_leaving:
             self._alarms.raise_("link-down", name, reason=reason)

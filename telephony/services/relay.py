@@ -159,7 +159,9 @@ class ChannelLoop:
             if call is not None and call.active():
                 call.cancel()
         self._pacing_call = None
-        ended: Deferred[None] = DeferredList(list(self._in_flight.values())).addCallback(lambda _: None)
+        ended: Deferred[None] = DeferredList(list(self._in_flight.values()), consumeErrors=True).addCallback(
+            lambda _: None
+        )
         return ended
 
     async def _claim(self) -> None:
