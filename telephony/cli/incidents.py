@@ -12,7 +12,7 @@ from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 LONGEST_REASON = 200
-LIST_WIDTH = 110
+LIST_WIDTH = 124
 
 
 @click.group(short_help="List incidents, show one as a story, close one.")
