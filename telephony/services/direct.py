@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import structlog
+from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.background import run_in_background
-from telephony.clock import Clock, pause
-from telephony.domain.delivery import Delivered, Retry, retry_delay_s
+from telephony.clock import Clock, pause, within
+from telephony.domain.delivery import Delivered, Outcome, Retry, retry_delay_s
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report
 
@@ -16,6 +17,9 @@ log = structlog.get_logger()
 
 MOST_AT_ONCE = 10_000
 """Reports kept in memory. Beyond it the sender's own redelivery is the only memory left, and the log says so."""
+
+LONGEST_ATTEMPT_S = 60.0
+"""Senders have time-outs of their own; this one is for the sender that forgets."""
 
 
 class DirectRelay:
@@ -49,7 +53,7 @@ class DirectRelay:
         attempt = 0
         while report.report_id in self._in_hand:
             attempt += 1
-            outcome = await self._senders[channel].send(report)
+            outcome = await self._attempt(channel, report)
             if isinstance(outcome, Delivered):
                 log.warning(
                     "relayed directly", incident=report.incident_id, channel=channel, attempt=attempt,
@@ -61,3 +65,14 @@ class DirectRelay:
             if isinstance(outcome, Retry) and outcome.after_s is not None:
                 wait_s = outcome.after_s
             await pause(self._clock, wait_s)
+
+    async def _attempt(self, channel: str, report: Report) -> Outcome:
+        attempt = Deferred.fromCoroutine(self._senders[channel].send(report))
+        try:
+            return await within(attempt, LONGEST_ATTEMPT_S, self._clock)
+        except CancelledError:
+            raise
+        except Exception as error:
+            # There is no row to bring this report back: whatever a sender does, it is tried again.
+            log.exception("direct attempt failed", incident=report.incident_id, channel=channel)
+            return Retry(type(error).__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from telephony.clock import Clock
 from telephony.domain.delivery import Delivery, Errand
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import Receipt
+from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import Alarms
@@ -29,9 +29,21 @@ from telephony.store.presses import NewPress, PressRecorder, Recorded
 log = structlog.get_logger()
 
 MOST_PROMISES = 100_000
+PROMISE_KEPT_S = 6 * 3600.0
+"""After a direct relay, the same content is its redelivery for so long. Later it is a new press of the same key: under
+the old time its incident would be followed no more and closed as long quiet."""
 STORE_ALARM = "store-unavailable"
 TOLD_ONE_BY_ONE = 4
 """Presses that came in one read and are logged a line each; more share a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """Under which id and time 112 was told directly of a press, and when last (Unix time)."""
+
+    incident_id: str
+    received_at: datetime
+    told_at: float
 
 
 class Intake:
@@ -64,7 +76,7 @@ class Intake:
         self._clock = clock
         self._alarms = alarms
         self._budget_s = budget_s
-        self._promised: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
+        self._promised: OrderedDict[str, _Promise] = OrderedDict()
 
     async def accept(self, trigger: Trigger) -> Receipt:
         """Accept one press; returns after the commit, raises `Unavailable` when there was none."""
@@ -89,11 +101,11 @@ class Intake:
         def committed(results: list[Recorded | Exception]) -> None:
             if late.active():
                 late.cancel()
-                answers = [
-                    self._answer(press, result) for press, result in zip(presses, results, strict=True)
-                ]
-                self._alarms.clear(STORE_ALARM, "store")
-                answered.callback(answers)
+                if any(isinstance(result, Recorded) for result in results):
+                    self._alarms.clear(STORE_ALARM, "store")
+                answered.callback(
+                    [self._answer(press, result) for press, result in zip(presses, results, strict=True)]
+                )
             self._hand_over(reserved, presses, results)
 
         def failed(failure: Failure) -> None:
@@ -115,11 +127,10 @@ class Intake:
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:
         promise = self._promised.get(trigger.reference) if self._promised else None
-        if promise is None:
+        if promise is None or self._clock.seconds() - promise.told_at > PROMISE_KEPT_S:
             return trigger, self._names.name(trigger.reference, trigger.received_at)
         # 112 was told directly of this very press: the same id, and the time at which it really came.
-        incident_id, received_at = promise
-        return replace(trigger, received_at=received_at), incident_id
+        return replace(trigger, received_at=promise.received_at), promise.incident_id
 
     def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
         if isinstance(result, Recorded):
@@ -133,15 +144,18 @@ class Intake:
         self, reserved: Reservation, presses: Sequence[NewPress], results: Sequence[Recorded | Exception]
     ) -> None:
         held: list[Delivery] = []
-        must_wake = not reserved.is_whole
+        joined: dict[str, None] = {}
         for press, result in zip(presses, results, strict=True):
             if isinstance(result, Recorded):
                 held.extend(_ready(delivery, press.trigger) for delivery in result.held)
-                # What joined an incident owes an update, which only the store knows.
-                must_wake = must_wake or not (result.held or result.receipt.is_duplicate)
+                if result.receipt.joined not in (JOIN_FIRST, JOIN_SEEN_AGAIN):
+                    # It owes an update, which only the store knows, and which may have to wait for the alert.
+                    joined[result.receipt.incident_id] = None
         self._relay.offer(reserved, held)
-        if must_wake:
+        if not reserved.is_whole:
             self._relay.wake()
+        for incident_id in joined:
+            self._relay.wake(incident_id)
         _log_presses(presses, results, self._clock.seconds())
 
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
@@ -158,14 +172,22 @@ class Intake:
             "press not durable, relayed directly", incident=press.incident_id, connector=trigger.connector,
             caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
-        incident_id, received_at = self._promised.setdefault(
-            trigger.reference, (press.incident_id, trigger.received_at)
-        )
+        promise = self._promise(press)
+        channels = [route.channel for route in self._plan.reports(trigger.carrier)]
+        told = replace(trigger, received_at=promise.received_at)
+        self._direct.send(first_report(told, promise.incident_id), channels)
+        return Unavailable(reason)
+
+    def _promise(self, press: NewPress) -> _Promise:
+        """Give the id and time under which 112 hears of this press now and at each of its redeliveries."""
+        reference, now = press.trigger.reference, self._clock.seconds()
+        promise = self._promised.pop(reference, None)
+        if promise is None or now - promise.told_at > PROMISE_KEPT_S:
+            promise = _Promise(press.incident_id, press.trigger.received_at, now)
+        self._promised[reference] = replace(promise, told_at=now)
         while len(self._promised) > MOST_PROMISES:
             self._promised.popitem(last=False)
-        channels = [route.channel for route in self._plan.reports(trigger.carrier)]
-        self._direct.send(first_report(replace(trigger, received_at=received_at), incident_id), channels)
-        return Unavailable(reason)
+        return promise
 
 
 def _ready(delivery: Delivery, trigger: Trigger) -> Delivery:

@@ -30,7 +30,8 @@ class IncidentNames:
         hour = int(received_at.timestamp()) // _HOUR_S
         if hour != self._hour:
             self._hour = hour
-            self._prefix = received_at.astimezone(self._zone).strftime("sos-%Y%m%d-")
+            # Of the hour and not of this press: in some zones midnight falls within it.
+            self._prefix = datetime.fromtimestamp(hour * _HOUR_S, self._zone).strftime("sos-%Y%m%d-")
         digest = blake2b(
             f"{hour}:{reference}".encode("utf-8", "surrogatepass"), key=self._key, digest_size=8
         ).digest()

@@ -7,7 +7,6 @@ process left, what is due again. Either way a delivery ends in one settlement.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.ports import Channel
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
-from telephony.store.outbox import Claim, Settlement, claim, due_channels, settle_all
+from telephony.store.outbox import Claim, Settlement, claim, due_channels, give_back_all, settle_all
 
 log = structlog.get_logger()
 
@@ -111,9 +110,13 @@ class ChannelLoop:
         self._clock = clock
         self._owner = owner
         self._alarms = alarms
-        self._at_hand: deque[Delivery] = deque()
+        self._at_hand: dict[str, Delivery] = {}
+        """By incident, oldest first: an incident's next delivery is claimable only when this one is settled."""
         self._in_flight: dict[str, Deferred[None]] = {}
         self._more_for: set[str] = set()
+        """Incidents that have more to deliver once what is at hand or in flight is settled."""
+        self._has_more = False
+        """There was no room to claim what is due."""
         self._reserved = 0
         self._is_claiming = False
         self._claim_again = False
@@ -135,18 +138,18 @@ class ChannelLoop:
     def offer(self, deliveries: Sequence[Delivery], reserved: int) -> None:
         """Take deliveries whose lease this process holds, in exchange for the reservation made before."""
         self._reserved -= reserved
-        self._at_hand.extend(deliveries)
-        self._start()
+        self._take(deliveries)
 
     def wake(self, incident_id: str | None = None) -> None:
-        """Look into the store for due work, at the latest when the incident's delivery in flight has ended."""
-        if incident_id is not None and incident_id in self._in_flight:
+        """Look into the store for due work, at the latest when the incident's delivery before it is settled."""
+        if incident_id is not None and (incident_id in self._in_flight or incident_id in self._at_hand):
             self._more_for.add(incident_id)
             return
         if self._is_claiming:
             self._claim_again = True
             return
         if self.room == 0:
+            self._has_more = True
             return
         self._is_claiming = True
         run_in_background(self._claim(), f"claim on {self.lane.name}")
@@ -154,6 +157,7 @@ class ChannelLoop:
     def stop(self) -> Deferred[None]:
         """Begin nothing new; fire when what is in flight has ended. Whoever is impatient cancels the result."""
         self._is_stopped = True
+        self._give_back(list(self._at_hand.values()))
         self._at_hand.clear()
         for call in (self._retry_call, self._pacing_call):
             if call is not None and call.active():
@@ -176,35 +180,66 @@ class ChannelLoop:
             self._claim_again = False
         finally:
             self._is_claiming = False
-        again = self._claim_again or (bool(claimed) and len(claimed) == wanted.limit)
+        self._has_more |= self._claim_again or (bool(claimed) and len(claimed) == wanted.limit)
         self._claim_again = False
-        self._at_hand.extend(claimed)
-        self._start()
-        if again:
-            self._more_for.add("")  # the next slot that comes free looks again
-            if self.room:
-                self._look_again()
+        self._take(claimed)
 
-    def _look_again(self) -> None:
-        self._more_for.discard("")
-        self.wake()
+    def _take(self, deliveries: Sequence[Delivery]) -> None:
+        if self._is_stopped:
+            self._give_back(deliveries)
+            return
+        for delivery in deliveries:
+            self._at_hand[delivery.incident_id] = delivery
+        self._start()
+        self._look_for_more()
+
+    def _look_for_more(self) -> None:
+        if self._has_more and len(self._at_hand) < self.lane.concurrency and self.room:
+            self._has_more = False
+            self.wake()
 
     def _start(self) -> None:
-        # Leases are only as good as their time: what waited too long belongs to whoever claims it next.
         now = self._clock.seconds()
         useful_until = now + self.lane.attempt_timeout_s
+        useless: list[Delivery] = []
         while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
             if now < self._next_start:
                 self._start_in(self._next_start - now)
                 break
-            delivery = self._at_hand.popleft()
-            if delivery.lease_until < useful_until or delivery.incident_id in self._in_flight:
+            delivery = self._at_hand.pop(next(iter(self._at_hand)))
+            if delivery.incident_id in self._in_flight:
+                # The clock was set, and the row in flight was claimed once more: its settlement will do for both.
+                self._more_for.add(delivery.incident_id)
+                continue
+            if delivery.lease_until < useful_until:
+                self._more_for.discard(delivery.incident_id)
+                useless.append(delivery)
                 continue
             self._next_start = now + self._traffic.pause_s(self.lane)
-            ended: Deferred[None] = Deferred()
-            self._in_flight[delivery.incident_id] = ended
-            run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}").chainDeferred(ended)
+            self._begin(delivery)
         self._say_whether_waiting()
+        # A lease is only as good as its time. What waited too long is given back and claimed anew at once: left
+        # alone, it would be nobody's until it lapses.
+        self._give_back(useless)
+
+    def _begin(self, delivery: Delivery) -> None:
+        # The attempt may end before it is known here, and cancelling its end must reach what it waits for.
+        ended: Deferred[None] = Deferred(lambda _: attempt.cancel())
+        self._in_flight[delivery.incident_id] = ended
+        attempt = run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}")
+        attempt.addCallback(lambda _: None if ended.called else ended.callback(None))
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            run_in_background(self._release(deliveries), f"giving back leases on {self.lane.name}")
+
+    async def _release(self, deliveries: Sequence[Delivery]) -> None:
+        log.warning("leases given back", channel=self.lane.name, count=len(deliveries))
+        try:
+            await self._database.batch(give_back_all, deliveries)
+        except Unavailable as error:
+            log.warning("leases not given back", channel=self.lane.name, error=str(error))
+        self.wake()
 
     def _start_in(self, seconds: float) -> None:
         if self._pacing_call is None:
@@ -227,17 +262,19 @@ class ChannelLoop:
         try:
             outcome = await within(attempt, self.lane.attempt_timeout_s, self._clock)
         except CancelledError:
-            outcome = Retry("stopped")
+            outcome = Retry("stopped", 0.0 if self._is_stopped else None)
         except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
             log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
             outcome = Retry(f"{type(error).__name__}: {error}")
         now = self._clock.seconds()
-        self._tell(delivery, outcome, now)
         try:
+            self._tell(delivery, outcome, now)
             await self._database.batch(settle_all, [Settlement(delivery, outcome, now)], is_urgent=False)
         except Unavailable as error:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
             log.warning("not settled", **_facts(delivery), error=str(error))
+        except CancelledError:
+            raise  # we are being stopped; the lease lapses
         except Exception:
             # A defect of ours must not keep the incident in flight for ever: it too is tried again.
             log.exception("not settled", **_facts(delivery))
@@ -248,8 +285,7 @@ class ChannelLoop:
             self._more_for.discard(delivery.incident_id)
             self.wake()
         self._start()
-        if "" in self._more_for and len(self._at_hand) < self.lane.concurrency:
-            self._look_again()
+        self._look_for_more()
 
     def _look_in(self, seconds: float) -> None:
         if self._is_stopped:
@@ -272,7 +308,7 @@ class ChannelLoop:
                 self._alarms.raise_("report-rejected", delivery.incident_id, reason=outcome.reason)
         elif isinstance(outcome, Retry):
             log.warning("will retry", **_facts(delivery), reason=outcome.reason)
-            if delivery.sequence > 0:
+            if delivery.sequence > 0 and not self._is_stopped:
                 self._alarms.raise_("channel-failing", self.lane.name, reason=outcome.reason)
         else:
             log.debug("again later", **_facts(delivery), detail=outcome.detail, after_s=outcome.after_s)

@@ -83,7 +83,7 @@ class Watch:
         overdue = {channel: now - since for channel, since in oldest.items() if now - since > OVERDUE_S}
         for channel, age_s in overdue.items():
             self._alarms.raise_("report-overdue", channel, age_s=round(age_s, 1))
-        for channel in self._overdue - set(overdue):
+        for channel in sorted(self._overdue - set(overdue)):
             self._alarms.clear("report-overdue", channel)
         self._overdue = set(overdue)
 

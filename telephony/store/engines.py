@@ -76,6 +76,15 @@ def _sqlite(url: str) -> Engine:
     return engine
 
 
+CHECKPOINT_TIMEOUT_MS = 50
+"""How long a checkpoint that begins the log anew waits for readers: the writer, and every press, waits with it."""
+
+
 def sqlite_checkpoint_engine(url: str) -> Engine:
     """Give an engine without a pool and without BEGIN, for the one statement that folds back the log."""
-    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"timeout": CHECKPOINT_TIMEOUT_MS / 1000},
+    )

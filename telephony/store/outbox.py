@@ -187,6 +187,27 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     return [None] * len(settlements)
 
 
+def give_back_all(connection: Connection, deliveries: Sequence[Delivery]) -> list[None]:
+    """Give back deliveries that were taken and not begun; a batch function for `Database.batch`.
+
+    Only under the very lease they were taken with: where that has lapsed, somebody else may be sending them.
+    """
+    mark = placeholder(connection.dialect.name)
+    execute_many(
+        connection,
+        f"UPDATE delivery SET lease_until = 0, attempts = {mark} WHERE incident_key = {mark} AND channel = {mark}"
+        f" AND sequence = {mark} AND state = '{PENDING}' AND lease_until = {mark}",
+        [
+            (
+                max(item.attempts - 1, 0), item.incident_key, item.channel, item.sequence,
+                seconds_to_us(item.lease_until),
+            )
+            for item in deliveries
+        ],
+    )  # fmt: skip
+    return [None] * len(deliveries)
+
+
 def _said(words: str) -> str | None:
     """Give what a far end said as the store keeps it: a row that cannot be settled would be sent for ever."""
     return storable(words[:LONGEST_ERROR])

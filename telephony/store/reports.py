@@ -143,9 +143,7 @@ _INCIDENTS = (
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
-_PRESS_COLUMNS = (
-    "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number, labels FROM press"
-)
+_PRESS_COLUMNS = "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number, labels FROM press"
 _FIRST_PRESSES = (
     f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
@@ -188,7 +186,9 @@ def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list
                 reports[key],
             )
         except (LookupError, ValueError, Malformed) as error:
-            log.critical("report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error))
+            log.critical(
+                "report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error)
+            )
             return None
 
     return [report_of(item) for item in deliveries]

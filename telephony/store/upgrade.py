@@ -9,6 +9,10 @@ from sqlalchemy import Engine, inspect, text
 HEAD = "0001"
 """The newest step in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(112)"}
+"""Makes one transaction of all steps, and lets daemons that start together take turns: the second finds all done.
+Without it SQLite commits every table on its own, and a start killed half-way would leave a store that nobody can use."""
+
 
 def version_of(engine: Engine) -> str | None:
     """Give the version of the database's schema; None for an empty database."""
@@ -29,6 +33,7 @@ def upgrade(engine: Engine) -> bool:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        connection.exec_driver_sql(_ALONE[engine.dialect.name])
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return True
