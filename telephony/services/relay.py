@@ -24,7 +24,7 @@ from telephony.store.outbox import Claim, Settlement, claim, due_channels, give_
 
 log = structlog.get_logger()
 
-LEASE_MARGIN_S = 20.0
+LEASE_MARGIN_S = 5.0
 """A lease outlives the attempt it was taken for by this much: waiting in the loop, and the settling commit."""
 
 PRESSED_PER_S = 1_000.0
