@@ -1,0 +1,87 @@
+"""The daemon dies at the worst moments; nobody who was acknowledged is forgotten, and nobody is told twice."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+
+from telephony.smpp.constants import ESME_ROK
+
+
+@pytest_twisted.ensureDeferred
+async def test_killed_between_commit_and_acknowledgement_the_redelivery_joins_what_was_committed(house):
+    await house.start("before-acknowledging")
+    caller = house.caller()
+
+    acknowledgement = house.press(caller)
+    await house.died()
+    assert house.daemon.rows("SELECT count(*), max(seen) FROM press") == [(1, 1)]
+    assert house.skt.counts.acked == 0
+    await house.start()
+
+    assert await house.soon(acknowledgement) == ESME_ROK
+    await house.until(lambda: house.logged("delivered", kind="alert"))
+    (report,) = house.reports(caller)
+    assert report.msg_type == "Alert"
+    assert house.daemon.rows("SELECT id, press_count FROM incident") == [(report.incident, 1)]
+    assert house.daemon.rows("SELECT seen FROM press") == [(2,)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_killed_between_commit_and_report_112_is_told_after_the_next_start_though_nobody_sends_again(
+    house,
+):
+    await house.start("before-reporting")
+    caller = house.caller()
+
+    await house.accepted_press(caller)
+    await house.kill9()
+    assert house.centre.requests == 0
+    assert house.skt.queued == 0
+    await house.start()
+
+    await house.until(lambda: house.alerts(caller))
+    await house.until(lambda: house.logged("delivered", kind="alert"))
+    assert len(house.reports(caller)) == 1
+    assert house.daemon.rows("SELECT seen FROM press") == [(1,)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_killed_while_112_has_the_report_but_has_not_answered_the_repeat_is_the_very_same(house):
+    await house.start()
+    caller = house.caller()
+    house.centre.slow(3600)
+
+    await house.accepted_press(caller)
+    await house.until(lambda: house.alerts(caller))
+    await house.kill9()
+    await house.centre.come_back()
+    await house.start()
+
+    await house.until(lambda: house.logged("delivered", kind="alert"))
+    assert len(house.reports(caller)) == 1
+    assert house.centre.repeats == 1
+    assert house.centre.violations == []
+
+
+@pytest.mark.xdist_group("heavy")
+@pytest_twisted.ensureDeferred
+async def test_stopped_in_good_order_under_load_nothing_is_lost_and_nobody_is_reported_twice(house):
+    await house.start()
+    # So that there are always reports in 112's hands that it has not acknowledged yet.
+    house.centre.slow(0.2)
+    callers = [house.caller() for _ in range(600)]
+
+    for caller in callers:
+        house.press(caller)
+    await house.until(lambda: house.skt.counts.acked >= 50)
+    await house.stop()
+    acked_by_then = house.skt.counts.acked
+    assert house.logged("alarm", alarm="link-down") == []
+    await house.start()
+    await house.until(lambda: house.skt.queued == 0 and len(house.centre.reports) >= 600, 20)
+
+    assert 50 <= acked_by_then < 600
+    alerts = sorted(report.parameters["callback"] for report in house.centre.reports)
+    assert alerts == [(f"tel:+{caller}",) for caller in sorted(callers)]
+    assert house.centre.repeats == 0

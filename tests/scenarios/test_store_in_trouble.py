@@ -1,0 +1,105 @@
+"""The store cannot commit: 112 is told directly, the SMSC keeps the press, and its redelivery is the same incident."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+
+import pytest_twisted
+
+from telephony.smpp.constants import ESME_RMSGQFUL
+from tests.scenarios.house import HELP
+
+
+async def press_is_told_directly_and_kept_by_the_smsc(house, caller):
+    """Press while the store is out of order."""
+    assert await house.soon(house.press(caller)) == ESME_RMSGQFUL
+    await house.until(lambda: house.alerts(caller))
+    assert house.skt.counts.acked == 0
+    assert house.skt.queued == 1
+    await house.until(lambda: house.logged("alarm", alarm="store-unavailable"))
+    await house.until(lambda: house.logged("relayed directly", channel="seoul-a"))
+
+
+async def redelivery_joins_the_incident_112_knows(house, caller):
+    """See the store in order again, and the press of before in it."""
+    await house.until(lambda: house.skt.queued == 0)
+    await house.until(lambda: house.logged("delivered", kind="alert"))
+    (alert,) = house.reports(caller)
+    assert alert.parameters["caller-text"] == (HELP,)
+    assert house.daemon.rows("SELECT id, state, press_count FROM incident") == [(alert.incident, "open", 1)]
+    assert house.centre.repeats >= 1
+    await house.until(lambda: house.logged("alarm over", alarm="store-unavailable"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_locked_store(house):
+    await house.start()
+    caller = house.caller()
+    other = sqlite3.connect(house.daemon.store, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
+    other.execute("ROLLBACK")
+    other.close()
+
+    await redelivery_joins_the_incident_112_knows(house, caller)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_full_disk(house):
+    await house.start()
+    caller = house.caller()
+    log = house.daemon.store.with_name("onetouch.sqlite-wal")
+    largest = max(file.stat().st_size for file in (log, house.daemon.store))
+    _, most = resource.prlimit(house.daemon.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(house.daemon.pid, resource.RLIMIT_FSIZE, (largest, most))
+
+    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
+    resource.prlimit(house.daemon.pid, resource.RLIMIT_FSIZE, (most, most))
+
+    await redelivery_joins_the_incident_112_knows(house, caller)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_corrupt_store_that_is_put_back_from_its_copy(house):
+    await house.start()
+    # Stopped in good order, all is in the one file, and a fresh start has read only its first pages.
+    await house.restart()
+    caller = house.caller()
+    sound = house.daemon.store.read_bytes()
+    overwrite(house.daemon.store, b"\xa5" * len(sound))
+
+    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
+    overwrite(house.daemon.store, sound)
+
+    await redelivery_joins_the_incident_112_knows(house, caller)
+
+
+def overwrite(file, octets):
+    """Change the octets of a file that others have open."""
+    with file.open("r+b") as opened:
+        opened.write(octets)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_press_that_was_only_told_directly_keeps_its_incident_when_the_daemon_is_killed_too(house):
+    await house.start()
+    caller = house.caller()
+    other = sqlite3.connect(house.daemon.store, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
+
+    await house.kill9()
+    other.execute("ROLLBACK")
+    other.close()
+    await house.start()
+
+    await house.until(lambda: house.skt.queued == 0)
+    await house.until(lambda: house.logged("delivered", kind="alert"))
+    (alert,) = house.reports(caller)
+    assert house.daemon.rows("SELECT id FROM incident") == [(alert.incident,)]
+    # When it first came was in the memory of the process that died: the repeat tells the time of the redelivery,
+    # which the centre discards by its key all the same.
+    assert house.centre.repeats == 1
+    house.centre.violations.clear()
