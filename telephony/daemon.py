@@ -16,6 +16,9 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from telephony.background import run_in_background
+from telephony.clock import pause
+from telephony.domain.errors import Unavailable
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator
 from telephony.http1 import HttpClient
@@ -24,7 +27,7 @@ from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
 from telephony.services.alarms import Alarms
 from telephony.services.direct import DirectRelay
-from telephony.services.intake import Intake
+from telephony.services.intake import STORE_ALARM, Intake
 from telephony.services.links import LinkAlarms
 from telephony.services.locating import Following, LocateChannel
 from telephony.services.naming import IncidentNames
@@ -54,6 +57,8 @@ LOCATING_AT_ONCE = 64
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
+STORE_AGAIN_S = 5.0
+"""Pause between two attempts to take up a store that could not be used at start."""
 SWITCH_INTERVAL_S = 0.0001
 """How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
 commit under load."""
@@ -95,7 +100,6 @@ class Daemon(MultiService):
         clock = outside.reactor
         self.alarms = Alarms(clock)
         state_dir = settings.service.state_dir
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.database = self._open_store()
         plan = settings.plan
         self._http: list[HttpClient] = []
@@ -120,7 +124,7 @@ class Daemon(MultiService):
             PressRecorder(rules),
             self.relay,
             DirectRelay(senders, clock=clock),
-            names=IncidentNames(_service_key(state_dir / "service.key"), KST),
+            names=IncidentNames(_service_key(state_dir), KST),
             plan=plan,
             clock=clock,
             alarms=self.alarms,
@@ -146,14 +150,29 @@ class Daemon(MultiService):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
-        self.database.transact(release_leases, self._owner).addErrback(
-            lambda failure: log.error("leases not released", error=str(failure.value))
-        )
+        run_in_background(self._take_up_the_store(), "taking up the store")
         self.relay.start()
         self._watch.start()
         if self._checkpointer is not None:
             self._checkpointer.start()
         super().startService()  # type: ignore[no-untyped-call]
+
+    async def _take_up_the_store(self) -> None:
+        """Bring the schema up to date and take back our leases; until that is possible presses go to 112 directly."""
+        while True:
+            try:
+                await self.database.between_groups(partial(upgrade, self._writing))
+                await self.database.transact(release_leases, self._owner)
+            except Unavailable as error:
+                self.alarms.raise_(STORE_ALARM, "store", reason=str(error))
+                log.warning("store not taken up", error=str(error))
+                await pause(self._outside.reactor, STORE_AGAIN_S)
+                if not self.running:
+                    return
+            else:
+                self.alarms.clear(STORE_ALARM, "store")
+                self.relay.wake()
+                return
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind first, so that no press comes; finish what is in flight; close the store last."""
@@ -182,7 +201,12 @@ class Daemon(MultiService):
     def _open_store(self) -> Database:
         url = self._settings.database_url
         writing, reading = open_engines(url)
-        upgrade(writing)
+        self._writing = writing
+        try:
+            upgrade(writing)
+        except Exception as error:  # noqa: BLE001 - fail open, whatever it is
+            # A store that cannot be used must not keep us from relaying: see `_take_up_the_store`.
+            log.critical("store not usable at start", error=f"{type(error).__name__}: {error}")
         database = Database(
             writing,
             reading,
@@ -315,9 +339,16 @@ class Daemon(MultiService):
         server.setServiceParent(self)  # type: ignore[no-untyped-call]
 
 
-def _service_key(path: Path) -> bytes:
+def _service_key(state_dir: Path) -> bytes:
     """Read the key under which incidents are named; made at the first start."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(KEY_OCTETS))
-    return path.read_bytes()
+    path = state_dir / "service.key"
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(KEY_OCTETS))
+        return path.read_bytes()
+    except OSError as error:
+        # Only the name of an incident across a restart depends on it; a press does not.
+        log.critical("service key not kept", error=str(error))
+        return secrets.token_bytes(KEY_OCTETS)

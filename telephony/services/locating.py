@@ -145,6 +145,9 @@ class LocateChannel:
             quality=quality,
             reason=found.reason,
         )
+        if found.is_unknown_subscriber:
+            # The service is well; the number is nobody's here.
+            return found
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_ALARM:
             self._alarms.raise_("location-failing", self._carrier, reason=found.reason)

@@ -76,6 +76,23 @@ async def test_a_corrupt_store_that_is_put_back_from_its_copy(house):
     await redelivery_joins_the_incident_112_knows(house, caller)
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_store_that_is_corrupt_at_start_keeps_nobody_from_112(house):
+    await house.start()
+    await house.restart()
+    caller = house.caller()
+    sound = house.daemon.store.read_bytes()
+    await house.stop()
+    overwrite(house.daemon.store, b"\xa5" * len(sound))
+    await house.start()
+
+    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
+    overwrite(house.daemon.store, sound)
+
+    await redelivery_joins_the_incident_112_knows(house, caller)
+    await house.until(lambda: house.logged("alarm over", alarm="store-unavailable"))
+
+
 def overwrite(file, octets):
     """Change the octets of a file that others have open."""
     with file.open("r+b") as opened:
