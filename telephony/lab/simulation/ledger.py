@@ -1,0 +1,92 @@
+"""What the store holds, read beside the daemon as another process would, for those who compare it with the world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from telephony.domain.plan import Plan
+from telephony.store.engines import one_transaction, open_engines
+from telephony.store.incidents import close_incident
+
+
+class StoredIncident(NamedTuple):
+    """A row of the incident table; times are Unix seconds."""
+
+    key: int
+    id: str
+    number: str
+    opened_at: float
+    closed_at: float | None
+    press_count: int
+    last_sequence: int
+    best_position: int | None
+
+
+class Owed(NamedTuple):
+    """A delivery that is pending. ``is_told`` claims that another channel has delivered the same report."""
+
+    incident: str
+    channel: str
+    sequence: int
+    kind: str
+    is_open: bool
+    is_told: bool
+
+
+_INCIDENTS = (
+    "SELECT key, id, msisdn, opened_at / 1e6, closed_at / 1e6, press_count, last_sequence, best_position"
+    " FROM incident ORDER BY opened_at, key"
+)
+_LAST_SEEN = (
+    "SELECT max(max(p.received_at, p.last_seen_at)) / 1e6 FROM press p"
+    " JOIN incident i ON i.key = p.incident_key WHERE i.msisdn = :number"
+)
+_OWED = (
+    "SELECT i.id, d.channel, d.sequence, d.kind, i.state <> 'closed', EXISTS (SELECT 1 FROM delivery e"
+    " WHERE e.incident_key = d.incident_key AND e.sequence = d.sequence AND e.state = 'delivered')"
+    " FROM delivery d JOIN incident i ON i.key = d.incident_key WHERE d.state = 'pending' ORDER BY i.key, d.channel, d.sequence"
+)
+_OPEN = "SELECT id FROM incident WHERE msisdn = :number AND state <> 'closed'"
+
+
+class Ledger:
+    """The store of one simulation, from outside the daemon."""
+
+    def __init__(self, url: str) -> None:
+        self._writing, self._reading = open_engines(url)
+
+    def incidents(self) -> list[StoredIncident]:
+        """Give all incidents, oldest first."""
+        return [StoredIncident(*row) for row in self._read(_INCIDENTS)]
+
+    def last_seen(self, number: str) -> float:
+        """Give the time at which the newest press of a number was on disk; 0 for none."""
+        ((moment,),) = self._read(_LAST_SEEN, number=number)
+        return moment or 0.0
+
+    def owed(self) -> list[Owed]:
+        """Give the deliveries that are pending."""
+        return [Owed(*row) for row in self._read(_OWED)]
+
+    def open_incident(self, number: str) -> str | None:
+        """Give the id of a caller's open incident."""
+        rows = self._read(_OPEN, number=number)
+        return rows[0][0] if rows else None
+
+    def close_incident(self, plan: Plan, incident_id: str, reason: str, now: datetime) -> bool:
+        """Close an incident as an operator's command does, from another process."""
+        with self._writing.connect() as connection, one_transaction(connection):
+            return close_incident(connection, plan, incident_id, reason, now)
+
+    def shut(self) -> None:
+        """Close the connections."""
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _read(self, query: str, **values: Any) -> Sequence[Any]:
+        with self._reading.connect() as connection:
+            return connection.execute(text(query), values).fetchall()

@@ -1,0 +1,78 @@
+"""What one simulated process sees of time and network: the part of Twisted's reactor that this project uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from zope.interface import implementer  # type: ignore[import-untyped] # zope ships no types
+
+from telephony.lab.simulation.network import Network, SimulatedConnector, SimulatedPort
+
+
+@implementer(IReactorTime, IReactorTCP)
+class SimulatedReactor:
+    """The reactor of one process, which can be killed: nothing of it is ever called again, and its sockets close."""
+
+    def __init__(self, network: Network, host: str = "10.0.0.1") -> None:
+        self.network = network
+        self.host = host
+        self.is_dead = False
+
+    def seconds(self) -> float:
+        """Give the Unix time."""
+        return self.network.clock.seconds()
+
+    def callLater(  # noqa: N802 - Twisted's name
+        self,
+        delay: float,
+        callable: Callable[..., Any],  # noqa: A002 - Twisted's name
+        *args: Any,
+        **kwargs: Any,
+    ) -> DelayedCall:
+        """Call after so many seconds."""
+        call = self.network.clock.call(self, delay, callable, *args, **kwargs)
+        if self.is_dead:
+            # Python finishes the generators of a dead process when it collects them; nothing may come of it.
+            self.network.clock.forget(self)
+        return call
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002, N802
+        """Call soon; there are no threads here."""
+        self.callLater(0, callable, *args, **kwargs)
+
+    def getDelayedCalls(self) -> list[DelayedCall]:  # noqa: N802 - Twisted's name
+        """Give nothing to those who would cancel calls wholesale."""
+        return []
+
+    def connectTCP(  # noqa: N802 - Twisted's name
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float = 30,
+        bindAddress: Any = None,  # noqa: ARG002, N803 - Twisted's name
+    ) -> SimulatedConnector:
+        """Dial an IPv4 address."""
+        connector = SimulatedConnector(self.network, self, (host, port), factory, timeout)
+        if not self.is_dead:
+            connector.connect()
+        return connector
+
+    def listenTCP(  # noqa: N802 - Twisted's name
+        self,
+        port: int,
+        factory: Any,
+        backlog: int = 50,  # noqa: ARG002 - nobody waits here to be accepted
+        interface: str = "",
+    ) -> SimulatedPort:
+        """Accept connections."""
+        return self.network.listen(self, interface, port, factory)
+
+    def kill(self) -> None:
+        """Die at once, without a word: SIGKILL."""
+        self.is_dead = True
+        self.network.clock.forget(self)
+        self.network.kill(self)

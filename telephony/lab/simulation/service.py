@@ -1,0 +1,162 @@
+"""A stretch of service: people press, things go wrong, the centre closes, all settles, and the promises are judged."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from telephony.domain.delivery import TRACK
+from telephony.lab.simulation.configuration import Rhythm
+from telephony.lab.simulation.people import Caller
+from telephony.lab.simulation.schedule import Schedule
+from telephony.lab.simulation.verdict import judge, strays
+from telephony.lab.simulation.witness import Broken
+from telephony.lab.simulation.world import World
+
+SETTLE_S: Final = 420.0
+"""Longer than the longest pause in the house, 300 s after refused credentials."""
+LAST_LOOK_S: Final = 60.0
+
+CLOSED_PART: Final = 0.5
+CLOSED_AFTER_S: Final = (30.0, 900.0)
+MOST_PRESSES: Final = 5
+MOST_BETWEEN_S: Final = 60.0
+
+TURN_S: Final = 0.5
+MOST_TURNS: Final = 40
+
+MOST_LINES: Final = 150
+"""Of the timeline, in the story of a failure."""
+
+
+USUAL: Final = Rhythm()
+
+
+@dataclass(frozen=True)
+class Service:
+    """How much of it: seconds of service, people, emergencies, the mean pause between two faults (0: none)."""
+
+    seconds: float = 700.0
+    callers: int = 24
+    emergencies: int = 28
+    mean_pause_s: float = 10.0
+    everything: bool = False
+    """Every kind of fault, instead of those that the seed draws."""
+    rhythm: Rhythm = USUAL
+
+
+DAY: Final = Service(
+    seconds=6 * 3600.0,
+    callers=240,
+    emergencies=240,
+    mean_pause_s=60.0,
+    everything=True,
+    rhythm=Rhythm(10.0, 60.0, 300.0, 0.5, 1.0),
+)
+"""Six hours, every kind of fault, several hundred presses."""
+
+
+SHORT: Final = Service(seconds=120.0, callers=10, emergencies=8, mean_pause_s=4.0)
+"""Two minutes with a fault every few seconds."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What came of it: the whole timeline, what was broken, and what was done, in numbers."""
+
+    seed: int
+    timeline: tuple[str, ...]
+    turning_points: frozenset[int]
+    """Which lines of it are faults, crashes and the like."""
+    broken: tuple[Broken, ...]
+    presses: int
+    reports: int
+    strays: int
+    """Incidents that 112 heard of without the store, and that the store does not know: see `verdict.strays`."""
+    starts: int
+    """Of daemons."""
+    commits: int
+
+    def about(self, *words: str) -> list[str]:
+        """Give the lines that hold one of these words, and all turning points."""
+        return [
+            line
+            for number, line in enumerate(self.timeline)
+            if number in self.turning_points or any(word in line for word in words)
+        ]
+
+    @property
+    def summary(self) -> str:
+        """What was done, in one line."""
+        return (
+            f"seed {self.seed}: {self.presses} presses, {self.reports} reports, {self.strays} strays,"
+            f" {self.starts} starts, {self.commits} commits, {len(self.broken)} promises broken"
+        )
+
+    def __str__(self) -> str:
+        """Tell a failure: the seed first, so that it can be had again."""
+        words = {word for one in self.broken for word in one.about}
+        lines = self.about(*words)[-MOST_LINES:]
+        return "\n".join([self.summary, *(f"  {one}" for one in self.broken), *lines])
+
+
+def serve(seed: int, folder: Path, service: Service) -> Story:
+    """Run one stretch of service in an empty folder; it takes a few thousandths of its time."""
+    with World(seed, folder, callers=service.callers, rhythm=service.rhythm) as world:
+        _draw_emergencies(world, service)
+        schedule = Schedule(world, mean_pause_s=service.mean_pause_s, everything=service.everything)
+        if service.mean_pause_s:
+            schedule.begin()
+        world.run_for(service.seconds)
+        schedule.end()
+        world.run_for(SETTLE_S)
+        # Someone for each carrier presses in peace: what only ends with the next success has ended then.
+        for carrier in world.smsc:
+            world.press(next(caller for caller in world.callers if caller.carrier == carrier))
+        world.run_for(LAST_LOOK_S)
+        _let_finish(world)
+        gc.collect()  # a failure that nobody handles is told when its Deferred is collected
+        judge(world)
+        return _story(world)
+
+
+def _draw_emergencies(world: World, service: Service) -> None:
+    rng = world.rng("emergencies")
+
+    def press_later(delay_s: float, caller: Caller) -> None:
+        world.outside.callLater(delay_s, world.press, caller)
+
+    for _ in range(service.emergencies):
+        at_s = rng.uniform(1.0, service.seconds)
+        caller = rng.choice(world.callers)
+        press_later(at_s, caller)
+        for _ in range(rng.randrange(MOST_PRESSES)):
+            at_s += rng.choice((0.0, 0.05, 1.0, rng.uniform(0.0, MOST_BETWEEN_S)))
+            press_later(at_s, caller)
+        if rng.random() < CLOSED_PART:
+            closed_at_s = min(at_s + rng.uniform(*CLOSED_AFTER_S), service.seconds)
+            world.outside.callLater(closed_at_s, world.close, caller)
+
+
+def _let_finish(world: World) -> None:
+    """Do not judge in the middle of a report: an open incident has a new position every now and then."""
+    for _ in range(MOST_TURNS):
+        if all(owed.kind == TRACK for owed in world.ledger.owed()):
+            return
+        world.run_for(TURN_S)
+
+
+def _story(world: World) -> Story:
+    return Story(
+        world.seed,
+        tuple(world.timeline.lines),
+        frozenset(world.timeline.turning_points),
+        tuple(world.witness.broken),
+        len(world.presses),
+        sum(len(arrivals) for arrivals in world.witness.reports.values()),
+        len(strays(world)),
+        world.incarnation,
+        world.disk.commits,
+    )

@@ -1,0 +1,128 @@
+"""Judges the promises when everything has settled: what must be true in the end, whatever went wrong before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Final
+
+from telephony.domain.delivery import TRACK
+from telephony.domain.report import report_id
+from telephony.lab.psap import ReceivedReport
+from telephony.lab.simulation.ledger import StoredIncident
+from telephony.lab.simulation.people import Press
+from telephony.lab.simulation.world import World
+
+PASSING_ALARMS: Final = frozenset({"link-down", "store-unavailable", "report-overdue"})
+"""Alarms that end with their cause; others end with the next success, which may be far off."""
+
+
+def judge(world: World) -> None:
+    """Compare what was pressed, what is stored and what 112 has; breaches go to the world's witness."""
+    incidents = world.ledger.incidents()
+    of_number: dict[str, list[StoredIncident]] = {}
+    for incident in incidents:
+        of_number.setdefault(incident.number, []).append(incident)
+    for press in world.presses:
+        _press_is_told(world, press, of_number.get(press.caller.number, []))
+    for caller in world.callers:
+        _one_at_a_time(world, str(caller), of_number.get(caller.number, []))
+    for incident in incidents:
+        _report_is_whole(world, incident)
+    _no_stray_alert(world)
+    _nothing_is_owed(world)
+    _surroundings_are_well(world)
+
+
+def _first(world: World, key: str) -> ReceivedReport | None:
+    """Give a report as 112 has it, by whichever URL."""
+    arrivals = world.witness.reports.get(key)
+    return arrivals[0][1] if arrivals else None
+
+
+def _press_is_told(world: World, press: Press, incidents: Iterable[StoredIncident]) -> None:
+    """112 has an Alert, with the caller's number, of an incident that was open when or after she pressed."""
+    about = (str(press), f"{press.caller} ", *(incident.id for incident in incidents))
+    mine = [one for one in incidents if one.closed_at is None or one.closed_at >= press.at]
+    if not mine:
+        world.witness.breach("acknowledged means durable", f"{press} is in no incident", *about)
+        return
+    alerts = [_first(world, report_id(incident.id, 1)) for incident in mine]
+    callback = (f"tel:+{press.caller.number}",)
+    told = [one for one in alerts if one is not None and one.msg_type == "Alert"]
+    if not any(one.parameters.get("callback") == callback for one in told):
+        world.witness.breach("every press reaches 112", f"112 has no alert for {press}", *about)
+
+
+def _one_at_a_time(world: World, caller: str, incidents: Iterable[StoredIncident]) -> None:
+    """Let 112 never have two incidents of a caller open at once; nobody can know what is open without the store."""
+    spans = []
+    for incident in incidents:
+        arrivals = world.witness.reports.get(report_id(incident.id, 1))
+        closed_at = math.inf if incident.closed_at is None else incident.closed_at
+        # An alert that came after the end, because 112 was away, opened nothing.
+        if arrivals and incident.id not in world.witness.relayed_directly and arrivals[0][0] < closed_at:
+            spans.append((arrivals[0][0], closed_at, incident.id))
+    spans.sort()
+    for (_, closed_at, earlier), (at, _, later) in pairwise(spans):
+        if at < closed_at:
+            world.witness.breach("one emergency, one incident", f"{caller} has two", earlier, later)
+
+
+def _report_is_whole(world: World, incident: StoredIncident) -> None:
+    """Every report came, and the last one says all there is to say: presses, position, end."""
+    newest: ReceivedReport | None = None
+    for sequence in range(1, incident.last_sequence + 1):
+        newest = _first(world, report_id(incident.id, sequence))
+        if newest is None:
+            world.witness.breach("every report reaches 112", f"report {sequence} never came", incident.id)
+            return
+    assert newest is not None
+    told = newest.parameters
+    if told.get("press-count") != (str(incident.press_count),):
+        world.witness.breach("112 knows every press", f"{incident.press_count} in the store", incident.id)
+    if incident.best_position is not None and newest.circle is None:
+        world.witness.breach("112 knows the position", "the newest report has none", incident.id)
+    state = "open" if incident.closed_at is None else "closed"
+    if told.get("incident-state") != (state,):
+        world.witness.breach("112 knows the end", f"it is {state} in the store", incident.id)
+
+
+def strays(world: World) -> list[str]:
+    """Give the incidents that 112 has and the store does not: nobody will ever tell 112 of their end."""
+    known = {incident.id for incident in world.ledger.incidents()}
+    told = dict.fromkeys(key.rpartition("-")[0] for key in world.witness.reports)
+    return [incident for incident in told if incident not in known]
+
+
+def _no_stray_alert(world: World) -> None:
+    """Only what had to be relayed without the store may be a stray: the caller's open incident was out of sight."""
+    for incident in strays(world):
+        if incident not in world.witness.relayed_directly:
+            world.witness.breach("112 has only incidents of the store", "nobody knows why", incident)
+
+
+def _nothing_is_owed(world: World) -> None:
+    for owed in world.ledger.owed():
+        if not (owed.kind == TRACK and owed.is_open):
+            world.witness.breach(
+                "the outbox is empty",
+                f"{owed.kind} {owed.sequence} on {owed.channel} is pending",
+                owed.incident,
+            )
+
+
+def _surroundings_are_well(world: World) -> None:
+    for carrier, smsc in world.smsc.items():
+        if smsc.queued:
+            world.witness.breach(
+                "every press is acknowledged", f"{smsc.queued} wait at {carrier}", f"smsc={carrier}"
+            )
+        if smsc.counts.submitted:
+            world.witness.breach("nothing is sent to a phone", f"{smsc.counts.submitted} messages", carrier)
+    for alarm in world.daemon.alarms.standing() if world.daemon is not None else ():
+        if alarm.name in PASSING_ALARMS:
+            world.witness.breach("alarms end", f"{alarm.name} {alarm.about}", alarm.name)
+    if world.daemon is None:
+        world.witness.breach("the daemon comes back", "it does not run", "the daemon")

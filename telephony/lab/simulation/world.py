@@ -1,0 +1,278 @@
+"""The whole of it: a real daemon between simulated carriers and a simulated 112 centre, and verbs to press and to harm."""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable, Coroutine, MutableMapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from telephony.daemon import KEY_OCTETS, Daemon, Outside
+from telephony.lab.mlp import LabMlp
+from telephony.lab.psap import LabPsap
+from telephony.lab.simulation.clock import SimulatedClock
+from telephony.lab.simulation.configuration import DAEMON_HOST, MLP, PSAP, SMSC, Rhythm, settings_in
+from telephony.lab.simulation.disk import Disk, DiskTrouble
+from telephony.lab.simulation.ledger import Ledger
+from telephony.lab.simulation.log_lines import LogLines
+from telephony.lab.simulation.network import Network
+from telephony.lab.simulation.people import CARRIERS, Caller, Press, draw_callers, draw_message
+from telephony.lab.simulation.reactor import SimulatedReactor
+from telephony.lab.simulation.runner import SimulatedRunner
+from telephony.lab.simulation.timeline import Timeline
+from telephony.lab.simulation.witness import Witness
+from telephony.lab.smsc import LabSmsc
+from telephony.smpp.settings import Server
+
+STOP_WITHIN_S: Final = 15.0
+"""As `telephony.cli.running` allows: a daemon that has not stopped by then is killed."""
+LOOK_EVERY_S: Final = 30.0
+
+
+class World:
+    """One simulation. Everything in it follows from the seed; use it in a ``with`` statement.
+
+    ``smsc``, ``mlp`` and ``psap`` are the simulators by carrier and by channel, with all their verbs.
+    """
+
+    def __init__(self, seed: int, folder: Path, *, callers: int = 20, rhythm: Rhythm | None = None) -> None:
+        self.seed = seed
+        rhythm = rhythm or Rhythm()
+        self.clock = SimulatedClock(self._defect)
+        self.timeline = Timeline(self.clock)
+        self.network = Network(self.clock, seed, self._defect)
+        self.disk = Disk(self.rng("disk"))
+        self.settings = settings_in(folder, rhythm)
+        (folder / "service.key").write_bytes(self.rng("service key").randbytes(KEY_OCTETS))
+        self.callers = draw_callers(self.rng("callers"), callers)
+        self.presses: list[Press] = []
+        self.ledger = Ledger(self.settings.database_url)
+        self.witness = Witness(
+            self.clock, self.timeline, self.ledger, {caller.number for caller in self.callers}
+        )
+        self.outside = SimulatedReactor(self.network, "10.9.0.1")
+        """The reactor of everybody but the daemon."""
+        self.smsc = {name: self._smsc(name, rhythm) for name in CARRIERS}
+        self.mlp = {name: LabMlp(self.outside, fast_after_s=0.4, accurate_after_s=2.0) for name in CARRIERS}
+        self.psap = {name: LabPsap(self.outside) for name in PSAP}
+        self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
+        """The daemon's, a new one after every crash."""
+        self.daemon: Daemon | None = None
+        self.incarnation = 0
+        """Which daemon runs: the first, the second …"""
+        self.on_report: Callable[[], None] | None = None
+        """Told once, right after 112 has got the next report, before its answer leaves."""
+        self._phones = self.rng("phones")
+        self._sent: set[tuple[object, ...]] = set()
+        self._log_lines = LogLines(self._log_line)
+        self._heard = dict.fromkeys(PSAP, 0)
+        self._is_starting = False
+
+    def rng(self, purpose: str) -> random.Random:
+        """Give chance of its own for a purpose: what one part draws does not shift what another draws."""
+        return random.Random(f"{self.seed}:{purpose}")
+
+    def __enter__(self) -> Self:
+        self._log_lines.__enter__()
+        for name, smsc in self.smsc.items():
+            smsc.startService()
+            self.now(self.mlp[name].listen(*MLP[name]))
+        for channel, psap in self.psap.items():
+            self.now(psap.listen(*PSAP[channel]))
+            psap.wait_for(partial(self._hear, channel))
+        for caller in self.callers:
+            if caller.home is not None:
+                self.mlp[caller.home].place(caller.number, *caller.place)
+        self.start_daemon()
+        self.outside.callLater(LOOK_EVERY_S, self._look)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._die()
+        self.outside.kill()
+        self.ledger.shut()
+        self._log_lines.__exit__(kind, error, trace)
+
+    # Verbs: people and time.
+
+    def press(self, caller: Caller, carrier: str | None = None, **message: Any) -> Press:
+        """Have somebody press her key; what her phone sends is drawn, or given as arguments of `LabSmsc.send_mo`."""
+        number = len(self.presses) + 1
+        arguments = draw_message(self._phones, caller, number) | message
+        sent = (caller.index, *(str(arguments.get(name)) for name in ("text", "octets", "data_coding")))
+        press = Press(caller, number, self.clock.seconds(), carrier or caller.carrier, sent not in self._sent)
+        self._sent.add(sent)
+        self.presses.append(press)
+        self.timeline.note(str(press), by=caller, smsc=press.smsc)
+
+        def answered(status: int) -> None:
+            press.first_answer = status
+            self.timeline.note("answered", press=press, status=f"0x{status:02x}")
+            self.witness.answered(press, status)
+
+        self.smsc[press.smsc].send_mo(**arguments).addCallback(answered)
+        return press
+
+    def run_for(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.run_for(seconds)
+
+    def close(self, caller: Caller, reason: str = "help has come") -> None:
+        """Have the centre close a caller's incident, if there is one and the disk is well."""
+        incident = self.ledger.open_incident(caller.number)
+        if incident is not None and self.disk.trouble is None:
+            now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+            self.ledger.close_incident(self.settings.plan, incident, reason, now)
+            self.timeline.note("closed by the centre", incident=incident, of=caller)
+
+    # Verbs: the daemon and its disk.
+
+    def start_daemon(self) -> None:
+        """Start a daemon on the store there is; on a hanging disk it starts when that goes on."""
+        if self.daemon is None and not self._is_starting:
+            self._is_starting = True
+            self.disk.when_it_moves(self._start)
+
+    def crash_and_restart(self, after_s: float = 1.0) -> None:
+        """Kill the daemon as SIGKILL does, and start it again after so many seconds."""
+        if self.daemon is not None:
+            self.timeline.note("the daemon is killed", is_turning_point=True)
+            self._die()
+            self.outside.callLater(after_s, self.start_daemon)
+
+    def stop_and_restart(self) -> None:
+        """Stop the daemon in good order, and start it again."""
+        daemon, reactor = self.daemon, self.reactor
+        if daemon is None:
+            return
+        self.timeline.note("the daemon is told to stop", is_turning_point=True)
+        bound = self.outside.callLater(STOP_WITHIN_S, self.crash_and_restart)
+
+        def stopped(result: object) -> None:
+            if isinstance(result, Failure):
+                self._defect(result)
+            if bound.active() and self.reactor is reactor:
+                bound.cancel()
+                self.timeline.note("the daemon has stopped", open_connections=self.network.open_ends(reactor))
+                self._die()
+                self.outside.callLater(1.0, self.start_daemon)
+
+        daemon.stopService().addBoth(stopped)
+
+    def store_down(self, trouble: DiskTrouble) -> None:
+        """Make trouble with the disk, until `store_up`."""
+        self.disk.begin(trouble)
+
+    def store_up(self) -> None:
+        """End the trouble with the disk."""
+        self.disk.heal()
+
+    def now(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
+        """Do what a simulator does by a coroutine; in the simulation none of it waits."""
+        done = Deferred.fromCoroutine(work)
+        done.addErrback(self._defect)
+        assert done.called
+
+    # Inside.
+
+    def _smsc(self, name: str, rhythm: Rhythm) -> LabSmsc:
+        host, port = SMSC[name]
+        settings = Server.model_construct(
+            port=port, interface=host, window=10, system_id="lab", enquire_link_s=rhythm.enquire_link_s
+        )
+        return LabSmsc(
+            reactor=self.outside, rng=self.rng(f"smsc {name}"), settings=settings, observer=_Deaf()
+        )
+
+    def _start(self) -> None:
+        self._is_starting = False
+        self.incarnation = number = self.incarnation + 1
+        self.timeline.note("the daemon starts", is_turning_point=True, number=number)
+        reactor = self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
+        rng = self.rng(f"daemon {number}")
+
+        def runner(name: str, threads: int) -> SimulatedRunner:
+            chance = self.rng(f"{name} {number}")
+            return SimulatedRunner(reactor, self.disk, chance, threads, is_writer=name == "store-writer")
+
+        self.daemon = Daemon(self.settings, Outside(reactor, rng, runner))
+        for engine in self._engines(self.daemon):
+            self.disk.attach(engine)
+        self.daemon.privilegedStartService()  # type: ignore[no-untyped-call]
+        self.daemon.startService()
+
+    def _die(self) -> None:
+        daemon, self.daemon = self.daemon, None
+        self.reactor.kill()
+        if daemon is not None:
+            # What the kernel does with the files of a dead process.
+            daemon.database._drop_connection()  # noqa: SLF001
+            for engine in self._engines(daemon):
+                engine.dispose()
+        del daemon
+        # Cleared away now: at a time of Python's choosing its remains would speak in the middle of another's life.
+        self._log_lines.is_deaf = True
+        gc.collect()
+        self._log_lines.is_deaf = False
+
+    def _engines(self, daemon: Daemon) -> tuple[Any, Any]:
+        return daemon.database._writing, daemon.database._reading  # noqa: SLF001 - the disk under them is ours
+
+    def _hear(self, channel: str, psap: LabPsap) -> bool:
+        """See what has come to a URL of 112; it is asked after every request."""
+        for report in psap.reports[self._heard[channel] :]:
+            self._heard[channel] += 1
+            self.timeline.note("112 has", report=report.key, by=channel, located=report.circle is not None)
+            self.witness.reported(channel, report)
+            told, self.on_report = self.on_report, None
+            if told is not None:
+                told()
+        for violation in psap.violations:
+            self.witness.violation(channel, violation)
+        return False
+
+    def _look(self) -> None:
+        self.witness.look_at_outbox()
+        self.outside.callLater(LOOK_EVERY_S, self._look)
+
+    def _log_line(self, level: str, facts: MutableMapping[str, Any], line: str) -> None:
+        told = {name: value for name, value in facts.items() if name not in ("event", "exception")}
+        self.timeline.note(f"log {level}: {facts.get('event')}", **told)
+        self.witness.log_line(level, facts, line)
+
+    def _defect(self, failure: Failure) -> None:
+        self.timeline.note(failure.getTraceback())
+        self.witness.breach(
+            "nothing raises into the reactor", str(failure.value), type(failure.value).__name__
+        )
+
+
+class _Deaf:
+    """An observer of the simulated SMSCs: the daemon tells of the same links."""
+
+    def link_up(self, name: str, kind: str) -> None:
+        """Hear nothing."""
+
+    def link_down(self, name: str, reason: str) -> None:
+        """Hear nothing."""
+
+    def unreachable(self, name: str, reason: str) -> None:
+        """Hear nothing."""
+
+    def bind_refused(self, name: str, status: int) -> None:
+        """Hear nothing."""
+
+    def alarm(self, name: str, what: str) -> None:
+        """Hear nothing."""
+
+    def noted(self, name: str, what: str, count: int = 1) -> None:
+        """Hear nothing."""

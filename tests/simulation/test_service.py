@@ -1,0 +1,99 @@
+"""Hours of service with trouble drawn from a seed: whatever happens, the promises hold; a failure tells its seed.
+
+``ONETOUCH_SIM_SEED=123 pytest tests/simulation`` runs one seed more.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from telephony.lab.simulation.__main__ import main
+from telephony.lab.simulation.service import DAY, SHORT, Service, serve
+from telephony.lab.simulation.witness import Broken
+from tests.simulation.house import folder
+
+ASKED_FOR = [int(seed) for seed in os.environ.get("ONETOUCH_SIM_SEED", "").split()]
+SEEDS = [*range(1, 16), *ASKED_FOR]
+
+
+def test_six_hours_with_every_kind_of_trouble():
+    with folder() as path:
+        story = serve([112, *ASKED_FOR][-1], path, DAY)
+
+    assert not story.broken, str(story)
+    assert story.presses > 500
+    assert story.starts > 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_promise_is_kept(seed):
+    with folder() as path:
+        story = serve(seed, path, Service())
+
+    assert not story.broken, str(story)
+
+
+def test_in_peace_no_report_is_repeated_and_none_goes_without_the_store():
+    with folder() as path:
+        story = serve(1, path, Service(mean_pause_s=0.0))
+
+    assert not story.broken, str(story)
+    assert story.strays == 0
+    assert story.starts == 1
+    assert not [line for line in story.timeline if "log error" in line]
+
+
+def test_a_seed_gives_the_same_timeline_to_the_octet_twice():
+    with folder() as one, folder() as other:
+        first, second = serve(5, one, SHORT), serve(5, other, SHORT)
+
+    assert first.timeline == second.timeline
+    assert len(first.timeline) > 100
+
+
+def test_a_seed_gives_the_same_timeline_in_another_process():
+    """Nothing may hang on the order of a set, which Python shuffles anew in each process."""
+
+    def timeline(hash_seed):
+        return subprocess.run(
+            [sys.executable, "-m", "telephony.lab.simulation", "6", "--short"],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+
+    assert timeline("1") == timeline("2")
+
+
+def test_a_failure_tells_its_seed_what_was_broken_and_the_lines_about_it():
+    with folder() as path:
+        story = serve(5, path, SHORT)
+    incident = next(line for line in story.timeline if "112 has" in line).split("report=")[1].split("-1 ")[0]
+    failed = replace(story, broken=(Broken("a promise", (incident,), "it was broken"),))
+
+    told = str(failed).splitlines()
+
+    assert told[0].startswith("seed 5:")
+    assert told[1] == f"  a promise: it was broken ({incident})"
+    assert any(f"112 has report={incident}-1" in line for line in told)
+    assert any("FAULT" in line for line in told)
+
+
+def test_the_command_prints_the_timeline_and_says_how_it_went(capsys):
+    assert main(["5", "--short", "--calm", "--only", "112 has"]) == 0
+
+    printed = capsys.readouterr()
+    assert "the daemon starts number=1" in printed.out
+    assert "112 has report=" in printed.out
+    assert "log info" not in printed.out
+    assert "0 promises broken" in printed.err
+
+
+def test_another_seed_gives_another_timeline():
+    with folder() as one, folder() as other:
+        assert serve(5, one, SHORT).timeline != serve(6, other, SHORT).timeline
