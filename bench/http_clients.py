@@ -62,10 +62,15 @@ async def compare(json_file: str | None) -> None:
         await readBody(response)
 
     def ours() -> Any:
-        return client.post(url, BODY, [("Content-Type", "application/cap+xml"), ("Idempotency-Key", "x")], 10.0)
+        return client.post(
+            url, BODY, [("Content-Type", "application/cap+xml"), ("Idempotency-Key", "x")], 10.0
+        )
 
     rows = []
-    for name, send in (("HttpClient (h11)", ours), ("twisted.web.client.Agent", lambda: ensureDeferred(by_agent()))):
+    for name, send in (
+        ("HttpClient (h11)", ours),
+        ("twisted.web.client.Agent", lambda: ensureDeferred(by_agent())),
+    ):
         cpu_us, per_s = await measure(send)
         rows.append({"what": name, "cpu_us_per_report": round(cpu_us), "reports_per_s": round(per_s)})
     for row in rows:

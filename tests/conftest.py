@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from telephony.store.engines import open_engines
 from telephony.store.schema import metadata
+from tests.doubles import without_fsync
 
 
 def _postgresql_programs() -> Path:
@@ -57,6 +58,7 @@ def engines(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[En
     """(writing, reading) engines of an empty store, on both databases in turn."""
     if request.param == "sqlite":
         writing, reading = open_engines(f"sqlite:///{tmp_path}/store.sqlite")
+        without_fsync(writing)
         metadata.create_all(writing)
     else:
         writing, reading = open_engines(request.getfixturevalue("postgresql_url"))

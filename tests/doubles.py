@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from twisted.internet import task
 from twisted.internet.defer import Deferred, succeed
 
@@ -22,6 +22,15 @@ NOON = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
 
 ONE_CENTRE = Plan(everywhere_else=(ReportRoute("seoul"),), by_carrier={})
 WITH_FALLBACK = Plan(everywhere_else=(ReportRoute("seoul"), ReportRoute("seoul-2", 5.0)), by_carrier={})
+
+
+def without_fsync(engine: Engine) -> None:
+    """Let SQLite leave its writes to the kernel: nobody pulls the plug on a test, and a busy disk would be slow."""
+
+    def on_connect(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(engine, "connect", on_connect)
 
 
 class Inline:

@@ -31,7 +31,7 @@ class Daemon(MultiService):
         self.reloaded = []
         self.stopping = Deferred()
 
-    def stopService(self):  # noqa: N802 - Twisted's name
+    def stopService(self):
         super().stopService()
         return self.stopping
 

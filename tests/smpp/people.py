@@ -1,6 +1,5 @@
 """The cast of the session tests: an intake, an observer, and a peer that does exactly what the test says."""
 
-# ruff: noqa: N802 - Twisted's names
 from __future__ import annotations
 
 import random

@@ -847,7 +847,7 @@ class TestOutbind:
     )
     def test_a_host_that_is_a_name_is_looked_up(self, wires, monkeypatch, addresses, binds):
         class Resolver:
-            def resolveHostName(self, receiver, host):  # noqa: N802 - Twisted's name
+            def resolveHostName(self, receiver, host):
                 assert host == "smsc.carrier.example"
                 for address in addresses:
                     receiver.addressResolved(IPv4Address("TCP", address, 0))

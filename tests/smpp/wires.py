@@ -1,6 +1,6 @@
 """A reactor without sockets or waiting: a clock, and connections that are two buffers."""
 
-# ruff: noqa: N802, N803 - Twisted's names
+# ruff: noqa: N803 - Twisted's names
 from __future__ import annotations
 
 from collections.abc import Callable

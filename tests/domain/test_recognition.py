@@ -1,0 +1,46 @@
+"""Which destinations and words make a press, and which a drill."""
+
+from __future__ import annotations
+
+import pytest
+
+from telephony.domain.recognition import Recognition
+
+TABLES = Recognition(
+    sos_numbers=frozenset({"1122"}), test_numbers=frozenset({"1199"}), test_words=frozenset({"Test", "훈련"})
+)
+
+
+def test_a_destination_of_ours_is_in_one_of_the_tables():
+    listed = [
+        destination for destination in ("1122", "1199", "11", "11221", "") if TABLES.is_listed(destination)
+    ]
+
+    assert listed == ["1122", "1199"]
+
+
+@pytest.mark.parametrize("text", [None, "", "SOS", "help me"])
+def test_whatever_goes_to_a_drill_number_is_a_drill(text: str | None):
+    assert TABLES.is_test("1199", text)
+
+
+@pytest.mark.parametrize("text", ["Test", "TEST", " test\r\n", "훈련", "tESt"])
+def test_a_text_that_is_a_drill_word_and_nothing_else_is_a_drill(text: str):
+    assert TABLES.is_test("1122", text)
+
+
+@pytest.mark.parametrize("text", [None, "", "this is no test", "test me", "testing", "훈련 아님"])
+def test_a_drill_word_among_others_is_an_emergency(text: str | None):
+    assert not TABLES.is_test("1122", text)
+
+
+@pytest.mark.parametrize("text", [None, "", " ", "test"])
+def test_without_drill_words_no_text_makes_a_drill(text: str | None):
+    assert not Recognition(sos_numbers=frozenset({"1122"})).is_test("1122", text)
+
+
+def test_a_blank_text_is_no_drill_even_where_the_table_of_words_has_a_blank_one():
+    careless = Recognition(sos_numbers=frozenset({"1122"}), test_words=frozenset({"", "test"}))
+
+    assert not careless.is_test("1122", "")
+    assert not careless.is_test("1122", "  ")

@@ -1,0 +1,458 @@
+"""The one door for presses: a receipt means that the press is on disk, anything else that 112 was told directly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine
+from structlog.testing import capture_logs
+from twisted.internet import task
+
+from telephony.domain.delivery import Delivered, Errand, Retry
+from telephony.domain.errors import Unavailable
+from telephony.domain.incident import JOIN_FIRST, JOIN_REPEAT, JOIN_SEEN_AGAIN, Receipt
+from telephony.domain.trigger import Trigger
+from telephony.services.alarms import Alarms
+from telephony.services.direct import DirectRelay
+from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
+from telephony.services.naming import IncidentNames
+from telephony.services.relay import Lane, Relay
+from telephony.services.reporting import ReportChannel
+from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
+from tests.awaiting import failure_of, is_waiting, result_of
+from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, press
+from tests.store.ledger import NOON_S, Ledger
+
+BUDGET_S = 2.0
+LEE = "821022222222"
+POISON = "821066666666"
+
+
+class Recorder:
+    """The real recorder, before which a test may put an obstacle."""
+
+    def __init__(self) -> None:
+        self._inner = PressRecorder(Rules(ONE_CENTRE, "me", {}))
+        self.failure: Exception | None = None
+
+    def __call__(self, connection: Connection, items: Sequence[NewPress]) -> list[Recorded]:
+        if self.failure is not None:
+            raise self.failure
+        if any(item.trigger.msisdn.number == POISON for item in items):
+            raise ValueError("poison")
+        return self._inner(connection, items)
+
+
+class Errands:
+    """A location service that hangs, as it may: 112 never waits for it."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Any] = []
+
+    async def deliver(self, delivery: Any) -> Retry:
+        self.deliveries.append(delivery)
+        return Retry("no position", 3600.0)
+
+
+class House:
+    def __init__(self, engines: tuple[Engine, Engine]) -> None:
+        self.clock = task.Clock()
+        self.clock.advance(NOON_S)
+        self.alarms = Alarms(self.clock)
+        self.writer = Inline()
+        self.database = database(*engines, self.writer)
+        self.ledger = Ledger(engines[0])
+        self.centre, self.direct = Sender(), Sender()
+        self.errands = Errands()
+        self.recorder = Recorder()
+        lanes = [
+            Lane("seoul", ReportChannel(self.centre), 4, 15.0, rank=0),
+            Lane("locate:skt", self.errands, 4, 15.0, rank=1),
+        ]
+        self.relay = Relay(
+            lanes, self.database, clock=self.clock, owner="me", alarms=self.alarms, poll_s=1000.0
+        )
+        self.intake = self.new_intake()
+
+    def new_intake(self) -> Intake:
+        """As after a restart: nothing is remembered but the store and the key."""
+        return Intake(
+            self.database,
+            self.recorder,  # type: ignore[arg-type]
+            self.relay,
+            DirectRelay({"seoul": self.direct}, clock=self.clock),
+            names=IncidentNames(b"key", timezone(timedelta(hours=9))),
+            plan=ONE_CENTRE,
+            clock=self.clock,
+            alarms=self.alarms,
+            budget_s=BUDGET_S,
+        )
+
+    def accept(self, *triggers: Trigger) -> list[Receipt | Unavailable]:
+        answers: list[Receipt | Unavailable] = result_of(self.intake.accept_all(triggers))
+        return answers
+
+    def now(self, trigger: Trigger) -> Trigger:
+        return replace(trigger, received_at=NOON + timedelta(seconds=self.clock.seconds() - NOON_S))
+
+    @property
+    def store_alarm(self) -> bool:
+        return STORE_ALARM in [alarm.name for alarm in self.alarms.standing()]
+
+
+@pytest.fixture
+def house(engines: tuple[Engine, Engine]) -> Iterator[House]:
+    house = House(engines)
+    yield house
+    # Whatever a press came to, the counts that hold other work back are even again.
+    if not house.writer.held:
+        assert house.relay._traffic._presses_waiting == 0
+        assert {loop._reserved for loop in house.relay._loops.values()} == {0}
+
+
+def receipt_of(answer: Receipt | Unavailable) -> Receipt:
+    assert isinstance(answer, Receipt)
+    return answer
+
+
+# -- accepted ------------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_comes_only_after_the_commit(house: House):
+    house.writer.hold()
+    answered = house.intake.accept_all([press()])
+    assert is_waiting(answered)
+    assert house.centre.reports == []
+
+    house.writer.release()
+
+    (receipt,) = result_of(answered)
+    assert receipt.joined == JOIN_FIRST
+    assert [row["id"] for row in house.ledger.rows("incident")] == [receipt.incident_id]
+
+
+def test_112_is_told_at_once_and_without_another_look_into_the_store(house: House):
+    (receipt,) = house.accept(press())
+
+    (report,) = house.centre.reports
+    assert report.incident_id == receipt_of(receipt).incident_id
+    assert report.texts == ("SOS",)
+    assert house.direct.reports == []
+
+
+def test_the_phone_is_looked_for_at_once(house: House):
+    house.accept(press())
+
+    (errand,) = house.errands.deliveries
+    assert errand.content == Errand(press().msisdn, "skt", NOON)
+
+
+def test_one_press_alone_is_accepted_or_raises(house: House):
+    assert isinstance(result_of(house.intake.accept(press())), Receipt)
+    house.recorder.failure = Unavailable("store: disk full")
+
+    assert isinstance(failure_of(house.intake.accept(press(LEE))), Unavailable)
+
+
+def test_presses_of_one_read_are_answered_each_and_in_order(house: House):
+    callers = [f"8210{number:08d}" for number in range(20)]
+
+    answers = house.accept(*[press(caller) for caller in callers])
+
+    by_id = {row["id"]: row["msisdn"] for row in house.ledger.rows("incident")}
+    assert [by_id[receipt_of(answer).incident_id] for answer in answers] == callers
+
+
+def test_no_press_at_all_is_no_trouble(house: House):
+    assert house.accept() == []
+
+
+def test_a_redelivery_gets_the_same_receipt_and_tells_nobody_anything(house: House):
+    (first,) = house.accept(press())
+    house.clock.advance(30)
+
+    (again,) = house.accept(house.now(press(connector="skt-2")))
+
+    assert receipt_of(again) == Receipt(receipt_of(first).incident_id, JOIN_SEEN_AGAIN, is_duplicate=True)
+    assert len(house.centre.reports) == 1
+
+
+def test_another_press_of_the_caller_is_told_as_an_update_at_once(house: House):
+    house.accept(press())
+
+    (second,) = house.accept(press(reference="other", text="help"))
+
+    assert receipt_of(second).joined == JOIN_REPEAT
+    assert [report.kind for report in house.centre.reports] == ["alert", "update"]
+    assert house.centre.reports[1].texts == ("SOS", "help")
+
+
+def test_another_press_while_the_alert_is_on_its_way_follows_it_at_once(house: House):
+    """Not at the next poll: nothing else would wake for it."""
+    house.centre.answer = None
+    house.accept(press())
+    house.accept(press(reference="other", text="help"))
+    assert [report.kind for report in house.centre.reports] == ["alert"]
+
+    house.centre.answer = Delivered()
+    house.centre.waiting[0].callback(Delivered())
+
+    assert [report.kind for report in house.centre.reports] == ["alert", "update"]
+
+
+def test_a_repeat_in_the_very_read_that_opened_the_incident_is_told_too(house: House):
+    house.accept(press(), press(reference="other", text="help"))
+
+    assert [report.kind for report in house.centre.reports] == ["alert", "update"]
+
+
+def test_more_presses_than_there_is_room_for_are_all_told(house: House):
+    house.accept(*[press(f"8210{number:08d}") for number in range(50)])
+    house.clock.pump([0.005] * 100)  # at the pace that a flood leaves to it
+
+    assert len({report.incident_id for report in house.centre.reports}) == 50
+
+
+# -- the store fails -----------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_fails_means_unavailable_a_direct_alert_and_one_alarm(house: House):
+    house.recorder.failure = Unavailable("store: database is locked")
+
+    with capture_logs() as said:
+        answers = house.accept(press(), press(LEE))
+
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+    assert [report.msisdn.number for report in house.direct.reports] == [press().msisdn.number, LEE]
+    assert house.store_alarm
+    assert [line["event"] for line in said].count("alarm") == 1
+
+
+def test_the_alarm_is_over_with_the_first_commit(house: House):
+    house.recorder.failure = Unavailable("store: database is locked")
+    house.accept(press())
+    house.recorder.failure = None
+
+    house.accept(press(LEE))
+
+    assert not house.store_alarm
+
+
+def test_the_redelivery_opens_the_very_incident_that_112_has_heard_of(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(90)
+
+    (receipt,) = house.accept(house.now(press(connector="skt-2")))
+
+    (told,), (again,) = house.direct.reports, house.centre.reports
+    assert receipt_of(receipt).incident_id == told.incident_id
+    assert again == told
+
+
+def test_the_redelivery_after_a_restart_opens_the_same_incident(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(90)
+    house.intake = house.new_intake()
+
+    (receipt,) = house.accept(house.now(press()))
+
+    assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
+
+
+def test_the_redelivery_in_the_next_hour_opens_the_same_incident(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    for _ in range(10):
+        house.clock.advance(3000)
+        house.accept(house.now(press()))
+    house.recorder.failure = None
+    house.clock.advance(3000)
+
+    (receipt,) = house.accept(house.now(press()))
+
+    ids = {report.incident_id for report in [*house.direct.reports, *house.centre.reports]}
+    assert ids == {receipt_of(receipt).incident_id}
+    assert {report.opened_at for report in house.direct.reports} == {NOON}
+    assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
+
+
+def test_two_redeliveries_at_once_are_one_incident(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(3600)
+    house.writer.hold()
+    first = house.intake.accept_all([house.now(press())])
+    second = house.intake.accept_all([house.now(press(connector="skt-2"))])
+
+    house.writer.release()
+
+    (one,), (other,) = result_of(first), result_of(second)
+    assert one.incident_id == other.incident_id == house.direct.reports[0].incident_id
+    assert [one.is_duplicate, other.is_duplicate] == [False, True]
+
+
+def test_the_same_key_pressed_days_after_an_outage_is_a_new_emergency(house: House):
+    """Taken for the redelivery, it would be dated days back, followed no more and closed as long quiet."""
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(PROMISE_KEPT_S + 1)
+    pressed = house.now(press())
+
+    (receipt,) = house.accept(pressed)
+
+    assert receipt_of(receipt).incident_id != house.direct.reports[0].incident_id
+    assert house.centre.reports[0].opened_at == pressed.received_at
+
+
+def test_a_repeat_after_the_redelivery_has_a_time_of_its_own(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.accept(house.now(press()))
+    house.clock.advance(1000)
+
+    (receipt,) = house.accept(house.now(press()))
+
+    assert receipt_of(receipt).joined == JOIN_REPEAT
+
+
+def test_only_so_many_promises_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("telephony.services.intake.MOST_PROMISES", 10)
+    house.recorder.failure = Unavailable("store: disk full")
+
+    house.accept(*[press(f"8210{number:08d}") for number in range(50)])
+
+    assert len(house.intake._promised) == 10
+
+
+# -- one bad press -------------------------------------------------------------------------------------------------
+
+
+def test_one_poisonous_press_of_a_read_costs_the_others_nothing(house: House):
+    kim, poisoned, lee = house.accept(press(), press(POISON), press(LEE))
+
+    assert isinstance(kim, Receipt)
+    assert isinstance(poisoned, Unavailable)
+    assert isinstance(lee, Receipt)
+    assert [report.msisdn.number for report in house.direct.reports] == [POISON]
+    assert len(house.centre.reports) == 2
+
+
+def test_a_poisonous_press_alone_is_told_directly(house: House):
+    (answer,) = house.accept(press(POISON))
+
+    assert isinstance(answer, Unavailable)
+    assert [report.msisdn.number for report in house.direct.reports] == [POISON]
+
+
+def test_a_read_of_which_nothing_could_be_kept_does_not_end_the_alarm(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(LEE))
+    house.recorder.failure = None
+
+    with capture_logs() as said:
+        house.accept(press(POISON), press(POISON, reference="other"))
+
+    assert house.store_alarm
+    assert "alarm over" not in [line["event"] for line in said]
+
+
+def test_an_alarm_about_a_bad_press_is_not_over_in_the_same_breath(house: House):
+    with capture_logs() as said:
+        house.accept(press(), press(POISON))
+
+    assert [line["event"] for line in said if "alarm" in line["event"]] == ["alarm"]
+    assert house.store_alarm
+
+
+# -- the store hangs -----------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_hangs_is_unavailable_within_the_budget(house: House):
+    house.writer.hold()
+    answered = house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S - 0.001)
+    assert is_waiting(answered)
+
+    house.clock.advance(0.001)
+
+    (answer,) = result_of(answered)
+    assert isinstance(answer, Unavailable)
+    assert len(house.direct.reports) == 1
+    assert house.store_alarm
+
+
+def test_a_commit_after_the_budget_is_the_same_incident_as_the_redelivery(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    house.writer.release()
+    house.clock.advance(30)
+
+    (receipt,) = house.accept(house.now(press()))
+
+    assert receipt_of(receipt).is_duplicate
+    assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
+    assert house.centre.reports == house.direct.reports
+
+
+def test_a_failure_after_the_budget_changes_nothing_more(house: House):
+    house.writer.hold()
+    answered = house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    house.recorder.failure = Unavailable("store: disk full")
+
+    house.writer.release()
+
+    assert isinstance(result_of(answered)[0], Unavailable)
+    assert len(house.direct.reports) == 1
+
+
+def test_a_commit_in_time_leaves_no_timer_behind(house: House):
+    house.centre.answer = Delivered()
+    house.accept(press())
+
+    assert [call for call in house.clock.getDelayedCalls() if call.getTime() - NOON_S <= BUDGET_S] == []
+
+
+# -- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_no_line_betrays_a_number_or_a_text(house: House):
+    with capture_logs() as said:
+        house.accept(press(text="he is in the kitchen", reference="a"))
+        house.recorder.failure = Unavailable("store: disk full")
+        house.accept(press(LEE, text="he is in the kitchen", reference="b"), press(POISON, reference="c"))
+
+    lines = json.dumps(said, default=str)
+    assert "press accepted" in lines
+    for secret in ("821012345678", LEE, POISON, "kitchen"):
+        assert secret not in lines
+    assert "8210******78" in lines
+
+
+def test_a_few_presses_are_logged_a_line_each(house: House):
+    with capture_logs() as said:
+        house.accept(*[press(f"8210{number:08d}") for number in range(TOLD_ONE_BY_ONE)])
+
+    assert [line["event"] for line in said].count("press accepted") == TOLD_ONE_BY_ONE
+
+
+def test_a_flood_is_logged_in_one_line_that_names_every_incident(house: House):
+    with capture_logs() as said:
+        answers = house.accept(*[press(f"8210{number:08d}") for number in range(50)])
+
+    (line,) = [line for line in said if line["event"] == "presses accepted"]
+    assert line["count"] == 50
+    assert line["incidents"].split() == [receipt_of(answer).incident_id for answer in answers]

@@ -1,0 +1,379 @@
+"""Where is she: fast and accurate beside each other, then again and again until the incident is closed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from structlog.testing import capture_logs
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from telephony.domain.delivery import (
+    LOCATE,
+    TRACK,
+    Again,
+    Delivered,
+    Delivery,
+    Errand,
+    Outcome,
+    Rejected,
+    Retry,
+)
+from telephony.domain.errors import Unavailable
+from telephony.domain.ports import ACCURATE, FAST, NoFix
+from telephony.domain.position import LAST_KNOWN, Position
+from telephony.domain.values import Msisdn
+from telephony.services.alarms import Alarms
+from telephony.services.locating import FAILURES_BEFORE_ALARM, HOPELESS_PAUSE_S, Following, LocateChannel
+from telephony.store.positions import whereabouts
+from tests.awaiting import failure_of, is_waiting, result_of
+from tests.doubles import NOON, ONE_CENTRE, database, press
+from tests.store.ledger import NOON_S, Ledger, fix
+
+KIM = "821012345678"
+NOTHING_YET = NoFix("absent subscriber", retry_after_s=5.0)
+HOPELESS = NoFix("unauthorised application")
+FOLLOWING = Following(interval_s=30.0, at_most_s=3600.0, last_known_max_age_s=7200.0)
+
+
+class Service:
+    """A location service that answers as told, or hangs."""
+
+    def __init__(self, answer: Position | NoFix | Exception | None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, str, str]] = []
+        self.hanging: list[Deferred[Any]] = []
+
+    async def __call__(self, msisdn: Msisdn, quality: str, carrier: str) -> Position | NoFix:
+        self.asked.append((msisdn.number, quality, carrier))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is None:
+            self.hanging.append(Deferred())
+            found: Position | NoFix = await self.hanging[-1]
+            return found
+        return self.answer
+
+
+class House:
+    def __init__(self, engines: tuple[Engine, Engine]) -> None:
+        self.clock = task.Clock()
+        self.clock.advance(NOON_S)
+        self.alarms = Alarms(self.clock)
+        self.ledger = Ledger(engines[0])
+        self.fast, self.accurate = Service(fix(500)), Service(None)
+        self.woken: list[str] = []
+        self.channel = LocateChannel(
+            "skt",
+            self.fast,
+            self.accurate,
+            database(*engines),
+            plan=ONE_CENTRE,
+            following=FOLLOWING,
+            clock=self.clock,
+            alarms=self.alarms,
+            wake=self.woken.append,
+        )
+        self.ledger.record(press())
+
+    def errand(self, kind: str = LOCATE, attempts: int = 1) -> Delivery:
+        errand = Errand(Msisdn(KIM), "skt", NOON)
+        return Delivery(
+            self.ledger.key_of(KIM), "sos-1", f"{kind}:skt", 0, kind, {}, NOON, attempts, 0.0, errand
+        )  # fmt: skip
+
+    def deliver(self, kind: str = LOCATE, attempts: int = 1) -> Outcome:
+        outcome: Outcome = result_of(self.channel.deliver(self.errand(kind, attempts)))
+        return outcome
+
+    @property
+    def best(self) -> Position | None:
+        found: Position | None = self.ledger.transact(whereabouts, self.ledger.key_of(KIM)).best
+        return found
+
+    def remember(self, age_s: float) -> None:
+        """An earlier incident of the same caller had a position."""
+        self.ledger.locate(fix(80, age_s=age_s, method="gnss"))
+        self.ledger.close()
+        self.ledger.record(press(reference="second"))
+
+
+@pytest.fixture
+def house(engines: tuple[Engine, Engine]) -> House:
+    return House(engines)
+
+
+# -- at once -------------------------------------------------------------------------------------------------------
+
+
+def test_fast_and_accurate_are_asked_beside_each_other(house: House):
+    house.fast.answer = None
+
+    waiting = Deferred.fromCoroutine(house.channel.deliver(house.errand()))
+
+    assert is_waiting(waiting)
+    assert house.fast.asked == [(KIM, FAST, "skt")]
+    assert house.accurate.asked == [(KIM, ACCURATE, "skt")]
+
+
+def test_the_fast_position_is_kept_told_and_then_followed(house: House):
+    outcome = house.deliver()
+
+    assert outcome == Again(30.0, TRACK, "track:skt", "cell, 500 m at 95 %")
+    assert house.best == fix(500)
+    assert house.woken == ["sos-1"]
+
+
+def test_an_accurate_position_that_hangs_delays_nothing(house: House):
+    assert isinstance(house.deliver(), Again)
+    assert len(house.accurate.hanging) == 1
+
+
+def test_the_accurate_position_is_told_when_it_comes(house: House):
+    house.deliver()
+
+    house.accurate.hanging[0].callback(fix(20, after_s=8))
+
+    assert house.best == fix(20, after_s=8)
+    assert house.woken == ["sos-1", "sos-1"]
+
+
+def test_an_accurate_position_that_is_no_better_wakes_nobody(house: House):
+    house.deliver()
+
+    house.accurate.hanging[0].callback(fix(5_000, after_s=8))
+
+    assert house.woken == ["sos-1"]
+    assert len(house.ledger.rows("position")) == 2
+
+
+def test_a_first_delivery_that_was_handed_over_asks_for_both_too(house: House):
+    house.deliver(attempts=0)
+
+    assert len(house.accurate.asked) == 1
+
+
+def test_no_position_yet_is_tried_again_when_the_carrier_says(house: House):
+    house.fast.answer = NOTHING_YET
+
+    assert house.deliver() == Retry("absent subscriber", 5.0)
+
+
+def test_the_accurate_request_is_not_repeated_with_every_try(house: House):
+    house.fast.answer = NOTHING_YET
+    house.deliver(attempts=1)
+
+    house.deliver(attempts=2)
+
+    assert (len(house.fast.asked), len(house.accurate.asked)) == (2, 1)
+
+
+def test_a_phone_located_meanwhile_is_not_asked_for_again_but_followed(house: House):
+    house.fast.answer = NOTHING_YET
+    house.deliver(attempts=1)
+    house.accurate.hanging[0].callback(fix(20, after_s=3))
+
+    outcome = house.deliver(attempts=2)
+
+    assert outcome == Again(30.0, TRACK, "track:skt", "located meanwhile")
+    assert len(house.fast.asked) == 1
+
+
+def test_what_asking_again_cannot_change_is_left_to_following(house: House):
+    house.fast.answer = HOPELESS
+
+    assert house.deliver() == Again(30.0, TRACK, "track:skt", "unauthorised application")
+
+
+def test_a_bare_point_says_so_in_words(house: House):
+    house.fast.answer = replace(fix(), uncertainty_m=None, confidence=None)
+
+    outcome = house.deliver()
+
+    assert isinstance(outcome, Again)
+    assert outcome.detail == "cell, no radius"
+
+
+def test_a_delivery_that_is_no_errand_is_rejected(house: House):
+    assert isinstance(result_of(house.channel.deliver(replace(house.errand(), content=None))), Rejected)
+
+
+# -- following -----------------------------------------------------------------------------------------------------
+
+
+def test_a_phone_is_followed_at_an_interval_with_accurate_requests(house: House):
+    house.accurate.answer = fix(20, after_s=30)
+
+    outcome = house.deliver(TRACK)
+
+    assert outcome == Again(30.0, TRACK, "track:skt", "cell, 20 m at 95 %")
+    assert house.fast.asked == []
+    assert house.best == fix(20, after_s=30)
+
+
+def test_a_miss_while_following_is_no_reason_to_hurry_or_to_stop(house: House):
+    house.accurate.answer = NOTHING_YET
+
+    assert house.deliver(TRACK) == Again(30.0, TRACK, "track:skt", "absent subscriber")
+
+
+def test_a_hopeless_service_is_asked_seldom_until_somebody_has_repaired_it(house: House):
+    house.accurate.answer = HOPELESS
+
+    assert house.deliver(TRACK) == Again(HOPELESS_PAUSE_S, TRACK, "track:skt", "unauthorised application")
+
+
+def test_following_has_an_end(house: House):
+    house.accurate.answer = fix(20)
+    house.clock.advance(FOLLOWING.at_most_s)
+    assert isinstance(house.deliver(TRACK), Again)
+
+    house.clock.advance(1.0)
+
+    assert isinstance(house.deliver(TRACK), Delivered)
+    assert len(house.accurate.asked) == 1
+
+
+def test_a_position_of_a_closed_incident_is_not_told(house: House):
+    house.accurate.answer = fix(20, after_s=1)
+    house.ledger.close()
+
+    house.deliver(TRACK)
+
+    assert house.woken == []
+    assert house.ledger.rows("position") == []
+
+
+# -- last known ----------------------------------------------------------------------------------------------------
+
+
+def test_the_last_known_position_is_told_while_nothing_better_is_known(house: House):
+    house.remember(age_s=600)
+    house.fast.answer = NOTHING_YET
+
+    house.deliver()
+
+    best = house.best
+    assert best is not None
+    assert (best.source, best.method, best.uncertainty_m) == (LAST_KNOWN, "gnss", 80)
+    assert best.age_s(datetime.fromtimestamp(house.clock.seconds(), NOON.tzinfo)) == 600
+    assert house.woken == ["sos-1"]
+
+
+def test_the_last_known_position_is_told_once(house: House):
+    house.remember(age_s=600)
+    house.fast.answer = NOTHING_YET
+
+    for attempt in range(1, 5):
+        house.deliver(attempts=attempt)
+
+    assert house.woken == ["sos-1"]
+    assert [row["source"] for row in house.ledger.rows("position")].count(LAST_KNOWN) == 1
+
+
+def test_a_memory_does_not_end_the_search(house: House):
+    house.remember(age_s=600)
+    house.fast.answer = NOTHING_YET
+    house.deliver(attempts=1)
+    house.fast.answer = fix(500, after_s=5)
+
+    house.deliver(attempts=2)
+
+    assert house.best == fix(500, after_s=5)
+
+
+def test_a_memory_that_is_too_old_is_not_told(house: House):
+    house.remember(age_s=FOLLOWING.last_known_max_age_s + 1)
+    house.fast.answer = NOTHING_YET
+
+    house.deliver()
+
+    assert house.best is None
+
+
+def test_a_memory_never_replaces_what_is_known(house: House):
+    house.remember(age_s=600)
+    house.fast.answer = NOTHING_YET
+    house.accurate.answer = fix(5_000)
+
+    house.deliver()
+
+    assert house.best == fix(5_000)
+
+
+def test_where_the_service_answers_no_memory_is_needed(house: House):
+    house.remember(age_s=600)
+
+    house.deliver()
+
+    assert [row["source"] for row in house.ledger.rows("position")][1:] == ["lbs:skt"]
+
+
+# -- trouble -------------------------------------------------------------------------------------------------------
+
+
+def test_a_service_that_fails_again_and_again_is_an_alarm_until_it_answers(house: House):
+    house.accurate.answer = NOTHING_YET
+    for _ in range(FAILURES_BEFORE_ALARM - 1):
+        house.deliver(TRACK)
+    assert house.alarms.standing() == []
+
+    house.deliver(TRACK)
+    assert [(alarm.name, alarm.about) for alarm in house.alarms.standing()] == [("location-failing", "skt")]
+
+    house.accurate.answer = fix(20, after_s=90)
+    house.deliver(TRACK)
+    assert house.alarms.standing() == []
+
+
+def test_failures_are_counted_in_a_row(house: House):
+    for answer in (NOTHING_YET, NOTHING_YET, fix(20, after_s=1), NOTHING_YET, NOTHING_YET):
+        house.accurate.answer = answer
+        house.deliver(TRACK)
+
+    assert house.alarms.standing() == []
+
+
+def test_a_position_that_cannot_be_kept_is_asked_for_again(house: House):
+    house.ledger.transact(
+        lambda connection: connection.exec_driver_sql("ALTER TABLE position RENAME TO hidden")
+    )
+
+    assert isinstance(failure_of(house.channel.deliver(house.errand())), Unavailable)
+    assert house.woken == []
+
+
+def test_an_accurate_position_that_cannot_be_kept_is_no_crash(house: House):
+    house.deliver()
+    house.ledger.transact(
+        lambda connection: connection.exec_driver_sql("ALTER TABLE position RENAME TO hidden")
+    )
+
+    with capture_logs() as said:
+        house.accurate.hanging[0].callback(fix(20, after_s=8))
+
+    assert [line["event"] for line in said] == ["position not kept"]
+
+
+def test_a_defect_in_the_accurate_request_does_not_cost_the_fast_one(house: House):
+    house.accurate.answer = ZeroDivisionError("a defect")
+
+    assert isinstance(house.deliver(), Again)
+    assert house.best == fix(500)
+
+
+def test_no_line_betrays_a_place_or_a_number(house: House):
+    with capture_logs() as said:
+        house.deliver()
+        house.accurate.answer = NOTHING_YET
+        house.deliver(TRACK)
+
+    lines = json.dumps(said, default=str)
+    assert "located" in lines
+    for secret in ("37.5", "126.9", KIM):
+        assert secret not in lines

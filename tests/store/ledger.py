@@ -1,0 +1,100 @@
+"""A store with the verbs of the trade, one transaction each, on whichever database the test was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from telephony.domain.delivery import Delivery, Outcome
+from telephony.domain.plan import Plan
+from telephony.domain.position import Position
+from telephony.domain.trigger import Trigger
+from telephony.store import schema
+from telephony.store.engines import one_transaction
+from telephony.store.incidents import close_incident
+from telephony.store.outbox import Claim, Settlement, claim, settle_all
+from telephony.store.positions import record_position
+from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
+from tests.doubles import NOON, ONE_CENTRE, press
+
+NOON_S = NOON.timestamp()
+LEASE_S = 35.0
+
+
+def fix(radius_m: float = 500.0, *, after_s: float = 0.0, age_s: float = 0.0, **changes: Any) -> Position:
+    """A fix of the carrier's that came so many seconds after noon."""
+    received_at = NOON + timedelta(seconds=after_s)
+    facts: dict[str, Any] = {
+        "latitude": 37.5665,
+        "longitude": 126.978,
+        "uncertainty_m": radius_m,
+        "confidence": 95.0,
+        "method": "cell",
+        "source": "lbs:skt",
+        "fixed_at": received_at - timedelta(seconds=age_s),
+        "received_at": received_at,
+    }
+    return Position(**(facts | changes))
+
+
+class Ledger:
+    def __init__(self, writing: Engine, plan: Plan = ONE_CENTRE, owner: str = "me") -> None:
+        self.engine = writing
+        self.plan = plan
+        self.owner = owner
+        self._recorder = PressRecorder(Rules(plan, owner, {"skt": 600.0}, node=1))
+
+    def transact(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        with self.engine.connect() as connection, one_transaction(connection):
+            return function(connection, *arguments)
+
+    def record(self, *triggers: Trigger, leases: dict[str, float] | None = None) -> list[Recorded]:
+        items = [NewPress(one, f"sos-{one.msisdn.number}", leases or {}) for one in triggers]
+        recorded: list[Recorded] = self.transact(self._recorder, items)
+        return recorded
+
+    def again(
+        self, number: str, *, after_s: float = 0.0, caller: str = "821012345678", **changes: Any
+    ) -> None:
+        """Another press of the caller, under a reference of its own."""
+        moment = NOON + timedelta(seconds=after_s)
+        self.record(press(caller, reference=f"again-{number}", received_at=moment, **changes))
+
+    def claim(
+        self, channel: str = "seoul", *, after_s: float = 0.0, limit: int = 10, owner: str | None = None
+    ) -> list[Delivery]:
+        now = NOON_S + after_s
+        wanted = Claim(channel, owner or self.owner, limit, now, now + LEASE_S)
+        claimed: list[Delivery] = self.transact(claim, wanted)
+        return claimed
+
+    def settle(self, delivery: Delivery, outcome: Outcome, *, after_s: float = 0.0) -> None:
+        self.transact(settle_all, [Settlement(delivery, outcome, NOON_S + after_s)])
+
+    def locate(self, found: Position, caller: str = "821012345678") -> bool:
+        became_best: bool = self.transact(record_position, self.plan, self.key_of(caller), found)
+        return became_best
+
+    def close(self, incident_id: str = "sos-821012345678", *, at: datetime = NOON) -> bool:
+        closed: bool = self.transact(close_incident, self.plan, incident_id, "found safe", at)
+        return closed
+
+    def key_of(self, caller: str) -> int:
+        """The key of the caller's newest incident."""
+        keys: list[int] = [row["key"] for row in self.rows("incident") if row["msisdn"] == caller]
+        return keys[-1]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        found = schema.metadata.tables[table]
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(found).order_by(*found.primary_key)).all()
+            return [dict(row._mapping) for row in rows]
+
+    def delivery(self, channel: str, sequence: int = 0) -> dict[str, Any]:
+        (row,) = [
+            row for row in self.rows("delivery") if (row["channel"], row["sequence"]) == (channel, sequence)
+        ]
+        return row

@@ -1,0 +1,352 @@
+"""What must leave the house: claimed with a lease, settled with an outcome, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from telephony.domain.delivery import TRACK, Again, Delivered, Errand, Outcome, Rejected, Retry
+from telephony.domain.report import Report
+from telephony.store.outbox import due_channels, oldest_reports, release_leases
+from tests.doubles import NOON, WITH_FALLBACK, press
+from tests.store.ledger import LEASE_S, NOON_S, Ledger
+
+LEE = "821022222222"
+PARK = "821033333333"
+
+
+@pytest.fixture
+def ledger(engines: tuple[Engine, Engine]) -> Ledger:
+    return Ledger(engines[0])
+
+
+@pytest.fixture
+def fallback(engines: tuple[Engine, Engine]) -> Ledger:
+    return Ledger(engines[0], WITH_FALLBACK)
+
+
+def states(ledger: Ledger) -> dict[tuple[str, int], str]:
+    return {(row["channel"], row["sequence"]): row["state"] for row in ledger.rows("delivery")}
+
+
+# -- claiming ------------------------------------------------------------------------------------------------
+
+
+def test_a_claimed_report_comes_ready_to_send_and_counts_as_begun(ledger: Ledger):
+    ledger.record(press())
+
+    (claimed,) = ledger.claim()
+
+    assert isinstance(claimed.content, Report)
+    assert (claimed.kind, claimed.sequence, claimed.attempts) == ("alert", 1, 1)
+    assert claimed.lease_until == NOON_S + LEASE_S
+    assert ledger.delivery("seoul", 1)["attempts"] == 1
+
+
+def test_a_claimed_errand_says_whom_it_is_about(ledger: Ledger):
+    ledger.record(press())
+
+    (claimed,) = ledger.claim("locate:skt")
+
+    assert claimed.content == Errand(press().msisdn, "skt", NOON)
+
+
+def test_a_claim_takes_the_oldest_first_and_no_more_than_asked_for(ledger: Ledger):
+    for number, caller in enumerate((PARK, LEE, "821044444444")):
+        ledger.record(press(caller, received_at=NOON + timedelta(seconds=number)))
+
+    claimed = ledger.claim(limit=2, after_s=10)
+
+    assert [item.content.msisdn.number for item in claimed] == [PARK, LEE]
+
+
+def test_a_claim_is_for_one_channel(fallback: Ledger):
+    fallback.record(press())
+
+    assert [item.channel for item in fallback.claim("seoul", after_s=60)] == ["seoul"]
+    assert [item.channel for item in fallback.claim("seoul-2", after_s=60)] == ["seoul-2"]
+
+
+def test_what_is_not_due_yet_is_left_alone(fallback: Ledger):
+    fallback.record(press())
+
+    assert fallback.claim("seoul-2", after_s=4.9) == []
+    assert len(fallback.claim("seoul-2", after_s=5.0)) == 1
+
+
+def test_reports_of_one_incident_are_claimed_one_after_the_other_in_their_order(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.again("1")
+
+    assert ledger.claim(after_s=1) == []
+    ledger.settle(alert, Delivered())
+    (update,) = ledger.claim(after_s=1)
+
+    assert (update.kind, update.sequence) == ("update", 2)
+
+
+def test_a_report_that_waits_for_its_retry_holds_back_only_its_own_incident(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Retry("112 is down"))
+    ledger.again("1")
+    ledger.record(press(LEE))
+
+    (claimed,) = ledger.claim(after_s=0.5)
+
+    assert claimed.content.msisdn.number == LEE
+
+
+def test_a_rejected_report_does_not_hold_back_the_next(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.again("1")
+    ledger.settle(alert, Rejected("the centre answered 422"))
+
+    assert [item.sequence for item in ledger.claim(after_s=1)] == [2]
+
+
+def test_a_lease_keeps_everybody_else_away_until_it_lapses(ledger: Ledger):
+    ledger.record(press())
+    ledger.claim(owner="one")
+
+    assert ledger.claim(owner="two", after_s=LEASE_S - 0.001) == []
+    (taken_over,) = ledger.claim(owner="two", after_s=LEASE_S)
+
+    assert taken_over.attempts == 2
+    assert ledger.delivery("seoul", 1)["lease_owner"] == "two"
+
+
+def test_a_press_recorded_with_a_lease_cannot_be_claimed_until_that_lapses(ledger: Ledger):
+    ledger.record(press(), leases={"seoul": NOON_S + LEASE_S})
+
+    assert ledger.claim(after_s=LEASE_S - 1) == []
+    assert len(ledger.claim(after_s=LEASE_S)) == 1
+
+
+def test_a_restarted_process_takes_back_its_own_leases_and_nobody_elses(ledger: Ledger):
+    ledger.record(press(), press(LEE), press(PARK))
+    ledger.claim(limit=1, owner="one")
+    ledger.claim(limit=1, owner="two")
+
+    assert ledger.transact(release_leases, "one") == 1
+
+    assert len(ledger.claim(owner="one", after_s=1)) == 2
+
+
+def test_taking_back_leases_leaves_settled_rows_as_they_are(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+
+    assert ledger.transact(release_leases, "me") == 0
+    assert states(ledger)["seoul", 1] == "delivered"
+
+
+def test_a_report_that_cannot_be_read_does_not_keep_the_others_from_112(ledger: Ledger):
+    """One damaged row costs one report, never a channel."""
+    ledger.record(press(), press(LEE))
+    damage = f"UPDATE delivery SET payload = '{{}}' WHERE incident_key = {ledger.key_of(LEE)}"
+    ledger.transact(lambda connection: connection.exec_driver_sql(damage))
+
+    claimed = ledger.claim()
+
+    contents = {item.incident_id: item.content for item in claimed}
+    assert isinstance(contents["sos-821012345678"], Report)
+    assert contents[f"sos-{LEE}"] is None
+
+
+# -- settling ------------------------------------------------------------------------------------------------
+
+
+def test_a_delivered_report_is_told_with_what_the_centre_said(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+
+    ledger.settle(alert, Delivered("201"), after_s=2)
+
+    row = ledger.delivery("seoul", 1)
+    assert (row["state"], row["attempts"], row["last_error"]) == ("delivered", 1, "201")
+    assert row["settled_at"] == round((NOON_S + 2) * 1e6)
+    assert row["lease_until"] == 0
+    assert ledger.claim(after_s=100) == []
+
+
+def test_a_first_delivery_that_was_never_claimed_counts_as_one_attempt(ledger: Ledger):
+    (recorded,) = ledger.record(press(), leases={"seoul": NOON_S + LEASE_S})
+    (held,) = recorded.held
+
+    ledger.settle(held, Retry("down"))
+
+    assert ledger.delivery("seoul", 1)["attempts"] == 1
+    assert ledger.claim(after_s=0.9) == []
+    assert len(ledger.claim(after_s=1.0)) == 1
+
+
+def test_failed_attempts_are_due_again_after_growing_pauses(ledger: Ledger):
+    ledger.record(press())
+    now, pauses = 0.0, []
+    for _ in range(8):
+        (alert,) = ledger.claim(after_s=now)
+        ledger.settle(alert, Retry("down"), after_s=now)
+        due = ledger.delivery("seoul", 1)["due_at"] / 1e6 - NOON_S
+        pauses.append(round(due - now, 3))
+        now = due
+
+    assert pauses == [1, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_the_centre_may_name_the_time_of_the_next_attempt(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+
+    ledger.settle(alert, Retry("503", after_s=30.0))
+
+    assert ledger.claim(after_s=29.9) == []
+    assert len(ledger.claim(after_s=30.0)) == 1
+
+
+def test_an_errand_moves_on_to_the_channel_that_follows_the_phone(ledger: Ledger):
+    ledger.record(press())
+    (errand,) = ledger.claim("locate:skt")
+
+    ledger.settle(errand, Again(30.0, TRACK, "track:skt", "cell, 500 m"))
+
+    assert ledger.claim("locate:skt", after_s=100) == []
+    assert ledger.claim("track:skt", after_s=29.9) == []
+    (following,) = ledger.claim("track:skt", after_s=30)
+    assert (following.kind, following.content) == (TRACK, errand.content)
+
+
+def test_an_errand_that_follows_stays_on_its_channel(ledger: Ledger):
+    ledger.record(press())
+    (errand,) = ledger.claim("locate:skt")
+    ledger.settle(errand, Again(30.0, TRACK, "track:skt"))
+
+    for turn in range(1, 4):
+        (following,) = ledger.claim("track:skt", after_s=30 * turn)
+        ledger.settle(following, Again(30.0, TRACK, "track:skt"), after_s=30 * turn)
+
+    assert [row["kind"] for row in ledger.rows("delivery") if row["sequence"] == 0] == [TRACK]
+
+
+def test_an_errand_superseded_by_closing_is_not_brought_back_by_its_late_outcome(ledger: Ledger):
+    ledger.record(press())
+    (errand,) = ledger.claim("locate:skt")
+    ledger.close()
+
+    ledger.settle(errand, Again(30.0, TRACK, "track:skt"))
+
+    assert states(ledger)["locate:skt", 0] == "superseded"
+    assert ledger.claim("track:skt", after_s=100) == []
+
+
+def test_a_report_settled_twice_keeps_its_first_settlement(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered("201"))
+
+    ledger.settle(alert, Retry("a late time-out"))
+
+    assert states(ledger)["seoul", 1] == "delivered"
+
+
+def test_a_fallback_is_not_needed_once_the_first_channel_has_delivered(fallback: Ledger):
+    fallback.record(press())
+    (alert,) = fallback.claim()
+
+    fallback.settle(alert, Delivered())
+
+    assert states(fallback) == {
+        ("locate:skt", 0): "pending", ("seoul", 1): "delivered", ("seoul-2", 1): "superseded",
+    }  # fmt: skip
+
+
+def test_a_fallback_that_was_begun_is_carried_to_its_end(fallback: Ledger):
+    fallback.record(press())
+    (alert,) = fallback.claim(after_s=5)
+    (stand_in,) = fallback.claim("seoul-2", after_s=5)
+
+    fallback.settle(alert, Delivered(), after_s=6)
+
+    assert states(fallback)["seoul-2", 1] == "pending"
+    fallback.settle(stand_in, Delivered(), after_s=7)
+    assert states(fallback)["seoul-2", 1] == "delivered"
+
+
+def test_the_first_channel_keeps_trying_after_the_fallback_has_delivered(fallback: Ledger):
+    fallback.record(press())
+    (alert,) = fallback.claim()
+    fallback.settle(alert, Retry("down"))
+    (stand_in,) = fallback.claim("seoul-2", after_s=5)
+
+    fallback.settle(stand_in, Delivered(), after_s=6)
+
+    assert [item.sequence for item in fallback.claim(after_s=6)] == [1]
+
+
+def test_a_delivered_errand_supersedes_nothing(fallback: Ledger):
+    fallback.record(press())
+    (errand,) = fallback.claim("locate:skt")
+
+    fallback.settle(errand, Delivered("followed for the longest time"))
+
+    assert states(fallback)["seoul-2", 1] == "pending"
+
+
+def test_outcomes_of_every_kind_beside_each_other(ledger: Ledger):
+    callers = [f"8210{number:08d}" for number in range(40)]
+    ledger.record(*[press(caller) for caller in callers])
+    outcomes: list[Outcome] = [Delivered(), Retry("x"), Rejected("y")]
+
+    for number, item in enumerate(ledger.claim(limit=100)):
+        ledger.settle(item, outcomes[number % 3])
+
+    by_state = [row["state"] for row in ledger.rows("delivery") if row["sequence"]]
+    assert [by_state.count(state) for state in ("delivered", "pending", "rejected")] == [14, 13, 13]
+
+
+def test_whatever_the_centre_answered_can_be_written_down(ledger: Ledger):
+    """A settlement that could not be written would send the report again for ever."""
+    words = ("x" * 5_000, "a\x00b", "half a pair: \ud83d", "안전 🆘")
+    answers = [outcome(said) for outcome in (Delivered, Retry, Rejected) for said in words]
+    ledger.record(*[press(f"8210{number:08d}") for number in range(len(answers))])
+
+    for alert, answer in zip(ledger.claim(limit=100), answers, strict=True):
+        ledger.settle(alert, answer)
+
+    said = {row["last_error"] for row in ledger.rows("delivery") if row["sequence"]}
+    assert said == {"x" * 300, "a␀b", "half a pair: �", "안전 🆘"}
+
+
+# -- looking -------------------------------------------------------------------------------------------------
+
+
+def test_channels_with_something_due_are_found(fallback: Ledger):
+    fallback.record(press())
+
+    assert set(fallback.transact(due_channels, NOON_S)) == {"seoul", "locate:skt"}
+    assert set(fallback.transact(due_channels, NOON_S + 5)) == {"seoul", "seoul-2", "locate:skt"}
+
+
+def test_a_channel_whose_work_is_leased_is_not_due(ledger: Ledger):
+    ledger.record(press())
+    ledger.claim()
+    ledger.claim("locate:skt")
+
+    assert ledger.transact(due_channels, NOON_S + 1) == []
+    assert set(ledger.transact(due_channels, NOON_S + LEASE_S)) == {"seoul", "locate:skt"}
+
+
+def test_the_oldest_report_that_112_has_not_acknowledged_is_known(ledger: Ledger):
+    assert ledger.transact(oldest_reports) == {}
+    ledger.record(press())
+    ledger.record(press(LEE, received_at=NOON + timedelta(seconds=9)))
+
+    assert ledger.transact(oldest_reports) == {"seoul": NOON_S}
+    (alert,) = ledger.claim(limit=1)
+    ledger.settle(alert, Delivered())
+    assert ledger.transact(oldest_reports) == {"seoul": NOON_S + 9}

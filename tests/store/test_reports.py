@@ -1,0 +1,289 @@
+"""What each report says: as of the moment it was written down, on every attempt and every channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from telephony.domain.delivery import Delivered, Retry
+from telephony.domain.report import EarlierReport, Report
+from telephony.domain.trigger import Part
+from telephony.domain.values import Msisdn
+from telephony.services.reporting import first_report
+from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts, storable
+from tests.doubles import NOON, WITH_FALLBACK, press
+from tests.store.ledger import NOON_S, Ledger, fix
+
+ID = "sos-821012345678"
+
+
+@pytest.fixture
+def ledger(engines: tuple[Engine, Engine]) -> Ledger:
+    return Ledger(engines[0])
+
+
+def next_report(ledger: Ledger, *, after_s: float = 0.0) -> Report:
+    """What 112 hears next; it takes it."""
+    (claimed,) = ledger.claim(after_s=after_s)
+    ledger.settle(claimed, Delivered(), after_s=after_s)
+    assert isinstance(claimed.content, Report)
+    return claimed.content
+
+
+def words(text: str | None, part: Part | None = None) -> Any:
+    return SimpleNamespace(
+        text=text,
+        part_reference=part and part.reference,
+        part_total=part and part.total,
+        part_number=part and part.number,
+    )
+
+
+# -- the alert -----------------------------------------------------------------------------------------------
+
+FIRST_PRESSES = [
+    press(),
+    press(text=None, encoding=None),
+    press(text=""),
+    press(text="a\x00b"),
+    press(text="half \ud83d"),
+    press(text="살려주세요 🆘"),
+    press(test=True),
+    press(part=Part(7, 3, 2)),
+    press(part=Part(7, 3, 2), text=None),
+    press(part=Part(65_535, 255, 255)),
+    replace(press(), msisdn=Msisdn("KAKAO", is_e164=False)),
+    replace(press(), msisdn=Msisdn("", is_e164=False)),
+    press(received_at=NOON + timedelta(microseconds=123_457)),
+    press(destination="9999", carrier="kt", connector="kt-2", source="call"),
+]
+
+
+def test_the_alert_from_memory_is_the_very_alert_from_the_store(ledger: Ledger):
+    """The direct relay and the lease in hand send what a claim would: the centre must see one and the same."""
+    for number, trigger in enumerate(FIRST_PRESSES):
+        one = replace(trigger, reference=f"ref-{number}")
+        (recorded,) = ledger.record(one)
+        incident_id = recorded.receipt.incident_id
+
+        (claimed,) = ledger.claim(after_s=3600)
+
+        assert claimed.content == first_report(one, incident_id)
+        ledger.settle(claimed, Delivered())
+        ledger.close(incident_id)
+        next_report(ledger)
+
+
+def test_the_words_of_a_first_press_that_is_a_part_show_what_is_missing():
+    assert first_report(press(part=Part(7, 3, 2), text="me"), ID).texts == ("…me…",)
+
+
+# -- as of -----------------------------------------------------------------------------------------------------
+
+
+def test_every_attempt_says_the_same_whatever_came_meanwhile(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Retry("down"))
+    ledger.again("1", after_s=1, text="second")
+    ledger.locate(fix(after_s=2))
+    ledger.close(at=NOON + timedelta(seconds=3))
+
+    (again,) = ledger.claim(after_s=10)
+
+    assert again.content == alert.content
+    assert (again.content.press_count, again.content.texts, again.content.position) == (1, ("SOS",), None)
+
+
+def test_an_update_that_was_begun_says_the_same_at_its_next_attempt(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    ledger.locate(fix(500, after_s=1))
+    (update,) = ledger.claim(after_s=1)
+    ledger.settle(update, Retry("down"), after_s=1)
+    ledger.again("1", after_s=2, text="second")
+    ledger.locate(fix(20, after_s=3))
+
+    (again,) = ledger.claim(after_s=10)
+
+    assert again.content == update.content
+    assert again.content.position == fix(500, after_s=1)
+
+
+def test_both_channels_tell_the_same_report(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0], WITH_FALLBACK)
+    ledger.record(press())
+
+    (first,), (stand_in,) = ledger.claim(after_s=60), ledger.claim("seoul-2", after_s=60)
+
+    assert first.content == stand_in.content
+
+
+def test_an_update_tells_the_newest_of_everything(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    ledger.again("1", after_s=5, text="he is here", source="call")
+    ledger.locate(fix(after_s=6))
+
+    update = next_report(ledger, after_s=6)
+
+    assert (update.kind, update.sequence, update.report_id) == ("update", 2, f"{ID}-2")
+    assert (update.press_count, update.last_press_at) == (2, NOON + timedelta(seconds=5))
+    assert update.texts == ("SOS", "he is here")
+    assert update.position == fix(after_s=6)
+    assert update.opened_at == NOON
+    assert update.earlier == (EarlierReport(f"{ID}-1", NOON),)
+
+
+def test_a_press_after_a_position_does_not_lose_the_position(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    ledger.locate(fix(after_s=1))
+    ledger.again("1", after_s=2)
+
+    assert next_report(ledger, after_s=2).position == fix(after_s=1)
+
+
+def test_the_closing_report_says_why_and_carries_the_last_position(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    ledger.locate(fix(after_s=1))
+    next_report(ledger, after_s=1)
+    ledger.close(at=NOON + timedelta(seconds=9))
+
+    closing = next_report(ledger, after_s=9)
+
+    assert (closing.kind, closing.close_reason) == ("closing", "found safe")
+    assert closing.position == fix(after_s=1)
+    assert [earlier.report_id for earlier in closing.earlier] == [f"{ID}-1", f"{ID}-2"]
+
+
+def test_a_report_of_very_many_names_the_alert_and_the_newest(ledger: Ledger):
+    ledger.record(press())
+    for number in range(30):
+        next_report(ledger, after_s=number)
+        ledger.again(str(number), after_s=number + 0.5)
+
+    earlier = next_report(ledger, after_s=60).earlier
+
+    assert len(earlier) == MOST_REFERENCES
+    assert [one.report_id for one in (earlier[0], earlier[1], earlier[-1])] == [
+        f"{ID}-1",
+        f"{ID}-12",
+        f"{ID}-30",
+    ]
+
+
+def test_a_key_that_is_stuck_does_not_make_the_reports_heavy(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    for number in range(2, 101):
+        ledger.again(str(number), after_s=number, text=f"text {number}")
+
+    update = next_report(ledger, after_s=200)
+
+    assert update.press_count == 100
+    assert update.last_press_at == NOON + timedelta(seconds=100)
+    assert update.texts == tuple(f"text {number}" for number in range(81, 101))
+
+
+def test_a_report_written_before_the_key_got_stuck_still_says_what_it_said(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    for number in range(2, 61):
+        ledger.again(str(number), after_s=number, text=f"text {number}")
+    (update,) = ledger.claim(after_s=100)
+    ledger.settle(update, Retry("down"))
+    for number in range(61, 121):
+        ledger.again(str(number), after_s=number, text=f"text {number}")
+
+    (again,) = ledger.claim(after_s=200)
+
+    assert again.content == update.content
+    assert again.content.press_count == 60
+    assert again.content.texts[-1] == "text 60"
+
+
+def test_a_drill_says_so_on_every_report(ledger: Ledger):
+    ledger.record(press(test=True))
+    assert next_report(ledger).test
+    ledger.close(at=NOON)
+    assert next_report(ledger).test
+
+
+def test_reports_of_many_incidents_claimed_together_never_mix(ledger: Ledger):
+    callers = [f"8210{number:08d}" for number in range(50)]
+    ledger.record(*[press(caller, text=f"I am {caller}") for caller in callers])
+
+    claimed = ledger.claim(limit=100, after_s=NOON_S)
+
+    assert {item.content.msisdn.number: item.content.texts for item in claimed} == {
+        caller: (f"I am {caller}",) for caller in callers
+    }
+
+
+# -- words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([], ()),
+        ([words(None), words("")], ()),
+        ([words("a"), words("b")], ("a", "b")),
+        ([words("b", Part(1, 2, 2)), words("a", Part(1, 2, 1))], ("ab",)),
+        ([words("b", Part(1, 3, 2))], ("…b…",)),
+        ([words("c", Part(1, 3, 3)), words("between"), words("a", Part(1, 3, 1))], ("a…c", "between")),
+        ([words("a", Part(1, 2, 1)), words("x", Part(2, 2, 1)), words("b", Part(1, 2, 2))], ("ab", "x…")),
+        ([words("a", Part(1, 2, 1)), words("x", Part(1, 3, 1))], ("a…", "x……")),
+        ([words(None, Part(1, 2, 1)), words("b", Part(1, 2, 2))], ("b",)),
+        ([words("a", Part(1, 2, 1)), words("a", Part(1, 2, 1))], ("a…",)),
+    ],
+)
+def test_parts_are_joined_in_their_order_where_the_first_of_them_came(
+    said: list[Any], expected: tuple[str, ...]
+):
+    assert joined_texts(said) == expected
+
+
+@given(st.permutations(range(1, 7)))
+def test_parts_in_any_order_give_the_same_text(order: list[int]):
+    said = [words(f"<{number}>", Part(200, 6, number)) for number in order]
+
+    assert joined_texts(said) == ("<1><2><3><4><5><6>",)
+
+
+@given(st.lists(st.text(max_size=5), max_size=60))
+def test_only_the_last_words_are_told_and_in_their_order(texts: list[str]):
+    said = [text for text in texts if text]
+
+    assert joined_texts([words(text) for text in texts]) == tuple(said[-LONGEST_TEXTS:])
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=20))
+def test_what_is_storable_is_utf_8_without_a_nul(text: str):
+    stored = storable(text)
+
+    assert stored is not None
+    assert "\x00" not in stored
+    assert len(stored) == len(text)
+    assert stored.encode().decode() == stored
+    assert storable(stored) == stored
+
+
+@given(
+    st.none() | st.text(max_size=5),
+    st.none()
+    | st.integers(1, 255).flatmap(
+        lambda total: st.builds(Part, st.just(7), st.just(total), st.integers(1, total))
+    ),
+)
+def test_the_words_of_the_first_press_are_the_same_from_memory_and_store(text: str | None, part: Part | None):
+    assert first_report(press(text=text, part=part), ID).texts == joined_texts([words(storable(text), part)])
