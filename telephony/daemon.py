@@ -31,8 +31,9 @@ from telephony.services.intake import STORE_ALARM, Intake
 from telephony.services.links import LinkAlarms
 from telephony.services.locating import Following, LocateChannel
 from telephony.services.naming import IncidentNames
-from telephony.services.relay import Lane, Relay
+from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
+from telephony.services.traffic import Lane
 from telephony.services.watch import Watch
 from telephony.settings import Carrier, Settings
 from telephony.smpp.answering import PressDesk
@@ -345,8 +346,11 @@ def _service_key(state_dir: Path) -> bytes:
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            path.touch(mode=0o600)
-            path.write_bytes(secrets.token_bytes(KEY_OCTETS))
+            # Whole or not at all: a process may be killed at any instant.
+            fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(KEY_OCTETS))
+            fresh.replace(path)
         return path.read_bytes()
     except OSError as error:
         # Only the name of an incident across a restart depends on it; a press does not.

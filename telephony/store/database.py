@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from telephony.clock import Call, Clock
@@ -25,6 +25,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Batch = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 """Takes many items in one transaction and gives one result per item, in order."""
+
+MOST_WAITING = 50_000
+"""Items that may wait for the writer. Beyond it the store is as good as gone, and memory must not go with it."""
 
 LINGER_S = 0.005
 """How long what is not urgent waits for company: shorter than anybody notices, longer than a commit."""
@@ -89,6 +92,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._waiting: list[_Job] = []
+        self._items_waiting = 0
         self._undisturbed: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self._is_busy = False
         self._connection: Connection | None = None
@@ -102,8 +106,11 @@ class Database:
         transaction, that item's result is the exception it caused; a batch of one fails with it. What is not urgent
         waits a few milliseconds for company, so that a press does not find the writer busy with it.
         """
+        if self._items_waiting + len(items) > MOST_WAITING:
+            return fail(Unavailable("store: too much waits for it"))
         done: Deferred[list[Any]] = Deferred()
         self._waiting.append(_Job(batch, items, done))
+        self._items_waiting += len(items)
         self._is_urgent = self._is_urgent or is_urgent or self._linger_s == 0.0
         self._next_group()
         return done
@@ -177,6 +184,7 @@ class Database:
             if count >= LARGEST_GROUP:
                 break
         jobs, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._items_waiting -= count
         self._is_urgent = bool(self._waiting)
         self._is_busy = True
         self._writer.run(lambda: self._commit(jobs), self._committed)

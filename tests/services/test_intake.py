@@ -21,8 +21,9 @@ from telephony.services.alarms import Alarms
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
 from telephony.services.naming import IncidentNames
-from telephony.services.relay import Lane, Relay
+from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
+from telephony.services.traffic import Lane
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, press

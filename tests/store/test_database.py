@@ -14,7 +14,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from telephony.domain.errors import Unavailable
-from telephony.store.database import LARGEST_GROUP, LINGER_S, Database
+from telephony.store.database import LARGEST_GROUP, LINGER_S, MOST_WAITING, Database
 from telephony.store.engines import open_engines
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from telephony.store.schema import metadata
@@ -434,3 +434,22 @@ def test_a_store_in_trouble_still_stops(file: Path, sqlite: tuple[Engine, Engine
     assert isinstance(failure_of(pressed), Unavailable)
     result_of(stopped)
     other.close()
+
+
+def test_when_too_much_waits_for_a_store_that_hangs_more_is_refused_at_once(engines):
+    writing, reading = engines
+    runner = Inline()
+    store = database(writing, reading, runner)
+    runner.hold()
+    first = store.batch(_one_each, ["begun"])
+    waiting = store.batch(_one_each, ["x"] * MOST_WAITING)
+
+    assert isinstance(failure_of(store.batch(_one_each, ["one too many"])), Unavailable)
+
+    runner.release()
+    assert result_of(first) == [1]
+    assert is_waiting(waiting) or len(result_of(waiting)) == MOST_WAITING
+
+
+def _one_each(_connection, items):
+    return [1] * len(items)

@@ -1,0 +1,256 @@
+"""One channel's part of the relay: claims or is handed deliveries, attempts them, settles them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+
+from telephony.background import run_in_background
+from telephony.clock import Call, Clock, within
+from telephony.domain.delivery import Delivered, Delivery, Outcome, Rejected, Retry, retry_delay_s
+from telephony.domain.errors import Unavailable
+from telephony.services.alarms import Alarms
+from telephony.services.traffic import Lane, Traffic
+from telephony.store.database import Database
+from telephony.store.outbox import Claim, Settlement, claim, give_back_all, settle_all
+
+log = structlog.get_logger()
+
+HELD_PER_SLOT = 4
+"""Deliveries at hand per delivery in flight: enough that a loop never waits for the store between two."""
+
+
+class ChannelLoop:
+    """Delivers what is due on one channel, a bounded number at once, one at a time per incident."""
+
+    def __init__(
+        self, lane: Lane, database: Database, *, clock: Clock, owner: str, alarms: Alarms, traffic: Traffic
+    ) -> None:
+        self.lane = lane
+        self._traffic = traffic
+        self._is_waiting = False
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._alarms = alarms
+        self._at_hand: dict[str, Delivery] = {}
+        """By incident, oldest first: an incident's next delivery is claimable only when this one is settled."""
+        self._in_flight: dict[str, Deferred[None]] = {}
+        self._more_for: set[str] = set()
+        """Incidents that have more to deliver once what is at hand or in flight is settled."""
+        self._has_more = False
+        """There was no room to claim what is due."""
+        self._reserved = 0
+        self._is_claiming = False
+        self._claim_again = False
+        self._retry_call: Call | None = None
+        self._next_start = 0.0
+        self._pacing_call: Call | None = None
+        self._is_stopped = False
+
+    @property
+    def room(self) -> int:
+        """How many more deliveries this loop would hold at once."""
+        taken = len(self._at_hand) + len(self._in_flight) + self._reserved
+        return 0 if self._is_stopped else max(0, self.lane.concurrency * HELD_PER_SLOT - taken)
+
+    def reserve(self, count: int) -> None:
+        """Keep room for so many deliveries that are about to be committed."""
+        self._reserved += count
+
+    def offer(self, deliveries: Sequence[Delivery], reserved: int) -> None:
+        """Take deliveries whose lease this process holds, in exchange for the reservation made before."""
+        self._reserved -= reserved
+        self._take(deliveries)
+
+    def wake(self, incident_id: str | None = None) -> None:
+        """Look into the store for due work, at the latest when the incident's delivery before it is settled."""
+        if incident_id is not None and (incident_id in self._in_flight or incident_id in self._at_hand):
+            self._more_for.add(incident_id)
+            return
+        if self._is_claiming:
+            self._claim_again = True
+            return
+        if self.room == 0:
+            self._has_more = True
+            return
+        self._is_claiming = True
+        run_in_background(self._claim(), f"claim on {self.lane.name}")
+
+    def stop(self) -> Deferred[None]:
+        """Begin nothing new; fire when what is in flight has ended. Whoever is impatient cancels the result."""
+        self._is_stopped = True
+        self._give_back(list(self._at_hand.values()))
+        self._at_hand.clear()
+        for call in (self._retry_call, self._pacing_call):
+            if call is not None and call.active():
+                call.cancel()
+        self._pacing_call = None
+        ended: Deferred[None] = DeferredList(list(self._in_flight.values()), consumeErrors=True).addCallback(
+            lambda _: None
+        )
+        return ended
+
+    async def _claim(self) -> None:
+        now = self._clock.seconds()
+        wanted = Claim(self.lane.name, self._owner, self.room, now, now + self.lane.lease_s)
+        claimed: list[Delivery] = []
+        try:
+            if wanted.limit:
+                claimed = await self._database.transact(claim, wanted)
+        except Unavailable as error:
+            log.warning("claim failed", channel=self.lane.name, error=str(error))
+            self._claim_again = False
+        finally:
+            self._is_claiming = False
+        self._has_more |= self._claim_again or (bool(claimed) and len(claimed) == wanted.limit)
+        self._claim_again = False
+        self._take(claimed)
+
+    def _take(self, deliveries: Sequence[Delivery]) -> None:
+        if self._is_stopped:
+            self._give_back(deliveries)
+            return
+        for delivery in deliveries:
+            self._at_hand[delivery.incident_id] = delivery
+        self._start()
+        self._look_for_more()
+
+    def _look_for_more(self) -> None:
+        if self._has_more and len(self._at_hand) < self.lane.concurrency and self.room:
+            self._has_more = False
+            self.wake()
+
+    def _start(self) -> None:
+        now = self._clock.seconds()
+        useful_until = now + self.lane.attempt_timeout_s
+        useless: list[Delivery] = []
+        while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
+            if now < self._next_start:
+                self._start_in(self._next_start - now)
+                break
+            delivery = self._at_hand.pop(next(iter(self._at_hand)))
+            if delivery.incident_id in self._in_flight:
+                # The clock was set, and the row in flight was claimed once more: its settlement will do for both.
+                self._more_for.add(delivery.incident_id)
+                continue
+            if delivery.lease_until < useful_until:
+                self._more_for.discard(delivery.incident_id)
+                useless.append(delivery)
+                continue
+            self._next_start = now + self._traffic.pause_s(self.lane)
+            self._begin(delivery)
+        self._say_whether_waiting()
+        # A lease is only as good as its time. What waited too long is given back and claimed anew at once: left
+        # alone, it would be nobody's until it lapses.
+        self._give_back(useless)
+
+    def _begin(self, delivery: Delivery) -> None:
+        # The attempt may end before it is known here, and cancelling its end must reach what it waits for.
+        ended: Deferred[None] = Deferred(lambda _: attempt.cancel())
+        self._in_flight[delivery.incident_id] = ended
+        attempt = run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}")
+        attempt.addCallback(lambda _: None if ended.called else ended.callback(None))
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            run_in_background(self._release(deliveries), f"giving back leases on {self.lane.name}")
+
+    async def _release(self, deliveries: Sequence[Delivery]) -> None:
+        log.warning("leases given back", channel=self.lane.name, count=len(deliveries))
+        try:
+            await self._database.batch(give_back_all, deliveries)
+        except Unavailable as error:
+            log.warning("leases not given back", channel=self.lane.name, error=str(error))
+        self.wake()
+
+    def _start_in(self, seconds: float) -> None:
+        if self._pacing_call is None:
+            self._pacing_call = self._clock.callLater(seconds, self._start_again)
+
+    def _start_again(self) -> None:
+        self._pacing_call = None
+        self._start()
+
+    def _say_whether_waiting(self) -> None:
+        is_waiting = bool(self._at_hand)
+        if is_waiting != self._is_waiting:
+            self._is_waiting = is_waiting
+            waiting = self._traffic.waiting
+            waiting[self.lane.rank] = waiting.get(self.lane.rank, 0) + (1 if is_waiting else -1)
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        attempt: Deferred[Outcome] = Deferred.fromCoroutine(self.lane.channel.deliver(delivery))
+        outcome: Outcome
+        try:
+            outcome = await within(attempt, self.lane.attempt_timeout_s, self._clock)
+        except CancelledError:
+            outcome = Retry("stopped", 0.0 if self._is_stopped else None)
+        except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
+            log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
+            outcome = Retry(f"{type(error).__name__}: {error}")
+        now = self._clock.seconds()
+        try:
+            self._tell(delivery, outcome, now)
+            await self._database.batch(settle_all, [Settlement(delivery, outcome, now)], is_urgent=False)
+        except Unavailable as error:
+            # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
+            log.warning("not settled", **_facts(delivery), error=str(error))
+        except CancelledError:
+            raise  # we are being stopped; the lease lapses
+        except Exception:
+            # A defect of ours must not keep the incident in flight for ever: it too is tried again.
+            log.exception("not settled", **_facts(delivery))
+        if isinstance(outcome, Retry):
+            self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
+        del self._in_flight[delivery.incident_id]
+        if delivery.incident_id in self._more_for:
+            self._more_for.discard(delivery.incident_id)
+            self.wake()
+        self._start()
+        self._look_for_more()
+
+    def _look_in(self, seconds: float) -> None:
+        if self._is_stopped:
+            return
+        due = self._clock.seconds() + seconds
+        if self._retry_call is not None and self._retry_call.active():
+            if self._retry_call.getTime() <= due:
+                return
+            self._retry_call.cancel()
+        self._retry_call = self._clock.callLater(seconds, self.wake)
+
+    def _tell(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
+        since_ms = round((now - delivery.created_at.timestamp()) * 1000, 1)
+        if isinstance(outcome, Delivered):
+            log.info("delivered", **_facts(delivery), since_ms=since_ms, detail=outcome.detail)
+            self._alarms.clear("channel-failing", self.lane.name)
+            self._alarms.clear("report-rejected", self.lane.name)
+        elif isinstance(outcome, Rejected):
+            log.warning("rejected", **_facts(delivery), reason=outcome.reason)
+            if delivery.sequence > 0:
+                self._alarms.raise_(
+                    "report-rejected", self.lane.name, incident=delivery.incident_id, reason=outcome.reason
+                )
+        elif isinstance(outcome, Retry):
+            log.warning("will retry", **_facts(delivery), reason=outcome.reason)
+            if delivery.sequence > 0 and not self._is_stopped:
+                self._alarms.raise_("channel-failing", self.lane.name, reason=outcome.reason)
+        else:
+            log.debug("again later", **_facts(delivery), detail=outcome.detail, after_s=outcome.after_s)
+
+
+def _facts(delivery: Delivery) -> dict[str, object]:
+    return {
+        "incident": delivery.incident_id,
+        "channel": delivery.channel,
+        "kind": delivery.kind,
+        "sequence": delivery.sequence,
+        "attempt": max(delivery.attempts, 1),
+    }
+
+
+def _none(_: object) -> None:
+    return None
