@@ -15,10 +15,11 @@ from telephony.domain.errors import Malformed
 from telephony.fields import Tls
 from telephony.settings import Settings
 from telephony.smpp.building import build
-from telephony.smpp.codec import Pdu, PduStream
+from telephony.smpp.codec import PduStream
 from telephony.smpp.constants import COMMAND_IDS, ESME_ROK, RESPONSE
 from telephony.smpp.esme import bind_request
 from telephony.smpp.observer import status_name
+from telephony.smpp.pdus import Pdu
 from telephony.smpp.settings import EsmeLink
 
 AT_ONCE = 16

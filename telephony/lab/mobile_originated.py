@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from twisted.internet.defer import Deferred
 
-from telephony.smpp.codec import Tlv, encode_header, encode_tlv
+from telephony.smpp.codec import encode_header, encode_tlv
 from telephony.smpp.constants import (
     DATA_SM,
     DELIVER_SM,
@@ -21,6 +21,7 @@ from telephony.smpp.constants import (
     TAG_SAR_TOTAL_SEGMENTS,
     TON_INTERNATIONAL,
 )
+from telephony.smpp.pdus import Tlv
 from telephony.smpp.text import segments
 
 Split = Literal["udh", "sar", "payload"]

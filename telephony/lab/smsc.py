@@ -18,7 +18,7 @@ from telephony.clock import Call
 from telephony.domain.errors import Unavailable
 from telephony.lab.mobile_originated import Content, Counts, Mo, MoStore, Split, encode_mo, split_text
 from telephony.lab.smsc_connection import LabConnection
-from telephony.smpp.codec import Bind, Message, Pdu, Tlv, decode_message, encode_deliver_sm_resp
+from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import (
     BIND_TRANSMITTER,
     DATA_SM,
@@ -33,6 +33,7 @@ from telephony.smpp.constants import (
 from telephony.smpp.gatekeeper import Admission
 from telephony.smpp.link import Link
 from telephony.smpp.observer import LogObserver, Observer
+from telephony.smpp.pdus import Bind, Message, Pdu, Tlv
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.server import SmppServer
 from telephony.smpp.settings import Server

@@ -23,11 +23,12 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
 from telephony.domain.values import Msisdn
-from telephony.smpp.codec import Message, Pdu, decode_message, encode_deliver_sm_resp
+from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
 from telephony.smpp.inbound import SOURCE, reference_of, trigger_of
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
+from telephony.smpp.pdus import Message, Pdu
 from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
 from telephony.smpp.settings import Dialect
 

@@ -15,8 +15,9 @@ from smpplib.exceptions import UnknownCommandError
 from smpplib.ptypes import ostr
 
 from telephony.domain.errors import Malformed
-from telephony.smpp.codec import Tlv, encode_c_string, encode_header, encode_tlv
+from telephony.smpp.codec import encode_c_string, encode_header, encode_tlv
 from telephony.smpp.constants import COMMAND_IDS, PASSWORD_OCTETS, SHORT_MESSAGE_OCTETS, SYSTEM_ID_OCTETS
+from telephony.smpp.pdus import Tlv
 
 Field = str | bytes | int
 

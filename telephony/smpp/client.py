@@ -18,12 +18,12 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import Field, build
-from telephony.smpp.codec import Outbind, SubmitResp, Tlv
 from telephony.smpp.constants import BIND_RECEIVER, RECEIPT_FINAL, TAG_MESSAGE_PAYLOAD
 from telephony.smpp.endpoints import addresses_of, client_endpoint, is_literal
 from telephony.smpp.esme import EsmeConnection, bind_request
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
+from telephony.smpp.pdus import Outbind, SubmitResp, Tlv
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import OnReceipt, ReceiptBook
 from telephony.smpp.reconnect import Pause, Reconnect

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from telephony.clock import Clock
 from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
-from telephony.smpp.codec import Outbind, Pdu, command_name, decode_bind_resp, decode_outbind, encode_header
+from telephony.smpp.codec import decode_bind_resp, decode_outbind, encode_header
 from telephony.smpp.constants import (
     ESME_RINVBNDSTS,
     ESME_ROK,
@@ -21,6 +21,7 @@ from telephony.smpp.constants import (
 from telephony.smpp.effects import Effects
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Desk, Owner
+from telephony.smpp.pdus import Outbind, Pdu, command_name
 from telephony.smpp.settings import BindKind, EsmeLink
 from telephony.smpp.submitting import Submitter
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple, Protocol
 
-from telephony.smpp.codec import Bind
 from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVPASWD
 from telephony.smpp.owner import Desk
+from telephony.smpp.pdus import Bind
 from telephony.smpp.settings import Peer
 
 ADDRESSES_REMEMBERED: Final = 10_000

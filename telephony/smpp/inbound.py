@@ -9,7 +9,6 @@ from typing import Final
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Trigger
 from telephony.domain.values import Msisdn
-from telephony.smpp.codec import Message
 from telephony.smpp.constants import (
     TAG_RECEIPTED_MESSAGE_ID,
     TAG_SAR_MSG_REF_NUM,
@@ -17,6 +16,7 @@ from telephony.smpp.constants import (
     TAG_SAR_TOTAL_SEGMENTS,
     TAG_USER_MESSAGE_REFERENCE,
 )
+from telephony.smpp.pdus import Message
 from telephony.smpp.settings import Dialect
 from telephony.smpp.text import Text, read_text
 

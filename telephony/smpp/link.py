@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from telephony.client_tls import tls_reason
 from telephony.clock import Call, Clock
-from telephony.smpp.codec import Pdu, PduStream, command_name, encode_deliver_sm_resp, encode_header
+from telephony.smpp.codec import PduStream, encode_deliver_sm_resp, encode_header
 from telephony.smpp.constants import (
     ALERT_NOTIFICATION,
     BIND_RECEIVER,
@@ -52,6 +52,7 @@ from telephony.smpp.effects import (
 )
 from telephony.smpp.liveness import Liveness
 from telephony.smpp.owner import Desk, Owner
+from telephony.smpp.pdus import Pdu, command_name
 from telephony.smpp.reactor import Transport
 from telephony.smpp.session import Session, new_session
 from telephony.smpp.window import Window

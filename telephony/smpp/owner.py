@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from telephony.smpp.codec import Pdu
+from telephony.smpp.pdus import Pdu
 
 if TYPE_CHECKING:
     from telephony.smpp.link import Link

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-from telephony.smpp.codec import Message
 from telephony.smpp.constants import (
     ESM_TYPE_INTERMEDIATE,
     ESM_TYPE_MASK,
@@ -18,6 +17,7 @@ from telephony.smpp.constants import (
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
 )
+from telephony.smpp.pdus import Message
 
 ReceiptIdBase = Literal["raw", "hex-to-decimal", "decimal-to-hex"]
 

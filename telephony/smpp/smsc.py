@@ -7,7 +7,7 @@ from typing import Final
 from telephony.clock import Clock
 from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
-from telephony.smpp.codec import Bind, Pdu, Tlv, command_name, decode_bind, encode_header
+from telephony.smpp.codec import decode_bind, encode_header
 from telephony.smpp.constants import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
@@ -25,6 +25,7 @@ from telephony.smpp.effects import Effects
 from telephony.smpp.gatekeeper import Gate
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Owner
+from telephony.smpp.pdus import Bind, Pdu, Tlv, command_name
 
 KINDS: Final = {BIND_RECEIVER: "receiver", BIND_TRANSMITTER: "transmitter", BIND_TRANSCEIVER: "transceiver"}
 

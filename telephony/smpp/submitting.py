@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Refused, Unavailable
-from telephony.smpp.codec import Pdu, SubmitResp, decode_submit_resp
+from telephony.smpp.codec import decode_submit_resp
 from telephony.smpp.constants import (
     ESME_RINVBNDSTS,
     ESME_RMSGQFUL,
@@ -25,6 +25,7 @@ from telephony.smpp.constants import (
 )
 from telephony.smpp.observer import status_name
 from telephony.smpp.pace import Pace
+from telephony.smpp.pdus import Pdu, SubmitResp
 from telephony.smpp.window import Window
 
 QUEUE_LIMIT: Final = 1_000

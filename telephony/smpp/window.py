@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
-from telephony.smpp.codec import Pdu
 from telephony.smpp.constants import MAX_SEQUENCE
+from telephony.smpp.pdus import Pdu
 
 _SEQUENCE_AT = slice(12, 16)
 """Where the sequence number stands in a header (SMPP 3.4 clause 3.2)."""

@@ -9,7 +9,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 
 from telephony.smpp.building import build
-from telephony.smpp.codec import Pdu, PduStream
+from telephony.smpp.codec import PduStream
+from telephony.smpp.pdus import Pdu
 
 
 class Gateway(Protocol):

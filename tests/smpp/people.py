@@ -13,8 +13,9 @@ from telephony.domain.incident import Receipt
 from telephony.domain.recognition import Recognition
 from telephony.smpp.building import build
 from telephony.smpp.client import Esme
-from telephony.smpp.codec import Pdu, PduStream, encode_header
+from telephony.smpp.codec import PduStream, encode_header
 from telephony.smpp.constants import RESPONSE
+from telephony.smpp.pdus import Pdu
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.settings import Dialect, EsmeLink
 

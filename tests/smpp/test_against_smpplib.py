@@ -9,7 +9,6 @@ from smpplib import consts, smpp
 from telephony.smpp.building import build
 from telephony.smpp.codec import (
     PduStream,
-    Tlv,
     decode_alert_notification,
     decode_bind,
     decode_bind_resp,
@@ -17,6 +16,7 @@ from telephony.smpp.codec import (
     decode_submit_resp,
 )
 from telephony.smpp.constants import TAG_MS_AVAILABILITY_STATUS, TAG_SC_INTERFACE_VERSION
+from telephony.smpp.pdus import Tlv
 from tests.smpp.strategies import c_strings, octet
 
 MESSAGE_FIELDS = {

@@ -8,9 +8,7 @@ from hypothesis import given
 from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
 from telephony.smpp.codec import (
-    Pdu,
     PduStream,
-    Tlv,
     decode_bind,
     decode_bind_resp,
     decode_message,
@@ -26,6 +24,7 @@ from telephony.smpp.constants import (
     TAG_SC_INTERFACE_VERSION,
     TAG_USSD_SERVICE_OP,
 )
+from telephony.smpp.pdus import Pdu, Tlv
 from tests.smpp.strategies import messages
 
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.incident import Receipt
 from telephony.smpp.building import build
-from telephony.smpp.codec import Tlv, decode_bind, decode_message, encode_header
+from telephony.smpp.codec import decode_bind, decode_message, encode_header
 from telephony.smpp.constants import (
     DELIVER_SM,
     ESME_RALYBND,
@@ -30,6 +30,7 @@ from telephony.smpp.constants import (
     RESPONSE,
     TAG_MESSAGE_PAYLOAD,
 )
+from telephony.smpp.pdus import Tlv
 from telephony.smpp.reconnect import Reconnect
 from telephony.smpp.settings import Dialect
 from telephony.smpp.submitting import SubmitRefused

@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 from telephony.domain.errors import Malformed
 from telephony.smpp import codec, constants
 from telephony.smpp.codec import (
-    Message,
-    Pdu,
     PduStream,
-    Tlv,
     decode_alert_notification,
     decode_bind,
     decode_bind_resp,
@@ -43,6 +40,7 @@ from telephony.smpp.constants import (
     TAG_SAR_TOTAL_SEGMENTS,
     TAG_USSD_SERVICE_OP,
 )
+from telephony.smpp.pdus import Message, Pdu, Tlv, command_name
 from tests.smpp.strategies import c_strings, data_sms, message_bodies, messages, pdus, split_streams, tlvs
 
 ENQUIRE = encode_header(ENQUIRE_LINK, 0, 1)
@@ -560,7 +558,7 @@ class TestSilence:
 def test_names_of_commands_and_statuses_lead_there_and_back():
     assert constants.COMMAND_NAMES[0x80000005] == "deliver_sm_resp"
     assert constants.COMMAND_NAMES[0x80000000] == "generic_nack"
-    assert codec.command_name(0x00000ABC) == "command 0x00000abc"
+    assert command_name(0x00000ABC) == "command 0x00000abc"
     assert constants.STATUS_BY_NAME["ESME_RMSGQFUL"] == 0x14
     assert constants.STATUS_NAMES[0x64] == "ESME_RX_T_APPN"
     assert len(constants.STATUS_NAMES) == len(constants.STATUS_BY_NAME)

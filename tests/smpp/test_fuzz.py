@@ -15,7 +15,6 @@ from telephony.domain.errors import Malformed
 from telephony.smpp.building import build
 from telephony.smpp.codec import (
     PduStream,
-    Tlv,
     decode_alert_notification,
     decode_bind,
     decode_bind_resp,
@@ -25,6 +24,7 @@ from telephony.smpp.codec import (
     encode_deliver_sm_resp,
 )
 from telephony.smpp.constants import DATA_SM, DELIVER_SM, MAX_PDU, TAG_MESSAGE_PAYLOAD
+from telephony.smpp.pdus import Tlv
 from telephony.smpp.receipts import normal_id, parse_receipt
 from telephony.smpp.text import read_text
 

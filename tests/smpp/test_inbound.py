@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from telephony.domain.trigger import Part
 from telephony.lab.mobile_originated import Content, encode_mo
-from telephony.smpp.codec import Tlv, decode_message
+from telephony.smpp.codec import decode_message
 from telephony.smpp.inbound import reference_of, trigger_of
+from telephony.smpp.pdus import Tlv
 from telephony.smpp.settings import Dialect
 from tests.smpp.people import RECOGNITION
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.smpp.codec import Message, Tlv, decode_message
+from telephony.smpp.codec import decode_message
 from telephony.smpp.constants import (
     DELIVER_SM,
     TAG_MESSAGE_STATE,
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
 )
+from telephony.smpp.pdus import Message, Tlv
 from telephony.smpp.receipts import DeliveryReceipt, NetworkError, normal_id, parse_receipt
 from tests.smpp.strategies import message_bodies
 

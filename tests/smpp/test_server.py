@@ -8,7 +8,7 @@ import pytest
 
 from telephony.domain.errors import Unavailable
 from telephony.smpp.building import build
-from telephony.smpp.codec import Bind, Tlv, decode_bind_resp, decode_submit_resp, encode_header
+from telephony.smpp.codec import decode_bind_resp, decode_submit_resp, encode_header
 from telephony.smpp.constants import (
     BIND_TRANSCEIVER,
     ESME_RALYBND,
@@ -20,6 +20,7 @@ from telephony.smpp.constants import (
     TAG_MESSAGE_PAYLOAD,
 )
 from telephony.smpp.gatekeeper import Gatekeeper, Known
+from telephony.smpp.pdus import Bind, Tlv
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Dialect, Peer, Server

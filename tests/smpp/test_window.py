@@ -6,9 +6,10 @@ import pytest
 from twisted.internet.task import Clock
 
 from telephony.domain.errors import Unavailable
-from telephony.smpp.codec import Pdu, encode_header
+from telephony.smpp.codec import encode_header
 from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK, ESME_RTHROTTLED, MAX_SEQUENCE
 from telephony.smpp.pace import Pace
+from telephony.smpp.pdus import Pdu
 from telephony.smpp.submitting import PATIENCE_S, Submitter
 from telephony.smpp.window import Window
 
