@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect, text
 from telephony import store
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from telephony.store.schema import metadata
-from telephony.store.upgrade import HEAD, upgrade, version_of
+from telephony.store.upgrade import HEAD, climb, upgrade, version_of
 from tests.awaiting import result_of
 from tests.doubles import ONE_CENTRE, database, press
 
@@ -67,7 +67,8 @@ def test_the_newest_step_is_alembics_own():
 
 
 def test_the_steps_lead_to_the_schema_of_the_code(empty: Engine):
-    assert upgrade(empty)
+    with empty.begin() as connection:
+        climb(connection)
 
     by_steps, words = schema(empty), own_words(empty)
     with empty.connect() as connection:
@@ -84,6 +85,21 @@ def test_an_empty_database_has_no_version_and_an_upgraded_one_the_newest(empty: 
 
     upgrade(empty)
 
+    assert version_of(empty) == HEAD
+
+
+def test_an_empty_database_gets_the_same_schema_and_version_as_by_the_steps(empty: Engine):
+    assert upgrade(empty)
+    at_once, words = schema(empty), own_words(empty)
+    with empty.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+
+    with empty.begin() as connection:
+        climb(connection)
+
+    assert at_once == schema(empty)
+    assert words == own_words(empty)
     assert version_of(empty) == HEAD
 
 

@@ -38,10 +38,10 @@ USUAL: Final = Rhythm()
 class Service:
     """How much of it: seconds of service, people, emergencies, the mean pause between two faults (0: none)."""
 
-    seconds: float = 700.0
-    callers: int = 24
-    emergencies: int = 28
-    mean_pause_s: float = 10.0
+    seconds: float = 540.0
+    callers: int = 20
+    emergencies: int = 20
+    mean_pause_s: float = 8.0
     everything: bool = False
     """Every kind of fault, instead of those that the seed draws."""
     rhythm: Rhythm = USUAL
@@ -50,10 +50,10 @@ class Service:
 DAY: Final = Service(
     seconds=6 * 3600.0,
     callers=240,
-    emergencies=240,
+    emergencies=220,
     mean_pause_s=60.0,
     everything=True,
-    rhythm=Rhythm(10.0, 60.0, 300.0, 0.5, 1.0),
+    rhythm=Rhythm(20.0, 60.0, 300.0, 0.5, 1.0),
 )
 """Six hours, every kind of fault, several hundred presses."""
 

@@ -104,6 +104,8 @@ def _no_stray_alert(world: World) -> None:
 
 
 def _nothing_is_owed(world: World) -> None:
+    for incident in sorted(world.witness.owed_directly):
+        world.witness.breach("112 hears of what could not be stored", "it was never told", incident)
     for owed in world.ledger.owed():
         if not (owed.kind == TRACK and owed.is_open):
             world.witness.breach(

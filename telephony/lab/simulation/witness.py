@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.ledger import Ledger
@@ -54,6 +55,8 @@ class Witness:
         first report of such an incident may come again, late, with another time in it. Its id is the same, so 112
         discards it.
         """
+        self.owed_directly: set[str] = set()
+        """Those of them that 112 has not heard of yet; they are in one daemon's memory alone."""
         self._clock = clock
         self._timeline = timeline
         self._ledger = ledger
@@ -78,6 +81,7 @@ class Witness:
     def reported(self, channel: str, report: ReceivedReport) -> None:
         """See a report arrive at one URL of 112 for the first time."""
         incident, _, sequence = report.key.rpartition("-")
+        self.owed_directly.discard(incident)
         newest = self._newest.get((channel, incident), 0)
         if int(sequence) > newest:
             self._newest[channel, incident] = int(sequence)
@@ -103,6 +107,8 @@ class Witness:
             self.breach("no defect shows in the log", f"{event}, {facts.get('what', '')}: {how}", event)
         if event == "press not durable, relayed directly":
             self.relayed_directly.add(str(facts["incident"]))
+            if report_id(str(facts["incident"]), 1) not in self.reports:
+                self.owed_directly.add(str(facts["incident"]))
         if any(found in self._numbers for found in _NUMBER.findall(line)):
             self.breach("no number in the log", event, event)
 

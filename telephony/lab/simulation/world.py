@@ -213,6 +213,7 @@ class World:
     def _die(self) -> None:
         daemon, self.daemon = self.daemon, None
         self.reactor.kill()
+        self.witness.owed_directly.clear()
         if daemon is not None:
             # What the kernel does with the files of a dead process.
             daemon.database._drop_connection()  # noqa: SLF001
