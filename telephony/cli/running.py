@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,20 @@ STOP_WITHIN_S = 15.0
 """Bound on answering what is in flight and unbinding; systemd's own bound is 90 s."""
 
 Assemble = Callable[[Settings, Any], MultiService]
+
+
+COLLECT_AFTER = 20_000
+"""New objects between two collections of the youngest; Python's own 700 costs a tenth of the process under load."""
+
+
+def spare_the_collector() -> None:
+    """Keep what was built at start out of the garbage collector's way.
+
+    A full collection would walk some 300,000 objects of the libraries, for 30 ms in which no press is answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 class Running:
@@ -50,6 +65,7 @@ class Running:
             self.exit_code = 1
             self.stop("failed start")
             return
+        spare_the_collector()
         log.info("started", config=str(self._config), pid=os.getpid())
 
     def stop(self, why: str) -> None:
