@@ -27,7 +27,7 @@ from surroundings import Surroundings, print_table, quantile, save
 class Run:
     """A daemon and its surroundings, bound and ready."""
 
-    def __init__(self, *, with_location: bool = True, level: str = "info") -> None:
+    def __init__(self, *, with_location: bool = True, level: str = "info", core: int | None = 0) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="onetouch-bench-", dir=os.environ.get("BENCH_DIR")))
         self.around = Surroundings()
         port = self.around.port
@@ -37,6 +37,7 @@ class Run:
             psap=port(self.around.psap),
             mlp=port(self.around.mlp) if with_location else None,
             level=level,
+            core=core,
         )
         self.next = 0
         self.around.until(lambda: self.around.link is not None, 30)
@@ -192,6 +193,7 @@ def main() -> None:
         "idle": lambda: with_run(lambda run: result_line("idle", rss_mib=round(run.daemon.rss_mib, 1)), 1),
         "window-100": lambda: with_run(lambda run: run.window(100, seconds), times),
         "window-10": lambda: with_run(lambda run: run.window(10, seconds), times),
+        "window-100, both cores": lambda: with_run(lambda run: run.window(100, seconds), times, core=None),
         "rate-500": lambda: with_run(lambda run: run.rate(500, seconds), times),
         "burst-5000": lambda: with_run(lambda run: run.burst(5000), times),
         "growth": lambda: with_run(lambda run: growth(run, chosen.growth), 1),

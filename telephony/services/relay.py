@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 from twisted.internet.defer import Deferred, DeferredList
@@ -26,6 +27,9 @@ from telephony.store.outbox import due_channels
 log = structlog.get_logger()
 
 
+NO_LEASES: Mapping[str, float] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Room in the loops for so many presses at most."""
@@ -34,12 +38,15 @@ class Reservation:
     counts: Mapping[str, int]
     leases: Mapping[str, float]
     least: int
-    """The smallest of the counts."""
+    most: int
+    """The smallest and the largest of the counts."""
 
     def leases_of(self, number: int) -> Mapping[str, float]:
         """Give the leases of the press with this number (from 0): on every channel that has room for so many."""
         if number < self.least:
             return self.leases
+        if number >= self.most:
+            return NO_LEASES
         return {name: lease for name, lease in self.leases.items() if number < self.counts[name]}
 
     @property
@@ -99,7 +106,8 @@ class Relay:
             counts[name] = count = min(wanted, loop.room)
             leases[name] = now + loop.lane.lease_s
             loop.reserve(count)
-        return Reservation(wanted, counts, leases, min(counts.values(), default=0))
+        room = counts.values()
+        return Reservation(wanted, counts, leases, min(room, default=0), max(room, default=0))
 
     def offer(self, reservation: Reservation, deliveries: Sequence[Delivery]) -> None:
         """Hand over committed deliveries whose lease this process holds, and give the reservation back."""
