@@ -193,7 +193,9 @@ def main() -> None:
         "idle": lambda: with_run(lambda run: result_line("idle", rss_mib=round(run.daemon.rss_mib, 1)), 1),
         "window-100": lambda: with_run(lambda run: run.window(100, seconds), times),
         "window-10": lambda: with_run(lambda run: run.window(10, seconds), times),
-        "window-100, both cores": lambda: with_run(lambda run: run.window(100, seconds), times, core=None),
+        "window-100, both cores": lambda: with_run(
+            lambda run: run.window(100, seconds) | {"what": "window 100, both cores"}, times, core=None
+        ),
         "rate-500": lambda: with_run(lambda run: run.rate(500, seconds), times),
         "burst-5000": lambda: with_run(lambda run: run.burst(5000), times),
         "growth": lambda: with_run(lambda run: growth(run, chosen.growth), 1),

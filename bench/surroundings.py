@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,8 @@ class Surroundings:
         while self.late and self.late[0][0] <= now:
             _, connection, octets = self.late.popleft()
             if connection.fileno() >= 0:
-                connection.sendall(octets)
+                with suppress(ConnectionError):  # the daemon has given this question up
+                    connection.sendall(octets)
         if self.late:
             timeout = min(timeout, self.late[0][0] - now)
         for key, _ in self.selector.select(timeout):

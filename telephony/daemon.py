@@ -53,8 +53,8 @@ from telephony.store.upgrade import upgrade
 log = structlog.get_logger()
 
 READERS = 2
-LOCATING_AT_ONCE = 64
-"""Location errands in flight per carrier and quality; the carrier's own limit is in its ``connections``."""
+LOCATING_AT_ONCE = 32
+"""Location errands in flight of a carrier that has no location service of its own: the others are asked."""
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
@@ -253,6 +253,8 @@ class Daemon(MultiService):
         fast, accurate = self._locators(FAST), self._locators(ACCURATE)
         lanes = []
         for carrier in self._settings.carrier:
+            # One errand per connection: what waits for a free one must wait here, where no budget runs.
+            at_once = LOCATING_AT_ONCE if carrier.lbs is None else carrier.lbs.connections
             channel = LocateChannel(
                 carrier.name,
                 fast.locate,
@@ -263,12 +265,13 @@ class Daemon(MultiService):
                 clock=self._outside.reactor,
                 alarms=self.alarms,
                 wake=self._wake,
+                at_once=at_once,
             )
             for rank, name, quality in (
                 (1, locating_channel(carrier.name), FAST),
                 (2, tracking_channel(carrier.name), ACCURATE),
             ):
-                lanes.append(Lane(name, channel, LOCATING_AT_ONCE, self._locating_timeout_s(quality), rank))
+                lanes.append(Lane(name, channel, at_once, self._locating_timeout_s(quality), rank))
         return lanes
 
     def _locating_timeout_s(self, quality: str) -> float:

@@ -43,5 +43,5 @@ class MlpSettings(Table):
     unknown_subscriber_results: tuple[int, ...] = (4,)
     """Result ids that say: not my number; the other carriers are asked."""
     retry_after_s: Seconds = 5.0
-    connections: Annotated[int, Field(ge=1, le=100)] = 8
+    connections: Annotated[int, Field(ge=1, le=100)] = 32
     tls: Tls | None = None

@@ -68,6 +68,7 @@ class LocateChannel:
         clock: Clock,
         alarms: Alarms,
         wake: Callable[[str], None],
+        at_once: int,
     ) -> None:
         self._carrier = carrier
         self._fast = fast
@@ -78,6 +79,8 @@ class LocateChannel:
         self._clock = clock
         self._alarms = alarms
         self._wake = wake
+        self._at_once = at_once
+        self._beside = 0
         self._failures = 0
 
     async def deliver(self, delivery: Delivery) -> Outcome:
@@ -90,16 +93,19 @@ class LocateChannel:
         return await self._track(delivery, errand)
 
     async def _locate_now(self, delivery: Delivery, errand: Errand) -> Outcome:
-        if delivery.attempts <= 1:
+        # Where the service has its hands full, the accurate request comes right after the fast one instead.
+        accurate_after_s = 0.0
+        if delivery.attempts <= 1 and self._beside < self._at_once:
+            accurate_after_s = self._following.interval_s
             run_in_background(
                 self._accurately_beside(delivery, errand), "accurate position beside the fast one"
             )
-        elif await self._is_located(delivery):
+        elif delivery.attempts > 1 and await self._is_located(delivery):
             return self._again(errand, "located meanwhile")
         found = await self._ask(delivery, errand, FAST)
         if isinstance(found, Position):
             await self._record(delivery, errand, found)
-            return self._again(errand, _in_words(found))
+            return self._again(errand, _in_words(found), accurate_after_s)
         await self._remember(delivery, errand)
         if found.retry_after_s is None:
             return self._again(errand, found.reason)
@@ -111,12 +117,13 @@ class LocateChannel:
         found = await self._accurately(delivery, errand)
         if isinstance(found, Position):
             return self._again(errand, _in_words(found))
-        hopeless = found.retry_after_s is None
-        return self._again(errand, found.reason, HOPELESS_PAUSE_S if hopeless else 0.0)
+        interval_s = self._following.interval_s
+        pause_s = max(interval_s, HOPELESS_PAUSE_S) if found.retry_after_s is None else interval_s
+        return self._again(errand, found.reason, pause_s)
 
-    def _again(self, errand: Errand, detail: str, at_least_s: float = 0.0) -> Again:
-        after_s = max(self._following.interval_s, at_least_s)
-        return Again(after_s, TRACK, tracking_channel(errand.carrier), detail)
+    def _again(self, errand: Errand, detail: str, after_s: float | None = None) -> Again:
+        pause_s = self._following.interval_s if after_s is None else after_s
+        return Again(pause_s, TRACK, tracking_channel(errand.carrier), detail)
 
     async def _accurately(self, delivery: Delivery, errand: Errand) -> Position | NoFix:
         found = await self._ask(delivery, errand, ACCURATE)
@@ -125,11 +132,14 @@ class LocateChannel:
         return found
 
     async def _accurately_beside(self, delivery: Delivery, errand: Errand) -> None:
+        self._beside += 1
         try:
             await self._accurately(delivery, errand)
         except Unavailable as error:
             # Following asks again.
             log.warning("position not kept", incident=delivery.incident_id, error=str(error))
+        finally:
+            self._beside -= 1
 
     async def _ask(self, delivery: Delivery, errand: Errand, quality: str) -> Position | NoFix:
         locate = self._fast if quality == FAST else self._accurate

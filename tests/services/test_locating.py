@@ -78,6 +78,7 @@ class House:
             clock=self.clock,
             alarms=self.alarms,
             wake=self.woken.append,
+            at_once=1,
         )
         self.ledger.record(press())
 
@@ -119,6 +120,16 @@ def test_fast_and_accurate_are_asked_beside_each_other(house: House):
     assert is_waiting(waiting)
     assert house.fast.asked == [(KIM, FAST, "skt")]
     assert house.accurate.asked == [(KIM, ACCURATE, "skt")]
+
+
+def test_where_the_service_has_its_hands_full_the_accurate_request_follows_the_fast_one_at_once(house: House):
+    house.deliver()
+
+    outcome = house.deliver()
+
+    assert len(house.accurate.asked) == 1
+    assert isinstance(outcome, Again)
+    assert (outcome.kind, outcome.after_s) == (TRACK, 0.0)
 
 
 def test_the_fast_position_is_kept_told_and_then_followed(house: House):
