@@ -14,6 +14,10 @@ BUSY_TIMEOUT_MS = 500
 """How long SQLite waits for another process's lock; must stay well below the commit budget."""
 
 
+WRITER_CACHE_KIB, READER_CACHE_KIB = 8192, 1024
+"""Pages kept in memory per connection: the writer comes back to the same ones, a reader hardly does."""
+
+
 def open_engines(url: str) -> tuple[Engine, Engine]:
     """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
@@ -26,7 +30,7 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
         return create_engine(url, pool_pre_ping=False), create_engine(url)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _sqlite(url), _sqlite(url)
+    return _sqlite(url, WRITER_CACHE_KIB), _sqlite(url, READER_CACHE_KIB)
 
 
 @contextmanager
@@ -52,7 +56,7 @@ def one_transaction(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _sqlite(url: str) -> Engine:
+def _sqlite(url: str, cache_kib: int) -> Engine:
     engine = create_engine(
         url,
         connect_args={
@@ -69,7 +73,7 @@ def _sqlite(url: str) -> Engine:
         cursor.execute("PRAGMA synchronous=FULL")
         # The log is folded back by `Checkpointer`, beside the writer and not inside somebody's commit.
         cursor.execute("PRAGMA wal_autocheckpoint=0")
-        cursor.execute("PRAGMA cache_size=-8192")
+        cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
         cursor.close()
 
     event.listen(engine, "connect", on_connect)
