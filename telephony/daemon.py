@@ -45,7 +45,7 @@ from telephony.smpp.settings import Server
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, sqlite_checkpoint_engine
-from telephony.store.outbox import release_leases
+from telephony.store.outbox import owner_of, release_leases
 from telephony.store.presses import PressRecorder, Rules
 from telephony.store.threads import ThreadRunner
 from telephony.store.upgrade import upgrade
@@ -105,7 +105,7 @@ class Daemon(MultiService):
         plan = settings.plan
         self._http: list[HttpClient] = []
         senders = self._senders()
-        self._owner = settings.service.name
+        self._owner = owner_of(settings.service.name, f"{outside.rng.getrandbits(32):08x}")
         self.relay = Relay(
             [*self._report_lanes(senders), *self._locating_lanes()],
             self.database,
@@ -163,7 +163,7 @@ class Daemon(MultiService):
         while True:
             try:
                 await self.database.between_groups(partial(upgrade, self._writing))
-                await self.database.transact(release_leases, self._owner)
+                await self.database.transact(release_leases, self._settings.service.name, self._owner)
             except Unavailable as error:
                 self.alarms.raise_(STORE_ALARM, "store", reason=str(error))
                 log.warning("store not taken up", error=str(error))

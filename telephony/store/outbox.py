@@ -213,14 +213,25 @@ def _said(words: str) -> str | None:
     return storable(words[:LONGEST_ERROR])
 
 
-def release_leases(connection: Connection, owner: str) -> int:
-    """Give back at start what an earlier process of the same name had leased; gives how many rows."""
+def owner_of(name: str, process: str) -> str:
+    """Give the name under which one process of a daemon holds leases."""
+    return f"{name}#{process}"
+
+
+def release_leases(connection: Connection, name: str, owner: str) -> int:
+    """Take back at start what earlier processes of this daemon had leased; gives how many rows.
+
+    What this very process (``owner``) has leased already, for presses that came at once, stays leased.
+    """
     mark = placeholder(connection.dialect.name)
-    released = connection.exec_driver_sql(
-        f"UPDATE delivery SET lease_until = 0 WHERE state = '{PENDING}' AND lease_owner = {mark} AND lease_until > 0",
-        (owner,),
+    released = execute(
+        connection,
+        f"UPDATE delivery SET lease_until = 0 WHERE state = '{PENDING}' AND lease_until > 0"
+        f" AND lease_owner LIKE {mark} AND lease_owner <> {mark}",
+        (owner_of(name, "%"), owner),
     )
-    return released.rowcount
+    count: int = released.rowcount
+    return count
 
 
 def due_channels(connection: Connection, now: float) -> list[str]:

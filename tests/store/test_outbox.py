@@ -129,12 +129,22 @@ def test_a_press_recorded_with_a_lease_cannot_be_claimed_until_that_lapses(ledge
 
 def test_a_restarted_process_takes_back_its_own_leases_and_nobody_elses(ledger: Ledger):
     ledger.record(press(), press(LEE), press(PARK))
-    ledger.claim(limit=1, owner="one")
-    ledger.claim(limit=1, owner="two")
+    ledger.claim(limit=1, owner="one#1")
+    ledger.claim(limit=1, owner="two#1")
 
-    assert ledger.transact(release_leases, "one") == 1
+    assert ledger.transact(release_leases, "one", "one#2") == 1
 
     assert len(ledger.claim(owner="one", after_s=1)) == 2
+
+
+def test_taking_back_leases_leaves_those_of_this_very_process(ledger: Ledger):
+    """Presses may come before the start is over: what they leased is being sent."""
+    ledger.record(press(), press(LEE))
+    ledger.claim(limit=1, owner="one#2")
+
+    assert ledger.transact(release_leases, "one", "one#2") == 0
+
+    assert len(ledger.claim(owner="one#2", after_s=1)) == 1
 
 
 def test_taking_back_leases_leaves_settled_rows_as_they_are(ledger: Ledger):
@@ -142,7 +152,7 @@ def test_taking_back_leases_leaves_settled_rows_as_they_are(ledger: Ledger):
     (alert,) = ledger.claim()
     ledger.settle(alert, Delivered())
 
-    assert ledger.transact(release_leases, "me") == 0
+    assert ledger.transact(release_leases, "me", "me#2") == 0
     assert states(ledger)["seoul", 1] == "delivered"
 
 
