@@ -250,7 +250,7 @@ class Daemon(MultiService):
 
     def _locating_lanes(self) -> list[Lane]:
         """Give two lanes per carrier: for the fast request of a new incident, and for following."""
-        fast, accurate = self._locators(FAST), self._locators(ACCURATE)
+        fast, accurate = self._locators(), self._locators()
         lanes = []
         for carrier in self._settings.carrier:
             # One errand per connection: what waits for a free one must wait here, where no budget runs.
@@ -283,7 +283,7 @@ class Daemon(MultiService):
         # Twice the budget: the number may turn out to be another carrier's.
         return 2 * max(budgets, default=1.0) + ATTEMPT_GRACE_S
 
-    def _locators(self, quality: str) -> CarrierLocators:
+    def _locators(self) -> CarrierLocators:
         """Give locators with connections of their own: slow accurate answers must not hold up the fast ones."""
         by_carrier: dict[str, Locator] = {}
         for carrier in self._settings.carrier:
@@ -293,7 +293,6 @@ class Daemon(MultiService):
                 by_carrier[carrier.name] = MlpLocator(
                     carrier.name, carrier.lbs, password, http, self._outside.reactor
                 )
-        log.debug("locators", quality=quality, carriers=sorted(by_carrier))
         return CarrierLocators(by_carrier, self._outside.reactor)
 
     def _wake(self, incident_id: str) -> None:

@@ -250,7 +250,3 @@ def _facts(delivery: Delivery) -> dict[str, object]:
         "sequence": delivery.sequence,
         "attempt": max(delivery.attempts, 1),
     }
-
-
-def _none(_: object) -> None:
-    return None
