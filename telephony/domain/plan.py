@@ -14,6 +14,8 @@ class ReportRoute:
 
     channel: str
     after_s: float = 0.0
+    alerts_only: bool = False
+    """A channel that a person listens to is told of an incident once, not of every update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Plan:
 
     everywhere_else: tuple[ReportRoute, ...]
     by_carrier: Mapping[str, tuple[ReportRoute, ...]]
+    tells_guardians: bool = False
+    """Each new incident is also a delivery of kind and channel `GUARDIANS`."""
 
     def reports(self, carrier: str) -> tuple[ReportRoute, ...]:
         """Give the channels to 112 for a press of this carrier, first to last."""

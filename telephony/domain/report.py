@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from telephony.domain.fact import Fact
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 
@@ -24,6 +25,7 @@ class Report:
     ``report_id`` stays the same over every attempt and every channel: the centre discards repeats by it.
     ``sent_at`` is the time the report was written down, not that of the attempt. ``texts`` are what the caller
     typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0.
+    ``facts`` hold the newest of each kind and subject.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
     """
 
@@ -45,6 +47,7 @@ class Report:
     position: Position | None = field(default=None, repr=False)
     labels: tuple[str, ...] = ()
     close_reason: str | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 def report_id(incident_id: str, sequence: int) -> str:

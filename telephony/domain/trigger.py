@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from telephony.domain.fact import Fact
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 
@@ -31,6 +32,8 @@ class Trigger:
     ``connector`` is the configured link it came by; ``carrier`` the carrier behind that link, whose location
     service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it. ``encoding`` names
     the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. ``labels`` are remarks for 112.
+    ``incident_id`` is the name under which the way in has already told 112 of this press (a call's INVITE carries
+    it); ``None`` lets Intake name it. ``facts`` are told with the first report.
     What the caller said and where she is is left out of ``repr``: tracebacks end up in logs.
     """
 
@@ -48,3 +51,5 @@ class Trigger:
     position: Position | None = field(default=None, repr=False)
     test: bool = False
     labels: tuple[str, ...] = ()
+    incident_id: str | None = None
+    facts: tuple[Fact, ...] = ()

@@ -1,0 +1,42 @@
+"""What 112 should know of an incident beside its presses and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+CALL = "call"
+"""One SOS call: its state, its legs. The subject is the call's reference."""
+KNOCK = "knock"
+"""Keys tapped in a silent call. The subject is the call's reference and the number of the knock."""
+SILENCE = "silence"
+"""Whether something may reach the caller's phone. The subject is the phone."""
+GUARDIAN = "guardian"
+"""What came of telling a guardian. The subject is which one."""
+
+PHONE = "phone"
+"""The subject of `SILENCE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that became known at a time (aware, UTC).
+
+    All facts are kept. In a report the newest of the same kind and subject stands for the earlier ones.
+    ``data`` holds short texts under the names that the 112 formats write; what is said of people and places in it
+    is left out of ``repr``: tracebacks end up in logs.
+    """
+
+    kind: str
+    subject: str
+    at: datetime
+    data: Mapping[str, str] = field(repr=False)
+
+
+def newest(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Give the facts as a report tells them: the last of each kind and subject, where the first of them stood."""
+    standing: dict[tuple[str, str], Fact] = {}
+    for fact in facts:
+        standing[fact.kind, fact.subject] = fact
+    return tuple(standing.values())
