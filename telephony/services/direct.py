@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -18,6 +19,9 @@ log = structlog.get_logger()
 MOST_AT_ONCE = 10_000
 """Reports kept in memory. Beyond it the sender's own redelivery is the only memory left, and the log says so."""
 
+MOST_TOLD = 100_000
+"""Reports remembered as acknowledged: whoever offers his press every second during an outage is not told of every second."""
+
 LONGEST_ATTEMPT_S = 60.0
 """Senders have time-outs of their own; this one is for the sender that forgets."""
 
@@ -32,10 +36,11 @@ class DirectRelay:
         self._senders = senders
         self._clock = clock
         self._in_hand: set[str] = set()
+        self._told: OrderedDict[str, None] = OrderedDict()
 
     def send(self, report: Report, channels: Sequence[str]) -> None:
-        """Begin to send; a report that is in hand already is not begun twice."""
-        if report.report_id in self._in_hand:
+        """Begin to send; a report that is in hand already, or that 112 has acknowledged to us, is not begun again."""
+        if report.report_id in self._in_hand or report.report_id in self._told:
             return
         if len(self._in_hand) >= MOST_AT_ONCE:
             log.critical("not relayed directly: too many in hand", incident=report.incident_id)
@@ -60,11 +65,17 @@ class DirectRelay:
                     since_ms=round((self._clock.seconds() - report.opened_at.timestamp()) * 1000, 1),
                 )  # fmt: skip
                 self._in_hand.discard(report.report_id)
+                self._remember(report.report_id)
                 return
             wait_s = retry_delay_s(attempt)
             if isinstance(outcome, Retry) and outcome.after_s is not None:
                 wait_s = outcome.after_s
             await pause(self._clock, wait_s)
+
+    def _remember(self, report_id: str) -> None:
+        self._told[report_id] = None
+        while len(self._told) > MOST_TOLD:
+            self._told.popitem(last=False)
 
     async def _attempt(self, channel: str, report: Report) -> Outcome:
         attempt = Deferred.fromCoroutine(self._senders[channel].send(report))

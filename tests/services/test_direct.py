@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 from twisted.internet import task
@@ -142,11 +144,21 @@ def test_memory_has_a_bound_and_the_log_says_so(house: House, monkeypatch: pytes
     assert [(line["log_level"], line["incident"]) for line in said] == [("critical", "sos-2")]
 
 
-def test_what_was_told_leaves_the_memory(house: House):
+def test_what_112_has_acknowledged_is_not_sent_again_each_time_the_press_is_offered(house: House):
     for _ in range(3):
         house.relay.send(ALERT, ["seoul"])
 
     assert house.relay._in_hand == set()
+    assert house.sends() == 1
+
+
+def test_what_is_remembered_as_acknowledged_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("telephony.services.direct.MOST_TOLD", 1)
+    other = replace(ALERT, report_id="sos-2-1")
+
+    for report in (ALERT, other, ALERT):
+        house.relay.send(report, ["seoul"])
+
     assert house.sends() == 3
 
 
