@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--links", is_flag=True, help="Also connect (TCP, TLS) to every SMSC, LBS and 112 centre.")
 @click.option("--bind", "with_bind", is_flag=True, help="With --links: also bind to every SMSC, and unbind.")
 def check(config: Path, *, links: bool, with_bind: bool) -> None:
-    r"""Check the settings: every fault with its file, its key and what to write instead.
+    """Check the settings: every fault with its file, its key and what to write instead.
 
     With --links every far end is connected to. That disturbs nobody. --bind also tries the credentials: it binds
     as a transmitter, so that no press is sent to it, but a carrier that counts binds may refuse it, or the

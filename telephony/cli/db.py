@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(short_help="Upgrade or check the store.")
 def db() -> None:
-    r"""Look after the store. The daemon may be running, except during an upgrade.
+    """Look after the store. The daemon may be running, except during an upgrade.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ LIST_WIDTH = 124
 
 @click.group(short_help="List incidents, show one as a story, close one.")
 def incidents() -> None:
-    r"""Look at incidents and close them, beside a running daemon or without one.
+    """Look at incidents and close them, beside a running daemon or without one.
 
     Numbers are masked, texts are not shown, and coordinates only on demand.
 

@@ -11,7 +11,7 @@ import click
 @click.option("--press", type=click.Choice(["sms"]), help="Make one press, print its timeline and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --press: print JSON.")
 def lab(press: str | None, *, as_json: bool) -> None:
-    r"""Run the daemon between a simulated SMSC, location server and 112 centre.
+    """Run the daemon between a simulated SMSC, location server and 112 centre.
 
     Each speaks its real wire on loopback (SMPP, MLP, CAP by HTTP). Without options the lab stays open: Enter holds
     the key, `help` lists the troubles that can be made.

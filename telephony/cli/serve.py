@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Run the daemon.")
 @config_option
 def serve(config: Path) -> None:
-    r"""Run the daemon in the foreground until SIGTERM or SIGINT.
+    """Run the daemon in the foreground until SIGTERM or SIGINT.
 
     Logs go to standard error as JSON lines, or to the file named in [log]. SIGHUP reads the settings again,
     applies what can change without dropping a link and says what needs a restart; it also opens the log file

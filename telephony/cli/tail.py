@@ -28,7 +28,7 @@ def tail(
     level: str | None,
     follow: bool,
 ) -> None:
-    r"""Show log lines as people read them, from FILE or, with -, from standard input.
+    """Show log lines as people read them, from FILE or, with -, from standard input.
 
     Logs hold masked numbers only (8210******78), so --number also shows other callers whose number looks the
     same when it is masked. Lines that are no logs are shown as they are, unless a filter is set.
