@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "telephony.cli.serve",
     "check": "telephony.cli.check",
     "incidents": "telephony.cli.incidents",
+    "calls": "telephony.cli.calls",
     "tail": "telephony.cli.tail",
     "db": "telephony.cli.db",
 }
@@ -40,7 +41,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="onetouch", prog_name="onetouch")
 def onetouch() -> None:
-    r"""Relay one-touch SOS presses from basic phones to the 112 centre.
+    """Relay one-touch SOS presses from basic phones to the 112 centre.
 
     \b
     A first look at a new machine:

@@ -1,6 +1,6 @@
 """Incidents in words, in a table and as plain values for JSON: pure functions of what the store gave.
 
-Numbers are masked everywhere. What a caller wrote is told by its length alone.
+Numbers are masked everywhere. What a caller wrote or tapped is told by its length alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from telephony.cli.log_lines import plain
+from telephony.cli.telling_facts import fact_in_words, order_in_words, shown
 from telephony.domain.position import Position
 from telephony.store.incidents import IncidentRow, Story, StoryLine
 
@@ -96,6 +97,8 @@ def _facts_to_tell(line: StoryLine) -> dict[str, Any]:
     facts = {key: value for key, value in line.facts.items() if value is not None}
     if (text := facts.pop("text", None)) is not None:
         facts["text_length"] = len(text)
+    if line.known is not None:
+        facts["told"] = shown(line.known)
     return facts
 
 
@@ -106,9 +109,11 @@ def _told(line: StoryLine, *, with_coordinates: bool) -> str:
             return _press(facts)
         case "position":
             return _position(line, facts, line.position if with_coordinates else None)
+        case "fact" if line.known is not None:
+            return fact_in_words(line.known)
         case "closed":
             return f"closed: {facts.get('reason')}"
-        case "planned" | "delivered" | "rejected" | "next attempt":
+        case "planned" | "delivered" | "rejected" | "superseded" | "next attempt":
             return _report(line.kind, facts)
         case _:
             return f"{line.kind} " + " ".join(f"{key}={value}" for key, value in _facts_to_tell(line).items())
@@ -140,7 +145,10 @@ def _position(line: StoryLine, facts: Mapping[str, Any], shown: Position | None)
 
 
 def _report(kind: str, facts: Mapping[str, Any]) -> str:
-    if not facts.get("sequence"):
+    sequence = facts.get("sequence") or 0
+    if sequence < 0:
+        return order_in_words(kind, facts)
+    if sequence == 0:
         return f"{facts.get('channel')} ended: {facts.get('detail') or kind}"
     report = f"{facts.get('kind')} {facts.get('sequence')} to {facts.get('channel')}"
     attempts = facts.get("attempts") or 0

@@ -24,6 +24,9 @@ UNLISTED_DESTINATION = "unlisted destination"
 UNREADABLE_TEXT = "unreadable text"
 """Its octets could not be read as text; they are kept as they came."""
 
+TOLD_LATE = "told late"
+"""It came while we were away and is told only now; its time is when it came."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

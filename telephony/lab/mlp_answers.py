@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from telephony.hardened_xml import Element, parse
 from telephony.lbs.geodesy import Coord, destination
-from telephony.lbs.hardened_xml import Element, parse
 from telephony.lbs.mlp import SLOGANS
 
 ANSWERS = {"eme_lir": ("eme_lia", "eme_pos"), "slir": ("slia", "pos")}

@@ -17,8 +17,8 @@ from lxml import etree
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.hardened_xml import Element, parse
 from telephony.lbs.geometry import covering_circle
-from telephony.lbs.hardened_xml import Element, parse
 from telephony.lbs.mlp_shapes import SHAPES, read_number, read_shape
 from telephony.lbs.settings import MlpSettings
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from telephony.domain.errors import Malformed
+from telephony.hardened_xml import Element
 from telephony.lbs import geometry
 from telephony.lbs.geodesy import Coord, coord
-from telephony.lbs.hardened_xml import Element
 
 SURVEY_FOOT_M = 1200 / 3937
 

@@ -28,6 +28,7 @@ IDENTIFIERS = frozenset(
         "incident",
         "incident_id",
         "reference",
+        "call",
         "delivery",
         "report",
         "report_id",

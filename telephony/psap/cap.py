@@ -6,10 +6,12 @@ Built from pieces of text: the first report is on the hot path, and an element t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
+from types import MappingProxyType
 
 from telephony.domain.delivery import ALERT, CLOSING
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE
 from telephony.domain.position import REPORT_CONFIDENCE
 from telephony.domain.report import Report
 from telephony.psap import wording
@@ -30,6 +32,37 @@ _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff
 _REPLACEMENTS = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _NOT_ALLOWED = "\ufffd"
 """Stands visibly where a character cannot be written in XML."""
+
+_SUBJECT = ""
+"""Stands for a fact's subject among the keys of its data."""
+
+_PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
+        CALL: (
+            ("call-reference", _SUBJECT),
+            ("call-id", "id"),
+            ("call-state", "state"),
+            ("call-trunk", "trunk"),
+            ("call-route", "route"),
+            ("call-legs", "legs"),
+            ("call-silence", "silence"),
+            ("call-recording", "recording"),
+            ("call-sip-id", "sip-call-id"),
+            ("call-duration-s", "duration-s"),
+            ("call-ended-by", "ended-by"),
+        ),
+        KNOCK: (("knock", "digits"), ("knock-taps", "taps"), ("knock-meaning", "meaning")),
+        SILENCE: (("silence", "state"), ("silence-by", "by")),
+        GUARDIAN: (
+            ("guardian", _SUBJECT),
+            ("guardian-state", "state"),
+            ("guardian-relation", "relation"),
+            ("guardian-phone", "phone"),
+            ("guardian-round", "round"),
+        ),
+    }
+)
+"""By kind of fact: the names of its parameters and the keys of its data. The first is always there: it begins the fact."""
 
 
 def encode(report: Report, *, sender: str, addresses: str, language: Language, zone: tzinfo = KST) -> bytes:
@@ -129,6 +162,7 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "first-press-time", _time(report.opened_at, zone)
     yield "last-press-time", _time(report.last_press_at, zone)
     yield from _location_facts(report, zone)
+    yield from _told_facts(report)
     for text in report.texts:
         yield "caller-text", text
     for label in report.labels:
@@ -148,6 +182,14 @@ def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "location-uncertainty-m", str(wording.radius_m(position))
     yield "location-time", _time(position.fixed_at, zone)
     yield "location-age-s", str(wording.age_s(report, position))
+
+
+def _told_facts(report: Report) -> Iterator[tuple[str, str]]:
+    for fact in report.facts:
+        known = {**fact.data, _SUBJECT: fact.subject}
+        for number, (name, key) in enumerate(_PARAMETERS.get(fact.kind, ())):
+            if key in known or number == 0:
+                yield name, known.get(key, "")
 
 
 def _area(report: Report, words: Wording) -> str:

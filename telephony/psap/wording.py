@@ -12,7 +12,14 @@ from typing import Literal
 from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import Report
-from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT
+from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION, UNREADABLE_TEXT
+from telephony.psap.fact_wording import (
+    ENGLISH_FACTS,
+    KOREAN_FACTS,
+    FactWording,
+    fact_lines,
+    is_silence_lifted,
+)
 
 Language = Literal["ko", "en"]
 
@@ -32,6 +39,7 @@ class Wording:
     test_mark: str
     instruction: str
     test_instruction: str
+    lifted_instruction: str
     pressed: str
     way: str
     presses: str
@@ -53,6 +61,7 @@ class Wording:
     carrier_source: str
     age_units: tuple[str, str, str, str]
     """Seconds, minutes, hours, days, each to be put after its number."""
+    facts: FactWording
 
 
 KOREAN = Wording(
@@ -66,14 +75,16 @@ KOREAN = Wording(
         "소리나 화면이 신고자를 위험하게 할 수 있고, 신고자는 말을 하지 못하는 상황일 수 있습니다."
     ),
     test_instruction="훈련입니다. 출동하지 마십시오. ",
+    lifted_instruction=" 이 신고는 무음이 해제되었습니다. 요청자는 설명에 있습니다.",
     pressed="신고 시각: {time}",
     way="신고 방법: {way}, 수신 번호 {destination}, 통신사 {carrier}",
     presses="누른 횟수: {count}회, 마지막 {time}",
     text="신고자 문자: {text}",
     remark="참고: {label}",
     labels={
-        UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 보낸 문자",
+        UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 온 신고",
         UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
+        TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
     },
     closed="종료 사유: {reason}",
     position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, 보고 {age} 전 측정",
@@ -98,6 +109,7 @@ KOREAN = Wording(
     sources=MappingProxyType({"device": "단말기", "last-known": "이전 신고의 마지막 위치"}),
     carrier_source="통신사 위치 서버({carrier})",
     age_units=("초", "분", "시간", "일"),
+    facts=KOREAN_FACTS,
 )
 
 ENGLISH = Wording(
@@ -110,6 +122,7 @@ ENGLISH = Wording(
         "Do not call or text the phone: a sound or a light may endanger the caller, who may be unable to speak."
     ),
     test_instruction="This is a test: send nobody. ",
+    lifted_instruction=" Silence was lifted for this incident; the description says by whom.",
     pressed="Pressed at: {time}",
     way="By: {way}, to {destination}, carrier {carrier}",
     presses="Presses: {count}, the last at {time}",
@@ -118,6 +131,7 @@ ENGLISH = Wording(
     labels={
         UNLISTED_DESTINATION: "sent to a number that is not listed",
         UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
+        TOLD_LATE: "told late: it came while the system was away",
     },
     closed="Closed because: {reason}",
     position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age} old at this report",
@@ -146,6 +160,7 @@ ENGLISH = Wording(
     ),
     carrier_source="location service of carrier {carrier}",
     age_units=(" s", " min", " h", " d"),
+    facts=ENGLISH_FACTS,
 )
 
 WORDINGS: Mapping[Language, Wording] = MappingProxyType({"ko": KOREAN, "en": ENGLISH})
@@ -175,6 +190,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
     lines.append(_position_line(report, words))
+    lines += fact_lines(report, words.facts)
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
     lines += [words.remark.format(label=words.labels.get(label, label)) for label in report.labels]
@@ -185,7 +201,8 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
 
 def instruction(report: Report, words: Wording) -> str:
     """Give what the centre must not do, whatever else it does."""
-    return words.test_instruction + words.instruction if report.test else words.instruction
+    told = words.test_instruction + words.instruction if report.test else words.instruction
+    return told + words.lifted_instruction if is_silence_lifted(report) else told
 
 
 def area(report: Report, words: Wording) -> str:

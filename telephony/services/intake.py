@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from telephony.clock import Clock
-from telephony.domain.delivery import Delivery, Errand
+from telephony.domain.delivery import GUARDIANS, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.plan import Plan, locating_channel
@@ -123,14 +123,16 @@ class Intake:
         for carrier in {trigger.carrier for trigger in triggers}:
             channels |= {route.channel: None for route in self._plan.reports(carrier) if route.after_s == 0.0}
             channels[locating_channel(carrier)] = None
+        if self._plan.tells_guardians:
+            channels[GUARDIANS] = None
         return channels
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:
         promise = self._promised.get(trigger.reference) if self._promised else None
         if promise is None or self._clock.seconds() - promise.told_at > PROMISE_KEPT_S:
-            return trigger, self._names.name(trigger.reference, trigger.received_at)
+            return trigger, trigger.incident_id or self._names.name(trigger.reference, trigger.received_at)
         # 112 was told directly of this very press: the same id, and the time at which it really came.
-        return replace(trigger, received_at=promise.received_at), promise.incident_id
+        return replace(trigger, received_at=promise.received_at), trigger.incident_id or promise.incident_id
 
     def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
         if isinstance(result, Recorded):

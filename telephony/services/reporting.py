@@ -6,7 +6,8 @@ from telephony.domain.delivery import ALERT, Delivery, Outcome, Rejected
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report, report_id
 from telephony.domain.trigger import Trigger
-from telephony.store.reports import storable
+from telephony.store.fact_rows import storable_fact, told
+from telephony.store.texts import storable
 
 
 def first_report(trigger: Trigger, incident_id: str) -> Report:
@@ -29,6 +30,7 @@ def first_report(trigger: Trigger, incident_id: str) -> Report:
         last_press_at=trigger.received_at,
         texts=_texts(trigger, text),
         labels=trigger.labels,
+        facts=told([storable_fact(known) for known in trigger.facts]) if trigger.facts else (),
     )
 
 

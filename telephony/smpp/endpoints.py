@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import (
     HostnameEndpoint,
@@ -14,8 +12,6 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.ssl import CertificateOptions, TLSVersion
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from telephony.client_tls import ClientTls
 from telephony.fields import Tls
@@ -36,22 +32,6 @@ def client_endpoint(reactor: Reactor, host: str, port: int, *, timeout_s: float,
     else:
         endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout_s)
     return endpoint if tls is None else wrapClientTLS(ClientTls(tls).options(host), endpoint)
-
-
-def server_tls(certificate_pem: bytes, key_pem: bytes, factory: Any) -> Any:
-    """Wrap a server's factory in TLS; certificates after the first are its chain.
-
-    Raises `ValueError` where the files hold no certificate or key in PEM form.
-    """
-    own, *chain = x509.load_pem_x509_certificates(certificate_pem)
-    # The objects of cryptography: pyOpenSSL warns of Twisted's own wrappers.
-    credentials: dict[str, Any] = {
-        "certificate": own,
-        "privateKey": load_pem_private_key(key_pem, password=None),
-        "extraCertChain": chain,
-    }
-    options: Any = CertificateOptions(raiseMinimumTo=TLSVersion.TLSv1_2, **credentials)
-    return TLSMemoryBIOFactory(options, isClient=False, wrappedFactory=factory)
 
 
 def is_ipv4(host: str) -> bool:

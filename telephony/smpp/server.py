@@ -15,9 +15,9 @@ from twisted.internet.protocol import Factory
 
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
+from telephony.server_tls import server_tls
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import build
-from telephony.smpp.endpoints import server_tls
 from telephony.smpp.gatekeeper import Gate, Gatekeeper, Known
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.observer import Observer

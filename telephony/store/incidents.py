@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from telephony.domain.delivery import CLOSING, LOCATE, PENDING, SUPERSEDED, TRACK
+from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, SUPERSEDED, TRACK
+from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED, TRANSITIONS
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.store.fact_rows import FactRow, fact_of
+from telephony.store.orders import AUDIBLE
 from telephony.store.reports import News, plan_updates, position_of
-from telephony.store.schema import delivery, incident, position, press
+from telephony.store.schema import delivery, fact, incident, position, press
 from telephony.store.times import from_us, to_us
 
 
@@ -48,6 +52,7 @@ class StoryLine:
     kind: str
     facts: dict[str, Any]
     position: Position | None = None
+    known: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def story(connection: Connection, incident_id: str) -> Story | None:
     lines = [
         *_press_lines(connection, row.key),
         *_position_lines(connection, row.key),
+        *_fact_lines(connection, row.key),
         *(line for item in deliveries for line in _delivery_lines(item)),
     ]
     if row.closed_at is not None:
@@ -169,6 +175,16 @@ def _position_lines(connection: Connection, incident_key: int) -> list[StoryLine
     ]
 
 
+def _fact_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(select(fact).where(fact.c.incident_key == incident_key)).all()
+    lines = []
+    for row in rows:
+        known = fact_of(FactRow(row.kind, row.subject, row.at, row.data))
+        facts = {"number": row.number, "kind": known.kind, "subject": known.subject}
+        lines.append(StoryLine(known.at, "fact", facts, known=known))
+    return lines
+
+
 def _delivery_lines(row: Any) -> list[StoryLine]:
     facts = {
         "kind": row.kind,
@@ -178,10 +194,13 @@ def _delivery_lines(row: Any) -> list[StoryLine]:
         "attempts": row.attempts,
         "detail": row.last_error,
     }
-    lines = [StoryLine(from_us(row.created_at), "planned", facts)] if row.sequence > 0 else []
-    if row.settled_at is not None and row.state != SUPERSEDED:
+    is_order = row.sequence < 0
+    if is_order:
+        facts["by"] = json.loads(row.payload)["by"]
+    lines = [] if row.sequence == 0 else [StoryLine(from_us(row.created_at), "planned", facts)]
+    if row.settled_at is not None and (is_order or row.state != SUPERSEDED):
         lines.append(StoryLine(from_us(row.settled_at), row.state, facts))
-    elif row.state == PENDING and row.sequence > 0:
+    elif row.state == PENDING and row.sequence != 0:
         lines.append(StoryLine(from_us(row.due_at), "next attempt", facts))
     return lines
 
@@ -189,7 +208,8 @@ def _delivery_lines(row: Any) -> list[StoryLine]:
 def close_incident(connection: Connection, plan: Plan, incident_id: str, reason: str, now: datetime) -> bool:
     """Close an incident and write down the closing report; False when there is none open of that id.
 
-    Location errands end; reports that are still owed stay owed, for 112 must have the whole history.
+    Errands end, and orders after which the caller's phone could sound; reports that are still owed stay owed, for
+    112 must have the whole history.
     """
     closable = [state for state, targets in TRANSITIONS.items() if CLOSED in targets]
     changed = connection.execute(
@@ -204,7 +224,7 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
         update(delivery)
         .where(
             delivery.c.incident_key == row.key,
-            delivery.c.kind.in_([LOCATE, TRACK]),
+            delivery.c.kind.in_([LOCATE, TRACK, GUARDIANS, *AUDIBLE]),
             delivery.c.state == PENDING,
         )
         .values(state=SUPERSEDED, settled_at=to_us(now), lease_until=0)
@@ -216,6 +236,7 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
         to_us(now),
         row.press_count,
         row.best_position,
+        row.fact_count,
         CLOSING,
         reason,
     )

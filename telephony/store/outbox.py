@@ -28,7 +28,8 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute, execute_many, placeholder
-from telephony.store.reports import load_reports, storable
+from telephony.store.reports import load_reports
+from telephony.store.texts import storable
 from telephony.store.times import from_us, seconds_to_us
 
 LONGEST_ERROR = 300

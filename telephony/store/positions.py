@@ -41,6 +41,19 @@ def whereabouts(connection: Connection, incident_key: int) -> Whereabouts:
     )
 
 
+def best_position(connection: Connection, incident_id: str) -> Position | None:
+    """Read the best that is known of where the caller of an incident is."""
+    row = connection.execute(
+        select(position)
+        .join(
+            incident,
+            (incident.c.key == position.c.incident_key) & (incident.c.best_position == position.c.number),
+        )
+        .where(incident.c.id == incident_id)
+    ).one_or_none()
+    return None if row is None else position_of(row)
+
+
 def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> bool:
     """Keep a position; where it is better than what 112 knows, write down the update that tells so.
 
@@ -71,9 +84,8 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
     if became_best:
         changes["best_position"] = number
         _remember(connection, row.caller, incident_key, number)
-        news = News(
-            row.key, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count, number
-        )
+        at_us = to_us(found.received_at)
+        news = News(row.key, row.carrier, row.last_sequence, at_us, row.press_count, number, row.fact_count)
         plan_updates(connection, plan, [news])
     connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
     return became_best

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, LOCATE, Delivery
+from telephony.domain.delivery import ALERT, GUARDIANS, LOCATE, Delivery
+from telephony.domain.fact import Fact
 from telephony.domain.incident import (
     CLOSED,
     JOIN_FIRST,
@@ -29,14 +30,17 @@ from telephony.domain.incident import (
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.trigger import Trigger
 from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in, select_pairs
-from telephony.store.reports import DELIVERY, News, plan_updates, storable
+from telephony.store.fact_rows import FACT, fact_row, storable_fact
+from telephony.store.reports import DELIVERY, News, plan_updates
 from telephony.store.schema import incident, press
+from telephony.store.texts import storable
 from telephony.store.times import seconds_to_us, to_us
 
-FIRST_PAYLOAD: Mapping[str, Any] = MappingProxyType({"presses": 1})
-FIRST_FACTS = '{"presses":1}'
-NO_PAYLOAD: Mapping[str, Any] = MappingProxyType({})
-NO_FACTS = "{}"
+Payload = tuple[str, Mapping[str, Any]]
+"""A delivery's payload as its row holds it, and read."""
+
+ONE_PRESS: Payload = ('{"presses":1}', MappingProxyType({"presses": 1}))
+NOTHING: Payload = ("{}", MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class _Open:
     last_press_at: int
     last_sequence: int
     best_position: int | None
-    is_changed: bool = False
+    fact_count: int
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By reference: how often it was seen, and when last."""
 
@@ -126,7 +130,8 @@ _PRESS = BulkInsert(
     {"seen": "1"},
 )  # fmt: skip
 _OPEN_INCIDENTS = (
-    "SELECT caller, key, id, carrier, source, press_count, last_press_at, last_sequence, best_position FROM incident"
+    "SELECT caller, key, id, carrier, source, press_count, last_press_at, last_sequence, best_position,"
+    " fact_count FROM incident"
     f" WHERE state <> '{CLOSED}' AND caller {{}}"
 )
 _SEEN = (
@@ -142,7 +147,6 @@ class _First(NamedTuple):
     channel: str
     sequence: int
     kind: str
-    facts: str
     after_us: int
 
 
@@ -190,15 +194,17 @@ class _Group:
         self._presses: list[tuple[Any, ...]] = []
         self._deliveries: list[tuple[Any, ...]] = []
         self._seen_again: list[tuple[int, int, int, str]] = []
+        self._facts: list[tuple[Any, ...]] = []
         self._changed: dict[str, _Open] = {}
-        self._firsts_by_carrier: dict[str, tuple[_First, ...]] = {}
+        self._told_more: dict[int, _Open] = {}
+        self._firsts_by_carrier: dict[tuple[str, bool], tuple[_First, ...]] = {}
 
     def open_incident(
         self, item: NewPress, caller: str, key: int, incident_id: str
     ) -> tuple[_Open, Recorded]:
         trigger = item.trigger
         received = to_us(trigger.received_at)
-        found = _Open(key, incident_id, trigger.carrier, trigger.source, 1, received, 1, None)
+        found = _Open(key, incident_id, trigger.carrier, trigger.source, 1, received, 1, None, 0)
         found.seen[trigger.reference] = (1, received)
         self._incidents.append(
             (
@@ -207,6 +213,8 @@ class _Group:
             )
         )  # fmt: skip
         self._presses.append(_press_row(found, trigger, trigger.reference, received, JOIN_FIRST))
+        if trigger.facts:
+            self._keep(trigger.facts, found)
         held = self._first_deliveries(item, key, incident_id, received)
         return found, Recorded(Receipt(incident_id, JOIN_FIRST), held)
 
@@ -230,12 +238,21 @@ class _Group:
         found.last_press_at = max(found.last_press_at, received)
         self._changed[found.id] = found
         self._presses.append(_press_row(found, trigger, reference, received, joined))
+        if trigger.facts:
+            self._keep(trigger.facts, found)
         return Recorded(Receipt(found.id, joined))
+
+    def _keep(self, facts: Sequence[Fact], found: _Open) -> None:
+        for known in facts:
+            found.fact_count += 1
+            self._facts.append(fact_row(found.key, found.fact_count, storable_fact(known)))
+        self._told_more[found.key] = found
 
     def write(self, connection: Connection) -> None:
         _INCIDENT.run(connection, self._incidents)
         _PRESS.run(connection, self._presses)
         DELIVERY.run(connection, self._deliveries)
+        FACT.run(connection, self._facts)
         mark = placeholder(connection.dialect.name)
         if self._seen_again:
             execute_many(
@@ -244,6 +261,12 @@ class _Group:
                 f" WHERE incident_key = {mark} AND reference = {mark}",
                 self._seen_again,
             )
+        if self._told_more:
+            execute_many(
+                connection,
+                f"UPDATE incident SET fact_count = {mark} WHERE key = {mark}",
+                [(found.fact_count, key) for key, found in self._told_more.items()],
+            )
         if self._changed:
             changed = list(self._changed.values())
             execute_many(
@@ -251,25 +274,21 @@ class _Group:
                 f"UPDATE incident SET press_count = {mark}, last_press_at = {mark} WHERE key = {mark}",
                 [(f.press_count, f.last_press_at, f.key) for f in changed],
             )
-            plan_updates(
-                connection,
-                self._rules.plan,
-                [
-                    News(f.key, f.carrier, f.last_sequence, f.last_press_at, f.press_count, f.best_position)
-                    for f in changed
-                ],
-            )
+            plan_updates(connection, self._rules.plan, [_news(found) for found in changed])
 
     def _first_deliveries(
         self, item: NewPress, key: int, incident_id: str, received: int
     ) -> tuple[Delivery, ...]:
         held: list[Delivery] = []
         leases = item.leases
-        for first in self._firsts(item.trigger.carrier):
+        told = len(item.trigger.facts)
+        report = _first_payload(told) if told else ONE_PRESS
+        for first in self._firsts(item.trigger.carrier, is_test=item.trigger.test):
+            written, payload = report if first.sequence else NOTHING
             lease = leases.get(first.channel, 0.0) if first.after_us == 0 else 0.0
             self._deliveries.append(
                 (
-                    key, first.channel, first.sequence, first.kind, first.facts, received, received + first.after_us,
+                    key, first.channel, first.sequence, first.kind, written, received, received + first.after_us,
                     self._rules.owner if lease else None, int(lease * 1_000_000),
                 )
             )  # fmt: skip
@@ -281,7 +300,7 @@ class _Group:
                         first.channel,
                         first.sequence,
                         first.kind,
-                        FIRST_PAYLOAD if first.sequence else NO_PAYLOAD,
+                        payload,
                         item.trigger.received_at,
                         0,
                         lease,
@@ -289,17 +308,31 @@ class _Group:
                 )
         return tuple(held)
 
-    def _firsts(self, carrier: str) -> tuple[_First, ...]:
+    def _firsts(self, carrier: str, *, is_test: bool) -> tuple[_First, ...]:
         """Give what a new incident of a carrier has to do; worked out once per group."""
-        found = self._firsts_by_carrier.get(carrier)
+        found = self._firsts_by_carrier.get((carrier, is_test))
         if found is None:
-            reports = [
-                _First(route.channel, 1, ALERT, FIRST_FACTS, seconds_to_us(route.after_s))
-                for route in self._rules.plan.reports(carrier)
+            plan = self._rules.plan
+            firsts = [
+                _First(route.channel, 1, ALERT, seconds_to_us(route.after_s))
+                for route in plan.reports(carrier)
             ]
-            found = (*reports, _First(locating_channel(carrier), 0, LOCATE, NO_FACTS, 0))
-            self._firsts_by_carrier[carrier] = found
+            firsts.append(_First(locating_channel(carrier), 0, LOCATE, 0))
+            if plan.tells_guardians and not is_test:
+                firsts.append(_First(GUARDIANS, 0, GUARDIANS, 0))
+            found = self._firsts_by_carrier[carrier, is_test] = tuple(firsts)
         return found
+
+
+def _news(found: _Open) -> News:
+    return News(
+        found.key, found.carrier, found.last_sequence, found.last_press_at, found.press_count, found.best_position,
+        found.fact_count,
+    )  # fmt: skip
+
+
+def _first_payload(facts: int) -> Payload:
+    return f'{{"presses":1,"facts":{facts}}}', {"presses": 1, "facts": facts}
 
 
 def _open_incidents(connection: Connection, callers: Sequence[str]) -> dict[str, _Open]:

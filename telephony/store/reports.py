@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,11 +12,13 @@ from sqlalchemy import Connection
 
 from telephony.domain.delivery import PENDING, UPDATE, Delivery
 from telephony.domain.errors import Malformed
+from telephony.domain.fact import Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
+from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
 from telephony.store.schema import delivery
 from telephony.store.times import from_us, seconds_to_us
 
@@ -35,7 +36,7 @@ DELIVERY = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What an incident has to tell: how many presses and which position (its number) 112 should know of."""
+    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of."""
 
     incident_key: int
     carrier: str
@@ -43,18 +44,21 @@ class News:
     at_us: int
     presses: int
     position: int | None
+    facts: int
     kind: str = UPDATE
     close_reason: str | None = None
 
     @property
     def payload(self) -> str:
-        """The facts as the delivery keeps them."""
-        facts: dict[str, Any] = {"presses": self.presses}
+        """The news as the delivery keeps it."""
+        known: dict[str, Any] = {"presses": self.presses}
         if self.position is not None:
-            facts["position"] = self.position
+            known["position"] = self.position
+        if self.facts:
+            known["facts"] = self.facts
         if self.close_reason is not None:
-            facts["close_reason"] = self.close_reason
-        return json.dumps(facts, ensure_ascii=False)
+            known["close_reason"] = self.close_reason
+        return json.dumps(known, ensure_ascii=False)
 
 
 _LAST_REPORTS = (
@@ -68,7 +72,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
 
     Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
-    every channel of its carrier. Call it once per transaction and incident.
+    every channel of its carrier that is told more than the alert. Call it once per transaction and incident.
     """
     foldable: dict[int, bool] = {}
     for key, kind, state, attempts in select_in(connection, _LAST_REPORTS, [n.incident_key for n in news]):
@@ -81,6 +85,9 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         if item.kind == UPDATE and foldable.get(item.incident_key):
             folded.append((item.payload, item.incident_key, item.last_sequence))
             continue
+        routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
+        if not routes:
+            continue
         sequence = item.last_sequence + 1
         moved.append((sequence, item.incident_key))
         rows.extend(
@@ -88,7 +95,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
                 item.incident_key, route.channel, sequence, item.kind, item.payload, item.at_us,
                 item.at_us + seconds_to_us(route.after_s), None, 0,
             )
-            for route in plan.reports(item.carrier)
+            for route in routes
         )  # fmt: skip
     mark = placeholder(connection.dialect.name)
     DELIVERY.run(connection, rows)
@@ -154,6 +161,10 @@ _POSITIONS = (
     "SELECT incident_key, number, latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at"
     " FROM position WHERE became_best AND incident_key {}"
 )
+_FACTS = (
+    "SELECT kind, subject, at, data FROM fact"
+    " WHERE number > {0} AND number <= {0} AND incident_key = {0} ORDER BY number"
+)
 _REPORTS = (
     "SELECT DISTINCT incident_key, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_key {}"
     " ORDER BY incident_key, sequence"
@@ -182,10 +193,11 @@ def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list
                 item,
                 incidents[key],
                 _presses_of(connection, item, presses[key]),
-                positions.get((key, item.payload.get("position", 0))),
-                reports[key],
+                position=positions.get((key, item.payload.get("position", 0))),
+                facts=_facts_of(connection, item),
+                reports=reports[key],
             )
-        except (LookupError, ValueError, Malformed) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, Malformed) as error:
             log.critical(
                 "report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error)
             )
@@ -203,11 +215,22 @@ def _presses_of(connection: Connection, item: Delivery, first: Sequence[_PressRo
     return [_PressRow(*row) for row in execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()]
 
 
+def _facts_of(connection: Connection, item: Delivery) -> tuple[Fact, ...]:
+    count = item.payload.get("facts", 0)
+    if not count:
+        return ()
+    bounds = (count - NEWEST_FACTS, count, item.incident_key)
+    rows = execute(connection, _FACTS.format(placeholder(connection.dialect.name)), bounds).fetchall()
+    return told([fact_of(FactRow(*row)) for row in rows])
+
+
 def _report(
     item: Delivery,
     incident: _IncidentRow,
     presses: Sequence[_PressRow],
+    *,
     position: _PositionRow | None,
+    facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
     return Report(
@@ -229,6 +252,7 @@ def _report(
         position=None if position is None else position_of(position),
         labels=_labels(presses),
         close_reason=item.payload.get("close_reason"),
+        facts=facts,
     )
 
 
@@ -289,16 +313,3 @@ def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
         long[key][row.part_number] = row.text or ""
         texts[places[key]] = "".join(long[key].get(n, "…") for n in range(1, key[1] + 1))
     return tuple(texts[-LONGEST_TEXTS:])
-
-
-_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
-
-
-def storable(text: str | None) -> str | None:
-    """Give the text as both databases keep it.
-
-    PostgreSQL has no NUL in text, so its picture stands for it; half a surrogate pair is no UTF-8 and becomes U+FFFD.
-    """
-    if text is None or (text.isascii() and "\x00" not in text):
-        return text
-    return _HALF_A_PAIR.sub("\ufffd", text.replace("\x00", "\u2400"))

@@ -50,6 +50,8 @@ incident = Table(
     Column("best_position", Integer),  # its number in the position table
     Column("closed_at", BigInteger),
     Column("close_reason", Text),
+    Column("fact_count", Integer, nullable=False, server_default="0"),
+    Column("silence_lifted_at", BigInteger),  # since when something of ours may reach the caller's phone
 )
 Index(
     "one_open_incident_per_caller",
@@ -99,6 +101,40 @@ position = Table(
     Column("became_best", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("incident_key", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True),  # 1, 2, 3 … within the incident
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),  # JSON: an object of texts
+    sqlite_with_rowid=False,
+)
+
+call = Table(
+    "call",
+    metadata,
+    Column("reference", Text, primary_key=True),  # server/uniqueid
+    Column("incident_key", BigInteger, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("channel", Text, nullable=False),  # as Asterisk names it
+    Column("trunk", Text, nullable=False),
+    Column("token", LargeBinary(32)),  # SHA-256 of the location token: the token itself is with 112 alone
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("calls_of_an_incident", call.c.incident_key)
+Index(
+    "live_calls_of_a_server",
+    call.c.server,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+Index("call_by_token", call.c.token, unique=True)
 
 last_position = Table(
     "last_position",

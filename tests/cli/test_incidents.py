@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from telephony.cli.telling_facts import fact_in_words, order_in_words
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE, Fact
 from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.settings import load
 from telephony.store.engines import open_engines
+from telephony.store.facts import record_facts
+from telephony.store.orders import set_silence
 from telephony.store.positions import record_position
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from telephony.store.schema import delivery, incident
@@ -121,6 +125,100 @@ def test_a_story_as_json_has_every_line_with_its_time(run, config_with_incidents
         line["since_ms"] for line in story["story"]
     )
     assert {"press", "position", "planned", "delivered"} <= {line["what"] for line in story["story"]}
+
+
+@pytest.fixture
+def config_with_a_call(config):
+    """A silent call: connected, a knock, a guardian, silence lifted and held again; then ended."""
+    settings = load(config)
+    writing, reading = open_engines(settings.database_url)
+    upgrade(writing)
+    reference = "voice-1/1763900000.12"
+    call = {"state": "connected", "route": "112-2", "silence": "no-rtp", "recording": "sos.wav"}
+    knock = {"digits": "4711", "taps": "4", "meaning": "weapon", "ko": "무기", "en": "a weapon"}
+    guardian = {"state": "confirmed", "relation": "mother", "phone": "821055556666", "round": "2"}
+    facts = [
+        Fact(CALL, reference, START + timedelta(seconds=1), call),
+        Fact(KNOCK, f"{reference}#1", START + timedelta(seconds=2), knock),
+        Fact(GUARDIAN, "1", START + timedelta(seconds=3), guardian),
+        Fact("weather", "sky", START + timedelta(seconds=4), {"where": "kitchen"}),
+        Fact(
+            CALL,
+            reference,
+            START + timedelta(seconds=9),
+            {"state": "ended", "ended-by": "112", "duration-s": "8"},
+        ),
+    ]
+    with writing.begin() as connection:
+        record = PressRecorder(Rules(settings.plan, "onetouch", {}))
+        record(connection, [NewPress(press("821012345678", "a", START), FIRST)])
+        record_facts(connection, settings.plan, FIRST, facts)
+        for second, lifted in ((5, True), (6, False)):
+            now = START + timedelta(seconds=second)
+            set_silence(connection, settings.plan, FIRST, lifted, "desk 7", now)
+    writing.dispose()
+    reading.dispose()
+    return config
+
+
+def test_a_story_tells_a_call_in_words(run, config_with_a_call):
+    told = run("incidents", "show", FIRST, "--config", config_with_a_call).output
+
+    for line in (
+        "+1000 ms  call voice-1/1763900000.12: connected to 112-2, silence by no-rtp, recording sos.wav",
+        "+2000 ms  knock voice-1/1763900000.12#1: 4 taps",
+        "+3000 ms  guardian 1 (mother, 8210******66): confirmed, round 2",
+        "+4000 ms  weather sky",
+        "+5000 ms  silence lifted by desk 7",
+        "+5000 ms  lift-silence ordered by desk 7",
+        "+6000 ms  lift-silence taken back",
+        "+6000 ms  hold-silence ordered by desk 7",
+        "+6000 ms  hold-silence still to be done, next attempt here (0 so far)",
+        "+9000 ms  call voice-1/1763900000.12: ended by 112 after 8 s",
+    ):
+        assert f"{line}\n" in told
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--positions",)], ids=["story", "json", "positions"])
+def test_what_was_tapped_and_whose_number_it_is_are_never_shown(run, config_with_a_call, options):
+    told = run("incidents", "show", FIRST, "--config", config_with_a_call, *options).output
+
+    for secret in ("4711", "weapon", "무기", "821055556666", "kitchen"):
+        assert secret not in told
+
+
+def test_facts_and_orders_are_there_as_json(run, config_with_a_call):
+    story = json.loads(run("incidents", "show", FIRST, "--config", config_with_a_call, "--json").output)[
+        "story"
+    ]
+
+    facts = [(line["kind"], line["told"]) for line in story if line["what"] == "fact"]
+    assert facts[:3] == [
+        ("call", {"state": "connected", "route": "112-2", "silence": "no-rtp", "recording": "sos.wav"}),
+        ("knock", {"taps": "4"}),
+        ("guardian", {"state": "confirmed", "relation": "mother", "phone": "8210******66", "round": "2"}),
+    ]
+    orders = [
+        (line["what"], line["kind"], line["by"]) for line in story if line.get("channel") == "call-control"
+    ]
+    assert ("planned", "lift-silence", "desk 7") in orders
+
+
+@pytest.mark.parametrize(
+    ("became", "words"),
+    [
+        ("delivered", "hang-up DONE at attempt 2: 1 call"),
+        ("rejected", "hang-up REFUSED: 1 call"),
+        ("next attempt", "hang-up still to be done, next attempt here (2 so far): 1 call"),
+    ],
+)
+def test_what_became_of_an_order_is_told_in_words(became, words):
+    assert order_in_words(became, {"kind": "hang-up", "attempts": 2, "detail": "1 call"}) == words
+
+
+@pytest.mark.parametrize("kind", [CALL, KNOCK, SILENCE, GUARDIAN])
+def test_a_fact_that_says_nothing_is_a_line_all_the_same(kind):
+    assert fact_in_words(Fact(kind, "7", START, {})).startswith(kind)
 
 
 def test_closing_leaves_a_closing_report_for_112_and_can_be_done_once(run, config_with_incidents):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from telephony.domain.errors import Malformed
 from telephony.domain.values import Msisdn
-from telephony.lbs.hardened_xml import MAX_OCTETS
+from telephony.hardened_xml import MAX_OCTETS
 from telephony.lbs.mlp import Answer, decode_answer
 
 CALLER = Msisdn("821000000001")

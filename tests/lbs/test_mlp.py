@@ -13,7 +13,7 @@ from lxml import etree
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.lbs.hardened_xml import MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS
+from telephony.hardened_xml import MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS
 from telephony.lbs.mlp import Answer, Question, Result, decode_answer, encode_request
 from telephony.lbs.settings import MlpSettings
 

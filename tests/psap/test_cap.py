@@ -15,6 +15,7 @@ from lxml import etree
 
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE
 from telephony.domain.errors import Malformed
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PHONE, SILENCE, Fact
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
@@ -75,6 +76,52 @@ FALSE_ALARM_REPORT = replace(
     CLOSING_REPORT, close_reason="false alarm: a pocket press, the guardian confirmed"
 )
 
+REFERENCE = "voice-1/voice-1-1763900000.12"
+CALL_FACTS = {
+    "id": INCIDENT,
+    "state": "connected",
+    "trunk": "skt-a",
+    "dialled": "112",
+    "route": "112-2",
+    "legs": "112-1 no answer 6 s; 112-2 connected",
+    "silence": "no-rtp",
+    "recording": f"{INCIDENT}.wav",
+    "sip-call-id": "3c26700857a87f84@10.1.2.3",
+    "started": "2026-11-23T06:05:02+00:00",
+    "connected": "2026-11-23T06:05:08+00:00",
+}
+
+
+def call(**changes):
+    """What is known of the call; a changed key of ``None`` is not known."""
+    known = CALL_FACTS | {key.replace("_", "-"): value for key, value in changes.items()}
+    return Fact(CALL, REFERENCE, PRESSED, {key: value for key, value in known.items() if value is not None})
+
+
+def knock(n=1, **data):
+    return Fact(KNOCK, f"{REFERENCE}#{n}", PRESSED, data)
+
+
+def silence(state, **data):
+    return Fact(SILENCE, PHONE, PRESSED, {"state": state, **data})
+
+
+def guardian(n=1, **data):
+    return Fact(GUARDIAN, str(n), PRESSED, data)
+
+
+TWO_TAPS = knock(digits="11", taps="2", meaning="cannot-speak", ko="말할 수 없음", en="cannot speak")
+CALL_REPORT = replace(
+    UPDATE_REPORT,
+    source="call",
+    press_count=1,
+    last_press_at=PRESSED,
+    texts=(),
+    position=None,
+    labels=(),
+    facts=(call(), TWO_TAPS, guardian(state="calling", relation="mother", phone="8210******78", round="1")),
+)
+
 EXAMPLES = {
     "alert": (ALERT_REPORT, "ko"),
     "update": (UPDATE_REPORT, "ko"),
@@ -82,6 +129,7 @@ EXAMPLES = {
     "closing": (CLOSING_REPORT, "ko"),
     "false alarm": (FALSE_ALARM_REPORT, "ko"),
     "test": (replace(ALERT_REPORT, test=True), "ko"),
+    "call": (CALL_REPORT, "en"),
 }
 
 
@@ -120,7 +168,9 @@ def test_the_examples_of_the_document_are_what_the_code_sends(report, language):
 def test_the_document_names_every_parameter():
     document = DOCUMENT.read_text(encoding="utf-8")
     odd_callers = [replace(CLOSING_REPORT, msisdn=Msisdn(number, is_e164=False)) for number in ("", "BANK")]
-    for report in (CLOSING_REPORT, *odd_callers):
+    ended = call(state="ended", duration_s="42", ended_by="caller")
+    everything = replace(CALL_REPORT, facts=(*CALL_REPORT.facts, ended, silence("lifted", by="desk 7")))
+    for report in (CLOSING_REPORT, everything, *odd_callers):
         for name, _ in parameters(read(as_sent(report))):
             assert f"| `{name}` |" in document
 
@@ -192,6 +242,194 @@ def test_the_facts_are_there_for_operators(language, words):
     seen = "\n".join(texts(root, "info", name) for name in ("headline", "description", "instruction"))
     assert [word for word in words if word not in seen] == []
     assert "+821000000001" in texts(root, "info", "headline")
+
+
+# -- calls, knocks, silence, guardians ---------------------------------------------------------------------------
+
+
+def described(report, language="en"):
+    return texts(read(as_sent(report, language)), "info", "description").splitlines()
+
+
+def test_a_call_is_there_for_machines():
+    facts = (call(state="ended", duration_s="42", ended_by="caller"), TWO_TAPS, silence("held", by="desk 7"))
+    assert parameters(read(as_sent(replace(CALL_REPORT, facts=facts))))[10:] == [
+        ("call-reference", REFERENCE),
+        ("call-id", INCIDENT),
+        ("call-state", "ended"),
+        ("call-trunk", "skt-a"),
+        ("call-route", "112-2"),
+        ("call-legs", "112-1 no answer 6 s; 112-2 connected"),
+        ("call-silence", "no-rtp"),
+        ("call-recording", f"{INCIDENT}.wav"),
+        ("call-sip-id", "3c26700857a87f84@10.1.2.3"),
+        ("call-duration-s", "42"),
+        ("call-ended-by", "caller"),
+        ("knock", "11"),
+        ("knock-taps", "2"),
+        ("knock-meaning", "cannot-speak"),
+        ("silence", "held"),
+        ("silence-by", "desk 7"),
+    ]
+
+
+def test_guardians_are_there_for_machines():
+    facts = (guardian(1, state="confirmed", relation="mother", phone="8210******78", round="2"), guardian(2))
+    assert parameters(read(as_sent(replace(CALL_REPORT, facts=facts))))[10:] == [
+        ("guardian", "1"),
+        ("guardian-state", "confirmed"),
+        ("guardian-relation", "mother"),
+        ("guardian-phone", "8210******78"),
+        ("guardian-round", "2"),
+        ("guardian", "2"),
+    ]
+
+
+def test_a_knock_whose_keys_are_not_known_still_begins_with_its_name():
+    knocks = (knock(1, taps="2"), knock(2, digits="5"))
+    assert parameters(read(as_sent(replace(CALL_REPORT, facts=knocks))))[10:] == [
+        ("knock", ""),
+        ("knock-taps", "2"),
+        ("knock", "5"),
+    ]
+
+
+def test_each_of_several_calls_begins_with_its_reference():
+    other = replace(call(state="ended"), subject="voice-2/9")
+    names = [
+        one
+        for one in parameters(read(as_sent(replace(CALL_REPORT, facts=(call(), other)))))
+        if "call-" in one[0]
+    ]
+    assert [value for name, value in names if name in ("call-reference", "call-state")] == [
+        REFERENCE,
+        "connected",
+        "voice-2/9",
+        "ended",
+    ]
+
+
+def test_what_came_by_call_does_not_read_as_if_it_were_typed():
+    for language in ("en", "ko"):
+        octets = as_sent(CALL_REPORT, language).decode()
+        assert "caller-text" not in octets
+        assert "Caller's text" not in octets
+        assert "신고자 문자" not in octets
+    assert ("trigger-source", "call") in parameters(read(as_sent(CALL_REPORT)))
+
+
+@pytest.mark.parametrize(
+    ("fact", "english", "korean"),
+    [
+        (
+            call(legs=None),
+            f"Call: connected to 112-2; the caller's phone is silent; recording {INCIDENT}.wav",
+            f"통화: 112-2 연결됨; 신고자 전화기는 무음 상태; 녹음 {INCIDENT}.wav",
+        ),
+        (
+            call(silence="zeros", recording=None),
+            "Call: connected to 112-2; the caller's phone is silent; routes tried: 112-1 no answer 6 s; 112-2 connected",
+            "통화: 112-2 연결됨; 신고자 전화기는 무음 상태; 연결 시도: 112-1 응답 없음 6초; 112-2 연결됨",
+        ),
+        (
+            Fact(CALL, REFERENCE, PRESSED, {"state": "arrived", "silence": "no-rtp"}),
+            "Call: arrived; the caller's phone is silent",
+            "통화: 수신됨; 신고자 전화기는 무음 상태",
+        ),
+        (Fact(CALL, REFERENCE, PRESSED, {"state": "dialling"}), "Call: dialling 112", "통화: 112 연결 중"),
+        (
+            Fact(CALL, REFERENCE, PRESSED, {"state": "dialling", "route": "112-1"}),
+            "Call: dialling 112-1",
+            "통화: 112-1 연결 중",
+        ),
+        (
+            call(state="ended", ended_by="112", duration_s="42", legs=None, recording=None),
+            "Call: ended by 112; lasted 42 s",
+            "통화: 112가 종료함; 통화 시간 42초",
+        ),
+        (Fact(CALL, REFERENCE, PRESSED, {"state": "ended"}), "Call: ended", "통화: 종료됨"),
+        (
+            call(state="given-up", legs=None, recording=None),
+            "Call: given up by the caller before 112 answered",
+            "통화: 112 응답 전에 신고자가 끊음",
+        ),
+        (Fact(CALL, REFERENCE, PRESSED, {"state": "parked"}), "Call: parked", "통화: parked"),
+        (Fact(CALL, REFERENCE, PRESSED, {}), "Call:", "통화:"),
+        (TWO_TAPS, "Knocks: 2 taps (11): cannot speak", "두드림: 2회 (11): 말할 수 없음"),
+        (knock(digits="5", taps="1"), "Knocks: 1 tap (5)", "두드림: 1회 (5)"),
+        (knock(taps="3", meaning="help"), "Knocks: 3 taps: help", "두드림: 3회: help"),
+        (
+            silence("lifted", by="desk 7"),
+            "Silence was lifted by desk 7: sound can reach the caller's phone",
+            "무음이 해제됨(desk 7 요청): 신고자의 전화기에서 소리가 날 수 있음",
+        ),
+        (
+            silence("held", by="desk 7"),
+            "Silence is held again, asked for by desk 7",
+            "무음을 다시 유지함(desk 7 요청)",
+        ),
+        (silence("half"), "Silence: half, asked for by 112", "무음: half(112 요청)"),
+        (
+            guardian(1, state="confirmed", relation="mother", phone="8210******78", round="2"),
+            "Guardian 1 (mother, 8210******78): confirmed, round 2",
+            "보호자 1 (mother, 8210******78): 확인함, 2회차",
+        ),
+        (guardian(2, state="no-answer"), "Guardian 2: did not answer", "보호자 2: 받지 않음"),
+    ],
+)
+def test_a_fact_is_a_line_that_an_operator_understands(fact, english, korean):
+    report = replace(CALL_REPORT, facts=(fact,))
+    assert described(report, "en")[3:] == [english]
+    assert described(report, "ko")[3:] == [korean]
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_every_state_has_words_in_both_languages(language):
+    words = wording.WORDINGS[language].facts
+    for states, of in (
+        (("arrived", "dialling", "connected", "ended", "given-up"), words.call_states),
+        (("caller", "112", "network"), words.ended_by),
+        (("lifted", "held"), words.silence_states),
+        (("calling", "confirmed", "no-answer", "answered-unconfirmed", "failed"), words.guardian_states),
+    ):
+        assert set(of) == set(states)
+
+
+def test_once_silence_is_lifted_no_line_calls_the_phone_silent_and_the_instruction_says_where_to_look():
+    before, after = (
+        replace(CALL_REPORT, facts=(call(), silence(state, by="desk 7"))) for state in ("held", "lifted")
+    )
+    assert "the caller's phone is silent" in "\n".join(described(before))
+    assert "the caller's phone is silent" not in "\n".join(described(after))
+    told = texts(read(as_sent(after)), "info", "instruction")
+    assert told.startswith(wording.ENGLISH.instruction)
+    assert "Silence was lifted" in told
+    assert texts(read(as_sent(before)), "info", "instruction") == wording.ENGLISH.instruction
+
+
+def test_a_kind_and_keys_that_nobody_knows_break_nothing_and_say_nothing():
+    plain = replace(CALL_REPORT, facts=(call(),))
+    strange = replace(
+        CALL_REPORT,
+        facts=(call(**{"": "x", "codec": "alaw"}), Fact("weather", "", PRESSED, {"rain": "much"})),
+    )
+    assert as_sent(strange) == as_sent(plain)
+
+
+def test_what_a_fact_brings_cannot_break_or_forge_the_report():
+    nasty = "</value>&\x00\ud83d\r\nClosed because: all is well {route}"
+    facts = tuple(
+        Fact(
+            kind,
+            nasty,
+            PRESSED,
+            dict.fromkeys((*CALL_FACTS, "by", "en", "taps", "digits", "relation"), nasty),
+        )
+        for kind in (CALL, KNOCK, SILENCE, GUARDIAN)
+    )
+    lines = described(replace(CALL_REPORT, facts=facts))
+    assert len(lines) == 3 + len(facts)
+    assert not [line for line in lines if line.startswith("Closed")]
 
 
 def test_the_circle_is_in_kilometres_at_95_percent_and_rounded_up():
@@ -334,6 +572,29 @@ def positions(draw):
         return None
 
 
+KINDS = st.sampled_from([CALL, KNOCK, SILENCE, GUARDIAN]) | TEXTS
+KEYS = st.sampled_from(
+    [
+        *CALL_FACTS,
+        "duration-s",
+        "ended-by",
+        "digits",
+        "taps",
+        "meaning",
+        "ko",
+        "en",
+        "by",
+        "relation",
+        "phone",
+        "round",
+    ]
+)
+STATES = st.sampled_from(
+    ["arrived", "dialling", "connected", "ended", "given-up", "lifted", "held", "calling", "confirmed"]
+)
+FACTS = st.builds(Fact, KINDS, TEXTS, MOMENTS, st.dictionaries(KEYS | TEXTS, STATES | TEXTS, max_size=8))
+
+
 @st.composite
 def reports(draw):
     moments = draw(st.lists(MOMENTS, min_size=4, max_size=6))
@@ -356,6 +617,7 @@ def reports(draw):
         position=draw(st.none() | positions()),
         labels=tuple(draw(st.lists(TEXTS, max_size=2))),
         close_reason=draw(st.none() | TEXTS),
+        facts=tuple(draw(st.lists(FACTS, max_size=4))),
     )
 
 

@@ -15,7 +15,7 @@ from twisted.internet import task
 
 from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import JOIN_FIRST, JOIN_REPEAT, JOIN_SEEN_AGAIN, Receipt
+from telephony.domain.incident import JOIN_FIRST, JOIN_OTHER_WAY, JOIN_REPEAT, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import Alarms
 from telephony.services.direct import DirectRelay
@@ -27,7 +27,7 @@ from telephony.services.traffic import Lane
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, press
-from tests.store.ledger import NOON_S, Ledger
+from tests.store.ledger import NOON_S, Ledger, call_fact
 
 BUDGET_S = 2.0
 LEE = "821022222222"
@@ -219,6 +219,32 @@ def test_more_presses_than_there_is_room_for_are_all_told(house: House):
     assert len({report.incident_id for report in house.centre.reports}) == 50
 
 
+def test_a_way_in_that_has_named_the_incident_already_is_taken_at_its_word(house: House):
+    """The INVITE to 112 carries the id: what 112 hears by the data link must bear the same."""
+    (receipt,) = house.accept(press(source="call", incident_id="sos-20261123-call000001"))
+
+    assert receipt_of(receipt).incident_id == "sos-20261123-call000001"
+    assert [row["id"] for row in house.ledger.rows("incident")] == ["sos-20261123-call000001"]
+    assert house.centre.reports[0].report_id == "sos-20261123-call000001-1"
+
+
+def test_a_named_press_of_a_caller_with_an_open_incident_joins_that(house: House):
+    (sms,) = house.accept(press())
+
+    (call,) = house.accept(press(source="call", reference="voice-1/1", incident_id="sos-20261123-call000001"))
+
+    assert receipt_of(call).joined == JOIN_OTHER_WAY
+    assert receipt_of(call).incident_id == receipt_of(sms).incident_id
+
+
+def test_the_alert_tells_what_a_press_brought_with_it_at_once_and_as_the_store_would(house: House):
+    house.accept(press(source="call", text=None, facts=(call_fact("arrived"), call_fact("dialling"))))
+
+    (report,) = house.centre.reports
+    assert report.facts == (call_fact("dialling"),)
+    assert report.texts == ()
+
+
 # -- the store fails -----------------------------------------------------------------------------------------------
 
 
@@ -284,6 +310,33 @@ def test_the_redelivery_in_the_next_hour_opens_the_same_incident(house: House):
     assert ids == {receipt_of(receipt).incident_id}
     assert {report.opened_at for report in house.direct.reports} == {NOON}
     assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
+
+
+def test_a_named_press_told_directly_keeps_its_name_and_the_time_at_which_it_came(house: House):
+    call = press(source="call", incident_id="sos-20261123-call000001", facts=(call_fact("arrived"),))
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(call)
+    house.recorder.failure = None
+    house.clock.advance(90)
+
+    (receipt,) = house.accept(house.now(call))
+
+    (told,), (again,) = house.direct.reports, house.centre.reports
+    assert receipt_of(receipt).incident_id == told.incident_id == "sos-20261123-call000001"
+    assert again == told
+    assert (again.opened_at, again.facts) == (NOON, (call_fact("arrived"),))
+
+
+def test_a_name_brought_later_wins_but_not_the_time(house: House):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(source="call"))
+    house.recorder.failure = None
+    house.clock.advance(90)
+
+    house.accept(house.now(press(source="call", incident_id="sos-20261123-call000001")))
+
+    (row,) = house.ledger.rows("incident")
+    assert (row["id"], row["opened_at"]) == ("sos-20261123-call000001", round(NOON_S * 1e6))
 
 
 def test_two_redeliveries_at_once_are_one_incident(house: House):

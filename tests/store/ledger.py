@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from telephony.domain.delivery import Delivery, Outcome
+from telephony.domain.fact import CALL, Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
 from telephony.store import schema
+from telephony.store.calls import CallRecord, record_call
 from telephony.store.engines import one_transaction
+from telephony.store.facts import record_facts
 from telephony.store.incidents import close_incident
 from telephony.store.outbox import Claim, Settlement, claim, settle_all
 from telephony.store.positions import record_position
@@ -38,6 +41,23 @@ def fix(radius_m: float = 500.0, *, after_s: float = 0.0, age_s: float = 0.0, **
         "received_at": received_at,
     }
     return Position(**(facts | changes))
+
+
+def call_fact(state: str = "connected", *, after_s: float = 0.0, n: int = 1, **data: str) -> Fact:
+    """What became known of the n-th call, so many seconds after noon."""
+    return Fact(CALL, f"voice-1/{n}", NOON + timedelta(seconds=after_s), {"state": state, **data})
+
+
+def call_record(n: int = 1, **changes: Any) -> CallRecord:
+    """The n-th call on the server ``voice-1``."""
+    facts: dict[str, Any] = {
+        "reference": f"voice-1/{n}",
+        "server": "voice-1",
+        "channel": f"PJSIP/skt-{n:08x}",
+        "trunk": "skt",
+        "started_at": NOON + timedelta(seconds=n),
+    }
+    return CallRecord(**(facts | changes))
 
 
 class Ledger:
@@ -77,6 +97,14 @@ class Ledger:
     def locate(self, found: Position, caller: str = "821012345678") -> bool:
         became_best: bool = self.transact(record_position, self.plan, self.key_of(caller), found)
         return became_best
+
+    def tell(self, *facts: Fact, incident_id: str = "sos-821012345678") -> bool:
+        is_news: bool = self.transact(record_facts, self.plan, incident_id, facts)
+        return is_news
+
+    def call(self, record: CallRecord, *facts: Fact, incident_id: str = "sos-821012345678") -> bool:
+        is_news: bool = self.transact(record_call, self.plan, incident_id, record, facts)
+        return is_news
 
     def close(self, incident_id: str = "sos-821012345678", *, at: datetime = NOON) -> bool:
         closed: bool = self.transact(close_incident, self.plan, incident_id, "found safe", at)

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from telephony.domain.delivery import TRACK, Again, Delivered, Retry
+from telephony.domain.delivery import CALL_CONTROL, TRACK, Again, Delivered, Retry
 from telephony.domain.incident import CLOSED, OPEN
 from telephony.domain.trigger import Part
 from telephony.store.incidents import Story, list_incidents, quiet_incidents, story
+from telephony.store.orders import order_hang_up, set_silence
 from tests.doubles import NOON, WITH_FALLBACK, press
-from tests.store.ledger import Ledger, fix
+from tests.store.ledger import Ledger, call_fact, fix
 
 ID = "sos-821012345678"
 LEE = "821022222222"
@@ -147,6 +148,48 @@ def test_a_fallback_that_was_not_needed_is_no_event(engines: tuple[Engine, Engin
     ledger.settle(alert, Delivered())
 
     assert [line.kind for line in told(ledger).lines if line.facts.get("channel") == "seoul-2"] == ["planned"]
+
+
+def test_a_story_tells_facts_as_they_became_known(ledger: Ledger):
+    ledger.record(press(facts=(call_fact("arrived"),)))
+    ledger.tell(call_fact("ended", after_s=9))
+
+    lines = [line for line in told(ledger).lines if line.kind == "fact"]
+
+    assert [line.known for line in lines] == [call_fact("arrived"), call_fact("ended", after_s=9)]
+    assert [line.at for line in lines] == [NOON, later(9)]
+
+
+def test_a_story_tells_orders_who_gave_them_and_what_came_of_them(ledger: Ledger):
+    ledger.record(press())
+    ledger.transact(set_silence, ledger.plan, ID, True, "desk 7", later(1))
+    (order,) = ledger.claim(CALL_CONTROL, after_s=1)
+    ledger.settle(order, Retry("AMI is down"), after_s=2)
+    ledger.transact(set_silence, ledger.plan, ID, False, "desk 8", later(2.5))
+    (order,) = ledger.claim(CALL_CONTROL, after_s=3)
+    ledger.settle(order, Delivered("1 call"), after_s=4)
+
+    lines = [line for line in told(ledger).lines if line.facts.get("channel") == CALL_CONTROL]
+
+    assert [(line.at, line.kind, line.facts["kind"], line.facts["by"]) for line in lines] == [
+        (later(1), "planned", "lift-silence", "desk 7"),
+        (later(2.5), "superseded", "lift-silence", "desk 7"),
+        (later(2.5), "planned", "hold-silence", "desk 8"),
+        (later(4), "delivered", "hold-silence", "desk 8"),
+    ]
+
+
+def test_an_order_is_no_report_that_112_owes_an_answer_to(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+    ledger.transact(order_hang_up, ID, "desk 7", NOON)
+
+    assert told(ledger).owed == 0
+    assert [line.kind for line in told(ledger).lines if line.facts.get("kind") == "hang-up"] == [
+        "planned",
+        "next attempt",
+    ]
 
 
 # -- closing ---------------------------------------------------------------------------------------------------

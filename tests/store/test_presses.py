@@ -16,13 +16,14 @@ from telephony.domain.incident import (
     JOIN_REPEAT,
     JOIN_SEEN_AGAIN,
 )
-from telephony.domain.plan import Plan
+from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.trigger import Part, Trigger
 from telephony.domain.values import Msisdn
 from telephony.store import schema
 from telephony.store.incidents import close_incident, list_incidents
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
+from tests.store.ledger import call_fact
 
 
 class Book:
@@ -247,3 +248,152 @@ def test_an_alphanumeric_caller_is_an_incident_like_any_other(book: Book):
     (second,) = book.record(replace(press(), msisdn=Msisdn("KAKAO", is_e164=False), reference="r2"))
 
     assert first.receipt.incident_id == second.receipt.incident_id
+
+
+# -- facts -----------------------------------------------------------------------------------------------------
+
+
+def payloads(book: Book, channel: str = "seoul") -> list[object]:
+    return [row["payload"] for row in book.rows("delivery") if row["channel"] == channel]
+
+
+def counted(book: Book) -> list[object]:
+    return [row["fact_count"] for row in book.rows("incident")]
+
+
+def test_a_press_without_facts_writes_none_and_tells_of_none(book: Book):
+    book.record(press())
+
+    assert book.rows("fact") == []
+    assert counted(book) == [0]
+    assert payloads(book) == ['{"presses":1}']
+
+
+def test_a_press_with_facts_keeps_them_and_its_alert_tells_them(book: Book):
+    (recorded,) = book.record(
+        press(source="call", facts=(call_fact("arrived"), call_fact("dialling"))), leases={"seoul": 1.8e9}
+    )
+
+    assert [(row["number"], row["kind"], row["data"]) for row in book.rows("fact")] == [
+        (1, "call", '{"state": "arrived"}'),
+        (2, "call", '{"state": "dialling"}'),
+    ]
+    assert counted(book) == [2]
+    assert payloads(book) == ['{"presses":1,"facts":2}']
+    assert dict(recorded.held[0].payload) == {"presses": 1, "facts": 2}
+    assert payloads(book, "locate:skt") == ["{}"]
+
+
+def test_a_press_that_joins_appends_its_facts_and_its_update_tells_all(book: Book):
+    book.record(press(facts=(call_fact(n=1),)))
+    book.record(press(reference="other", source="call", facts=(call_fact(n=2), call_fact(n=3))))
+
+    assert [row["number"] for row in book.rows("fact")] == [1, 2, 3]
+    assert counted(book) == [3]
+    assert payloads(book) == ['{"presses":1,"facts":1}', '{"presses": 2, "facts": 3}']
+
+
+def test_presses_of_one_group_each_bring_their_facts(book: Book):
+    book.record(
+        press(facts=(call_fact(n=1),)),
+        press("821022222222", facts=(call_fact(n=2),)),
+        press(reference="other", facts=(call_fact(n=3),)),
+        press("821033333333"),
+    )
+
+    by_id = {row["key"]: row["id"] for row in book.rows("incident")}
+    facts = [(by_id[row["incident_key"]], row["number"], row["subject"]) for row in book.rows("fact")]
+    assert sorted(facts) == [
+        ("sos-821012345678", 1, "voice-1/1"),
+        ("sos-821012345678", 2, "voice-1/3"),
+        ("sos-821022222222", 1, "voice-1/2"),
+    ]
+    assert sorted(map(str, counted(book))) == ["0", "1", "2"]
+    assert '{"presses": 2, "facts": 2}' in payloads(book)
+
+
+def test_a_redelivery_brings_no_facts(book: Book):
+    book.record(press(facts=(call_fact("arrived"),)))
+    book.record(press(facts=(call_fact("ended"),), received_at=NOON + timedelta(seconds=60)))
+
+    assert len(book.rows("fact")) == 1
+    assert counted(book) == [1]
+    assert payloads(book) == ['{"presses":1,"facts":1}']
+
+
+def test_a_press_without_facts_on_an_incident_with_some_still_tells_them(book: Book):
+    book.record(press(facts=(call_fact(),)))
+    book.record(press(reference="other"))
+
+    assert payloads(book)[1] == '{"presses": 2, "facts": 1}'
+    assert counted(book) == [1]
+
+
+# -- guardians, and channels that a person listens to -----------------------------------------------------------
+
+
+TELLING = Plan(everywhere_else=(ReportRoute("seoul"),), by_carrier={}, tells_guardians=True)
+
+
+def test_guardians_are_told_of_a_new_incident_at_once(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], TELLING)
+
+    (recorded,) = book.record(press(), leases={"guardians": 1_800_000_000.0})
+
+    (row,) = [row for row in book.rows("delivery") if row["channel"] == "guardians"]
+    assert (row["kind"], row["sequence"], row["payload"], row["state"]) == ("guardians", 0, "{}", "pending")
+    assert row["due_at"] == row["created_at"]
+    assert (row["lease_owner"], row["lease_until"]) == ("me", 1_800_000_000_000_000)
+    assert [(held.channel, held.sequence, dict(held.payload)) for held in recorded.held] == [
+        ("guardians", 0, {})
+    ]
+
+
+def test_guardians_are_left_to_whoever_claims_them_where_there_is_no_room(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], TELLING)
+
+    (recorded,) = book.record(press(), leases={"seoul": 1_800_000_000.0})
+
+    assert [held.channel for held in recorded.held] == ["seoul"]
+
+
+def test_guardians_are_told_once_and_never_of_a_drill(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], TELLING)
+
+    book.record(press(), press(reference="again"), press("821022222222", test=True), press("821033333333"))
+
+    told = [row["incident_key"] for row in book.rows("delivery") if row["channel"] == "guardians"]
+    by_key = {row["key"]: row["msisdn"] for row in book.rows("incident")}
+    assert [by_key[key] for key in told] == ["821012345678", "821033333333"]
+
+
+def test_guardians_of_a_closed_incident_are_told_no_more(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], TELLING)
+    book.record(press())
+
+    book.close("sos-821012345678")
+
+    states = {row["channel"]: row["state"] for row in book.rows("delivery") if row["sequence"] == 0}
+    assert states == {"guardians": "superseded", "locate:skt": "superseded"}
+
+
+def test_a_channel_that_a_person_listens_to_is_told_the_alert_alone(engines: tuple[Engine, Engine]):
+    routes = (ReportRoute("seoul"), ReportRoute("voice", 30.0, alerts_only=True))
+    book = Book(engines[0], Plan(everywhere_else=routes, by_carrier={}))
+
+    book.record(press())
+    book.record(press(reference="other"))
+    book.close("sos-821012345678")
+
+    told = [(row["channel"], row["kind"]) for row in book.rows("delivery") if row["sequence"] > 0]
+    assert told == [("seoul", "alert"), ("seoul", "update"), ("seoul", "closing"), ("voice", "alert")]
+
+
+def test_where_nobody_is_told_more_than_the_alert_no_report_is_missing(engines: tuple[Engine, Engine]):
+    book = Book(engines[0], Plan(everywhere_else=(ReportRoute("voice", alerts_only=True),), by_carrier={}))
+
+    book.record(press())
+    book.record(press(reference="other"))
+    book.close("sos-821012345678")
+
+    assert [row["last_sequence"] for row in book.rows("incident")] == [1]

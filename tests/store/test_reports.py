@@ -17,9 +17,10 @@ from telephony.domain.report import EarlierReport, Report
 from telephony.domain.trigger import Part
 from telephony.domain.values import Msisdn
 from telephony.services.reporting import first_report
-from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts, storable
+from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts
+from telephony.store.texts import storable
 from tests.doubles import NOON, WITH_FALLBACK, press
-from tests.store.ledger import NOON_S, Ledger, fix
+from tests.store.ledger import NOON_S, Ledger, call_fact, fix
 
 ID = "sos-821012345678"
 
@@ -63,6 +64,10 @@ FIRST_PRESSES = [
     replace(press(), msisdn=Msisdn("", is_e164=False)),
     press(received_at=NOON + timedelta(microseconds=123_457)),
     press(destination="9999", carrier="kt", connector="kt-2", source="call"),
+    press(source="call", text=None, encoding=None, raw=None, facts=(call_fact("arrived"),)),
+    press(facts=(call_fact("arrived"), call_fact("dialling", after_s=1.000_001), call_fact(n=2))),
+    press(facts=(call_fact("a\x00b", legs="half \ud83d", **{"no\x00t": "여"}),)),
+    press(facts=tuple(call_fact(n=number) for number in range(300))),
 ]
 
 

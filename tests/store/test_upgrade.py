@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,6 +19,7 @@ from telephony.store.schema import metadata
 from telephony.store.upgrade import HEAD, climb, upgrade, version_of
 from tests.awaiting import result_of
 from tests.doubles import ONE_CENTRE, database, press
+from tests.store.ledger import Ledger, call_fact, call_record
 
 
 @pytest.fixture
@@ -119,6 +121,62 @@ def test_presses_survive_the_next_start(empty: Engine, engines: tuple[Engine, En
     with empty.connect() as connection:
         assert connection.execute(text("SELECT id FROM incident")).scalar_one() == "sos-1"
     result_of(opened.stop())
+
+
+INCIDENT_OF_0001 = (
+    "INSERT INTO incident (key, id, caller, msisdn, is_e164, carrier, connector, source, destination, state, test,"
+    " opened_at, press_count, last_press_at, last_sequence) VALUES (256, 'sos-1', '821012345678', '821012345678', true,"
+    " 'skt', 'skt-1', 'sms', '1122', 'open', false, 1, 1, 1, 1)"
+)
+DELIVERY_OF_0001 = (
+    "INSERT INTO delivery (incident_key, channel, sequence, kind, payload, state, attempts, created_at, due_at,"
+    """ lease_until) VALUES (256, 'seoul', 1, 'alert', '{"presses":1}', 'delivered', 1, 1, 1, 0)"""
+)
+
+
+def climb_to(engine: Engine, version: str) -> None:
+    """Stop at an earlier step, as an older release did."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+
+def test_a_store_of_the_first_version_climbs_with_its_rows_and_goes_on(empty: Engine):
+    climb_to(empty, "0001")
+    with empty.begin() as connection:
+        connection.exec_driver_sql(INCIDENT_OF_0001)
+        connection.exec_driver_sql(DELIVERY_OF_0001)
+
+    assert upgrade(empty)
+
+    assert version_of(empty) == HEAD
+    ledger = Ledger(empty)
+    assert [(row["id"], row["fact_count"], row["silence_lifted_at"]) for row in ledger.rows("incident")] == [
+        ("sos-1", 0, None)
+    ]
+    assert ledger.call(call_record(), call_fact(), incident_id="sos-1")
+    assert [row["payload"] for row in ledger.rows("delivery")] == [
+        '{"presses":1}',
+        '{"presses": 1, "facts": 1}',
+    ]
+
+
+def test_a_climb_leads_to_the_same_schema_as_making_it_anew(empty: Engine):
+    climb_to(empty, "0001")
+    with empty.begin() as connection:
+        connection.exec_driver_sql(INCIDENT_OF_0001)
+    upgrade(empty)
+    climbed, words = schema(empty), own_words(empty)
+
+    with empty.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+    upgrade(empty)
+
+    assert climbed == schema(empty)
+    assert words == own_words(empty)
 
 
 def test_an_upgrade_cut_short_is_begun_anew_at_the_next_start(empty: Engine):

@@ -34,7 +34,8 @@ _ENCODINGS = {
 }
 """Declared encodings that are read. Python decodes them, so that libxml2 never sees any but UTF-8."""
 
-_DECLARATION = re.compile(r"\s*<\?xml\s[^>]{0,200}?\?>")
+_DECLARATION = re.compile(r"\A\s*<\?xml\s[^>]{0,200}?\?>")
+"""At the beginning alone: looked for everywhere, it would count a long run of blanks anew from each of them."""
 _DTD_DECLARATION = re.compile(r"<!(?:ENTITY|ATTLIST|ELEMENT|NOTATION)")
 _DECLARED = re.compile(rb"\s*<\?xml\s[^>]{0,150}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 

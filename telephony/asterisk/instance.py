@@ -1,0 +1,128 @@
+"""A private Asterisk: its own folder, no privileges, the dialplans as they are and the surroundings as the caller wants.
+
+The lab, the tests and ``onetouch dialplan check`` run one; nothing of it touches /etc/asterisk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from telephony.domain.errors import Unavailable
+
+LONGEST_SOCKET = 107
+"""Octets of a Unix socket's path, so the folder's path must be short (unix(7))."""
+
+_PROGRAMS = ("/usr/sbin/asterisk", "/usr/local/sbin/asterisk")
+_MODULE_FOLDERS = (
+    "/usr/lib/asterisk/modules",
+    "/usr/lib/x86_64-linux-gnu/asterisk/modules",
+    "/usr/lib/aarch64-linux-gnu/asterisk/modules",
+    "/usr/lib64/asterisk/modules",
+    "/usr/local/lib/asterisk/modules",
+)
+_DATA_FOLDERS = ("/usr/share/asterisk", "/var/lib/asterisk", "/usr/local/share/asterisk")
+_DOCUMENTATION = "documentation/core-en_US.xml"
+"""Without it Asterisk does not start its modules."""
+
+_EMPTY = (
+    "acl", "ccss", "cdr", "cel", "features", "http", "logger", "manager", "musiconhold", "pjproject", "pjsip", "rtp",
+    "stasis", "udptl",
+)  # fmt: skip
+"""Files that Asterisk complains about when they are missing; what the dialplans or the caller bring wins."""
+
+_ASTERISK_CONF = """\
+[directories]
+astetcdir => {root}/etc
+astmoddir => {modules}
+astvarlibdir => {root}/lib
+astdbdir => {root}/lib
+astkeydir => {root}/lib
+astdatadir => {data}
+astagidir => {root}/lib/agi-bin
+astspooldir => {root}/spool
+astrundir => {root}/run
+astlogdir => {root}/log
+[options]
+systemname = {name}
+nocolor = yes
+verbose = 1
+live_dangerously = no
+documentation_language = en_US
+"""
+
+HOW_TO_INSTALL = (
+    "Asterisk is not installed here. On Debian 11 and Ubuntu: apt-get install asterisk. Debian 12 has no package of "
+    "it: see \"Asterisk on Debian 12\" in docs/voice.md."
+)
+
+
+def find_asterisk() -> str:
+    """Give the program's path. Raises `Unavailable` saying how to install it."""
+    found = shutil.which("asterisk") or next((path for path in _PROGRAMS if os.access(path, os.X_OK)), None)
+    if found is None:
+        raise Unavailable(HOW_TO_INSTALL)
+    return found
+
+
+class Instance:
+    """The folder of a private Asterisk, ready to be started with `command`.
+
+    ``dialplans`` is copied as it is; ``files`` (name to content) are written over it. Raises `Unavailable` where no
+    Asterisk is installed and `ValueError` for a root whose path is too long.
+    """
+
+    def __init__(self, root: Path, name: str, dialplans: Path, files: Mapping[str, str]) -> None:
+        self.root = root
+        self._program = find_asterisk()
+        if len(os.fsencode(root / "run" / "asterisk.ctl")) > LONGEST_SOCKET:
+            raise ValueError(f"{root} is too long a path for a private Asterisk: choose one below /tmp")
+        for folder in ("etc", "lib/agi-bin", "spool/monitor", "spool/outgoing", "spool/tmp", "run", "log"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copytree(dialplans, self.etc, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sounds", "*.md"))
+        conf = _ASTERISK_CONF.format(root=root, modules=_modules(), data=_data(), name=name)
+        for each, content in {"asterisk.conf": conf, **files}.items():
+            (self.etc / each).write_text(content, encoding="utf-8")
+        for each in _EMPTY:
+            (self.etc / f"{each}.conf").touch()
+
+    @property
+    def etc(self) -> Path:
+        """The folder of its configuration."""
+        return self.root / "etc"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of its recordings."""
+        return self.root / "spool" / "monitor"
+
+    @property
+    def log(self) -> Path:
+        """Its log, where logger.conf names ``full``."""
+        return self.root / "log" / "full"
+
+    @property
+    def command(self) -> list[str]:
+        """The command line that runs it in the foreground."""
+        return [self._program, "-f", "-C", str(self.etc / "asterisk.conf")]
+
+    def cli(self, line: str) -> list[str]:
+        """The command line that asks the running instance."""
+        return [self._program, "-C", str(self.etc / "asterisk.conf"), "-rx", line]
+
+
+def _modules() -> str:
+    return _first(_MODULE_FOLDERS, "app_dial.so", "the folder of Asterisk's modules")
+
+
+def _data() -> str:
+    return _first(_DATA_FOLDERS, _DOCUMENTATION, "the folder of Asterisk's data")
+
+
+def _first(folders: tuple[str, ...], wanted: str, what: str) -> str:
+    for folder in folders:
+        if (Path(folder) / wanted).exists():
+            return folder
+    raise Unavailable(f"{what} was not found; looked for {wanted} in {', '.join(folders)}")

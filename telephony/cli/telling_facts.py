@@ -1,0 +1,87 @@
+"""Facts and orders of an incident in words, without what nobody needs to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from telephony.domain import fact
+from telephony.domain.fact import Fact
+from telephony.domain.values import Msisdn
+
+_SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        fact.CALL: (
+            "state", "trunk", "route", "dialled", "silence", "recording", "sip-call-id", "legs", "started", "connected",
+            "ended", "duration-s", "ended-by",
+        ),
+        fact.KNOCK: ("taps",),
+        fact.SILENCE: ("state", "by"),
+        fact.GUARDIAN: ("state", "relation", "phone", "round"),
+    }
+)  # fmt: skip
+"""What a story tells of a fact. What was tapped is told by its length alone, as what was written is."""
+
+
+def shown(known: Fact) -> dict[str, str]:
+    """Give what may be shown of a fact; of a kind that is not known, nothing."""
+    told = {name: known.data[name] for name in _SHOWN.get(known.kind, ()) if name in known.data}
+    if "phone" in told:
+        # Masked already by whoever wrote it down; masking what is masked changes nothing.
+        told["phone"] = Msisdn(told["phone"]).masked
+    return told
+
+
+def fact_in_words(known: Fact) -> str:
+    """Give a fact as a line to read."""
+    told = shown(known)
+    match known.kind:
+        case fact.CALL:
+            return _call(known.subject, told)
+        case fact.KNOCK:
+            taps = told.get("taps", "?")
+            return f"knock {known.subject}: {taps} tap{'' if taps == '1' else 's'}"
+        case fact.SILENCE:
+            return f"silence {told.get('state', '?')} by {told.get('by', '?')}"
+        case fact.GUARDIAN:
+            person = ", ".join(told[name] for name in ("relation", "phone") if name in told)
+            turn = f", round {told['round']}" if "round" in told else ""
+            return (
+                f"guardian {known.subject}{f' ({person})' if person else ''}: {told.get('state', '?')}{turn}"
+            )
+        case _:
+            return f"{known.kind} {known.subject}"
+
+
+def _call(reference: str, told: Mapping[str, str]) -> str:
+    words = f"call {reference}: {told.get('state', '?')}"
+    for name, template in (
+        ("route", " to {}"),
+        ("ended-by", " by {}"),
+        ("duration-s", " after {} s"),
+        ("trunk", ", trunk {}"),
+        ("silence", ", silence by {}"),
+        ("recording", ", recording {}"),
+        ("legs", ", legs: {}"),
+    ):
+        if name in told:
+            words += template.format(told[name])
+    return words
+
+
+def order_in_words(kind: str, facts: Mapping[str, Any]) -> str:
+    """Give a line about an order of the 112 side, ``kind`` being what became of it."""
+    order, attempts = facts.get("kind"), facts.get("attempts") or 0
+    detail = f": {facts['detail']}" if facts.get("detail") else ""
+    match kind:
+        case "planned":
+            return f"{order} ordered by {facts.get('by')}"
+        case "delivered":
+            return f"{order} DONE{f' at attempt {attempts}' if attempts > 1 else ''}{detail}"
+        case "rejected":
+            return f"{order} REFUSED{detail}"
+        case "superseded":
+            return f"{order} taken back"
+        case _:
+            return f"{order} still to be done, next attempt here ({attempts} so far){detail}"

@@ -1,0 +1,154 @@
+"""A real Asterisk between the lab's phones and its 112 centres: our dialplans, loopback surroundings."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NAME = "voice-1"
+SECRET = "lab-only"  # noqa: S105 - of a manager interface that listens on loopback for the length of a lab
+CARRIER_ADDRESSES: Mapping[str, str] = {"skt-voice": "127.0.0.1", "kt-voice": "127.0.0.2"}
+"""Trunks are told apart by the address that calls come from."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Ports on loopback: Asterisk's own, and those of the far ends that it calls (0: nobody is there)."""
+
+    sip: int
+    ami: int
+    rtp: tuple[int, int]
+    centres: tuple[int, int, int]
+    guardians: int
+    agi: int
+    location_url: str
+    sounds: Path
+    globals: Mapping[str, str] = field(default_factory=dict)
+    """Knobs of globals.conf that are to differ."""
+    qualify_s: int = 0
+
+    def files(self) -> dict[str, str]:
+        """Give the configuration files that differ from the dialplans' samples."""
+        return {
+            "pjsip.conf": self._pjsip(),
+            "manager.conf": _MANAGER.format(port=self.ami, secret=SECRET),
+            "rtp.conf": f"[general]\nrtpstart = {self.rtp[0]}\nrtpend = {self.rtp[1]}\nstrictrtp = yes\n",
+            "logger.conf": "[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull => notice,warning,error\n",
+            "globals.local.conf": self._globals(),
+        }
+
+    def _globals(self) -> str:
+        knobs = {
+            "SOS_LOCATION_URL": self.location_url,
+            "AGI_URL": f"agi://127.0.0.1:{self.agi}",
+            "VOICE_SOUNDS": str(self.sounds),
+            **{
+                f"SOS_ROUTE_{number}_ANYWAY": f"PJSIP/centre-{number}/sip:112@127.0.0.1:{port}"
+                for number, port in enumerate(self.centres, 1)
+            },
+            **self.globals,
+        }
+        return "".join(f"{key} = {value}\n" for key, value in knobs.items())
+
+    def _pjsip(self) -> str:
+        far_ends = {
+            **{f"centre-{number}": (port, "info") for number, port in enumerate(self.centres, 1)},
+            "centre-voice": (self.centres[0], "rfc4733"),
+            "guardian": (self.guardians, "rfc4733"),
+        }
+        return _TRANSPORT.format(port=self.sip) + "".join(
+            [_CARRIER.format(name=name, address=address) for name, address in CARRIER_ADDRESSES.items()]
+            + [
+                _FAR_END.format(name=name, port=port or 9, dtmf=dtmf, qualify=self.qualify_s)
+                for name, (port, dtmf) in far_ends.items()
+            ]
+        )
+
+
+_TRANSPORT = """\
+[global]
+type = global
+user_agent = onetouch-lab
+[udp]
+type = transport
+protocol = udp
+bind = 127.0.0.1:{port}
+[udp-2]
+type = transport
+protocol = udp
+bind = 127.0.0.2:{port}
+"""
+_CARRIER = """\
+[{name}]
+type = endpoint
+transport = udp
+context = from-{name}
+disallow = all
+allow = ulaw
+direct_media = no
+rtp_symmetric = yes
+trust_id_inbound = yes
+inband_progress = no
+dtmf_mode = rfc4733
+aors = {name}
+[{name}]
+type = aor
+max_contacts = 1
+[{name}]
+type = identify
+endpoint = {name}
+match = {address}
+"""
+_FAR_END = """\
+[{name}]
+type = endpoint
+transport = udp
+context = from-112
+disallow = all
+allow = ulaw
+direct_media = no
+rtp_symmetric = yes
+trust_id_outbound = yes
+send_pai = yes
+dtmf_mode = {dtmf}
+aors = {name}
+[{name}]
+type = aor
+contact = sip:127.0.0.1:{port}
+qualify_frequency = {qualify}
+qualify_timeout = 1
+"""
+_MANAGER = """\
+[general]
+enabled = yes
+bindaddr = 127.0.0.1
+port = {port}
+webenabled = no
+timestampevents = yes
+displayconnects = no
+authlimit = 20
+authtimeout = 5
+channelvars = SOS_ID
+[onetouch]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/255.255.255.255
+read = system,call,user,dtmf
+write = call,originate,reporting
+writetimeout = 1000
+[operator]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/255.255.255.255
+read = all
+write = system,call,originate,reporting,command
+"""
+
+
+def free_udp_port(address: str = "127.0.0.1") -> int:
+    """Give a UDP port on which nobody listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,74 @@
+"""Facts of an incident: each is kept, and 112 is told of what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from telephony.domain.fact import Fact
+from telephony.domain.incident import CLOSED
+from telephony.domain.plan import Plan
+from telephony.store.fact_rows import FACT, data_column, fact_row, storable_fact
+from telephony.store.reports import News, plan_updates
+from telephony.store.schema import fact, incident
+from telephony.store.times import to_us
+
+
+def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
+    """Keep facts of an incident and write down the one update that tells of them.
+
+    Gives whether anything was new: False for an unknown incident, and where every fact says what the standing one of
+    its kind and subject says. A closed incident keeps facts too, but 112 is not told any more.
+    """
+    row = incident_to_change(connection, incident_id)
+    return row is not None and append_facts(connection, plan, row, facts)
+
+
+def incident_to_change(connection: Connection, incident_id: str) -> Any:
+    """Give the incident's row, or ``None``; no other daemon changes it before this transaction ends."""
+    found = select(incident).where(incident.c.id == incident_id).with_for_update()
+    return connection.execute(found).one_or_none()
+
+
+def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[Fact]) -> bool:
+    """Do as `record_facts`, for an incident whose row was read in this transaction."""
+    new = _new_ones(connection, row.key, facts)
+    if not new:
+        return False
+    count = row.fact_count + len(new)
+    FACT.run(
+        connection, [fact_row(row.key, number, known) for number, known in enumerate(new, row.fact_count + 1)]
+    )
+    connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
+    if row.state != CLOSED:
+        at_us = to_us(max(known.at for known in new))
+        news = News(row.key, row.carrier, row.last_sequence, at_us, row.press_count, row.best_position, count)
+        plan_updates(connection, plan, [news])
+    return True
+
+
+def _new_ones(connection: Connection, incident_key: int, facts: Sequence[Fact]) -> list[Fact]:
+    """Leave out what is known already; the time of a fact alone is no news."""
+    standing: dict[tuple[str, str], str | None] = {}
+    new = []
+    for known in map(storable_fact, facts):
+        about = (known.kind, known.subject)
+        if about not in standing:
+            standing[about] = _standing(connection, incident_key, *about)
+        said = data_column(known)
+        if said != standing[about]:
+            standing[about] = said
+            new.append(known)
+    return new
+
+
+def _standing(connection: Connection, incident_key: int, kind: str, subject: str) -> str | None:
+    newest: str | None = connection.execute(
+        select(fact.c.data)
+        .where(fact.c.incident_key == incident_key, fact.c.kind == kind, fact.c.subject == subject)
+        .order_by(fact.c.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return newest

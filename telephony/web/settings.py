@@ -1,0 +1,30 @@
+"""Settings of our own web server, beside the code that obeys them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from telephony.fields import Port, Seconds, Table
+
+
+class Web(Table):
+    """Where others ask us, 112 for the position of a call above all: ``[web]``."""
+
+    interface: str = "127.0.0.1"
+    port: Port = 8480
+    tls_certificate: Path | None = None
+    """PEM file: the server's certificate, then its chain. Without it the URL is plain http."""
+    tls_key: Path | None = None
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """When all are in use, the oldest one is closed for a new one."""
+    idle_timeout_s: Seconds = 15.0
+    """Time for a whole request to arrive, from the first octet of the connection or the end of the answer before."""
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give tls_certificate and tls_key together")
+        return self

@@ -1,0 +1,186 @@
+"""Askers of our web server: on a wire in memory with a clock of the test's own, and over real sockets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+
+from telephony.domain.position import Position
+from telephony.domain.values import Msisdn
+from telephony.services.alarms import Alarms
+from telephony.store.calls import TokenHolder
+from telephony.web.location import LocationResource
+from telephony.web.server import WebServer
+from telephony.web.settings import Web
+from tests.doubles import NOON
+
+TOKEN = "Zq3vT0kE9-_aB1cD2eF3gH4iJ5kL6mN7"
+INCIDENT = "sos-20261123-7k3qwz2m9t"
+CELL = Position(37.5665, 126.9778, 350.0, 67.0, "cell", "lbs:skt", NOON, NOON)
+
+
+def holder(*, is_open=True, best=CELL, msisdn="821000000001"):
+    """What the store gives for a token."""
+    return TokenHolder(INCIDENT, is_open, Msisdn(msisdn, is_e164=bool(msisdn)), best)
+
+
+class Store:
+    """Answers questions for tokens as told, and keeps them; `hold` makes it wait."""
+
+    def __init__(self, **holders):
+        self.holders = {digest_of(token): opened for token, opened in (holders or {TOKEN: holder()}).items()}
+        self.asked = []
+        self.held = None
+        self.error = None
+
+    async def find(self, digest):
+        self.asked.append(digest)
+        if self.held is not None:
+            waiting = Deferred()
+            self.held.append(waiting)
+            await waiting
+        if self.error is not None:
+            raise self.error
+        return self.holders.get(digest)
+
+    def hold(self):
+        self.held = []
+
+    def release(self):
+        held, self.held = self.held, None
+        for waiting in held:
+            waiting.callback(None)
+
+
+def digest_of(token):
+    return sha256(token.encode()).digest()
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def request(method="GET", path=f"/v1/location/{TOKEN}", *, body=None, version="1.1", **headers):
+    """Header names are written with underscores."""
+    lines = [f"{method} {path} HTTP/{version}", "Host: onetouch.example"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+
+
+def responses(octets, *, to_head=False):
+    """Read complete responses, one after the other; what is left over must be nothing."""
+    read = []
+    while octets:
+        head, blank, octets = octets.partition(b"\r\n\r\n")
+        assert blank, "a head that is cut off"
+        status, *fields = head.decode("ascii").split("\r\n")
+        headers = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
+        length = 0 if to_head else int(headers.get("content-length", 0))
+        read.append(Response(int(status.split()[1]), headers, octets[:length]))
+        assert len(octets) >= length, "a body that is cut off"
+        octets = octets[length:]
+    return read
+
+
+class Wire(StringTransport):
+    """A connection in memory. ``is_ended`` says that the server let it end, ``is_cut`` that it cut it off."""
+
+    def __init__(self, site):
+        super().__init__()
+        self.is_cut = False
+        self.is_lost = False
+        self.channel = site.buildProtocol(None)
+        self.channel.makeConnection(self)
+
+    @property
+    def is_ended(self):
+        return self.disconnecting
+
+    def unregisterProducer(self):
+        self.producer = None
+
+    def abortConnection(self):
+        self.is_cut = True
+        self.lose()
+
+    def lose(self):
+        if not self.is_lost:
+            self.is_lost = True
+            self.channel.connectionLost(Failure(ConnectionDone()))
+
+    def send(self, octets):
+        self.channel.dataReceived(octets)
+
+    def heard(self, *, to_head=False):
+        octets = self.value()
+        self.clear()
+        return responses(octets, to_head=to_head)
+
+
+class Listening:
+    """The server with the location URL, on a clock and wires of its own."""
+
+    def __init__(self, store=None, **settings):
+        self.reactor = MemoryReactorClock()
+        self.reactor.rightNow = NOON.timestamp() + 20
+        self.store = store or Store()
+        location = LocationResource(self.store.find, host="onetouch.example", clock=self.reactor)
+        self.server = WebServer(
+            Web(**settings), {"v1/location": location}, reactor=self.reactor, alarms=Alarms(self.reactor)
+        )
+        self.server.startService()
+        self.site = self.reactor.tcpServers[-1][1]
+
+    def connect(self):
+        return Wire(self.site)
+
+    def ask(self, *arguments, **details):
+        """Ask on a fresh connection and give the answer."""
+        wire = self.connect()
+        wire.send(request(*arguments, **details))
+        (answer,) = wire.heard(to_head="HEAD" in arguments)
+        return answer
+
+
+class Socket(Protocol):
+    """A real connection that keeps what it hears; ``ended`` fires with all of it."""
+
+    def __init__(self):
+        self.octets = b""
+        self.ended = Deferred()
+        self._waiting = []
+
+    def dataReceived(self, data):
+        self.octets += data
+        self._tell()
+
+    def connectionLost(self, reason):
+        self.ended.callback(self.octets)
+
+    def until(self, what):
+        """Give all that was heard, once ``what`` is in it."""
+        waiting = Deferred()
+        self._waiting.append((what, waiting))
+        self._tell()
+        return waiting
+
+    def _tell(self):
+        for what, waiting in self._waiting:
+            if what in self.octets and not waiting.called:
+                waiting.callback(self.octets)
+
+
+async def connected(reactor, port):
+    return await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(Factory.forProtocol(Socket))
