@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from telephony.asterisk.client import AmiClient
 from telephony.background import run_in_background
 from telephony.clock import pause
 from telephony.domain.errors import Unavailable
@@ -26,6 +27,7 @@ from telephony.lbs.client import CarrierLocators, MlpLocator
 from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
 from telephony.services.alarms import Alarms
+from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import STORE_ALARM, Intake
 from telephony.services.links import LinkAlarms
@@ -49,6 +51,10 @@ from telephony.store.outbox import owner_of, release_leases
 from telephony.store.presses import PressRecorder, Rules
 from telephony.store.threads import ThreadRunner
 from telephony.store.upgrade import upgrade
+from telephony.switchboard import Switchboard
+from telephony.web.location import LocationResource
+from telephony.web.server import WebServer
+from telephony.web.settings import Web
 
 log = structlog.get_logger()
 
@@ -105,9 +111,18 @@ class Daemon(MultiService):
         plan = settings.plan
         self._http: list[HttpClient] = []
         senders = self._senders()
+        links = {link.name for carrier in settings.carrier for link in carrier.smpp}
+        links |= {peer.name for carrier in settings.carrier for peer in carrier.peer}
+        links |= {server.name for server in settings.asterisk}
+        self._observer = LinkAlarms(LogObserver(), self.alarms, links)
+        self.ledger = CallLedger(self.database, plan=plan, wake=self._wake)
+        self.calls = CallDirection(self.database, plan=plan, clock=clock, wake=self._wake)
+        self._switchboard = Switchboard(
+            settings, self.ledger, reactor=clock, rng=outside.rng, observer=self._observer
+        )
         self._owner = owner_of(settings.service.name, f"{outside.rng.getrandbits(32):08x}")
         self.relay = Relay(
-            [*self._report_lanes(senders), *self._locating_lanes()],
+            [*self._report_lanes(senders), *self._locating_lanes(), *self._switchboard.lanes()],
             self.database,
             clock=clock,
             owner=self._owner,
@@ -139,13 +154,14 @@ class Daemon(MultiService):
             alarms=self.alarms,
             wake=self.relay.wake,
         )
-        links = {link.name for carrier in settings.carrier for link in carrier.smpp}
-        peer_names = {peer.name for carrier in settings.carrier for peer in carrier.peer}
-        self._observer = LinkAlarms(LogObserver(), self.alarms, links | peer_names)
         self._desks: dict[str, list[PressDesk]] = {}
         peers = [peer for carrier in settings.carrier for peer in self._add_links(carrier)]
         if settings.smpp_server is not None:
             self._add_server(settings.smpp_server, peers)
+        self._switchboard.open_lines(self.intake.accept_all)
+        self._switchboard.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if settings.web is not None:
+            self._add_web(settings.web)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -196,6 +212,12 @@ class Daemon(MultiService):
         for carrier, desks in self._desks.items():
             for desk in desks:
                 desk.recognition = settings.recognition_for(carrier)
+        self._switchboard.reload(settings)
+
+    @property
+    def clients(self) -> Mapping[str, AmiClient]:
+        """The manager interfaces of the Asterisk servers, by name."""
+        return self._switchboard.clients
 
     # -- parts ----------------------------------------------------------------------------------------------
 
@@ -329,6 +351,15 @@ class Daemon(MultiService):
         return [
             PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts) for peer in carrier.peer
         ]
+
+    def _add_web(self, settings: Web) -> None:
+        location = LocationResource(
+            self.ledger.holder, host=self._settings.psap[0].sender, clock=self._outside.reactor
+        )
+        self.web = WebServer(
+            settings, {"v1/location": location}, reactor=self._outside.reactor, alarms=self.alarms
+        )
+        self.web.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def _add_server(self, settings: Server, peers: list[PeerOfCarrier]) -> None:
         server = peer_server(

@@ -55,7 +55,7 @@ documentation_language = en_US
 
 HOW_TO_INSTALL = (
     "Asterisk is not installed here. On Debian 11 and Ubuntu: apt-get install asterisk. Debian 12 has no package of "
-    "it: see \"Asterisk on Debian 12\" in docs/voice.md."
+    'it: see "Asterisk on Debian 12" in docs/voice.md.'
 )
 
 
@@ -81,7 +81,9 @@ class Instance:
             raise ValueError(f"{root} is too long a path for a private Asterisk: choose one below /tmp")
         for folder in ("etc", "lib/agi-bin", "spool/monitor", "spool/outgoing", "spool/tmp", "run", "log"):
             (root / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copytree(dialplans, self.etc, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sounds", "*.md"))
+        shutil.copytree(
+            dialplans, self.etc, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sounds", "*.md")
+        )
         conf = _ASTERISK_CONF.format(root=root, modules=_modules(), data=_data(), name=name)
         for each, content in {"asterisk.conf": conf, **files}.items():
             (self.etc / each).write_text(content, encoding="utf-8")
@@ -109,7 +111,7 @@ class Instance:
         return [self._program, "-f", "-C", str(self.etc / "asterisk.conf")]
 
     def cli(self, line: str) -> list[str]:
-        """The command line that asks the running instance."""
+        """Give the command line that asks the running instance."""
         return [self._program, "-C", str(self.etc / "asterisk.conf"), "-rx", line]
 
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "calls": "telephony.cli.calls",
     "tail": "telephony.cli.tail",
     "db": "telephony.cli.db",
+    "dialplan": "telephony.cli.dialplan",
+    "doctor": "telephony.cli.doctor",
 }
 """Name of the subcommand, which its module gives the same name, and that module."""
 

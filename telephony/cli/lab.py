@@ -8,7 +8,7 @@ import click
 
 
 @click.command(short_help="Try everything against simulators; no set-up.")
-@click.option("--press", type=click.Choice(["sms"]), help="Make one press, print its timeline and end.")
+@click.option("--press", type=click.Choice(["sms", "call"]), help="Make one press, print its timeline and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --press: print JSON.")
 def lab(press: str | None, *, as_json: bool) -> None:
     """Run the daemon between a simulated SMSC, location server and 112 centre.
@@ -16,12 +16,17 @@ def lab(press: str | None, *, as_json: bool) -> None:
     Each speaks its real wire on loopback (SMPP, MLP, CAP by HTTP). Without options the lab stays open: Enter holds
     the key, `help` lists the troubles that can be made.
 
+    With --press call a real Asterisk runs the dialplans between a simulated phone and 112's telephones; on Debian, as
+    root, it is installed when it is missing.
+
     \b
-    Exit codes of --press: 0 when 112 acknowledged the alert and an update with the position, otherwise 1.
+    Exit codes of --press: 0 when 112 acknowledged the alert and an update with the position (and, for a call, the
+    phone was silent and the centre heard it), 1 when not, 3 when there is no Asterisk.
     \b
     Example:
       onetouch lab
       onetouch lab --press sms
+      onetouch lab --press call
       onetouch lab --press sms --json | python3 -m json.tool
     """
     if as_json and press is None:
@@ -32,4 +37,4 @@ def lab(press: str | None, *, as_json: bool) -> None:
     from telephony.lab.stage import press_once, stay_open  # noqa: PLC0415
 
     reactor: Any = installed
-    raise SystemExit(stay_open(reactor) if press is None else press_once(reactor, as_json=as_json))
+    raise SystemExit(stay_open(reactor) if press is None else press_once(reactor, press, as_json=as_json))

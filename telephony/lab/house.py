@@ -47,7 +47,7 @@ name = "skt-1"
 host = "127.0.0.1"
 port = {smsc}
 system_id = "lab"
-
+{trunk}
 [carrier.lbs]
 url = "{mlp}"
 client_id = "lab"
@@ -64,7 +64,7 @@ url = "{psap}"
 name = "seoul-b"
 url = "{fallback}"
 after_s = 5.0
-"""
+{voice}"""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class House:
     """
 
     def __init__(self, reactor: Any, folder: Path, *, seed: int = 112, ports: Ports | None = None) -> None:
-        self._reactor = reactor
+        self.reactor = reactor
         self._folder = folder
         self.config = folder / "onetouch.toml"
         self._ports = ports or Ports()
@@ -107,7 +107,7 @@ class House:
         await self.fallback.listen(port=self._ports.psap_fallback)
         self.mlp.place(VICTIM, *CITY_HALL)
         settings = self.settings(interval_s)
-        self.daemon = Daemon(settings, on_threads(self._reactor))
+        self.daemon = Daemon(settings, on_threads(self.reactor))
         self.daemon.startService()
         await self.smsc.when_bound()
         return settings
@@ -123,10 +123,16 @@ class House:
                 mlp=self.mlp.url,
                 psap=self.psap.url,
                 fallback=self.fallback.url,
+                **self._voice,
             ),
             encoding="utf-8",
         )
         return load(self.config)
+
+    @property
+    def _voice(self) -> dict[str, str]:
+        """What the settings say of voice: nothing in this house."""
+        return {"trunk": "", "voice": ""}
 
     async def close(self) -> None:
         """Stop everything, the daemon first."""

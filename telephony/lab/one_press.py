@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.internet.defer import TimeoutError as GaveUp
+
 from telephony.clock import Clock, pause, within
 from telephony.lab.house import SOS_NUMBER, VICTIM, House
 from telephony.lab.psap import LabPsap, ReceivedReport
@@ -14,6 +16,7 @@ from telephony.store.incidents import Story, list_incidents, story
 LONGEST_S = 15.0
 SETTLED_WITHIN_S = 2.0
 WORDS = "살려주세요"
+_HOW = {"sms": "deliver_sm read from link", "call": "a call arrives on trunk"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class PressReport:
     timeline: list[Moment] = field(default_factory=list)
     reports: list[ReceivedReport] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    audio: dict[str, Any] = field(default_factory=dict)
+    """Of a call: what could be heard at both ends."""
 
     def as_json(self) -> dict[str, Any]:
         """Give it as a JSON object; reports hold the document exactly as the centre received it."""
@@ -41,6 +46,7 @@ class PressReport:
             "ok": self.is_ok,
             "incident": self.incident,
             "missing": self.missing,
+            **({"audio": self.audio} if self.audio else {}),
             "timeline": [{"ms": m.ms, "who": m.who, "what": m.what} for m in self.timeline],
             "reports": [
                 {
@@ -66,35 +72,35 @@ async def one_press(house: House, clock: Clock) -> PressReport:
     result = PressReport()
     try:
         status = await within(house.smsc.send_mo(VICTIM, SOS_NUMBER, text=WORDS), LONGEST_S, clock)
-    except TimeoutError:
+    except GaveUp:
         result.missing.append("the SMSC got no answer to its deliver_sm")
         return result
     acked_at = clock.seconds()
     if status != ESME_ROK:
         result.missing.append(f"the SMSC was answered {STATUS_NAMES.get(status, hex(status))}")
-    located = house.psap.wait_for(_has_located_update)
+    located = house.psap.wait_for(has_located_update)
     try:
         await within(located, LONGEST_S, clock)
-    except TimeoutError:
+    except GaveUp:
         result.missing.append(f"112 got no update with a position within {LONGEST_S:.0f} s")
-    told = await _story_when_settled(house, clock)
+    told = await story_when_settled(house, clock)
     if told is None:
         result.missing.append("the store knows no incident")
         return result
     result.incident = told.incident.id
     result.reports = house.psap.of_incident(told.incident.id)
-    result.missing += _not_acknowledged(told)
+    result.missing += not_acknowledged(told)
     result.timeline = sorted(
         [
             Moment(0.0, "phone", f"the key is held: an SMS to {SOS_NUMBER}, “{WORDS}”"),
             Moment(
-                _ms(acked_at, sent_at),
+                since_ms(acked_at, sent_at),
                 "SMSC",
                 f"deliver_sm_resp {STATUS_NAMES[status]}: the press is on disk",
             ),
-            *_daemon_moments(told, sent_at),
-            *_location_moments(house, sent_at),
-            *_centre_moments(result.reports, sent_at),
+            *daemon_moments(told, sent_at),
+            *location_moments(house, sent_at),
+            *centre_moments(result.reports, sent_at),
         ],
         key=lambda moment: moment.ms,
     )
@@ -102,25 +108,26 @@ async def one_press(house: House, clock: Clock) -> PressReport:
     return result
 
 
-def _has_located_update(centre: LabPsap) -> bool:
+def has_located_update(centre: LabPsap) -> bool:
+    """Claim that 112 knows where she is."""
     return any(is_located_update(report) for report in centre.reports)
 
 
-async def _story_when_settled(house: House, clock: Clock) -> Story | None:
+async def story_when_settled(house: House, clock: Clock) -> Story | None:
     """Give the incident's story once what the centre has taken is written down as delivered."""
     assert house.daemon is not None
     until = clock.seconds() + SETTLED_WITHIN_S
     while True:
         rows = await house.daemon.database.read(lambda connection: list_incidents(connection, limit=1))
         told = await house.daemon.database.read(story, rows[0].id) if rows else None
-        if told is not None and (not _not_acknowledged(told) or clock.seconds() > until):
+        if told is not None and (not not_acknowledged(told) or clock.seconds() > until):
             return told
         if clock.seconds() > until:
             return None
         await pause(clock, 0.02)
 
 
-def _not_acknowledged(told: Story) -> list[str]:
+def not_acknowledged(told: Story) -> list[str]:
     """Say what 112 has not acknowledged of what it must have: the alert, and an update."""
     delivered = {
         line.facts["kind"] for line in told.lines if line.kind == "delivered" and line.facts["sequence"] > 0
@@ -128,20 +135,22 @@ def _not_acknowledged(told: Story) -> list[str]:
     return [f"112 has not acknowledged the {kind}" for kind in ("alert", "update") if kind not in delivered]
 
 
-def _ms(at: float, start: float) -> float:
+def since_ms(at: float, start: float) -> float:
+    """Give milliseconds."""
     return round((at - start) * 1000, 1)
 
 
-def _daemon_moments(told: Story, start: float) -> list[Moment]:
+def daemon_moments(told: Story, start: float) -> list[Moment]:
+    """Give what the daemon wrote down."""
     moments = []
     for line in told.lines:
-        ms = _ms(line.at.timestamp(), start)
+        ms = since_ms(line.at.timestamp(), start)
         if line.kind == "press":
             moments.append(
                 Moment(
                     ms,
                     "onetouch",
-                    f"deliver_sm read from link {line.facts['connector']}: {line.facts['joined']}",
+                    f"{_HOW[line.facts['source']]} {line.facts['connector']}: {line.facts['joined']}",
                 )
             )
         elif line.kind == "position":
@@ -153,16 +162,23 @@ def _daemon_moments(told: Story, start: float) -> list[Moment]:
                     f"position by {line.facts['method']}: {radius:.0f} m at {confidence:.0f} %",
                 )
             )
+        elif line.known is not None:
+            known = line.known.data
+            what = known.get("legs") or known.get("en") or known.get("digits") or ""
+            moments.append(
+                Moment(ms, "onetouch", f"{line.known.kind} {known.get('state', '')} {what}".strip())
+            )
         elif line.kind == "delivered" and line.facts["sequence"] > 0:
             what = f"112 acknowledged the {line.facts['kind']} (attempt {line.facts['attempts']})"
             moments.append(Moment(ms, "onetouch", what))
     return moments
 
 
-def _location_moments(house: House, start: float) -> list[Moment]:
+def location_moments(house: House, start: float) -> list[Moment]:
+    """Give what the location server was asked."""
     return [
         Moment(
-            _ms(asked.at, start),
+            since_ms(asked.at, start),
             "LBS",
             f"{asked.service} {asked.resp_req} received: {'what is known now' if asked.is_fast else 'the accurate position'}",
         )
@@ -170,10 +186,11 @@ def _location_moments(house: House, start: float) -> list[Moment]:
     ]
 
 
-def _centre_moments(reports: list[ReceivedReport], start: float) -> list[Moment]:
+def centre_moments(reports: list[ReceivedReport], start: float) -> list[Moment]:
+    """Give what 112 received."""
     return [
         Moment(
-            _ms(report.at, start),
+            since_ms(report.at, start),
             "112",
             f"CAP {report.msg_type} received: {report.headline}"
             + (f" [circle {report.circle}]" if report.circle else ""),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,34 +18,78 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from telephony import logs
+from telephony.asterisk.instance import find_asterisk
 from telephony.background import run_in_background
+from telephony.domain.errors import Unavailable
 from telephony.lab.console import Console
 from telephony.lab.house import SOS_NUMBER, VICTIM, House, Ports
-from telephony.lab.one_press import in_words, one_press
+from telephony.lab.one_call import audio_in_words, one_call
+from telephony.lab.one_press import PressReport, in_words, one_press
 from telephony.lab.psap import ReceivedReport
+from telephony.lab.voice_house import VoiceHouse
 
 START_WITHIN_S = 20.0
 LAB_PORTS = Ports(smsc=2775, mlp=9210, psap=8112, psap_fallback=8113)
 """Those of config/onetouch.toml, so that a daemon of one's own can be tried against the same simulators."""
 
 
-def press_once(reactor: Any, *, as_json: bool) -> int:
-    """Make one press through a fresh house, print how it went, give the exit code."""
+EXIT_NO_ASTERISK = 3
+
+
+def press_once(reactor: Any, press: str, *, as_json: bool) -> int:
+    """Make one press (``sms`` or ``call``) through a fresh house, print how it went, give the exit code."""
+    if press == "call":
+        try:
+            have_asterisk()
+        except Unavailable as error:
+            print(error, file=sys.stderr)
+            return EXIT_NO_ASTERISK
     exit_code = 1
 
     async def play() -> None:
         nonlocal exit_code
-        with tempfile.TemporaryDirectory(prefix="onetouch-lab-") as folder:
+        # Below /tmp whatever TMPDIR says: the path of Asterisk's control socket must be short.
+        with tempfile.TemporaryDirectory(prefix="onetouch-", dir="/tmp") as folder:
             logs.configure(logs.LogSettings(file=Path(folder) / "log"))
-            house = House(reactor, Path(folder))
-            await house.open()
-            result = await one_press(house, reactor)
-            print(json.dumps(result.as_json(), ensure_ascii=False, indent=2) if as_json else in_words(result))
+            result = await _played(reactor, press, Path(folder))
+            if as_json:
+                print(json.dumps(result.as_json(), ensure_ascii=False, indent=2))
+            else:
+                print(in_words(result))
+                if result.audio:
+                    print(audio_in_words(result.audio))
             exit_code = 0 if result.is_ok else 1
-            await house.close()
 
     _run(reactor, play())
     return exit_code
+
+
+async def _played(reactor: Any, press: str, folder: Path) -> PressReport:
+    if press == "call":
+        voice = VoiceHouse(reactor, folder)
+        try:
+            await voice.open()
+            return await one_call(voice, reactor)
+        finally:
+            await voice.close()
+    house = House(reactor, folder)
+    try:
+        await house.open()
+        return await one_press(house, reactor)
+    finally:
+        await house.close()
+
+
+def have_asterisk() -> None:
+    """Make sure that Asterisk is here: installed, or installed now. Raises `Unavailable` saying what to do."""
+    installer = Path(__file__).parents[2] / "bin" / "asterisk"
+    try:
+        find_asterisk()
+    except Unavailable:
+        if os.getuid() != 0 or not installer.exists() or shutil.which("apt-get") is None:
+            raise
+        subprocess.run([str(installer)], check=False, stdout=sys.stderr)  # noqa: S603 - our own script, no input in it
+        find_asterisk()
 
 
 def stay_open(reactor: Any) -> int:

@@ -27,6 +27,9 @@ TLS_FILES = frozenset({"ca_file", "client_certificate", "client_key", "tls_certi
 LONGEST_SMPP_PASSWORD = 8
 """Characters, without the closing zero (SMPP 3.4 clause 5.2.2)."""
 
+LONGEST_SYSTEM_NAME = 12
+"""Of an Asterisk: ``sos-20261123-<name>-104503-1234567`` must fit the 40 characters of an incident's id."""
+
 STORE_KINDS = ("sqlite", "postgresql+psycopg")
 
 
@@ -36,6 +39,9 @@ def findings(raw: dict[str, Any]) -> list[Finding]:
         _clashing_names,
         _carriers_without_a_way_in,
         _peers,
+        _voice,
+        _service_numbers,
+        _knocks,
         _listening_ports,
         _centres,
         _drills_that_are_emergencies,
@@ -64,7 +70,7 @@ def _clashing_names(raw: dict[str, Any]) -> Iterator[Finding]:
     """Names end up in logs and rows: within a kind each stands for one thing. Links and peers are one kind."""
     kinds = {
         "carrier": (("carrier",),),
-        "link": (("carrier", "smpp"), ("carrier", "peer")),
+        "link": (("carrier", "smpp"), ("carrier", "peer"), ("carrier", "trunk"), ("asterisk",)),
         "112 centre": (("psap",),),
         "channel": (("psap", "channel"),),
     }
@@ -92,12 +98,12 @@ def _clashes(
 
 def _carriers_without_a_way_in(raw: dict[str, Any]) -> Iterator[Finding]:
     for at, carrier in _tables(raw, "carrier"):
-        if not carrier.get("smpp") and not carrier.get("peer"):
-            problem = "has neither a link nor a peer, so no press can come from it"
+        if not carrier.get("smpp") and not carrier.get("peer") and not carrier.get("trunk"):
+            problem = "has no link, no peer and no trunk, so no press can come from it"
             yield (
                 at,
                 problem,
-                "add [[carrier.smpp]] to bind to its SMSC, or [[carrier.peer]] to let it bind to us",
+                "add [[carrier.smpp]] to bind to its SMSC, [[carrier.peer]] to let it bind to us, or [[carrier.trunk]] for its calls",
             )
 
 
@@ -107,15 +113,68 @@ def _peers(raw: dict[str, Any]) -> Iterator[Finding]:
             yield at, "can never bind: there is no listener", "add a table [smpp_server] to the main file"
 
 
+def _voice(raw: dict[str, Any]) -> Iterator[Finding]:
+    for at, _ in _tables(raw, "carrier", "trunk"):
+        if not raw.get("asterisk"):
+            yield at, "no call of it is ever heard of: there is no Asterisk", "add a table [[asterisk]]"
+    for at, server in _tables(raw, "asterisk"):
+        name = server.get("name")
+        if isinstance(name, str) and len(name) > LONGEST_SYSTEM_NAME:
+            problem = (
+                f'"{name}" is too long: it is part of the incident\'s id, which has at most 40 characters'
+            )
+            yield (
+                (*at, "name"),
+                problem,
+                f"write at most {LONGEST_SYSTEM_NAME} characters, and the same as systemname",
+            )
+
+
+def _service_numbers(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find numbers of the menu that are a carrier's SOS numbers too: a key held there must not get a menu."""
+    general = raw.get("recognition")
+    general = general if isinstance(general, dict) else {}
+    owns = [carrier.get("recognition") for _, carrier in _tables(raw, "carrier")]
+    tables = [general, *(own for own in owns if isinstance(own, dict))]
+    numbers = general.get("service_numbers")
+    for index, number in enumerate(numbers if isinstance(numbers, list) else []):
+        for other in ("sos_numbers", "test_numbers"):
+            lists = [table.get(other) for table in tables]
+            if any(number in listed for listed in lists if isinstance(listed, list)):
+                problem = f'"{number}" is in {other} too, and a call to it would be a menu instead of a press'
+                yield (
+                    ("recognition", "service_numbers", index),
+                    problem,
+                    "take it out of one of the two lists",
+                )
+
+
+def _knocks(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find digits or taps with two meanings: only the last would ever be told."""
+    voice = raw.get("voice")
+    seen: list[tuple[str, Any]] = []
+    for at, rule in _tables(voice if isinstance(voice, dict) else {}, "knock"):
+        for key in ("digits", "taps"):
+            value = rule.get(key)
+            if value is not None and (key, value) in seen:
+                yield ("voice", *at, key), f"{value!r} has a meaning already", "give each knock one meaning"
+            seen.append((key, value))
+
+
 def _listening_ports(raw: dict[str, Any]) -> Iterator[Finding]:
-    server = raw.get("smpp_server")
-    own = server.get("port", 2775) if isinstance(server, dict) else None
-    taken = {own} if isinstance(own, int) else set()
-    for at, link in _tables(raw, "carrier", "smpp"):
-        port = link.get("outbind_port")
+    ports: list[tuple[Path, Any]] = []
+    for name, default in (("smpp_server", 2775), ("web", 8480)):
+        server = raw.get(name)
+        if isinstance(server, dict):
+            ports.append(((name, "port"), server.get("port", default)))
+    ports += [
+        ((*at, "outbind_port"), link.get("outbind_port")) for at, link in _tables(raw, "carrier", "smpp")
+    ]
+    taken: set[int] = set()
+    for where, port in ports:
         if isinstance(port, int):
             if port in taken:
-                yield (*at, "outbind_port"), f"we already listen on port {port}", "write a port that is free"
+                yield where, f"we already listen on port {port}", "write a port that is free"
             taken.add(port)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import make_url
 
+from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, Voice
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.recognition import Recognition
 from telephony.fields import Name, Seconds, Secret, Table
@@ -15,6 +16,7 @@ from telephony.logs import LogSettings
 from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
 from telephony.psap.settings import Psap
 from telephony.smpp.settings import Dialect, Server
+from telephony.web.settings import Web
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
 Destination = Annotated[str, Field(pattern=r"^[+*#0-9]{1,24}$")]
@@ -54,6 +56,8 @@ class RecognitionTables(Table):
     sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)]
     test_numbers: tuple[Destination, ...] = ()
     test_words: tuple[Word, ...] = ()
+    service_numbers: tuple[Destination, ...] = ()
+    """Numbers that are dialled in calm, for the menu: no press."""
 
 
 class CarrierRecognition(Table):
@@ -99,6 +103,7 @@ class Carrier(Table):
     dialect: Dialect = Dialect()
     smpp: tuple[LinkSettings, ...] = ()
     peer: tuple[PeerSettings, ...] = ()
+    trunk: tuple[CarrierTrunk, ...] = ()
     lbs: LocatorSettings | None = None
 
 
@@ -114,6 +119,9 @@ class Settings(Table):
     relay: Relay = Relay()
     log: LogSettings = LogSettings()
     smpp_server: Server | None = None
+    asterisk: tuple[AsteriskServer, ...] = ()
+    voice: Voice = Voice()
+    web: Web | None = None
     carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
 

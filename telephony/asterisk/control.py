@@ -1,0 +1,155 @@
+"""Carries out the orders of the 112 side on the calls that stand: silence, hanging up, call-back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from telephony.asterisk.client import AmiClient
+from telephony.asterisk.sos_call import CENTRE
+from telephony.domain.delivery import (
+    CALL_BACK,
+    HANG_UP,
+    HOLD_SILENCE,
+    LIFT_SILENCE,
+    Delivered,
+    Delivery,
+    Errand,
+    Outcome,
+    Rejected,
+    Retry,
+)
+from telephony.domain.errors import Malformed, Refused, Unavailable
+from telephony.domain.silence import Output, may_reach
+from telephony.store.calls import KnownCall
+
+log = structlog.get_logger()
+
+ZEROS = "zeros"
+ORDER_EXPIRES_S = 300.0
+"""An order that could not be carried out for so long is given up: whoever gave it has long done something else."""
+
+
+class Calls(Protocol):
+    """What an order needs to know; both raise `Unavailable` when the store cannot be asked."""
+
+    async def of_incident(self, incident_id: str) -> Sequence[KnownCall]:
+        """Give the incident's calls of which no end is known."""
+        ...
+
+    async def silence_lifted(self, incident_id: str) -> bool:
+        """Claim that something may reach the caller's phone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    channel: str
+    is_caller: bool
+
+
+CallBack = Callable[[str, str, str], Awaitable[str]]
+"""Ring a phone and connect it to 112: number, carrier, incident id. Gives what came of it in words."""
+
+
+class CallControl:
+    """A channel for orders. An order about an Asterisk that cannot be reached now is tried again."""
+
+    def __init__(
+        self, clients: Mapping[str, AmiClient], calls: Calls, call_back: CallBack, *, now: Callable[[], float]
+    ) -> None:
+        self._clients = clients
+        self._calls = calls
+        self._call_back = call_back
+        self._now = now
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Carry out one order once."""
+        if self._now() - delivery.created_at.timestamp() > ORDER_EXPIRES_S:
+            return Rejected("not carried out in time")
+        errand = delivery.content
+        if not isinstance(errand, Errand):
+            return Rejected(f"an order of kind {delivery.kind} without an errand")
+        try:
+            if delivery.kind == CALL_BACK:
+                return await self._ring_back(delivery, errand)
+            return await self._on_calls(delivery)
+        except Unavailable as error:
+            return Retry(str(error), 1.0)
+        except (Refused, Malformed) as error:
+            return Rejected(str(error))
+
+    async def _on_calls(self, delivery: Delivery) -> Outcome:
+        if delivery.kind == LIFT_SILENCE and not await self._calls.silence_lifted(delivery.incident_id):
+            return Rejected("silence holds again")
+        calls = await self._calls.of_incident(delivery.incident_id)
+        done = 0
+        unreachable: Unavailable | None = None
+        for known in calls:
+            try:
+                done += await self._on_call(delivery.kind, known)
+            except Unavailable as error:
+                unreachable = error  # the calls on other servers first
+            except Refused as error:
+                # Most likely it has just ended.
+                log.warning("order not carried out", order=delivery.kind, incident=delivery.incident_id,
+                            call=known.record.reference, error=str(error))  # fmt: skip
+        if unreachable is not None:
+            raise unreachable
+        return Delivered(f"{delivery.kind}: {done} of {len(calls)} calls")
+
+    async def _on_call(self, kind: str, known: KnownCall) -> bool:
+        client = self._clients.get(known.record.server)
+        if client is None:
+            return False
+        uniqueid = known.record.reference.partition("/")[2]
+        legs = await _legs(client, uniqueid)
+        phone = next((leg.channel for leg in legs if leg.is_caller), None)
+        if phone is None:
+            return False
+        if kind == HANG_UP:
+            await _set(client, phone, "SOS_ENDED_BY", CENTRE)
+            await client.action("Hangup", [("Channel", phone), ("Cause", "16")])
+        elif kind in (LIFT_SILENCE, HOLD_SILENCE):
+            await _silence(client, phone, uniqueid, is_lifted=kind == LIFT_SILENCE)
+        return True
+
+    async def _ring_back(self, delivery: Delivery, errand: Errand) -> Outcome:
+        # Asked again here: between the order and this moment somebody may have taken the lifting back.
+        lifted = await self._calls.silence_lifted(delivery.incident_id)
+        refused = may_reach(Output.CALL_BACK, silence_lifted=lifted)
+        if refused is not None:
+            return Rejected(refused.reason)
+        return Delivered(
+            await self._call_back(errand.msisdn.international, errand.carrier, delivery.incident_id)
+        )
+
+
+async def _legs(client: AmiClient, uniqueid: str) -> list[_Leg]:
+    return [
+        _Leg(row.get("Channel"), row.get("Uniqueid") == uniqueid)
+        for row in await client.listing("CoreShowChannels")
+        if row.get("Linkedid") == uniqueid and row.get("Channel").startswith("PJSIP/")
+    ]
+
+
+async def _silence(client: AmiClient, phone: str, uniqueid: str, *, is_lifted: bool) -> None:
+    """Open or shut the way of the centre's voice, as the trunk keeps silence (20-sos.conf)."""
+    kept = (await client.action("Getvar", [("Channel", phone), ("Variable", "SOS_SILENCE")])).get("Value")
+    # Legs to further routes begin as this one stands.
+    await _set(client, phone, "__SOS_LIFTED", "yes" if is_lifted else "no")
+    state = "off" if is_lifted else "on"
+    if kept == ZEROS:
+        # Asked anew: a leg that began before the line above does not know of it.
+        for leg in await _legs(client, uniqueid):
+            if not leg.is_caller:
+                await _set(client, leg.channel, "MUTEAUDIO(in)", state)
+    else:
+        await _set(client, phone, "MUTEAUDIO(out)", state)
+
+
+async def _set(client: AmiClient, channel: str, variable: str, value: str) -> None:
+    await client.action("Setvar", [("Channel", channel), ("Variable", variable), ("Value", value)])

@@ -1,0 +1,308 @@
+"""From SOS calls to presses and facts: what one Asterisk tells becomes what 112 is told.
+
+Each call is followed by one coroutine of its own: first its press is accepted, again and again until it is on disk
+(Asterisk delivers nothing twice), then whatever has changed meanwhile is written down as one fact. What changes while
+the store is slow is thus told once, with its newest state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
+from typing import Protocol
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred
+
+from telephony.asterisk.ami import Packet
+from telephony.asterisk.sos_call import (
+    JOURNAL_SLOTS,
+    Arrived,
+    Forgotten,
+    Happening,
+    SosCall,
+    SosCalls,
+    Tapped,
+)
+from telephony.background import run_in_background
+from telephony.clock import Call, Clock, pause
+from telephony.domain.delivery import retry_delay_s
+from telephony.domain.errors import Unavailable
+from telephony.domain.fact import CALL, KNOCK, Fact
+from telephony.domain.incident import Receipt
+from telephony.domain.knocks import MOST_DIGITS, KnockTable
+from telephony.domain.ports import AcceptAll
+from telephony.domain.recognition import Recognition
+from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION, Trigger
+from telephony.domain.values import Msisdn
+from telephony.store.calls import CallRecord
+
+log = structlog.get_logger()
+
+SOURCE = "call"
+LATE_S = 60.0
+"""A call that is heard of so long after it came is told with a remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier's line as the daemon knows it. ``context`` is where its calls enter the dialplan."""
+
+    name: str
+    carrier: str
+    context: str
+    recognition: Recognition
+
+
+class CallBook(Protocol):
+    """Where calls and facts are kept."""
+
+    async def record(self, incident_id: str, record: CallRecord, facts: Sequence[Fact]) -> None:
+        """Keep a call and its facts; raises `Unavailable` when that cannot be done now."""
+        ...
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One call while it is followed."""
+
+    call: SosCall
+    incident_id: str | None = None
+    """The call's incident, where an earlier process has had its press accepted."""
+    is_changed: bool = False
+    is_news: bool = False
+    is_forgotten: bool = False
+    knocks: list[Fact] = field(default_factory=list)
+    digits: str = ""
+    pause: Call | None = None
+    waiting: Deferred[None] | None = None
+
+    @property
+    def has_news(self) -> bool:
+        return self.is_changed or bool(self.knocks)
+
+
+class CallDesk:
+    """Follows the SOS calls of one Asterisk. Feed it every event; give it the journal after a gap."""
+
+    def __init__(
+        self,
+        server: str,
+        trunks: Sequence[Trunk],
+        *,
+        is_service: Callable[[str], bool],
+        knocks: KnockTable,
+        knock_gap_s: float,
+        accept_all: AcceptAll,
+        book: CallBook,
+        clock: Clock,
+    ) -> None:
+        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._knocks = knocks
+        self._knock_gap_s = knock_gap_s
+        self._accept_all = accept_all
+        self._book = book
+        self._clock = clock
+        contexts: Mapping[str, str] = {trunk.context: trunk.name for trunk in trunks}
+        self.calls = SosCalls(server, contexts, is_service, self._now)
+        self._followed: dict[str, _Followed] = {}
+        self._ended: dict[str, None] = {}
+        """Calls that were followed to their end, oldest first: those that the journal may still name."""
+
+    def recognise(self, trunks: Sequence[Trunk]) -> None:
+        """Take over new tables of numbers; which trunks there are stays."""
+        self._trunks |= {trunk.name: trunk for trunk in trunks if trunk.name in self._trunks}
+
+    def event(self, packet: Packet) -> None:
+        """Take an event of this Asterisk."""
+        self._take(self.calls.event(packet))
+
+    def has_heard_of(self, uniqueid: str) -> bool:
+        """Claim that this process follows the call, or has followed it to its end: the journal says nothing new."""
+        return uniqueid in self._followed or uniqueid in self._ended
+
+    def learn(self, call: SosCall, incident_id: str | None) -> None:
+        """Take a call that came while nobody listened; ``incident_id`` where its press is known all the same."""
+        if self.has_heard_of(call.uniqueid):
+            return
+        if call.trunk not in self._trunks:
+            log.warning("call of a trunk that is not in the settings", call=call.reference, trunk=call.trunk)
+            return
+        self._take(self.calls.learn(call), _Followed(call, incident_id, is_changed=True, is_news=True))
+
+    def standing(self, uniqueid: str, route: str | None) -> None:
+        """Take who has a call after a gap: 112 on this route (empty: unknown which), or nobody (``None``)."""
+        self._take(self.calls.standing(uniqueid, route))
+
+    def lost(self, uniqueid: str, ended: datetime | None) -> None:
+        """Take that a call is over and nobody heard its end; ``ended`` is when, where that is known."""
+        self._take(self.calls.lost(uniqueid, ended))
+
+    # -- what happens -----------------------------------------------------------------------------------------
+
+    def _take(self, happenings: Sequence[Happening], learnt: _Followed | None = None) -> None:
+        for happening in happenings:
+            if isinstance(happening, Arrived):
+                self._begin(learnt or _Followed(happening.call))
+                continue
+            followed = self._followed[happening.call.uniqueid]
+            if isinstance(happening, Tapped):
+                self._tapped(followed, happening.digit)
+            elif isinstance(happening, Forgotten):
+                self._forget(followed)
+            else:
+                self._changed(followed, is_news=happening.is_news)
+
+    def _begin(self, followed: _Followed) -> None:
+        self._followed[followed.call.uniqueid] = followed
+        run_in_background(self._follow(followed), "following a call")
+
+    def _changed(self, followed: _Followed, *, is_news: bool) -> None:
+        # Before anybody is told of the last digits: they and the end of the call are written down together.
+        followed.is_changed = True
+        followed.is_news = followed.is_news or is_news
+        if followed.call.is_over:
+            self._knock_over(followed)
+        self._announce(followed)
+
+    def _forget(self, followed: _Followed) -> None:
+        log.warning("call forgotten: there are too many", call=followed.call.reference)
+        followed.is_forgotten = True
+        self._knock_over(followed)
+        self._announce(followed)
+
+    def _tapped(self, followed: _Followed, digit: str) -> None:
+        followed.digits = (followed.digits + digit)[:MOST_DIGITS]
+        if followed.pause is not None and followed.pause.active():
+            followed.pause.cancel()
+        followed.pause = self._clock.callLater(self._knock_gap_s, self._knock_over, followed)
+
+    def _knock_over(self, followed: _Followed) -> None:
+        if followed.pause is not None and followed.pause.active():
+            followed.pause.cancel()
+        if not followed.digits:
+            return
+        knock = self._knocks.read(followed.digits)
+        followed.digits = ""
+        now = self._now()
+        followed.knocks.append(Fact(KNOCK, f"{followed.call.reference}#{now:%H%M%S.%f}", now, knock.data))
+        self._announce(followed)
+
+    @staticmethod
+    def _announce(followed: _Followed) -> None:
+        waiting, followed.waiting = followed.waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    # -- one call, from its press to its end ------------------------------------------------------------------
+
+    async def _follow(self, followed: _Followed) -> None:
+        call = followed.call
+        try:
+            incident_id = followed.incident_id or (await self._accepted(call)).incident_id
+            log.info(
+                "call followed", incident=incident_id, call=call.reference, trunk=call.trunk, state=call.state
+            )
+            while True:
+                await self._keep(followed, incident_id)
+                if followed.has_news:
+                    continue
+                if call.is_over or followed.is_forgotten:
+                    break
+                followed.waiting = Deferred()
+                await followed.waiting
+            if call.is_over:
+                self._remember_end(call)
+        finally:
+            if self._followed.get(call.uniqueid) is followed:
+                del self._followed[call.uniqueid]
+
+    def _remember_end(self, call: SosCall) -> None:
+        self._ended[call.uniqueid] = None
+        if len(self._ended) > JOURNAL_SLOTS:
+            del self._ended[next(iter(self._ended))]
+
+    async def _accepted(self, call: SosCall) -> Receipt:
+        """Offer the press until it is durable; each refusal has told 112 directly already."""
+        trigger = self._trigger(call)
+        for failures in count(1):
+            try:
+                (answer,) = await self._accept_all([trigger])
+            except CancelledError:
+                raise
+            except Exception:
+                log.exception("press not accepted", call=call.reference)
+            else:
+                if isinstance(answer, Receipt):
+                    return answer
+            await pause(self._clock, retry_delay_s(failures))
+        raise AssertionError  # pragma: no cover - count() does not end
+
+    def _trigger(self, call: SosCall) -> Trigger:
+        trunk = self._trunks[call.trunk]
+        recognition = trunk.recognition
+        labels = () if recognition.is_listed(call.dialled) else (UNLISTED_DESTINATION,)
+        if (self._now() - call.started).total_seconds() > LATE_S:
+            labels = (*labels, TOLD_LATE)
+        return Trigger(
+            source=SOURCE,
+            connector=trunk.name,
+            carrier=trunk.carrier,
+            msisdn=Msisdn.parse(
+                call.caller, country_code=recognition.country_code, trunk_prefix=recognition.trunk_prefix
+            ),
+            reference=call.reference,
+            received_at=call.started,
+            destination=call.dialled,
+            test=recognition.is_test(call.dialled, None),
+            labels=labels,
+            incident_id=call.incident_id,
+            facts=(self._fact(call),),
+        )
+
+    async def _keep(self, followed: _Followed, incident_id: str) -> None:
+        """Write down what is new of a call, until it is written."""
+        failures = 0
+        while followed.has_news:
+            knocks = tuple(followed.knocks)
+            is_news, followed.is_news = followed.is_news, False
+            followed.is_changed = False
+            facts = (self._fact(followed.call), *knocks) if is_news else knocks
+            try:
+                await self._book.record(incident_id, _record(followed.call), facts)
+            except CancelledError:
+                raise
+            except Exception as error:
+                failures += 1
+                followed.is_changed, followed.is_news = True, followed.is_news or is_news
+                defect = None if isinstance(error, Unavailable) else error
+                log.warning("call not written down", incident=incident_id, error=str(error), exc_info=defect)
+                await pause(self._clock, retry_delay_s(failures))
+            else:
+                del followed.knocks[: len(knocks)]
+                _log_facts(incident_id, followed.call, knocks, is_news=is_news)
+
+    def _fact(self, call: SosCall) -> Fact:
+        return Fact(CALL, call.reference, self._now(), call.data)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _record(call: SosCall) -> CallRecord:
+    token = sha256(call.token.encode("utf-8", "surrogatepass")).digest() if call.token else None
+    return CallRecord(call.reference, call.server, call.channel, call.trunk, call.started, token, call.ended)
+
+
+def _log_facts(incident_id: str, call: SosCall, knocks: Sequence[Fact], *, is_news: bool) -> None:
+    if is_news:
+        log.info(
+            "call state", incident=incident_id, call=call.reference, state=call.state,
+            legs="; ".join(leg.words for leg in call.legs), ended_by=call.ended_by or None,
+        )  # fmt: skip
+    for knock in knocks:
+        log.info("knock", incident=incident_id, call=call.reference, taps=knock.data["taps"],
+                 meaning=knock.data.get("meaning"))  # fmt: skip

@@ -1,0 +1,460 @@
+"""What the events of one Asterisk say about its SOS calls: packets in, happenings out, nothing else touched.
+
+A press is seen at ``Newchannel``, before the dialplan's first step, so that a caller who gives up after a few
+milliseconds is one too. Everything after it only adds to the call: ``UserEvent`` of the dialplan (20-sos.conf),
+``DialEnd``, ``DTMFEnd`` and ``Hangup`` of Asterisk itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from telephony.asterisk.ami import Packet
+
+ARRIVED = "arrived"
+DIALLING = "dialling"
+CONNECTED = "connected"
+ENDED = "ended"
+GIVEN_UP = "given-up"
+
+CALLER = "caller"
+CENTRE = "112"
+NETWORK = "network"
+
+LOST = "lost"
+NOT_ANSWERED = "not answered"
+"""What became of a leg of which nobody said it."""
+
+UTC_OFFSET = timedelta(hours=9)
+"""The clock that calls are named by: SOS_UTC_OFFSET of globals.conf."""
+
+_UNIQUEID = re.compile(r"(?P<system>[a-z0-9-]{1,32})-(?P<began>[0-9]{10})\.(?P<count>[0-9]{1,10})")
+"""``<systemname>-<Unix time>.<counter>``: how Asterisk names a channel whose server has a systemname."""
+_BEGAN = re.compile(r"(?:[^|]{1,64}-)?(?P<began>[0-9]{10})\.[0-9]{1,10}")
+"""Any channel that Asterisk has named: the time is there without a systemname too."""
+
+_CENTRE_CHANNEL = re.compile(r"PJSIP/.*-(?P<route>[1-9])-[0-9a-f]{8}")
+
+NORMAL_CLEARING = "16"
+"""ITU-T Q.850 cause 16."""
+
+LONGEST_ID = 40
+"""Characters that the store keeps of an incident's id."""
+
+MOST_LEGS = 60
+MOST_CALLS = 20_000
+"""SOS calls of one server that are remembered at a time; beyond it the oldest is forgotten."""
+LONGEST_TEXT = 256
+"""Characters that are kept of anything a packet says; Asterisk's own names have at most 150 (AST_MAX_UNIQUEID)."""
+
+DOWN = "0"
+"""ChannelState of a channel that was made for a call out; one that came in rings (4)."""
+
+
+@dataclass(slots=True)
+class Leg:
+    """One attempt to reach 112: which route, in which round, and what became of it."""
+
+    route: str
+    round: str
+    began: datetime
+    state: str = DIALLING
+    ended: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """The leg on one line: ``112-1 no answer 6 s``."""
+        seconds = "" if self.ended is None else f" {(self.ended - self.began).total_seconds():.0f} s"
+        return f"{self.name} {self.state}{seconds}"
+
+    @property
+    def name(self) -> str:
+        """The route as people call it; ``112`` alone where nobody heard which it is."""
+        return f"{CENTRE}-{self.route}" if self.route else CENTRE
+
+
+@dataclass(slots=True)
+class SosCall:
+    """One held key, as far as its Asterisk has told."""
+
+    server: str
+    uniqueid: str
+    channel: str
+    trunk: str
+    dialled: str
+    caller: str
+    started: datetime
+    token: str = ""
+    silence: str = ""
+    sip_call_id: str = ""
+    state: str = ARRIVED
+    legs: list[Leg] = field(default_factory=list)
+    connected: datetime | None = None
+    ended: datetime | None = None
+    ended_by: str = ""
+    caller_hung_up: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The press's reference: the same call brings the same one, from whichever daemon."""
+        return f"{self.server}/{self.uniqueid}"
+
+    @property
+    def incident_id(self) -> str | None:
+        """The name that the INVITE to 112 carries."""
+        return incident_id(self.uniqueid)
+
+    @property
+    def is_over(self) -> bool:
+        """Claim that the phone's leg has ended."""
+        return self.ended is not None
+
+    @property
+    def leg(self) -> Leg | None:
+        """The newest leg, unless it is over."""
+        return self.legs[-1] if self.legs and self.legs[-1].ended is None else None
+
+    def dial(self, route: str, round_: str, now: datetime) -> None:
+        """Note that a route is dialled."""
+        self.leave(now)
+        self.legs = [*self.legs, Leg(route, round_, now)][-MOST_LEGS:]
+        self.state = DIALLING
+
+    def answer(self, route: str, now: datetime) -> None:
+        """Note that 112 has answered; ``route`` names the leg where nobody heard it being dialled."""
+        if self.leg is None:
+            self.dial(route, "", now if self.legs else self.started)
+        self.legs[-1].state = CONNECTED
+        self.state = CONNECTED
+        self.connected = self.connected or now
+
+    def leave(self, now: datetime) -> None:
+        """Note that the newest leg is over, and nobody said how."""
+        leg = self.leg
+        if leg is not None:
+            leg.state = LOST if leg.state == CONNECTED else NOT_ANSWERED
+            leg.ended = now
+
+    def stand(self, route: str | None, now: datetime) -> bool:
+        """Note who has the call after a time in which nobody listened; give whether that is news.
+
+        112 has it on ``route``, which is empty where it cannot be told; ``None``: nobody has it.
+        """
+        was_connected = self.state == CONNECTED
+        if route is None:
+            if was_connected:
+                self.leave(now)
+                self.state = DIALLING
+            return was_connected
+        if self.leg is not None and route not in ("", self.leg.route):
+            self.leave(now)
+            was_connected = False
+        self.answer(route, now)
+        return not was_connected
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The call as a fact's data; what is not known is left out."""
+        route = next((leg.name for leg in reversed(self.legs) if leg.state == CONNECTED and leg.route), "")
+        facts = {
+            "id": self.incident_id or "",
+            "state": self.state,
+            "trunk": self.trunk,
+            "dialled": self.dialled,
+            "silence": self.silence,
+            "recording": f"{self.incident_id}.wav" if self.token and self.incident_id else "",
+            "sip-call-id": self.sip_call_id,
+            "legs": "; ".join(leg.words for leg in self.legs),
+            "route": route,
+            "started": _iso(self.started),
+            "connected": _iso(self.connected),
+            "ended": _iso(self.ended),
+            "duration-s": "" if self.ended is None else f"{(self.ended - self.started).total_seconds():.0f}",
+            "ended-by": self.ended_by,
+        }
+        return {name: value for name, value in facts.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A key was held."""
+
+    call: SosCall
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something became of a call. ``is_news`` claims that 112 should hear of it at once."""
+
+    call: SosCall
+    is_news: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """A digit was tapped in a call."""
+
+    call: SosCall
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """There are too many calls: nothing more will be said of this one."""
+
+    call: SosCall
+
+
+Happening = Arrived | Changed | Tapped | Forgotten
+
+
+def incident_id(uniqueid: str) -> str | None:
+    """Give the id that the dialplan gives the incident of a call.
+
+    ``None`` where the server has no systemname, or one that is too long: then Intake names the incident.
+
+    Both make it of nothing but the channel's Uniqueid, so neither waits for the other.
+    """
+    match = _UNIQUEID.fullmatch(uniqueid)
+    if match is None:
+        return None
+    local = began_at(uniqueid) + UTC_OFFSET
+    name = f"sos-{local:%Y%m%d}-{match['system']}-{local:%H%M%S}-{match['count']}"
+    return name if len(name) <= LONGEST_ID else None
+
+
+def began_at(uniqueid: str) -> datetime:
+    """Read from a Uniqueid when its channel was made (whole seconds); 1970 where it does not tell."""
+    match = _BEGAN.fullmatch(uniqueid)
+    return datetime.fromtimestamp(0 if match is None else int(match["began"]), UTC)
+
+
+def route_of(channel: str) -> str:
+    """Read from the name of a leg to 112 which route it is: ``PJSIP/centre-1-00000001`` is route 1.
+
+    Empty where the site calls its endpoints otherwise.
+    """
+    match = _CENTRE_CHANNEL.fullmatch(channel)
+    return "" if match is None else match["route"]
+
+
+class SosCalls:
+    """The SOS calls of one Asterisk.
+
+    ``trunks`` gives the trunk of a dialplan context. ``is_service`` claims that a dialled number is not a held key.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        trunks: Mapping[str, str],
+        is_service: Callable[[str], bool],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._server = server
+        self._trunks = trunks
+        self._names = frozenset(trunks.values())
+        self._is_service = is_service
+        self._now = now
+        self._calls: dict[str, SosCall] = {}
+        self._on = {
+            "Newchannel": self._newchannel,
+            "UserEvent": self._user_event,
+            "DialEnd": self._dial_end,
+            "DTMFEnd": self._dtmf_end,
+            "HangupRequest": self._hangup_request,
+            "Hangup": self._hangup,
+        }
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def get(self, uniqueid: str) -> SosCall | None:
+        """Give a call that is not over, by its channel's Uniqueid."""
+        return self._calls.get(uniqueid)
+
+    def live(self) -> list[SosCall]:
+        """Give the calls that are not over."""
+        return list(self._calls.values())
+
+    def event(self, packet: Packet) -> list[Happening]:
+        """Take one event; nothing in it raises."""
+        taken = self._on.get(packet.event)
+        if taken is None or len(packet.get("Uniqueid")) > LONGEST_TEXT:
+            return []
+        return taken(packet)
+
+    def learn(self, call: SosCall) -> list[Happening]:
+        """Take a call that began while nobody listened, from the journal; gives nothing for one that is known."""
+        if call.uniqueid in self._calls:
+            return []
+        return [Arrived(call)] if call.is_over else self._remember(call)
+
+    def lost(self, uniqueid: str, ended: datetime | None) -> list[Happening]:
+        """Take that a call's channel is gone and nobody heard it go; ``ended`` is when, where the journal tells."""
+        call = self._calls.get(uniqueid)
+        return [] if call is None else self._end(call, "", ended or self._now())
+
+    def standing(self, uniqueid: str, route: str | None) -> list[Happening]:
+        """Take who has the call after a time in which nobody listened, as `SosCall.stand` does."""
+        call = self._calls.get(uniqueid)
+        return [Changed(call)] if call is not None and call.stand(route, self._now()) else []
+
+    def _remember(self, call: SosCall) -> list[Happening]:
+        self._calls[call.uniqueid] = call
+        if len(self._calls) <= MOST_CALLS:
+            return [Arrived(call)]
+        return [Arrived(call), Forgotten(self._calls.pop(next(iter(self._calls))))]
+
+    def _newchannel(self, packet: Packet) -> list[Happening]:
+        trunk = self._trunks.get(packet.get("Context"))
+        dialled = packet.get("Exten")
+        if trunk is None or self._is_service(dialled) or packet.get("Uniqueid") in self._calls:
+            return []
+        if packet.get("ChannelState") == DOWN:
+            return []  # a call-back: it begins in the context of the trunk that it goes out by
+        return self._arrive(packet, trunk, dialled, packet.get("CallerIDNum"))
+
+    def _arrive(self, packet: Packet, trunk: str, dialled: str, caller: str) -> list[Happening]:
+        call = SosCall(
+            server=self._server,
+            uniqueid=packet.get("Uniqueid"),
+            channel=_text(packet, "Channel"),
+            trunk=trunk,
+            dialled=dialled[:LONGEST_TEXT],
+            caller="" if caller == "<unknown>" else caller[:LONGEST_TEXT],
+            started=self._now(),
+        )
+        return self._remember(call)
+
+    def _user_event(self, packet: Packet) -> list[Happening]:
+        if packet.get("UserEvent") != "SOSCall":
+            return []
+        happened: list[Happening] = []
+        call = self._calls.get(packet.get("Uniqueid"))
+        stage = packet.get("Stage")
+        if call is None:
+            trunk = packet.get("Trunk")
+            if stage not in ("start", "drill") or trunk not in self._names:
+                return []
+            happened = self._arrive(packet, trunk, packet.get("Dialled"), packet.get("Caller"))
+            call = self._calls[packet.get("Uniqueid")]
+        return happened + self._stage(call, stage, packet)
+
+    def _stage(self, call: SosCall, stage: str, packet: Packet) -> list[Happening]:
+        if stage == "start":
+            call.token = _text(packet, "Token")
+            call.silence = _text(packet, "Silence")
+            call.sip_call_id = _text(packet, "SIPCallID")
+            return [Changed(call, is_news=False)]
+        if stage == "route":
+            call.dial(_text(packet, "Route"), _text(packet, "Round"), self._now())
+            return []
+        if stage == "route-over":
+            return self._route_over(call, packet)
+        if stage == "end" and packet.get("By") == CENTRE:
+            call.ended_by = CENTRE  # by an order: the end itself follows
+        return []
+
+    def _route_over(self, call: SosCall, packet: Packet) -> list[Happening]:
+        status = _text(packet, "Status")
+        if status == "ANSWER" and packet.get("Cause") == NORMAL_CLEARING:
+            call.ended_by = CENTRE
+            return []  # the end of the call follows, and says it
+        leg = call.leg
+        if leg is None or packet.get("Route") not in ("", leg.route):
+            return []  # one that nobody heard being dialled
+        leg.state = LOST if leg.state == CONNECTED else _STATUS.get(status, status.lower() or "failed")
+        leg.ended = self._now()
+        call.state = DIALLING
+        return [Changed(call)]
+
+    def _dial_end(self, packet: Packet) -> list[Happening]:
+        call = self._calls.get(packet.get("Uniqueid"))
+        centre = packet.get("DestChannel")
+        # The dialplan answers through a Local channel first: that is not 112.
+        if call is None or not centre.startswith("PJSIP/"):
+            return []
+        if packet.get("DialStatus") != "ANSWER":
+            return []  # the dialplan says so itself, with its route
+        call.answer(route_of(centre), self._now())
+        return [Changed(call)]
+
+    def _dtmf_end(self, packet: Packet) -> list[Happening]:
+        call = self._calls.get(packet.get("Uniqueid"))
+        digit = packet.get("Digit")
+        if call is None or packet.get("Direction") != "Received" or len(digit) != 1:
+            return []
+        return [Tapped(call, digit)]
+
+    def _hangup_request(self, packet: Packet) -> list[Happening]:
+        call = self._calls.get(packet.get("Uniqueid"))
+        if call is not None:
+            call.caller_hung_up = True
+        return []
+
+    def _hangup(self, packet: Packet) -> list[Happening]:
+        call = self._calls.get(packet.get("Uniqueid"))
+        if call is None:
+            return []
+        return self._end(call, NETWORK, self._now())
+
+    def _end(self, call: SosCall, by_nobody: str, ended: datetime) -> list[Happening]:
+        """End a call; ``by_nobody`` says who ended it where nothing before has told."""
+        del self._calls[call.uniqueid]
+        call.ended = ended
+        call.ended_by = call.ended_by or (CALLER if call.caller_hung_up else by_nobody)
+        # 112 had not answered: the press stands all the same.
+        call.state = ENDED if call.connected is not None else GIVEN_UP
+        if call.leg is not None and call.leg.state == CONNECTED:
+            call.leg.ended = ended
+        call.leave(ended)
+        return [Changed(call)]
+
+
+_STATUS = {
+    "NOANSWER": "no answer",
+    "BUSY": "busy",
+    "CONGESTION": "congestion",
+    "CHANUNAVAIL": "unreachable",
+    "CANCEL": "cancelled",
+    "ANSWER": LOST,
+    "LOST": LOST,
+}
+"""DIALSTATUS of Dial() in words."""
+
+
+def _text(packet: Packet, name: str) -> str:
+    return packet.get(name)[:LONGEST_TEXT]
+
+
+def _iso(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat(timespec="milliseconds")
+
+
+JOURNAL_SLOTS = 1024
+"""SOS_JOURNAL_0 … of 20-sos.conf."""
+_FIELDS = 8
+_UNIX_TIME = re.compile("[0-9]{1,10}")
+"""Until the year 2286."""
+
+
+def read_note(server: str, note: str) -> SosCall | None:
+    """Read one note of the dialplan's journal; ``None`` for what is none.
+
+    ``uniqueid|trunk|dialled|caller|token|silence|SIP Call-ID|`` and, when the call is over, the Unix time of its end.
+    """
+    parts = [part[:LONGEST_TEXT] for part in note.split("|")]
+    if len(parts) != _FIELDS or _BEGAN.fullmatch(parts[0]) is None:
+        return None
+    uniqueid, trunk, dialled, caller, token, silence, sip_call_id, ended = parts
+    call = SosCall(
+        server, uniqueid, "", trunk, dialled, caller, began_at(uniqueid), token, silence, sip_call_id
+    )
+    if _UNIX_TIME.fullmatch(ended):
+        call.ended = datetime.fromtimestamp(int(ended), UTC)
+        call.state = ENDED
+    return call
