@@ -16,12 +16,17 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from telephony.asterisk.agi_server import AgiServer
 from telephony.asterisk.client import AmiClient
+from telephony.asterisk.service_menu import Menu
+from telephony.asterisk.settings import ServiceMenu
 from telephony.background import run_in_background
 from telephony.clock import pause
 from telephony.domain.errors import Unavailable
+from telephony.domain.incident import Receipt
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator
+from telephony.domain.trigger import Trigger
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
 from telephony.psap.cap import KST
@@ -162,6 +167,8 @@ class Daemon(MultiService):
         self._switchboard.setServiceParent(self)  # type: ignore[no-untyped-call]
         if settings.web is not None:
             self._add_web(settings.web)
+        if settings.service_menu is not None:
+            self._add_service_menu(settings.service_menu)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -360,6 +367,25 @@ class Daemon(MultiService):
             settings, {"v1/location": location}, reactor=self._outside.reactor, alarms=self.alarms
         )
         self.web.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def _add_service_menu(self, settings: ServiceMenu) -> None:
+        service, carriers = self._settings.service, self._settings.carrier
+        menu = Menu(
+            settings,
+            self._accept_one,
+            carriers={trunk.name: carrier.name for carrier in carriers for trunk in carrier.trunk},
+            default_carrier=carriers[0].name,
+            clock=self._outside.reactor,
+            language=service.language,
+            country_code=service.country_code,
+            trunk_prefix=service.trunk_prefix,
+        )
+        server = AgiServer(settings, reactor=self._outside.reactor, run=menu.run, alarms=self.alarms)
+        server.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    async def _accept_one(self, trigger: Trigger) -> Receipt | Unavailable:
+        (answer,) = await self.intake.accept_all([trigger])
+        return answer
 
     def _add_server(self, settings: Server, peers: list[PeerOfCarrier]) -> None:
         server = peer_server(

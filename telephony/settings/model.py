@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import make_url
 
-from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, Voice
+from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, ServiceMenu, Voice
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.recognition import Recognition
 from telephony.fields import Name, Seconds, Secret, Table
@@ -121,6 +121,7 @@ class Settings(Table):
     smpp_server: Server | None = None
     asterisk: tuple[AsteriskServer, ...] = ()
     voice: Voice = Voice()
+    service_menu: ServiceMenu | None = None
     web: Web | None = None
     carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]

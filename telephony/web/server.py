@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
-from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -21,13 +20,10 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 
 from telephony.clock import Call
+from telephony.listening import PatientPort
 from telephony.server_tls import server_tls
 from telephony.services.alarms import Alarms
 from telephony.web.settings import Web
-
-ALARM: Final = "not-listening"
-ABOUT: Final = "web"
-LISTEN_AGAIN_S: Final = 5.0
 
 MOST_BODY: Final = 16_384
 """Octets of a request's body. The largest we are meant to get is a HELD locationRequest of some hundred."""
@@ -63,10 +59,8 @@ class WebServer(Service):
     """
 
     def __init__(self, settings: Web, resources: Mapping[str, Any], *, reactor: Any, alarms: Alarms) -> None:
-        self.port: Any = None
-        """The listening port, while there is one."""
         self._alarms = alarms
-        self._again: Call | None = None
+        self._patient: PatientPort | None = None
         self._settings = settings
         self._reactor = reactor
         self._site = _Site(_tree(resources), settings, reactor)
@@ -81,30 +75,28 @@ class WebServer(Service):
         if self._settings.tls_certificate is not None and self._settings.tls_key is not None:
             certificate = self._settings.tls_certificate.read_bytes()
             factory = server_tls(certificate, self._settings.tls_key.read_bytes(), factory)
-        self._listen(factory)
+        self._patient = PatientPort(
+            factory,
+            self._settings.interface,
+            self._settings.port,
+            reactor=self._reactor,
+            alarms=self._alarms,
+            about="web",
+        )
+        self._patient.open()
 
-    def _listen(self, factory: Any) -> None:
-        self._again = None
-        try:
-            self.port = self._reactor.listenTCP(
-                self._settings.port, factory, interface=self._settings.interface
-            )
-        except CannotListenError as error:
-            self._alarms.raise_(ALARM, ABOUT, reason=str(error))
-            self._again = self._reactor.callLater(LISTEN_AGAIN_S, self._listen, factory)
-        else:
-            self._alarms.clear(ALARM, ABOUT)
+    @property
+    def port(self) -> Any:
+        """The listening port, while there is one."""
+        return None if self._patient is None else self._patient.port
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Listen no longer and cut every connection; fires when the last one is gone."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._again is not None:
-            self._again.cancel()
-            self._again = None
         endings: list[Deferred[Any]] = [self._site.cut_all()]
-        if self.port is not None:
-            endings.append(self.port.stopListening() or succeed(None))
-            self.port = None
+        if self._patient is not None:
+            endings.append(self._patient.close())
+            self._patient = None
         return DeferredList(endings).addCallback(lambda _: None)
 
 
