@@ -1,0 +1,180 @@
+"""The check on a real private Asterisk: every way to break the dialplans is found, with its file and line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from telephony.asterisk import instance
+from telephony.domain.errors import Unavailable
+from telephony.lab.private_check import check_dialplans
+
+DIALPLANS = Path(__file__).parents[2] / "dialplans"
+SOS = "onetouch/20-sos.conf"
+
+
+class Copy:
+    """A copy of the dialplans that a test breaks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(DIALPLANS, folder, ignore=shutil.ignore_patterns("sounds"))
+
+    def replace(self, file: str, old: str, new: str, *, count: int = 1) -> None:
+        text = (self.folder / file).read_text()
+        assert old in text, f"{file} no longer says {old!r}"
+        (self.folder / file).write_text(text.replace(old, new, count))
+
+    def line_of(self, file: str, words: str) -> str:
+        lines = (self.folder / file).read_text().splitlines()
+        return f"{file}:{next(number for number, line in enumerate(lines, 1) if words in line)}"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path / "dialplans")
+
+
+def found(done):
+    return [(finding.where, finding.what) for finding in done.findings]
+
+
+def is_told(done, where, words):
+    assert any(each[0] == where and words in each[1] for each in found(done)), found(done)
+
+
+def test_the_dialplans_as_they_are_have_no_findings_and_every_call_is_proven():
+    done = check_dialplans(DIALPLANS)
+
+    assert found(done) == []
+    assert len(done.proven) >= 6
+    assert all(
+        "nothing audible at the phone" in each and "112 hears the phone" in each for each in done.proven
+    )
+    assert any("centre-1 refused" in each and "centre-2 rang" in each for each in done.proven)
+    assert done.took_s < 20
+
+
+LOADED = {
+    "a missing bracket": (SOS, "[sos-drill] ", "[sos-drill ", "[sos-drill", "did not load it"),
+    "a misspelt application": (SOS, "(up),MixMonitor(", "(up),MixMonitr(", "MixMonitr", "the application MixMonitr"),
+    "a Goto to nowhere": (SOS, "n,Goto(over)", "n,Goto(ovver)", "Goto(ovver)", "no label ovver"),
+    "a sound in sos": (SOS, " same => n(up)", " same => n,Playback(beep)\n same => n(up)", "Playback(beep)", "makes a sound"),
+    "a caller's name in an event": (SOS, "Stage: start,", "Stage: start,N: ${CALLERID(name)},", "N: ${", "unfiltered"),
+    "func_env": ("modules.conf", "load = func_uri.so", "load = func_env.so\nload = func_uri.so", "func_env.so", "func_env is loaded"),
+    "no second route": ("globals.conf", "SOS_ROUTE_2 = PJSIP/112@centre-2", "SOS_ROUTE_2 =", "SOS_ROUTE_2 =", "no route 2"),
+    "a module less": ("modules.conf", "load = res_mutestream.so", "", None, "MUTEAUDIO"),
+    "a module that is none": ("modules.conf", "load = func_uri.so", "load = func_urj.so", "func_urj", "Asterisk says"),
+    "an extension that begins with n": (SOS, "exten => phone,1,Goto(caller,1)", "exten => phone,n,Goto(caller,1)", "phone,n", "Asterisk says"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", LOADED)
+def test_what_reading_and_loading_can_tell_is_told(copy, broken):
+    file, old, new, at, words = LOADED[broken]
+    copy.replace(file, old, new)
+
+    done = check_dialplans(copy.folder, with_calls=False)
+
+    where = copy.line_of(SOS, "MUTEAUDIO(out)=on") if at is None else copy.line_of(file, at)
+    is_told(done, where, words)
+
+
+def test_no_trial_call_is_made_through_half_a_dialplan(copy):
+    copy.replace(SOS, "[sos-drill] ", "[sos-drill ")
+
+    done = check_dialplans(copy.folder)
+
+    assert done.proven == ("no trial call: Asterisk did not load what the files say",)
+    is_told(done, copy.line_of("onetouch/30-112.conf", "[to-112]"), "did not load it")
+
+
+def test_no_trial_call_is_made_where_it_could_write_files(copy):
+    copy.replace("modules.conf", "load = func_uri.so", "load = func_env.so\nload = func_uri.so")
+
+    assert check_dialplans(copy.folder).proven == ("no trial call: modules are loaded that must not be",)
+
+
+def test_an_answer_after_dial_rings_back_at_the_phone(copy):
+    copy.replace(SOS, " same => n,Dial(Local/s@sos-up/n,1,gL(1))\n", "")
+    copy.replace(SOS, " same => n,Answer()                                ; only", " ; only")
+    copy.replace(SOS, " same => n(over),", " same => n(over),Answer()\n same => n,")
+
+    done = check_dialplans(copy.folder)
+
+    is_told(done, copy.line_of(SOS, "gb(to-112^s^1))"), "the phone got 180")
+    is_told(
+        done,
+        copy.line_of(SOS, "G(sos-room^phone^1))"),
+        "from-kt-voice 112, from-kt-voice 119: the phone got 180",
+    )
+
+
+def test_a_centre_that_can_be_heard_at_the_phone_is_found(copy):
+    copy.replace(SOS, " same => n,Set(MUTEAUDIO(out)=on) ", " ;")
+
+    done = check_dialplans(copy.folder)
+
+    is_told(done, copy.line_of(SOS, "gb(to-112^s^1))"), "(the centre's voice)")
+
+
+def test_a_route_that_is_never_tried_is_found(copy):
+    copy.replace(SOS, "${SOS_N} > 3", "${SOS_N} > 1")
+
+    done = check_dialplans(copy.folder)
+
+    assert any("no second one was dialled" in each[1] for each in found(done)), found(done)
+
+
+def test_an_invite_without_its_headers_is_found(copy):
+    copy.replace(SOS, "gb(to-112^s^1))", "g)")
+
+    done = check_dialplans(copy.folder)
+
+    where = copy.line_of(SOS, "SOS_ROUTE_${SOS_N}_SECONDS},g)")
+    is_told(done, where, "no X-Incident-ID of this call")
+    is_told(done, where, "no Geolocation of this call")
+
+
+def test_whatever_waits_before_112_is_found_at_the_step_that_waits(copy):
+    copy.replace(SOS, " same => n(dial),", " same => n(dial),Wait(3)\n same => n,")
+    copy.replace(SOS, "Stage: start,", "Stage: begin,")
+
+    done = check_dialplans(copy.folder)
+
+    is_told(done, copy.line_of(SOS, "Wait(3)"), "112 was not dialled within 1 s")
+    assert any("no UserEvent SOSCall with Stage: start" in each[1] for each in found(done))
+
+
+def test_a_trunk_that_leads_to_nobody_is_found(copy):
+    carriers = "onetouch/10-carriers.conf"
+    text = (copy.folder / carriers).read_text()
+    (copy.folder / carriers).write_text(
+        text.replace("Gosub(sos,s,1(kt-voice", "Gosub(sos-drill,s,1(kt-voice")
+    )
+
+    done = check_dialplans(copy.folder, with_calls=False)
+
+    is_told(done, copy.line_of(carriers, "[from-kt-voice]"), "no number of the trunk kt-voice leads to")
+
+
+def test_a_site_whose_routes_name_addresses_is_called_on_loopback_all_the_same(copy):
+    """No trial call leaves the machine."""
+    (copy.folder / "globals.local.conf").write_text(
+        "SOS_ROUTE_1 = PJSIP/centre-1/sip:112@192.0.2.1:5060\nSOS_ROUTE_2_ANYWAY = PJSIP/centre-2/sip:112@192.0.2.2\n"
+    )
+
+    done = check_dialplans(copy.folder)
+
+    assert found(done) == []
+    assert "centre-1 rang" in done.proven[0]
+
+
+def test_where_no_asterisk_is_installed_it_is_said_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(instance.shutil, "which", lambda _: None)
+    monkeypatch.setattr(instance, "_PROGRAMS", ())
+
+    with pytest.raises(Unavailable, match="apt-get install asterisk"):
+        check_dialplans(DIALPLANS)
