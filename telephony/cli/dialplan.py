@@ -34,7 +34,7 @@ dialplans_option = click.option(
 
 @click.group(short_help="Check the dialplans, then reload them.")
 def dialplan() -> None:
-    r"""Look after the dialplans of the Asterisk servers.
+    """Look after the dialplans of the Asterisk servers.
 
     Asterisk itself says "Dialplan reloaded." for a broken file too; a missing bracket makes every later context of
     that file vanish without an error.
@@ -52,7 +52,7 @@ def dialplan() -> None:
 @click.option("--no-calls", is_flag=True, help="Read and load only: no trial calls.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def check(dialplans: Path, *, no_calls: bool, as_json: bool) -> None:
-    r"""Load the dialplans in a private Asterisk and place a call for every trunk and SOS number.
+    """Load the dialplans in a private Asterisk and place a call for every trunk and SOS number.
 
     Nothing of it touches /etc/asterisk or a running Asterisk, and no call leaves this machine: every endpoint that
     the dialplans name is made of loopback. The check finds
@@ -85,7 +85,7 @@ def check(dialplans: Path, *, no_calls: bool, as_json: bool) -> None:
 @dialplans_option
 @operator_options
 def reload(config: Path, dialplans: Path, username: str, secret_env: str) -> None:
-    r"""Check the dialplans, then let every Asterisk of the settings reload them.
+    """Check the dialplans, then let every Asterisk of the settings reload them.
 
     What the check refuses is not loaded. Where an Asterisk on this host reads files that differ from those checked,
     it is not reloaded either. Afterwards each is asked what it has loaded. Calls in progress go on.

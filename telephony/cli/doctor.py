@@ -22,7 +22,7 @@ AT_ONCE = 8
 
 @click.group(short_help="Examine a running Asterisk.")
 def doctor() -> None:
-    r"""Examine what is running. It only asks, and changes nothing.
+    """Examine what is running. It only asks, and changes nothing.
 
     \b
     Example:
@@ -35,7 +35,7 @@ def doctor() -> None:
 @operator_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def asterisk(config: Path, username: str, secret_env: str, *, as_json: bool) -> None:
-    r"""Ask every Asterisk of the settings how it is.
+    """Ask every Asterisk of the settings how it is.
 
     Whether it can be reached and lets us in, its version, systemname, uptime and clock, channels, endpoints and
     whether they answer, the SOS contexts, modules that are missing or must not be there, the journal of SOS calls.
