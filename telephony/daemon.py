@@ -25,7 +25,7 @@ from telephony.clock import pause
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.plan import locating_channel, tracking_channel
-from telephony.domain.ports import ACCURATE, FAST, Locator
+from telephony.domain.ports import ACCURATE, FAST, Locator, ReportSender
 from telephony.domain.trigger import Trigger
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
@@ -115,7 +115,6 @@ class Daemon(MultiService):
         self.database = self._open_store()
         plan = settings.plan
         self._http: list[HttpClient] = []
-        senders = self._senders()
         links = {link.name for carrier in settings.carrier for link in carrier.smpp}
         links |= {peer.name for carrier in settings.carrier for peer in carrier.peer}
         links |= {server.name for server in settings.asterisk}
@@ -125,9 +124,15 @@ class Daemon(MultiService):
         self._switchboard = Switchboard(
             settings, self.ledger, reactor=clock, rng=outside.rng, observer=self._observer
         )
+        senders: dict[str, ReportSender] = {**self._senders(), **self._switchboard.senders()}
         self._owner = owner_of(settings.service.name, f"{outside.rng.getrandbits(32):08x}")
         self.relay = Relay(
-            [*self._report_lanes(senders), *self._locating_lanes(), *self._switchboard.lanes()],
+            [
+                *self._report_lanes(senders),
+                *self._switchboard.report_lanes(senders),
+                *self._locating_lanes(),
+                *self._switchboard.lanes(),
+            ],
             self.database,
             clock=clock,
             owner=self._owner,
@@ -264,7 +269,7 @@ class Daemon(MultiService):
                 senders[channel.name] = CapHttpSender(channel, psap, http, authorization)
         return senders
 
-    def _report_lanes(self, senders: dict[str, CapHttpSender]) -> list[Lane]:
+    def _report_lanes(self, senders: Mapping[str, ReportSender]) -> list[Lane]:
         return [
             Lane(
                 channel.name,

@@ -9,22 +9,34 @@ from typing import Any
 
 from twisted.application.service import MultiService
 
+from telephony.asterisk import guardian_calls, voice_sender
 from telephony.asterisk.ami import Packet
 from telephony.asterisk.call_back import CallBack
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.control import CallControl
 from telephony.asterisk.desk import CallDesk, Trunk
+from telephony.asterisk.guardian_calls import SpokenGuardianCalls
 from telephony.asterisk.line import Line
-from telephony.domain.delivery import CALL_CONTROL
+from telephony.asterisk.outgoing import OutgoingCalls
+from telephony.asterisk.speech import Numbering
+from telephony.asterisk.voice_sender import Line as SpokenLine
+from telephony.asterisk.voice_sender import VoiceSender
+from telephony.domain.delivery import CALL_CONTROL, GUARDIANS
 from telephony.domain.knocks import KnockRule, KnockTable
-from telephony.domain.ports import AcceptAll
+from telephony.domain.ports import AcceptAll, ReportSender
 from telephony.services.calls import CallLedger
+from telephony.services.guardians import GuardianChannel
 from telephony.services.links import LinkObserver
+from telephony.services.reporting import ReportChannel
 from telephony.services.traffic import Lane
 from telephony.settings import Settings
 
 ORDERS_AT_ONCE = 16
 ORDER_TIMEOUT_S = 60.0
+GUARDIANS_AT_ONCE = 20
+"""Lines that guardians may take at a time; calls for help and 112's own come by other endpoints."""
+SPOKEN_GRACE_S = 20.0
+NEXT_SERVER_S = 5.0
 CONTEXT = "from-{}"
 """The dialplan context of a trunk's calls."""
 
@@ -50,6 +62,8 @@ class Switchboard(MultiService):
         self._lines: dict[str, Line] = {}
         self._clients: dict[str, AmiClient] = {}
         first_trunks = {carrier.name: carrier.trunk[0].name for carrier in settings.carrier if carrier.trunk}
+        # A ticket that could be guessed would confirm a call that nobody answered: never the reproducible chance.
+        self._spoken = OutgoingCalls(lambda: tuple(self._clients.values()), clock=reactor, rng=rng)
         self._call_back = CallBack(self._clients, first_trunks, clock=reactor, rng=rng)
 
     @property
@@ -57,12 +71,78 @@ class Switchboard(MultiService):
         """The manager interfaces by the name of their server."""
         return self._clients
 
+    def senders(self) -> dict[str, VoiceSender]:
+        """Give the telephones to 112 by the name of their channel."""
+        service = self._settings.service
+        numbering = Numbering(service.country_code, service.trunk_prefix)
+        senders = {}
+        for psap in self._settings.psap:
+            for each in psap.voice:
+                line = SpokenLine(
+                    each.number,
+                    each.endpoint,
+                    psap.language,
+                    each.ring_s,
+                    each.confirm_digit,
+                    each.repeat_digit,
+                    each.caller_id or "",
+                    numbering,
+                )
+                senders[each.name] = VoiceSender(
+                    line, self._spoken, self._ledger.newest_position, clock=self._reactor
+                )
+        return senders
+
+    def report_lanes(self, senders: Mapping[str, ReportSender]) -> list[Lane]:
+        """Give a lane for each telephone to 112."""
+        return [
+            Lane(
+                each.name,
+                ReportChannel(senders[each.name]),
+                each.concurrency,
+                self._spoken_s(each.ring_s, voice_sender.TALK_S),
+                rank=0,
+            )
+            for psap in self._settings.psap
+            for each in psap.voice
+        ]
+
     def lanes(self) -> list[Lane]:
-        """Give the lane of 112's orders."""
-        if not self._settings.asterisk:
-            return []
-        control = CallControl(self._clients, self._ledger, self._call_back.ring, now=self._reactor.seconds)
-        return [Lane(CALL_CONTROL, control, ORDERS_AT_ONCE, ORDER_TIMEOUT_S, rank=1)]
+        """Give the lanes of 112's orders and of the guardians."""
+        lanes = []
+        if self._settings.asterisk:
+            control = CallControl(
+                self._clients, self._ledger, self._call_back.ring, now=self._reactor.seconds
+            )
+            lanes.append(Lane(CALL_CONTROL, control, ORDERS_AT_ONCE, ORDER_TIMEOUT_S, rank=1))
+        if self._settings.plan.tells_guardians:
+            lanes.append(self._guardian_lane())
+        return lanes
+
+    def _guardian_lane(self) -> Lane:
+        guardians, service = self._settings.guardians, self._settings.service
+        calls = SpokenGuardianCalls(
+            self._spoken,
+            endpoint=guardians.endpoint,
+            ring_s=guardians.ring_s,
+            confirm_digit=guardians.confirm_digit,
+            caller_id=guardians.caller_id or "",
+        )
+        channel = GuardianChannel(
+            guardians.book(country_code=service.country_code, trunk_prefix=service.trunk_prefix),
+            calls,
+            rounds=guardians.rounds,
+            pause_s=guardians.pause_s,
+            confirm_digit=guardians.confirm_digit,
+            clock=self._reactor,
+            record=self._ledger.facts,
+        )
+        timeout_s = self._spoken_s(guardians.ring_s, guardian_calls.TALK_S)
+        return Lane(GUARDIANS, channel, GUARDIANS_AT_ONCE, timeout_s, rank=3)
+
+    def _spoken_s(self, ring_s: float, talk_s: float) -> float:
+        """Give the bound on a spoken call: it is offered to one Asterisk after the other."""
+        return ring_s + talk_s + SPOKEN_GRACE_S + NEXT_SERVER_S * len(self._settings.asterisk)
 
     def open_lines(self, accept_all: AcceptAll) -> None:
         """Add a line for every Asterisk; they connect when the service starts."""
@@ -85,7 +165,13 @@ class Switchboard(MultiService):
                 AmiClient, server, reactor=self._reactor, rng=self._rng, observer=self._observer
             )
             line = Line(
-                server.name, connect, desk, self._ledger, listeners=self._listeners, clock=self._reactor
+                server.name,
+                connect,
+                desk,
+                self._ledger,
+                listeners=self._listeners,
+                on_lost=self._spoken.lost,
+                clock=self._reactor,
             )
             line.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._lines[server.name] = line
@@ -99,7 +185,7 @@ class Switchboard(MultiService):
 
     @property
     def _listeners(self) -> Sequence[Callable[[Packet], None]]:
-        return (self._call_back.heard,)
+        return (self._call_back.heard, self._spoken.heard)
 
     def _is_service(self, dialled: str) -> bool:
         return dialled in self._settings.recognition.service_numbers

@@ -184,7 +184,7 @@ ONE_FAULT = [
     ("a carrier name twice", "[[psap]]", '[[carrier]]\nname = "skt"\n[[carrier.smpp]]\nname = "b"\nhost = "h"\nsystem_id = "s"\n[[psap]]', "carrier[1].name", "another carrier"),
     ("a link name twice", "[carrier.lbs]", '[[carrier.smpp]]\nname = "skt-1"\nhost = "h"\nsystem_id = "s"\n[carrier.lbs]', "carrier[0].smpp[1].name", "another link"),
     ("a channel name twice", "[[psap.channel]]", '[[psap.channel]]\nname = "centre-a"\nurl = "http://h/"\n[[psap.channel]]', "psap[0].channel[1].name", "another channel"),
-    ("no way in", "[[psap]]", '[[carrier]]\nname = "kt"\n[[psap]]', "carrier[1]", "neither a link nor a peer"),
+    ("no way in", "[[psap]]", '[[carrier]]\nname = "kt"\n[[psap]]', "carrier[1]", "no link, no peer and no trunk"),
     ("two centres for all", "[[psap]]", '[[psap]]\nname = "b"\naddresses = "b"\n[[psap.channel]]\nname = "b"\nurl = "http://h/"\n[[psap]]', "psap[1].carriers", "already takes every carrier"),
     ("two centres for one", 'addresses = "centre"', 'addresses = "centre"\ncarriers = ["skt", "skt"]', "psap[0].carriers[1]", "already go to another centre"),
     ("a first report that waits", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5', "psap[0].channel[0].after_s", "the first report would too"),

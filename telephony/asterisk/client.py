@@ -79,6 +79,9 @@ class AmiClient(Service):
     raise is logged. Raises `LookupError` when the secret cannot be read, `OSError` or `ValueError` for files of TLS.
     """
 
+    name: str
+    """Of the server, as the settings have it."""
+
     def __init__(
         self,
         settings: AsteriskServer,

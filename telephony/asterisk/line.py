@@ -52,6 +52,7 @@ class Line(Service):
         memory: CallMemory,
         *,
         listeners: Sequence[Callable[[Packet], None]] = (),
+        on_lost: Callable[[str], None] | None = None,
         clock: Clock,
     ) -> None:
         self.setName(name)  # type: ignore[no-untyped-call]
@@ -60,6 +61,7 @@ class Line(Service):
         self._memory = memory
         self._listeners = (desk.event, *listeners)
         self._clock = clock
+        self._on_lost = on_lost
         self._gap = 0
         self.client = connect(on_event=self._event, on_ready=self._ready, on_lost=self._lost)
 
@@ -83,6 +85,8 @@ class Line(Service):
 
     def _lost(self) -> None:
         self._gap += 1
+        if self._on_lost is not None:
+            self._on_lost(self._server)
 
     async def _catch_up(self, gap: int) -> None:
         failures = 0

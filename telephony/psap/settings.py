@@ -26,13 +26,12 @@ class CapHttpChannel(Table):
 
 
 class VoiceChannel(Table):
-    """``[[psap.channel]]`` with ``kind = "voice"``: the report is spoken on the telephone, in the centre's language.
+    """``[[psap.voice]]``: the report is spoken on the telephone, in the centre's language.
 
     Delivered only when the operator pressed the confirming digit. Only alerts are spoken: a person who has understood
     is not called again for every update.
     """
 
-    kind: Literal["voice"]
     name: Name
     number: Annotated[str, Field(pattern=r"^\+?[0-9]{1,24}$")] = "112"
     endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "centre-voice"
@@ -67,3 +66,5 @@ class Psap(Table):
     """CAP addresses: who they are (scope is always Private)."""
     language: Literal["ko", "en"] = "ko"
     channel: Annotated[tuple[CapHttpChannel, ...], Field(min_length=1)]
+    voice: tuple[VoiceChannel, ...] = ()
+    """Telephones to fall back to when no channel delivers."""

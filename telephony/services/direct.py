@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from telephony.background import run_in_background
 from telephony.clock import Clock, pause, within
 from telephony.domain.delivery import Delivered, Outcome, Retry, retry_delay_s
+from telephony.domain.plan import ReportRoute
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report
 
@@ -23,13 +24,15 @@ MOST_TOLD = 100_000
 """Reports remembered as acknowledged: whoever offers his press every second during an outage is not told of every second."""
 
 LONGEST_ATTEMPT_S = 60.0
-"""Senders have time-outs of their own; this one is for the sender that forgets."""
+LONGEST_SPOKEN_S = 600.0
+"""Senders have time-outs of their own; these are for the sender that forgets. A person takes her time."""
 
 
 class DirectRelay:
     """Sends an alert on all channels of its carrier, from memory, until one of each has it.
 
-    Everything is tried at once: nobody knows how long this process will live without its store.
+    Everything is tried at once: nobody knows how long this process will live without its store. Only a channel that a
+    person listens to waits its time, so that a healthy data link keeps the telephones free.
     """
 
     def __init__(self, senders: Mapping[str, ReportSender], *, clock: Clock) -> None:
@@ -38,7 +41,7 @@ class DirectRelay:
         self._in_hand: set[str] = set()
         self._told: OrderedDict[str, None] = OrderedDict()
 
-    def send(self, report: Report, channels: Sequence[str]) -> None:
+    def send(self, report: Report, routes: Sequence[ReportRoute]) -> None:
         """Begin to send; a report that is in hand already, or that 112 has acknowledged to us, is not begun again."""
         if report.report_id in self._in_hand or report.report_id in self._told:
             return
@@ -46,19 +49,23 @@ class DirectRelay:
             log.critical("not relayed directly: too many in hand", incident=report.incident_id)
             return
         self._in_hand.add(report.report_id)
-        run_in_background(self._until_told(report, channels), "direct relay")
+        run_in_background(self._until_told(report, routes), "direct relay")
 
-    async def _until_told(self, report: Report, channels: Sequence[str]) -> None:
-        waiting = [run_in_background(self._on(name, report), f"direct relay on {name}") for name in channels]
+    async def _until_told(self, report: Report, routes: Sequence[ReportRoute]) -> None:
+        waiting = [
+            run_in_background(self._on(route, report), f"direct relay on {route.channel}") for route in routes
+        ]
         for one in waiting:
             await one
         self._in_hand.discard(report.report_id)
 
-    async def _on(self, channel: str, report: Report) -> None:
-        attempt = 0
+    async def _on(self, route: ReportRoute, report: Report) -> None:
+        channel, attempt = route.channel, 0
+        if route.alerts_only and route.after_s:
+            await pause(self._clock, route.after_s)
         while report.report_id in self._in_hand:
             attempt += 1
-            outcome = await self._attempt(channel, report)
+            outcome = await self._attempt(route, report)
             if isinstance(outcome, Delivered):
                 log.warning(
                     "relayed directly", incident=report.incident_id, channel=channel, attempt=attempt,
@@ -77,10 +84,12 @@ class DirectRelay:
         while len(self._told) > MOST_TOLD:
             self._told.popitem(last=False)
 
-    async def _attempt(self, channel: str, report: Report) -> Outcome:
+    async def _attempt(self, route: ReportRoute, report: Report) -> Outcome:
+        channel = route.channel
         attempt = Deferred.fromCoroutine(self._senders[channel].send(report))
+        bound_s = LONGEST_SPOKEN_S if route.alerts_only else LONGEST_ATTEMPT_S
         try:
-            return await within(attempt, LONGEST_ATTEMPT_S, self._clock)
+            return await within(attempt, bound_s, self._clock)
         except CancelledError:
             raise
         except Exception as error:

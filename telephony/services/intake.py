@@ -175,9 +175,8 @@ class Intake:
             caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
         promise = self._promise(press)
-        channels = [route.channel for route in self._plan.reports(trigger.carrier)]
         told = replace(trigger, received_at=promise.received_at)
-        self._direct.send(first_report(told, promise.incident_id), channels)
+        self._direct.send(first_report(told, promise.incident_id), self._plan.reports(trigger.carrier))
         return Unavailable(reason)
 
     def _promise(self, press: NewPress) -> _Promise:

@@ -72,7 +72,7 @@ def _clashing_names(raw: dict[str, Any]) -> Iterator[Finding]:
         "carrier": (("carrier",),),
         "link": (("carrier", "smpp"), ("carrier", "peer"), ("carrier", "trunk"), ("asterisk",)),
         "112 centre": (("psap",),),
-        "channel": (("psap", "channel"),),
+        "channel": (("psap", "channel"), ("psap", "voice")),
     }
     for kind, paths in kinds.items():
         yield from _clashes(raw, paths, "name", kind)
@@ -114,9 +114,17 @@ def _peers(raw: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _voice(raw: dict[str, Any]) -> Iterator[Finding]:
-    for at, _ in _tables(raw, "carrier", "trunk"):
-        if not raw.get("asterisk"):
-            yield at, "no call of it is ever heard of: there is no Asterisk", "add a table [[asterisk]]"
+    if not raw.get("asterisk"):
+        guardians = raw.get("guardians")
+        spoken = (
+            (_tables(raw, "carrier", "trunk"), "no call of it is ever heard of"),
+            (_tables(raw, "psap", "voice"), "nobody can be called"),
+            (_tables(guardians if isinstance(guardians, dict) else {}, "listed"), "nobody can be called"),
+        )
+        for tables, problem in spoken:
+            for at, _ in tables:
+                where = ("guardians", *at) if at[0] == "listed" else at
+                yield where, f"{problem}: there is no Asterisk", "add a table [[asterisk]]"
     for at, server in _tables(raw, "asterisk"):
         name = server.get("name")
         if isinstance(name, str) and len(name) > LONGEST_SYSTEM_NAME:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import make_url
 
-from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, ServiceMenu, Voice
+from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, Guardians, ServiceMenu, Voice
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.recognition import Recognition
 from telephony.fields import Name, Seconds, Secret, Table
@@ -122,6 +122,7 @@ class Settings(Table):
     asterisk: tuple[AsteriskServer, ...] = ()
     voice: Voice = Voice()
     service_menu: ServiceMenu | None = None
+    guardians: Guardians = Guardians()
     web: Web | None = None
     carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
@@ -146,12 +147,19 @@ class Settings(Table):
         in the settings, and it still has to end somewhere.
         """
         routes = {
-            centre.name: tuple(ReportRoute(channel.name, channel.after_s) for channel in centre.channel)
+            centre.name: (
+                *(ReportRoute(channel.name, channel.after_s) for channel in centre.channel),
+                *(ReportRoute(line.name, line.after_s, alerts_only=True) for line in centre.voice),
+            )
             for centre in self.psap
         }
         elsewhere = next((centre for centre in self.psap if not centre.carriers), self.psap[0])
         by_carrier = {carrier: routes[centre.name] for centre in self.psap for carrier in centre.carriers}
-        return Plan(everywhere_else=routes[elsewhere.name], by_carrier=by_carrier)
+        return Plan(
+            everywhere_else=routes[elsewhere.name],
+            by_carrier=by_carrier,
+            tells_guardians=bool(self.guardians.listed),
+        )
 
     @property
     def database_url(self) -> str:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from twisted.internet import task
 
 from telephony.domain.delivery import Delivered, Outcome, Rejected, Retry
+from telephony.domain.plan import ReportRoute
 from telephony.domain.report import Report
 from telephony.services import direct
 from telephony.services.direct import LONGEST_ATTEMPT_S, DirectRelay
@@ -16,6 +17,12 @@ from telephony.services.reporting import first_report
 from tests.doubles import NOON, Sender, press
 
 ALERT = first_report(press(), "sos-1")
+
+
+def routes(*channels: str) -> list[ReportRoute]:
+    return [ReportRoute(channel) for channel in channels]
+
+
 OTHER = first_report(press("821022222222"), "sos-2")
 
 
@@ -39,7 +46,7 @@ def test_every_channel_is_tried_at_once(house: House):
     for sender in house.senders.values():
         sender.answer = None
 
-    house.relay.send(ALERT, ["seoul", "seoul-2"])
+    house.relay.send(ALERT, routes("seoul", "seoul-2"))
 
     assert house.senders["seoul"].reports == house.senders["seoul-2"].reports == [ALERT]
 
@@ -47,7 +54,7 @@ def test_every_channel_is_tried_at_once(house: House):
 @pytest.mark.parametrize("outcome", [Retry("down"), Rejected("CAP Error")])
 def test_it_goes_on_until_112_has_it(house: House, outcome: Outcome):
     house.senders["seoul"].answer = outcome
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
     house.clock.pump([1.0] * 4)
     assert house.sends() == 4
 
@@ -60,7 +67,7 @@ def test_it_goes_on_until_112_has_it(house: House, outcome: Outcome):
 
 def test_the_centre_may_name_the_time(house: House):
     house.senders["seoul"].answer = Retry("503", after_s=10.0)
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
 
     house.clock.pump([1.0] * 9)
     assert house.sends() == 1
@@ -77,7 +84,7 @@ def test_a_sender_that_fails_in_a_way_of_its_own_is_tried_again(house: House):
         raise ZeroDivisionError("a defect")
 
     house.senders["seoul"].send = defect  # type: ignore[method-assign]
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
     del house.senders["seoul"].send
 
     house.clock.advance(1.0)
@@ -87,7 +94,7 @@ def test_a_sender_that_fails_in_a_way_of_its_own_is_tried_again(house: House):
 
 def test_a_sender_that_hangs_is_given_up_and_tried_again(house: House):
     house.senders["seoul"].answer = None
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
 
     house.clock.advance(LONGEST_ATTEMPT_S)
     house.clock.advance(1.0)
@@ -98,14 +105,14 @@ def test_a_sender_that_hangs_is_given_up_and_tried_again(house: House):
 def test_a_channel_that_hangs_does_not_keep_the_others_waiting(house: House):
     house.senders["seoul"].answer = None
 
-    house.relay.send(ALERT, ["seoul", "seoul-2"])
+    house.relay.send(ALERT, routes("seoul", "seoul-2"))
 
     assert house.sends("seoul-2") == 1
 
 
 def test_once_one_channel_has_it_the_others_stop(house: House):
     house.senders["seoul"].answer = Retry("down")
-    house.relay.send(ALERT, ["seoul", "seoul-2"])
+    house.relay.send(ALERT, routes("seoul", "seoul-2"))
 
     house.clock.pump([1.0] * 60)
 
@@ -116,7 +123,7 @@ def test_once_one_channel_has_it_the_others_stop(house: House):
 def test_a_report_in_hand_is_not_begun_twice(house: House):
     house.senders["seoul"].answer = Retry("down")
     for _ in range(5):
-        house.relay.send(ALERT, ["seoul"])
+        house.relay.send(ALERT, routes("seoul"))
 
     assert house.sends() == 1
     house.clock.advance(1.0)
@@ -125,9 +132,9 @@ def test_a_report_in_hand_is_not_begun_twice(house: House):
 
 def test_one_incident_in_trouble_holds_up_no_other(house: House):
     house.senders["seoul"].answer = None
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
 
-    house.relay.send(OTHER, ["seoul"])
+    house.relay.send(OTHER, routes("seoul"))
 
     assert house.senders["seoul"].reports == [ALERT, OTHER]
 
@@ -135,10 +142,10 @@ def test_one_incident_in_trouble_holds_up_no_other(house: House):
 def test_memory_has_a_bound_and_the_log_says_so(house: House, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(direct, "MOST_AT_ONCE", 1)
     house.senders["seoul"].answer = None
-    house.relay.send(ALERT, ["seoul"])
+    house.relay.send(ALERT, routes("seoul"))
 
     with capture_logs() as said:
-        house.relay.send(OTHER, ["seoul"])
+        house.relay.send(OTHER, routes("seoul"))
 
     assert house.sends() == 1
     assert [(line["log_level"], line["incident"]) for line in said] == [("critical", "sos-2")]
@@ -146,7 +153,7 @@ def test_memory_has_a_bound_and_the_log_says_so(house: House, monkeypatch: pytes
 
 def test_what_112_has_acknowledged_is_not_sent_again_each_time_the_press_is_offered(house: House):
     for _ in range(3):
-        house.relay.send(ALERT, ["seoul"])
+        house.relay.send(ALERT, routes("seoul"))
 
     assert house.relay._in_hand == set()
     assert house.sends() == 1
@@ -157,15 +164,35 @@ def test_what_is_remembered_as_acknowledged_has_a_bound(house: House, monkeypatc
     other = replace(ALERT, report_id="sos-2-1")
 
     for report in (ALERT, other, ALERT):
-        house.relay.send(report, ["seoul"])
+        house.relay.send(report, routes("seoul"))
 
     assert house.sends() == 3
 
 
 def test_the_log_names_nobody(house: House):
     with capture_logs() as said:
-        house.relay.send(ALERT, ["seoul"])
+        house.relay.send(ALERT, routes("seoul"))
 
     assert [line["event"] for line in said] == ["relayed directly"]
     assert "821012345678" not in str(said)
     assert "SOS" not in str(said)
+
+
+def test_a_telephone_waits_its_time_and_stays_free_when_the_data_link_has_it(house: House):
+    spoken = ReportRoute("seoul-2", 30.0, alerts_only=True)
+    house.relay.send(ALERT, [*routes("seoul"), spoken])
+    house.clock.advance(60.0)
+
+    assert house.sends("seoul-2") == 0
+
+
+def test_a_telephone_is_used_when_the_data_link_has_had_its_time(house: House):
+    spoken = ReportRoute("seoul-2", 30.0, alerts_only=True)
+    house.senders["seoul"].answer = Retry("down")
+
+    house.relay.send(ALERT, [*routes("seoul"), spoken])
+    house.clock.advance(29.0)
+    assert house.sends("seoul-2") == 0
+    house.clock.advance(2.0)
+
+    assert house.sends("seoul-2") == 1

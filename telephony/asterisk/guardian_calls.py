@@ -1,0 +1,45 @@
+"""Calls guardians by telephone: whom, by which line, in which words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from telephony.asterisk.outgoing import OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.speech import guardian_speech
+from telephony.domain.guardian import Guardian
+from telephony.domain.spoken_call import CallOutcome
+from telephony.domain.values import Msisdn
+
+CONTEXT: Final = "guardian"
+TALK_S: Final = 120.0
+"""Bound on the call once it is answered: twenty seconds of message, three times, with the wait for a digit."""
+
+
+class SpokenGuardianCalls:
+    """The calls to guardians (`telephony.domain.guardian.GuardianCalls`), all by one endpoint of pjsip.conf."""
+
+    def __init__(
+        self, calls: OutgoingCalls, *, endpoint: str, ring_s: float, confirm_digit: str, caller_id: str = ""
+    ) -> None:
+        self._calls = calls
+        self._endpoint = endpoint
+        self._ring_s = ring_s
+        self._confirm_digit = confirm_digit
+        self._caller_id = caller_id
+
+    @property
+    def is_ready(self) -> bool:
+        """Claim that an Asterisk can be asked now."""
+        return self._calls.is_ready
+
+    async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
+        """Say whose key was pressed, and wait for a digit. Raises `Malformed` for a number that cannot be dialled."""
+        prompts = guardian_speech(caller, language=guardian.language, confirm_digit=self._confirm_digit)
+        return await self._calls.call(
+            dial_string(guardian.phone.international, self._endpoint),
+            CONTEXT,
+            spoken_variables(prompts, confirm_digit=self._confirm_digit),
+            ring_s=self._ring_s,
+            talk_s=TALK_S,
+            caller_id=self._caller_id,
+        )

@@ -1,0 +1,102 @@
+"""Speaks reports to a 112 centre by telephone, for the time when the data link fails (``kind = "voice"``)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred
+
+from telephony.asterisk.outgoing import OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.speech import KOREA, Language, Numbering, report_speech
+from telephony.clock import Clock, within
+from telephony.domain.delivery import Delivered, Outcome, Retry
+from telephony.domain.position import Position
+from telephony.domain.report import Report
+from telephony.domain.spoken_call import CallOutcome
+
+log = structlog.get_logger()
+
+CONTEXT: Final = "spoken-report"
+TALK_S: Final = 300.0
+"""Bound on the call once it is answered: a minute for the message, three times, and what the operator asks for again."""
+POSITION_S: Final = 2.0
+"""What the store may take to give the newest position: a call for help does not wait for a circle."""
+UNCONFIRMED_RETRY_S: Final = 60.0
+"""Somebody or a machine answered and pressed nothing: the centre must not find all its lines taken by us."""
+
+Newest = Callable[[str], Awaitable[Position | None]]
+"""Give the newest position of an incident by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How a centre is called, and in which language it is spoken to."""
+
+    number: str
+    endpoint: str
+    language: Language
+    ring_s: float
+    confirm_digit: str
+    repeat_digit: str
+    caller_id: str = ""
+    numbering: Numbering = KOREA
+
+
+class VoiceSender:
+    """One ``voice`` channel of one centre. Raises `Malformed` for a line that cannot be dialled."""
+
+    def __init__(self, line: Line, calls: OutgoingCalls, newest: Newest, *, clock: Clock) -> None:
+        self._line = line
+        self._dial = dial_string(line.number, line.endpoint)
+        self._calls = calls
+        self._newest = newest
+        self._clock = clock
+
+    async def send(self, report: Report) -> Outcome:
+        """Call once. `Delivered` only when the operator pressed the confirming digit; everything else is tried again."""
+        line = self._line
+        prompts = report_speech(
+            report,
+            await self._position(report),
+            datetime.fromtimestamp(self._clock.seconds(), UTC),
+            language=line.language,
+            confirm_digit=line.confirm_digit,
+            repeat_digit=line.repeat_digit,
+            numbering=line.numbering,
+        )
+        outcome = await self._calls.call(
+            self._dial,
+            CONTEXT,
+            spoken_variables(prompts, confirm_digit=line.confirm_digit, repeat_digit=line.repeat_digit),
+            ring_s=line.ring_s,
+            talk_s=TALK_S,
+            caller_id=line.caller_id,
+        )
+        return self._read(outcome)
+
+    def _read(self, outcome: CallOutcome) -> Outcome:
+        if outcome.answered and outcome.digit == self._line.confirm_digit:
+            return Delivered(outcome.detail)
+        if outcome.answered:
+            return Retry(f"the centre did not confirm: {outcome.detail}", UNCONFIRMED_RETRY_S)
+        return Retry(f"{outcome.end}: {outcome.detail}")
+
+    async def _position(self, report: Report) -> Position | None:
+        """Give what is known now; what the report knew when it was written, where nobody can say."""
+        asked: Deferred[Position | None] = Deferred.fromCoroutine(_ask(self._newest, report.incident_id))
+        try:
+            newest = await within(asked, POSITION_S, self._clock)
+        except CancelledError:
+            raise  # the attempt is being given up
+        except Exception as error:  # noqa: BLE001 - fail open: without a store 112 is called all the same
+            log.warning("newest position not known", incident=report.incident_id, error=type(error).__name__)
+            newest = None
+        return report.position if newest is None else newest
+
+
+async def _ask(newest: Newest, incident_id: str) -> Position | None:
+    return await newest(incident_id)

@@ -1,0 +1,72 @@
+"""The people who are told when a phone's SOS key was pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from telephony.domain.spoken_call import CallOutcome
+from telephony.domain.values import Msisdn
+
+_SUBSCRIBER_DIGITS = 8
+"""So many last digits make a subscriber, whatever was put before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guardian:
+    """Somebody to be told: by this phone, in this language. ``relation`` is free text, such as "mother"."""
+
+    phone: Msisdn
+    language: Literal["ko", "en"] = "ko"
+    relation: str = ""
+
+
+class GuardianBook(Protocol):
+    """Knows the guardians of a caller."""
+
+    async def guardians_of(self, msisdn: Msisdn) -> Sequence[Guardian]:
+        """Give them in the order in which they are to be told; none for a caller who has none.
+
+        Raises `Unavailable` where they cannot be looked up now.
+        """
+        ...
+
+
+class GuardianCalls(Protocol):
+    """Calls a guardian and tells them."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Claim that there is a way to call anybody now."""
+        ...
+
+    async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
+        """Say whose key was pressed, and wait for a digit. Raises `Malformed` for a number that cannot be dialled."""
+        ...
+
+
+class ListedGuardians:
+    """The guardians that stand in the settings, by the caller's number as `Msisdn` writes it."""
+
+    def __init__(self, listed: Mapping[str, Sequence[Guardian]]) -> None:
+        self._listed = {number: tuple(guardians) for number, guardians in listed.items()}
+
+    async def guardians_of(self, msisdn: Msisdn) -> Sequence[Guardian]:
+        """Give them in the order of the settings."""
+        return () if msisdn.is_withheld else self._listed.get(msisdn.number, ())
+
+
+def is_same_phone(one: Msisdn, other: Msisdn) -> bool:
+    """Claim that two numbers ring the same phone.
+
+    Where either could not be brought into E.164, their last digits decide: one guardian too few is told rather than
+    the caller's own phone made to ring.
+    """
+    if one.is_e164 and other.is_e164:
+        return one.number == other.number
+    tails = [
+        "".join(character for character in each.number if character.isdigit())[-_SUBSCRIBER_DIGITS:]
+        for each in (one, other)
+    ]
+    return tails[0] != "" and tails[0] == tails[1]
