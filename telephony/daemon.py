@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from telephony.lbs.client import CarrierLocators, MlpLocator
 from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
 from telephony.services.alarms import Alarms
+from telephony.services.callers import KEPT_S
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import STORE_ALARM, Intake
@@ -52,6 +54,7 @@ from telephony.smpp.settings import Server
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, sqlite_checkpoint_engine
+from telephony.store.incidents import open_incidents
 from telephony.store.outbox import owner_of, release_leases
 from telephony.store.presses import PressRecorder, Rules
 from telephony.store.threads import ThreadRunner
@@ -192,6 +195,8 @@ class Daemon(MultiService):
             try:
                 await self.database.between_groups(partial(upgrade, self._writing))
                 await self.database.transact(release_leases, self._settings.service.name, self._owner)
+                since = datetime.fromtimestamp(self._outside.reactor.seconds() - KEPT_S, UTC)
+                self.intake.remember(await self.database.read(open_incidents, since))
             except Unavailable as error:
                 self.alarms.raise_(STORE_ALARM, "store", reason=str(error))
                 log.warning("store not taken up", error=str(error))

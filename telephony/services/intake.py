@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,18 +13,21 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from telephony.clock import Clock
-from telephony.domain.delivery import GUARDIANS, Delivery, Errand
+from telephony.domain.delivery import ALERT, GUARDIANS, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.plan import Plan, locating_channel
+from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import Alarms
+from telephony.services.callers import KnownCallers
 from telephony.services.direct import DirectRelay
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import first_report
 from telephony.store.database import Database
-from telephony.store.presses import NewPress, PressRecorder, Recorded
+from telephony.store.incidents import OpenIncident
+from telephony.store.presses import NewPress, PressRecorder, Recorded, caller_key
 
 log = structlog.get_logger()
 
@@ -33,17 +36,20 @@ PROMISE_KEPT_S = 6 * 3600.0
 """After a direct relay, the same content is its redelivery for so long. Later it is a new press of the same key: under
 the old time its incident would be followed no more and closed as long quiet."""
 STORE_ALARM = "store-unavailable"
+OUTSIDE_THE_SEQUENCE = 0
+"""Number of a report that was made without the store: it numbers the reports of an incident from 1."""
 TOLD_ONE_BY_ONE = 4
 """Presses that came in one read and are logged a line each; more share a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """Under which id and time 112 was told directly of a press, and when last (Unix time)."""
+    """Under which id and time 112 was told directly of a press, in which words, and when last (Unix time)."""
 
     incident_id: str
     received_at: datetime
     told_at: float
+    report: Report
 
 
 class Intake:
@@ -77,6 +83,12 @@ class Intake:
         self._alarms = alarms
         self._budget_s = budget_s
         self._promised: OrderedDict[str, _Promise] = OrderedDict()
+        self._callers = KnownCallers(clock)
+
+    def remember(self, incidents: Iterable[OpenIncident]) -> None:
+        """Learn at the start which callers' incidents are open, against an outage that begins later."""
+        for each in incidents:
+            self._callers.learn(each.caller, each.id, each.opened_at, each.press_count)
 
     async def accept(self, trigger: Trigger) -> Receipt:
         """Accept one press; returns after the commit, raises `Unavailable` when there was none."""
@@ -137,7 +149,9 @@ class Intake:
     def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
         if isinstance(result, Recorded):
             # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
-            self._promised.pop(press.trigger.reference, None)
+            trigger = press.trigger
+            self._promised.pop(trigger.reference, None)
+            self._callers.pressed(caller_key(trigger), result.receipt.incident_id, trigger.received_at)
             return result.receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
         return self._relay_directly(press, f"{type(result).__name__}: {result}")
@@ -170,25 +184,56 @@ class Intake:
     def _relay_directly(self, press: NewPress, reason: str) -> Unavailable:
         trigger = press.trigger
         self._alarms.raise_(STORE_ALARM, "store", reason=reason)
+        report = self._promise(press).report
         log.error(
-            "press not durable, relayed directly", incident=press.incident_id, connector=trigger.connector,
-            caller=trigger.msisdn.masked, reason=reason,
+            "press not durable, relayed directly", incident=report.incident_id, report=report.report_id,
+            connector=trigger.connector, caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
-        promise = self._promise(press)
-        told = replace(trigger, received_at=promise.received_at)
-        self._direct.send(first_report(told, promise.incident_id), self._plan.reports(trigger.carrier))
+        self._direct.send(report, self._plan.reports(trigger.carrier))
         return Unavailable(reason)
 
     def _promise(self, press: NewPress) -> _Promise:
-        """Give the id and time under which 112 hears of this press now and at each of its redeliveries."""
+        """Give the report by which 112 hears of this press now and at each of its redeliveries."""
         reference, now = press.trigger.reference, self._clock.seconds()
         promise = self._promised.pop(reference, None)
         if promise is None or now - promise.told_at > PROMISE_KEPT_S:
-            promise = _Promise(press.incident_id, press.trigger.received_at, now)
+            report = self._direct_report(press)
+            promise = _Promise(report.incident_id, press.trigger.received_at, now, report)
         self._promised[reference] = replace(promise, told_at=now)
         while len(self._promised) > MOST_PROMISES:
             self._promised.popitem(last=False)
         return promise
+
+    def _direct_report(self, press: NewPress) -> Report:
+        """Give the report of a press that only this process knows of.
+
+        A caller whose incident it remembers is told of under that incident. As an update where the alert went past
+        the store too; otherwise as an alert, because the incident may have been closed where we cannot see it.
+        """
+        trigger = press.trigger
+        caller = caller_key(trigger)
+        before = self._callers.get(caller)
+        if before is None:
+            self._callers.pressed(caller, press.incident_id, trigger.received_at, is_told_directly=True)
+            return first_report(trigger, press.incident_id)
+        was_told_directly = before.is_told_directly
+        known = self._callers.pressed(
+            caller, before.incident_id, trigger.received_at, is_told_directly=was_told_directly
+        )
+        # Of this telling: once the promise is gone, the same press may be told again in other words.
+        told = f"{trigger.reference} {trigger.received_at.isoformat()}"
+        own = self._names.name(told, trigger.received_at).rpartition("-")[2]
+        return replace(
+            first_report(trigger, known.incident_id),
+            report_id=f"{known.incident_id}-{own}",
+            sequence=OUTSIDE_THE_SEQUENCE,
+            kind=UPDATE if was_told_directly else ALERT,
+            earlier=(EarlierReport(report_id(known.incident_id, 1), known.opened_at),)
+            if was_told_directly
+            else (),
+            opened_at=known.opened_at,
+            press_count=known.presses,
+        )
 
 
 def _ready(delivery: Delivery, trigger: Trigger) -> Delivery:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
@@ -242,6 +242,29 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
     )
     plan_updates(connection, plan, [news])
     return True
+
+
+class OpenIncident(NamedTuple):
+    """An open incident as whoever remembers callers needs it."""
+
+    caller: str
+    """What presses are joined by: see `telephony.store.presses.caller_key`."""
+    id: str
+    opened_at: datetime
+    press_count: int
+
+
+def open_incidents(connection: Connection, since: datetime, limit: int = 10_000) -> list[OpenIncident]:
+    """Give the open incidents with a press since the given time, the one that was pressed for longest ago first."""
+    rows = connection.execute(
+        select(incident.c.caller, incident.c.id, incident.c.opened_at, incident.c.press_count)
+        .where(incident.c.state != CLOSED, incident.c.last_press_at >= to_us(since))
+        .order_by(incident.c.last_press_at.desc())
+        .limit(limit)
+    ).all()
+    return [
+        OpenIncident(row.caller, row.id, from_us(row.opened_at), row.press_count) for row in reversed(rows)
+    ]
 
 
 def quiet_incidents(connection: Connection, before: datetime, limit: int = 100) -> Sequence[str]:

@@ -7,7 +7,6 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.ledger import Ledger
@@ -56,7 +55,7 @@ class Witness:
         discards it.
         """
         self.owed_directly: set[str] = set()
-        """Those of them that 112 has not heard of yet; they are in one daemon's memory alone."""
+        """Reports of them that 112 has not got yet; they are in one daemon's memory alone."""
         self._clock = clock
         self._timeline = timeline
         self._ledger = ledger
@@ -81,9 +80,11 @@ class Witness:
     def reported(self, channel: str, report: ReceivedReport) -> None:
         """See a report arrive at one URL of 112 for the first time."""
         incident, _, sequence = report.key.rpartition("-")
-        self.owed_directly.discard(incident)
+        self.owed_directly.discard(report.key)
         newest = self._newest.get((channel, incident), 0)
-        if int(sequence) > newest:
+        if not sequence.isdigit():
+            self._timeline.note(f"told outside the sequence: {report.key}")
+        elif int(sequence) > newest:
             self._newest[channel, incident] = int(sequence)
         elif not self._may_come_again(report.key):
             self.breach("reports come in order", f"{sequence} came to {channel} after {newest}", incident)
@@ -107,8 +108,8 @@ class Witness:
             self.breach("no defect shows in the log", f"{event}, {facts.get('what', '')}: {how}", event)
         if event == "press not durable, relayed directly":
             self.relayed_directly.add(str(facts["incident"]))
-            if report_id(str(facts["incident"]), 1) not in self.reports:
-                self.owed_directly.add(str(facts["incident"]))
+            if str(facts["report"]) not in self.reports:
+                self.owed_directly.add(str(facts["report"]))
         if any(found in self._numbers for found in _NUMBER.findall(line)):
             self.breach("no number in the log", event, event)
 

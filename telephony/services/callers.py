@@ -1,0 +1,68 @@
+"""Whose emergency is open, as far as this process remembers: what an outage of the store must not make us forget."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from telephony.clock import Clock
+
+MOST: Final = 100_000
+"""Callers remembered; the one heard of longest ago is forgotten first."""
+KEPT_S: Final = 3_600.0
+"""After an hour without a press the incident may well be closed: what comes then is a new alarm."""
+
+
+@dataclass(slots=True)
+class KnownCaller:
+    """The open incident of a caller.
+
+    ``is_told_directly`` says that its alert went to 112 past the store, so nobody can have closed it since.
+    """
+
+    incident_id: str
+    opened_at: datetime
+    presses: int
+    is_told_directly: bool
+    heard_at: float
+
+
+class KnownCallers:
+    """Remembers the newest incident of each caller, by the store's key of a caller."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: OrderedDict[str, KnownCaller] = OrderedDict()
+
+    def get(self, caller: str) -> KnownCaller | None:
+        """Give the caller's incident, ``None`` for a caller not heard of lately."""
+        known = self._known.get(caller)
+        if known is None or self._clock.seconds() - known.heard_at > KEPT_S:
+            return None
+        return known
+
+    def learn(self, caller: str, incident_id: str, opened_at: datetime, presses: int) -> None:
+        """Take what the store knows of a caller of whom we do not know better."""
+        if caller not in self._known:
+            self._known[caller] = KnownCaller(
+                incident_id, opened_at, presses, is_told_directly=False, heard_at=self._clock.seconds()
+            )
+
+    def pressed(
+        self, caller: str, incident_id: str, at: datetime, *, is_told_directly: bool = False
+    ) -> KnownCaller:
+        """Take a press of an incident; gives what is known now."""
+        now = self._clock.seconds()
+        known = self._known.pop(caller, None)
+        if known is None or known.incident_id != incident_id:
+            known = KnownCaller(incident_id, at, 0, is_told_directly, now)
+        known.presses += 1
+        known.heard_at = now
+        if not is_told_directly:
+            known.is_told_directly = False
+        self._known[caller] = known
+        if len(self._known) > MOST:
+            self._known.popitem(last=False)
+        return known
