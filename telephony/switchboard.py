@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 
 from telephony.asterisk import guardian_calls, voice_sender
 from telephony.asterisk.ami import Packet
@@ -21,6 +22,7 @@ from telephony.asterisk.outgoing import OutgoingCalls
 from telephony.asterisk.speech import Numbering
 from telephony.asterisk.voice_sender import Line as SpokenLine
 from telephony.asterisk.voice_sender import VoiceSender
+from telephony.clock import within
 from telephony.domain.delivery import CALL_CONTROL, GUARDIANS
 from telephony.domain.knocks import KnockRule, KnockTable
 from telephony.domain.ports import AcceptAll, ReportSender
@@ -35,6 +37,7 @@ ORDERS_AT_ONCE = 16
 ORDER_TIMEOUT_S = 60.0
 GUARDIANS_AT_ONCE = 20
 """Lines that guardians may take at a time; calls for help and 112's own come by other endpoints."""
+HANG_UP_WITHIN_S = 1.0
 SPOKEN_GRACE_S = 20.0
 NEXT_SERVER_S = 5.0
 CONTEXT = "from-{}"
@@ -63,8 +66,19 @@ class Switchboard(MultiService):
         self._clients: dict[str, AmiClient] = {}
         first_trunks = {carrier.name: carrier.trunk[0].name for carrier in settings.carrier if carrier.trunk}
         # A ticket that could be guessed would confirm a call that nobody answered: never the reproducible chance.
-        self._spoken = OutgoingCalls(lambda: tuple(self._clients.values()), clock=reactor, rng=rng)
+        self._spoken = OutgoingCalls(
+            lambda: tuple(self._clients.values()), owner=settings.service.name, clock=reactor, rng=rng
+        )
         self._call_back = CallBack(self._clients, first_trunks, clock=reactor, rng=rng)
+
+    def stopService(self) -> Deferred[Any]:  # noqa: N802 - Twisted's name
+        """End the calls of ours, because nobody would read their digits; then leave. Calls for help go on without us."""
+
+        def leave(_: object) -> Any:
+            return super(Switchboard, self).stopService()  # type: ignore[no-untyped-call]
+
+        left: Deferred[Any] = within(self._spoken.hang_up_all(), HANG_UP_WITHIN_S, self._reactor)
+        return left.addBoth(leave)
 
     @property
     def clients(self) -> Mapping[str, AmiClient]:
@@ -89,7 +103,11 @@ class Switchboard(MultiService):
                     numbering,
                 )
                 senders[each.name] = VoiceSender(
-                    line, self._spoken, self._ledger.newest_position, clock=self._reactor
+                    line,
+                    self._spoken,
+                    self._ledger.newest_position,
+                    self._ledger.is_told,
+                    clock=self._reactor,
                 )
         return senders
 
@@ -171,6 +189,7 @@ class Switchboard(MultiService):
                 self._ledger,
                 listeners=self._listeners,
                 on_lost=self._spoken.lost,
+                on_channels=self._spoken.standing,
                 clock=self._reactor,
             )
             line.setServiceParent(self)  # type: ignore[no-untyped-call]

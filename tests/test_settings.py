@@ -113,6 +113,7 @@ def test_the_example_of_the_three_carriers_loads_once_its_secrets_are_provided(h
     house.file("carriers.toml", example)
     start, end = house.text.index("[[carrier]]"), house.text.index("[[psap]]")
     house.text = 'include = ["carriers.toml"]\n' + house.text[:start] + house.text[end:]
+    house.add(TRUNK.partition("[[carrier.trunk]]")[0] + "[web]\n")
 
     settings = house.load()
 
@@ -161,6 +162,21 @@ def test_all_faults_are_told_at_once_whatever_their_kind(house):
     assert len(faults) == 7
 
 
+TRUNK = """
+[[asterisk]]
+name = "voice-1"
+secret = {file = "/dev/null"}
+[[carrier.trunk]]
+name = "skt-voice"
+"""
+KNOCK = """
+[[voice.knock]]
+meaning = "cannot-speak"
+taps = 2
+ko = "말을 할 수 없음"
+en = "cannot speak"
+"""
+
 ONE_FAULT = [
     ("unknown key", "[recognition]", '[recognition]\nsos_number = "1"', "recognition.sos_number", "did you mean sos_numbers?"),
     ("unknown table", "[recognition]", "[logs]\n[recognition]", "logs", "did you mean log?"),
@@ -189,6 +205,23 @@ ONE_FAULT = [
     ("two centres for one", 'addresses = "centre"', 'addresses = "centre"\ncarriers = ["skt", "skt"]', "psap[0].carriers[1]", "already go to another centre"),
     ("a first report that waits", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5', "psap[0].channel[0].after_s", "the first report would too"),
     ("a peer without a listener", "[carrier.lbs]", '[[carrier.peer]]\nname = "p"\nsystem_id = "p"\npassword = {file = "/dev/null"}\n[carrier.lbs]', "carrier[0].peer[0]", "add a table [smpp_server]"),
+    ("a listener on a port of ours", "[recognition]", "[smpp_server]\nport = 8480\n[web]\n[recognition]", "web.port", "we already listen on port 8480"),
+    ("half a certificate of the web", "[recognition]", '[web]\ntls_certificate = "/dev/null"\n[recognition]', "web", "tls_certificate and tls_key together"),
+    ("a trunk without an Asterisk", "[carrier.lbs]", '[[carrier.trunk]]\nname = "skt-voice"\n[carrier.lbs]', "carrier[0].trunk[0]", "add a table [[asterisk]]"),
+    ("a trunk named as a link", "[carrier.lbs]", TRUNK.replace("skt-voice", "skt-1") + "[carrier.lbs]", "carrier[0].trunk[0].name", "another link"),
+    ("an Asterisk named as a trunk", "[carrier.lbs]", TRUNK.replace("voice-1", "skt-voice") + "[carrier.lbs]", "asterisk[0].name", "another link"),
+    ("a systemname that fits into no id", "[carrier.lbs]", TRUNK.replace("voice-1", "a-name-of-13c") + "[carrier.lbs]", "asterisk[0].name", "at most 12 characters"),
+    ("an Asterisk without a secret", "[recognition]", '[[asterisk]]\nname = "voice-1"\n[recognition]', "asterisk[0].secret", "is missing"),
+    ("a secret of Asterisk that is not there", "[recognition]", '[[asterisk]]\nname = "voice-1"\nsecret = {env = "NOT_SET_ANYWHERE"}\n[recognition]', "asterisk[0].secret", "set the environment variable"),
+    ("a menu at an SOS number", '["1129"]', '["1129"]\nservice_numbers = ["112"]', "recognition.service_numbers[0]", "is in sos_numbers too"),
+    ("a menu at a number of drills", '["1129"]', '["1129"]\nservice_numbers = ["1588112", "1129"]', "recognition.service_numbers[1]", "is in test_numbers too"),
+    ("a knock without keys", "[recognition]", KNOCK.replace("taps = 2", "") + "[recognition]", "voice.knock[0]", "either digits"),
+    ("a knock of both kinds", "[recognition]", KNOCK + 'digits = "11"\n[recognition]', "voice.knock[0]", "either digits"),
+    ("a knock with two meanings", "[recognition]", 2 * KNOCK + "[recognition]", "voice.knock[1].taps", "has a meaning already"),
+    ("digits with two meanings", "[recognition]", 2 * KNOCK.replace("taps = 2", 'digits = "911"') + "[recognition]", "voice.knock[1].digits", "has a meaning already"),
+    ("a knock of keys that no phone has", "[recognition]", KNOCK.replace("taps = 2", 'digits = "1E"') + "[recognition]", "voice.knock[0].digits", "does not fit"),
+    ("a knock of no key", "[recognition]", KNOCK.replace("2", "0") + "[recognition]", "voice.knock[0].taps", "out of range"),
+    ("a gap that no hand keeps", "[recognition]", "[voice]\nknock_gap_s = 0.1\n[recognition]", "voice.knock_gap_s", "out of range"),
     ("a text that no bind carries", 'system_id = "onetouch"', 'system_id = "원터치"', "carrier[0].smpp[0].system_id", "Latin-1"),
 ]  # fmt: skip
 
@@ -201,6 +234,42 @@ def test_every_kind_of_fault_is_told_at_its_key(house, old, new, key, words):
 
     assert list(faults) == [key]
     assert words in faults[key]
+
+
+def test_a_menu_at_the_sos_number_of_one_carrier_is_a_fault(house):
+    house.replace('["1129"]', '["1129"]\nservice_numbers = ["1366"]')
+    house.replace("[carrier.lbs]", '[carrier.recognition]\nsos_numbers = ["1366"]\n[carrier.lbs]')
+
+    assert "is in sos_numbers too" in house.faults()["recognition.service_numbers[0]"]
+
+
+def test_a_carrier_may_come_by_telephone_alone(house):
+    start, end = house.text.index("[[carrier.smpp]]"), house.text.index("[carrier.lbs]")
+    house.text = house.text[:start] + TRUNK + house.text[end:]
+    house.replace("[recognition]", KNOCK + "[web]\n[recognition]")
+    house.replace('["1129"]', '["1129"]\nservice_numbers = ["1588112"]')
+
+    settings = house.load()
+
+    [server], [trunk] = settings.asterisk, settings.carrier[0].trunk
+    assert (server.name, server.host, server.port, server.username) == (
+        "voice-1",
+        "127.0.0.1",
+        5038,
+        "onetouch",
+    )
+    assert (trunk.name, settings.carrier[0].smpp) == ("skt-voice", ())
+    assert (settings.voice.knock_gap_s, settings.voice.knock[0].taps) == (1.5, 2)
+    assert (settings.web.interface, settings.web.port) == ("127.0.0.1", 8480)
+    assert settings.recognition.service_numbers == ("1588112",)
+
+
+def test_two_listeners_share_no_port_that_neither_has_written(house):
+    house.replace("[recognition]", "[smpp_server]\n[web]\n[recognition]")
+
+    settings = house.load()
+
+    assert settings.smpp_server.port != settings.web.port
 
 
 def test_a_carrier_that_no_centre_takes_is_a_fault(house):

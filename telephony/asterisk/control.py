@@ -146,7 +146,11 @@ async def _silence(client: AmiClient, phone: str, uniqueid: str, *, is_lifted: b
         # Asked anew: a leg that began before the line above does not know of it.
         for leg in await _legs(client, uniqueid):
             if not leg.is_caller:
-                await _set(client, leg.channel, "MUTEAUDIO(in)", state)
+                try:
+                    await _set(client, leg.channel, "MUTEAUDIO(in)", state)
+                except Refused as error:
+                    # Most likely it has just ended; the others must not stay as they were for that.
+                    log.warning("leg not changed", channel=leg.channel, error=str(error))
     else:
         await _set(client, phone, "MUTEAUDIO(out)", state)
 

@@ -208,8 +208,6 @@ class CallDesk:
             )
             while True:
                 await self._keep(followed, incident_id)
-                if followed.has_news:
-                    continue
                 if call.is_over or followed.is_forgotten:
                     break
                 followed.waiting = Deferred()

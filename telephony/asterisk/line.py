@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -21,6 +21,9 @@ from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.store.calls import CallRecord, KnownCall
 
 log = structlog.get_logger()
+
+NOTE_KEPT = timedelta(hours=24)
+"""A call of longer ago that the store does not know is no emergency any more: the store is new, or was emptied."""
 
 AT_ONCE = 64
 """Questions about the journal that are in flight at a time."""
@@ -53,6 +56,7 @@ class Line(Service):
         *,
         listeners: Sequence[Callable[[Packet], None]] = (),
         on_lost: Callable[[str], None] | None = None,
+        on_channels: Callable[[AmiClient, Sequence[Packet]], None] | None = None,
         clock: Clock,
     ) -> None:
         self.setName(name)  # type: ignore[no-untyped-call]
@@ -62,6 +66,7 @@ class Line(Service):
         self._listeners = (desk.event, *listeners)
         self._clock = clock
         self._on_lost = on_lost
+        self._on_channels = on_channels
         self._gap = 0
         self.client = connect(on_event=self._event, on_ready=self._ready, on_lost=self._lost)
 
@@ -109,6 +114,8 @@ class Line(Service):
         # Asked last, and nothing is awaited after it: events that come before its end are taken already, those that
         # come later find the calls that it names.
         channels = await self.client.listing("CoreShowChannels")
+        if self._on_channels is not None:
+            self._on_channels(self.client, channels)
         if gap != self._gap:
             return  # answers from before the gap; whoever was told that Asterisk is back asks anew
         self._compare(journal, known, open_ends, channels)
@@ -136,6 +143,9 @@ class Line(Service):
             row = standing.get(call.uniqueid)
             is_told = call.reference in known and call.reference not in incidents and row is None
             if is_told or self.desk.has_heard_of(call.uniqueid):
+                continue
+            if call.reference not in known and row is None and self._now() - call.started > NOTE_KEPT:
+                log.warning("old note of the journal passed over", call=call.reference, trunk=call.trunk)
                 continue
             if row is not None:
                 _take_up(call, row, routes.get(call.uniqueid), self._now())

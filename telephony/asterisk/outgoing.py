@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 
 from telephony.asterisk.ami import Packet
 from telephony.background import run_in_background
@@ -129,11 +129,20 @@ class OutgoingCalls:
     """Places calls on the first of our Asterisk servers that takes them.
 
     `heard` is to be fed with every event of every server, `lost` with the name of each whose connection ends. ``rng``
-    makes the tickets: whoever could guess one could confirm a call, so it is a `random.SystemRandom`.
+    makes the tickets: whoever could guess one could confirm a call, so it is a `random.SystemRandom`. ``owner`` is the
+    name of this service: its channels are told by it from those of other daemons on the same Asterisk.
     """
 
-    def __init__(self, clients: Callable[[], Sequence[Client]], *, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        clients: Callable[[], Sequence[Client]],
+        *,
+        owner: str,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
         self._clients = clients
+        self._prefix = f"spoken-{owner}-"
         self._clock = clock
         self._rng = rng
         self._placed: dict[str, _Placed] = {}
@@ -167,7 +176,7 @@ class OutgoingCalls:
             if not client.is_ready:
                 continue
             ticket = f"{self._rng.getrandbits(128):032x}"
-            placed = _Placed(client, f"spoken-{ticket}", talk_s)
+            placed = _Placed(client, self._prefix + ticket, talk_s)
             self._placed[ticket] = placed
             self._limit(placed, ring_s + GRACE_S)
             try:
@@ -210,7 +219,7 @@ class OutgoingCalls:
                 if placed is not None:
                     self._end(placed, _spoken(packet))
             case "Hangup":
-                placed = self._placed.get(packet.get("Uniqueid").removeprefix("spoken-"))
+                placed = self._placed.get(packet.get("Uniqueid").removeprefix(self._prefix))
                 if placed is not None:
                     self._hung_up(placed, packet)
 
@@ -220,6 +229,27 @@ class OutgoingCalls:
             if placed.client.name == server:
                 end = End.ANSWERED if placed.is_answered else End.UNKNOWN
                 self._end(placed, CallOutcome(end, detail=f"unknown: the connection to {server} was lost"))
+
+    def standing(self, client: Client, channels: Iterable[Packet]) -> None:
+        """Learn which channels stand on a server after a gap.
+
+        A call that an earlier process of this service has left speaks to somebody whose digit nobody reads, and
+        keeps a line that its repetition needs: it is hung up.
+        """
+        for row in channels:
+            uniqueid = row.get("Uniqueid")
+            if uniqueid.startswith(self._prefix) and uniqueid.removeprefix(self._prefix) not in self._placed:
+                log.warning("call of an earlier process hung up", link=client.name)
+                run_in_background(_hang_up(client, uniqueid), "hanging up an orphaned call")
+
+    def hang_up_all(self) -> Deferred[Any]:
+        """End every call, because we stop; fires when Asterisk was asked to."""
+        return DeferredList(
+            [
+                Deferred.fromCoroutine(_hang_up(placed.client, placed.channel_id))
+                for placed in self._placed.values()
+            ]
+        )
 
     def _responded(self, packet: Packet) -> None:
         for placed in self._placed.values():

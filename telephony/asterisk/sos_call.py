@@ -405,6 +405,7 @@ class SosCalls:
     def _end(self, call: SosCall, by_nobody: str, ended: datetime) -> list[Happening]:
         """End a call; ``by_nobody`` says who ended it where nothing before has told."""
         del self._calls[call.uniqueid]
+        ended = max(ended, call.started)  # the journal's clock is Asterisk's, and the start was taken by ours
         call.ended = ended
         call.ended_by = call.ended_by or (CALLER if call.caller_hung_up else by_nobody)
         # 112 had not answered: the press stands all the same.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,13 @@ POSITION_S: Final = 2.0
 """What the store may take to give the newest position: a call for help does not wait for a circle."""
 UNCONFIRMED_RETRY_S: Final = 60.0
 """Somebody or a machine answered and pressed nothing: the centre must not find all its lines taken by us."""
+BEING_SPOKEN_RETRY_S: Final = 5.0
+"""The very report is being spoken in another call: soon it is known whether that one was confirmed."""
+MOST_CONFIRMED: Final = 10_000
+"""Reports remembered as confirmed."""
+
+IsTold = Callable[[str, int], Awaitable[bool]]
+"""Claim that 112 has the report of this incident and sequence by another channel, or that the incident is closed."""
 
 Newest = Callable[[str], Awaitable[Position | None]]
 """Give the newest position of an incident by its id."""
@@ -47,17 +55,50 @@ class Line:
 
 
 class VoiceSender:
-    """One ``voice`` channel of one centre. Raises `Malformed` for a line that cannot be dialled."""
+    """One ``voice`` channel of one centre. Raises `Malformed` for a line that cannot be dialled.
 
-    def __init__(self, line: Line, calls: OutgoingCalls, newest: Newest, *, clock: Clock) -> None:
+    A report may come twice, from the direct relay during a store outage and from the outbox after it. Machines
+    discard a repeat by its key; a person who has confirmed would be called again, so this is remembered here.
+    """
+
+    def __init__(
+        self, line: Line, calls: OutgoingCalls, newest: Newest, is_told: IsTold, *, clock: Clock
+    ) -> None:
         self._line = line
         self._dial = dial_string(line.number, line.endpoint)
         self._calls = calls
         self._newest = newest
+        self._is_told = is_told
         self._clock = clock
+        self._speaking: set[str] = set()
+        self._confirmed: OrderedDict[str, None] = OrderedDict()
 
     async def send(self, report: Report) -> Outcome:
-        """Call once. `Delivered` only when the operator pressed the confirming digit; everything else is tried again."""
+        """Call once. `Delivered` only when the operator pressed the confirming digit; everything else is tried again.
+
+        A report that was confirmed to this process is `Delivered` without a call.
+        """
+        if report.report_id in self._confirmed:
+            return Delivered("confirmed in an earlier call")
+        if await self._is_needless(report):
+            return Delivered("not spoken: 112 has it by another channel, or the incident is closed")
+        if report.report_id in self._speaking:
+            return Retry("it is being spoken in another call", BEING_SPOKEN_RETRY_S)
+        self._speaking.add(report.report_id)
+        try:
+            outcome = await self._speak(report)
+        finally:
+            self._speaking.discard(report.report_id)
+        if isinstance(outcome, Delivered):
+            self._remember(report.report_id)
+        return outcome
+
+    def _remember(self, report_id: str) -> None:
+        self._confirmed[report_id] = None
+        while len(self._confirmed) > MOST_CONFIRMED:
+            self._confirmed.popitem(last=False)
+
+    async def _speak(self, report: Report) -> Outcome:
         line = self._line
         prompts = report_speech(
             report,
@@ -85,6 +126,19 @@ class VoiceSender:
             return Retry(f"the centre did not confirm: {outcome.detail}", UNCONFIRMED_RETRY_S)
         return Retry(f"{outcome.end}: {outcome.detail}")
 
+    async def _is_needless(self, report: Report) -> bool:
+        """Claim that 112 knows: a telephone that has begun to ring must not go on when the data link is back."""
+        asked: Deferred[bool] = Deferred.fromCoroutine(_ask_told(self._is_told, report))
+        try:
+            return await within(asked, POSITION_S, self._clock)
+        except CancelledError:
+            raise  # the attempt is being given up
+        except Exception as error:  # noqa: BLE001 - fail open: without a store 112 is called all the same
+            log.warning(
+                "nobody knows whether 112 knows", incident=report.incident_id, error=type(error).__name__
+            )
+            return False
+
     async def _position(self, report: Report) -> Position | None:
         """Give what is known now; what the report knew when it was written, where nobody can say."""
         asked: Deferred[Position | None] = Deferred.fromCoroutine(_ask(self._newest, report.incident_id))
@@ -100,3 +154,7 @@ class VoiceSender:
 
 async def _ask(newest: Newest, incident_id: str) -> Position | None:
     return await newest(incident_id)
+
+
+async def _ask_told(is_told: IsTold, report: Report) -> bool:
+    return await is_told(report.incident_id, report.sequence)

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Check the settings, then the links.")
 @config_option
-@click.option("--links", is_flag=True, help="Also connect (TCP, TLS) to every SMSC, LBS and 112 centre.")
-@click.option("--bind", "with_bind", is_flag=True, help="With --links: also bind to every SMSC, and unbind.")
+@click.option(
+    "--links", is_flag=True, help="Also connect (TCP, TLS) to every SMSC, LBS, Asterisk and 112 centre."
+)
+@click.option(
+    "--bind",
+    "with_bind",
+    is_flag=True,
+    help="With --links: also bind to every SMSC and unbind, log in to every Asterisk.",
+)
 def check(config: Path, *, links: bool, with_bind: bool) -> None:
     """Check the settings: every fault with its file, its key and what to write instead.
 
     With --links every far end is connected to. That disturbs nobody. --bind also tries the credentials: it binds
     as a transmitter, so that no press is sent to it, but a carrier that counts binds may refuse it, or the
-    daemon's next one, while the daemon is running.
+    daemon's next one, while the daemon is running. To an Asterisk it logs in as the daemon does, which disturbs nobody.
+    A telephone to 112 ([[psap.voice]]) is not called.
 
     \b
     Exit codes: 0 all is well (remarks included), 1 a far end cannot be reached, 2 the settings have faults.
@@ -36,11 +44,14 @@ def check(config: Path, *, links: bool, with_bind: bool) -> None:
     for remark in remarks(settings):
         click.echo(f"remark: {remark}")
     ways_in = sum(len(carrier.smpp) + len(carrier.peer) for carrier in settings.carrier)
-    counted = (
+    trunks = sum(len(carrier.trunk) for carrier in settings.carrier)
+    counted = [
         _count(len(settings.carrier), "carrier"),
         _count(ways_in, "link"),
+        *([_count(trunks, "trunk")] if trunks else []),
+        *([_count(len(settings.asterisk), "Asterisk server")] if settings.asterisk else []),
         _count(len(settings.psap), "centre"),
-    )
+    ]
     click.echo(f"{config}: no faults; {', '.join(counted)}")
     if links or with_bind:
         from telephony.cli.links import try_all  # noqa: PLC0415 - opens sockets, only on demand

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from pydantic import HttpUrl
 
-from telephony.domain.errors import Malformed
+from telephony.asterisk.blocking_ami import BlockingAmi
+from telephony.asterisk.settings import AsteriskServer
+from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.fields import Tls
 from telephony.settings import Settings
 from telephony.smpp.building import build
@@ -37,6 +39,9 @@ class FarEnd:
     tls: Tls | None
     timeout_s: float
     link: EsmeLink | None = None
+    """Where it is an SMSC: how to bind."""
+    asterisk: AsteriskServer | None = None
+    """Where it is an Asterisk: how to log in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,18 @@ class Reached:
 
 
 def far_ends(settings: Settings) -> Iterator[FarEnd]:
-    """Give every far end of the settings: SMSCs, location services, 112 centres."""
+    """Give every far end of the settings: SMSCs, location services, Asterisk servers, 112 centres."""
     for carrier in settings.carrier:
         for link in carrier.smpp:
             yield FarEnd("SMSC", link.name, link.host, link.port, link.tls, link.connect_timeout_s, link)
         if carrier.lbs is not None:
             lbs = carrier.lbs
             yield _web("LBS", carrier.name, lbs.url, lbs.tls, lbs.fast.budget_s)
+    for server in settings.asterisk:
+        timeout_s = server.connect_timeout_s
+        yield FarEnd(
+            "Asterisk", server.name, server.host, server.port, server.tls, timeout_s, asterisk=server
+        )
     for psap in settings.psap:
         for channel in psap.channel:
             yield _web("112", channel.name, channel.url, channel.tls, channel.timeout_s)
@@ -79,14 +89,14 @@ def try_all(settings: Settings, *, with_bind: bool) -> list[Reached]:
 
 
 def try_one(far_end: FarEnd, *, with_bind: bool, now: Callable[[], float] = time.perf_counter) -> Reached:
-    """Connect, do the TLS handshake where there is TLS, bind and unbind where that is asked for."""
+    """Connect, do the TLS handshake where there is TLS, bind or log in where that is asked for."""
     began = now()
     try:
         detail = _try(far_end, with_bind=with_bind)
         is_fine = True
     except ssl.SSLCertVerificationError as error:
         detail, is_fine = f"TLS: {error.verify_message}", False
-    except (OSError, Malformed, LookupError, ValueError) as error:
+    except (OSError, Malformed, Refused, Unavailable, LookupError, ValueError) as error:
         detail, is_fine = _words(error), False
     return Reached(far_end, is_fine, detail, (now() - began) * 1000)
 
@@ -107,7 +117,9 @@ def _try(far_end: FarEnd, *, with_bind: bool) -> str:
             detail = f"connected, {stream.version()}"
         if with_bind and far_end.link is not None:
             detail += f", {_bind(stream, far_end.link)}"
-        return detail
+    if with_bind and far_end.asterisk is not None:
+        detail += f", {_log_in(far_end.asterisk)}"
+    return detail
 
 
 def _tls_context(tls: Tls) -> ssl.SSLContext:
@@ -133,6 +145,19 @@ def _bind(stream: socket.socket, link: EsmeLink) -> str:
     stream.sendall(build("unbind", 2))
     next(pdu for pdu in pdus if pdu.command_id == COMMAND_IDS["unbind_resp"])
     return "bound and unbound"
+
+
+def _log_in(server: AsteriskServer) -> str:
+    """Log in as the daemon does, on a connection of its own.
+
+    Raises `Refused` with Asterisk's words, `Unavailable`, or `Malformed` for what is no manager interface. The daemon
+    may be logged in meanwhile: Asterisk does not mind.
+    """
+    secret = server.secret.read()
+    with BlockingAmi(
+        server.host, server.port, server.username, secret, timeout_s=server.login_timeout_s, tls=server.tls
+    ):
+        return "logged in"
 
 
 def _pdus(stream: socket.socket) -> Iterator[Pdu]:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 _NOT_DIAL = re.compile(r"[\s().\-/]+")
+_NOT_SHOWN = re.compile(r"[^A-Za-z0-9+*#]")
+"""What a caller may put into a number and no terminal should be sent."""
 _SHORTEST_SUBSCRIBER = 7
 """Fewer digits than this are a short code (112, 1366): no country code is ever added."""
 _LONGEST_E164 = 15
@@ -38,7 +40,8 @@ class Msisdn:
             return "withheld"
         if len(self.number) <= _SHORTEST_SUBSCRIBER:
             return "*" * len(self.number)
-        return f"{self.number[:4]}{'*' * (len(self.number) - 6)}{self.number[-2:]}"
+        shown = _NOT_SHOWN.sub("?", self.number)
+        return f"{shown[:4]}{'*' * (len(shown) - 6)}{shown[-2:]}"
 
     def __str__(self) -> str:
         """Never the number: an accidental ``str()`` must not betray anyone."""

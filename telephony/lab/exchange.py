@@ -28,6 +28,8 @@ class Surroundings:
     globals: Mapping[str, str] = field(default_factory=dict)
     """Knobs of globals.conf that are to differ."""
     qualify_s: int = 0
+    contacts: Mapping[str, int] = field(default_factory=dict)
+    """By trunk: the port at which its phones can be called back; without one they cannot."""
 
     def files(self) -> dict[str, str]:
         """Give the configuration files that differ from the dialplans' samples."""
@@ -59,12 +61,17 @@ class Surroundings:
             "guardian": (self.guardians, "rfc4733"),
         }
         return _TRANSPORT.format(port=self.sip) + "".join(
-            [_CARRIER.format(name=name, address=address) for name, address in CARRIER_ADDRESSES.items()]
+            [self._carrier(name, address) for name, address in CARRIER_ADDRESSES.items()]
             + [
                 _FAR_END.format(name=name, port=port or 9, dtmf=dtmf, qualify=self.qualify_s)
                 for name, (port, dtmf) in far_ends.items()
             ]
         )
+
+    def _carrier(self, name: str, address: str) -> str:
+        port = self.contacts.get(name)
+        contact = "" if port is None else f"contact = sip:{address}:{port}\n"
+        return _CARRIER.format(name=name, address=address, contact=contact)
 
 
 _TRANSPORT = """\
@@ -96,7 +103,7 @@ aors = {name}
 [{name}]
 type = aor
 max_contacts = 1
-[{name}]
+{contact}[{name}]
 type = identify
 endpoint = {name}
 match = {address}

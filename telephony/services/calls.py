@@ -25,6 +25,7 @@ from telephony.store.calls import (
 from telephony.store.database import Database
 from telephony.store.facts import record_facts
 from telephony.store.orders import order_call_back, order_hang_up, set_silence, silence_lifted
+from telephony.store.outbox import is_told
 from telephony.store.positions import best_position
 
 log = structlog.get_logger()
@@ -115,6 +116,10 @@ class CallLedger:
     async def holder(self, digest: bytes) -> TokenHolder | None:
         """Give what the location token with this SHA-256 opens."""
         return await self._database.read(by_token, digest)
+
+    async def is_told(self, incident_id: str, sequence: int) -> bool:
+        """Claim that 112 has acknowledged this report on some channel, or that its incident is closed."""
+        return await self._database.read(is_told, incident_id, sequence)
 
     async def newest_position(self, incident_id: str) -> Position | None:
         """Give the best that is known of where the caller is."""

@@ -189,7 +189,8 @@ class Intake:
             "press not durable, relayed directly", incident=report.incident_id, report=report.report_id,
             connector=trigger.connector, caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
-        self._direct.send(report, self._plan.reports(trigger.carrier))
+        routes = self._plan.reports(trigger.carrier)
+        self._direct.send(report, [r for r in routes if not (trigger.test and r.alerts_only)])
         return Unavailable(reason)
 
     def _promise(self, press: NewPress) -> _Promise:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 
 from pydantic import HttpUrl
 
+from telephony.asterisk.settings import AsteriskServer
 from telephony.settings.model import Carrier, Settings
 
 DEAD_LINK_WITHIN_S = 20.0
 """A link that died silently is to be found within this time."""
+
+EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - looked for, not listened at
 
 
 def remarks(settings: Settings) -> list[str]:
@@ -27,7 +30,7 @@ def remarks(settings: Settings) -> list[str]:
         found.append("smpp_server: no carrier has a [[carrier.peer]], so nobody can bind")
     if server is not None:
         found += _dead_link("smpp_server", server.enquire_link_s, server.enquire_response_s)
-    return found
+    return found + list(_voice(settings))
 
 
 def _carrier(carrier: Carrier) -> Iterator[str]:
@@ -38,6 +41,47 @@ def _carrier(carrier: Carrier) -> Iterator[str]:
         yield f"{where}, lbs.url: http:// is not encrypted; use https://"
     for link in carrier.smpp:
         yield from _dead_link(f'{where}, link "{link.name}"', link.enquire_link_s, link.enquire_response_s)
+
+
+def _voice(settings: Settings) -> Iterator[str]:
+    has_trunks = any(carrier.trunk for carrier in settings.carrier)
+    calls_somebody = bool(settings.guardians.listed) or any(psap.voice for psap in settings.psap)
+    if settings.asterisk and not has_trunks and not calls_somebody:
+        yield "asterisk: no carrier has a [[carrier.trunk]], so no call is ever heard of"
+    if has_trunks and settings.web is None:
+        yield "carrier.trunk: without [web] the location URL that 112 gets with each call leads nowhere"
+    for server in settings.asterisk:
+        yield from _asterisk(server)
+    yield from _service_menu(settings)
+    web = settings.web
+    if web is not None and web.tls_certificate is None and not _is_loopback(web.interface):
+        yield "web: without tls_certificate anybody on the way can read where callers are"
+
+
+def _asterisk(server: AsteriskServer) -> Iterator[str]:
+    where = f'asterisk "{server.name}"'
+    if server.tls is None and not _is_loopback(server.host):
+        yield f"{where}: AMI without tls is not encrypted; numbers and location tokens can be read on the way"
+    needed_s = server.ping_s + server.ping_timeout_s
+    if needed_s > DEAD_LINK_WITHIN_S:
+        found_after = f"a dead link is found after {needed_s:g} s (ping_s + ping_timeout_s)"
+        yield f"{where}: {found_after}; keep it within {DEAD_LINK_WITHIN_S:g} s"
+
+
+def _service_menu(settings: Settings) -> Iterator[str]:
+    menu, numbers = settings.service_menu, settings.recognition.service_numbers
+    if menu is None and numbers:
+        yield "recognition.service_numbers: without [service_menu] whoever dials them is told that the menu has failed"
+    if menu is not None and not numbers:
+        yield (
+            "service_menu: without recognition.service_numbers a call for the menu on a carrier's trunk "
+            "is reported to 112 as an emergency"
+        )
+    if menu is not None and menu.agi_interface in EVERYWHERE:
+        yield (
+            f"service_menu: FastAGI has no authentication, and {menu.agi_interface} is every network of this machine; "
+            "name one address"
+        )
 
 
 def _dead_link(where: str, enquire_link_s: float, enquire_response_s: float) -> list[str]:
@@ -51,8 +95,11 @@ def _dead_link(where: str, enquire_link_s: float, enquire_response_s: float) -> 
 def _is_open_to_eavesdroppers(url: HttpUrl) -> bool:
     if url.scheme == "https":
         return False
-    host = (url.host or "").strip("[]")
+    return not _is_loopback((url.host or "").strip("[]"))
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host != "localhost"
+        return host == "localhost"

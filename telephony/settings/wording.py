@@ -18,25 +18,39 @@ from telephony.settings.keys import Path, Shape, shape_at
 
 EXAMPLES = {
     "after_s": "10.0",
+    "asterisk.name": '"voice-1"',
+    "asterisk.port": "5038",
+    "caller_id": '"1588112"',
     "carriers": '["skt"]',
     "channel.url": '"https://192.0.2.30/cap"',
     "ca_file": '"/etc/onetouch/carrier-ca.pem"',
     "client_id": '"onetouch"',
+    "digits": '"11"',
+    "en": '"cannot speak"',
     "host": '"192.0.2.10"',
+    "ko": '"말을 할 수 없음"',
     "language": '"ko"',
+    "meaning": '"cannot-speak"',
     "mncs": '["05"]',
     "name": '"skt-1"',
+    "of": '"010-0000-0001"',
     "outbind_port": "2776",
     "peer.addresses": '["192.0.2.16/28"]',
+    "phone": '"010-0000-0002"',
     "port": "2775",
     "psap.addresses": '"112-seoul"',
+    "service_numbers": '["1588112"]',
     "sos_numbers": '["112"]',
     "store.url": '"sqlite:////var/lib/onetouch/onetouch.sqlite"',
     "state_dir": '"/var/lib/onetouch"',
     "system_id": '"onetouch"',
+    "taps": "2",
     "test_numbers": '["1120"]',
     "test_words": '["TEST"]',
+    "trunk.name": '"skt-voice"',
     "url": '"https://192.0.2.20:9211/LocationQueryService"',
+    "voice.name": '"112-seoul-phone"',
+    "web.port": "8480",
 }
 """What a good value looks like, where the default of the key does not show it; by key, or by table and key."""
 
@@ -48,11 +62,18 @@ PATTERNS = {
     r"^[0-9]{3}$": "three digits in quotes",
     r"^[0-9]{2,3}$": "two or three digits in quotes",
     r"^[^\s,<&]+$": "a text without blank, comma, < and &",
+    r"^[^\x00-\x1f\x7f]{1,80}$": "a text in quotes on one line, 80 characters at most",
+    r"^[0-9]$": "one digit in quotes",
+    r"^\+?[0-9]{1,24}$": "a number in quotes: digits, perhaps + in front, 24 at most",
+    r"^\+?[0-9][0-9 -]{0,30}$": "a telephone number in quotes: digits, blanks and hyphens, perhaps + in front",
+    r"^[0-9*#A-D]{1,16}$": "the keys in quotes: digits, *, #, A to D, 16 at most",
+    r"^[A-Za-z0-9-]{1,64}$": "an endpoint of pjsip.conf in quotes: letters, digits and hyphens, 64 at most",
 }
 """Patterns of the models in words."""
 
 _SHOWN_LENGTH = 40
-_PRIVATE = frozenset({"password", "authorization"})
+_PRIVATE = frozenset({"password", "secret", "authorization", "of", "phone"})
+"""Secrets, and the numbers of people: what is written there is not repeated, as faults are logged too."""
 
 
 def describe(model: type[Table], error: ErrorDetails) -> tuple[Path, str, str] | None:

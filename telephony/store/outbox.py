@@ -26,6 +26,7 @@ from telephony.domain.delivery import (
     Rejected,
     retry_delay_s,
 )
+from telephony.domain.incident import CLOSED
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.reports import load_reports
@@ -186,6 +187,18 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
             delivered,
         )
     return [None] * len(settlements)
+
+
+def is_told(connection: Connection, incident_id: str, sequence: int) -> bool:
+    """Claim that a report was acknowledged on some channel, or that its incident is closed."""
+    mark = placeholder(connection.dialect.name)
+    found = execute(
+        connection,
+        f"SELECT 1 FROM incident i WHERE i.id = {mark} AND (i.state = '{CLOSED}' OR EXISTS (SELECT 1 FROM delivery d"
+        f" WHERE d.incident_key = i.key AND d.sequence = {mark} AND d.state = '{DELIVERED}'))",
+        (incident_id, sequence),
+    ).fetchone()
+    return found is not None
 
 
 def give_back_all(connection: Connection, deliveries: Sequence[Delivery]) -> list[None]:

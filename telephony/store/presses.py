@@ -316,6 +316,8 @@ class _Group:
             firsts = [
                 _First(route.channel, 1, ALERT, seconds_to_us(route.after_s))
                 for route in plan.reports(carrier)
+                # A drill wakes nobody who answers a telephone.
+                if not (is_test and route.alerts_only)
             ]
             firsts.append(_First(locating_channel(carrier), 0, LOCATE, 0))
             if plan.tells_guardians and not is_test:

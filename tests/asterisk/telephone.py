@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from telephony.asterisk.outgoing import OutgoingCalls
 from telephony.domain.spoken_call import CallOutcome
 
 
 class Telephone(OutgoingCalls):
-    """Calls that come to what they are told."""
+    """Calls that come to what they are told; to nothing while that is ``None``."""
 
-    def __init__(self, outcome: CallOutcome) -> None:
+    def __init__(self, outcome: CallOutcome | None) -> None:
         self.outcome = outcome
         self.called: list[dict[str, Any]] = []
 
     async def call(self, dial: str, context: str, variables: Any, **bounds: Any) -> CallOutcome:
         self.called.append({"dial": dial, "context": context, "variables": dict(variables), **bounds})
+        if self.outcome is None:
+            never: Deferred[CallOutcome] = Deferred()
+            return await never
         return self.outcome
 
     @property

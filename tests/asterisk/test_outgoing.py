@@ -63,7 +63,7 @@ class House:
         self.clock = task.Clock()
         self.servers = servers or (Server(),)
         self.server = self.servers[0]
-        self.calls = OutgoingCalls(lambda: self.servers, clock=self.clock, rng=random.Random(7))
+        self.calls = OutgoingCalls(lambda: self.servers, owner="me", clock=self.clock, rng=random.Random(7))
 
     def call(self, **changes: Any) -> Deferred[CallOutcome]:
         facts: dict[str, Any] = {"ring_s": RING_S, "talk_s": TALK_S}
@@ -95,7 +95,7 @@ class House:
     ) -> None:
         self.say(
             "Hangup",
-            ("Uniqueid", channel or f"spoken-{self.server.ticket}"),
+            ("Uniqueid", channel or f"spoken-me-{self.server.ticket}"),
             ("ChannelStateDesc", state),
             ("Cause", cause[0]),
             ("Cause-txt", cause[1]),
@@ -120,7 +120,7 @@ def test_the_order_names_the_number_the_context_the_time_and_the_prompts(house: 
         "Timeout": ["25000"],
         "Async": ["true"],
         "CallerID": ["0215881120"],
-        "ChannelId": [f"spoken-{house.server.ticket}"],
+        "ChannelId": [f"spoken-me-{house.server.ticket}"],
     }
     assert variables == [
         "SPOKEN_1=ko/guardian&ko/1",
@@ -260,7 +260,7 @@ def test_what_belongs_to_other_calls_changes_nothing(house: House):
     house.spoken("1", ticket="0" * 32)
     house.say("UserEvent", ("UserEvent", "SOSCall"), ("Ticket", house.server.ticket), ("Digit", "1"))
     house.hung_up("Up", channel="voice-1-1763900000.12")
-    house.say("Newstate", ("Uniqueid", f"spoken-{house.server.ticket}"))
+    house.say("Newstate", ("Uniqueid", f"spoken-me-{house.server.ticket}"))
 
     assert is_waiting(calling)
 
@@ -307,7 +307,7 @@ def test_an_asterisk_that_says_nothing_after_the_order_is_given_up(house: House)
     house.clock.advance(0.1)
 
     assert result_of(calling).end is End.UNKNOWN
-    assert house.server.hung_up == [f"spoken-{house.server.ticket}"]
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
 
 
 def test_a_call_that_was_answered_and_never_ends_is_hung_up(house: House):
@@ -320,7 +320,7 @@ def test_a_call_that_was_answered_and_never_ends_is_hung_up(house: House):
 
     outcome = result_of(calling)
     assert (outcome.end, outcome.digit) == (End.ANSWERED, "")
-    assert house.server.hung_up == [f"spoken-{house.server.ticket}"]
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
 
 
 def test_cancelling_hangs_up_and_leaves_nothing_behind(house: House):
@@ -328,7 +328,7 @@ def test_cancelling_hangs_up_and_leaves_nothing_behind(house: House):
     calling.addErrback(lambda _: None)
     calling.cancel()
 
-    assert house.server.hung_up == [f"spoken-{house.server.ticket}"]
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
     assert house.clock.getDelayedCalls() == []
     house.spoken("1")
     house.calls.lost("voice-1")
@@ -373,7 +373,7 @@ def test_a_server_that_does_not_take_the_call_is_followed_by_the_next(error: Exc
     house.servers[0].answer = fail(error)
     calling = house.call()
 
-    assert house.servers[0].hung_up == [f"spoken-{house.servers[0].ticket}"]
+    assert house.servers[0].hung_up == [f"spoken-me-{house.servers[0].ticket}"]
     house.answered("voice-2-originate")
     house.spoken("1", ticket=house.servers[1].ticket)
     assert result_of(calling).digit == "1"
@@ -500,3 +500,24 @@ def test_no_event_raises_and_every_call_ends(packets: list[tuple[str, list[tuple
     assert isinstance(result_of(calling), CallOutcome)
     assert house.clock.getDelayedCalls() == []
     assert house.calls._placed == {}
+
+
+def test_a_call_that_an_earlier_process_left_is_hung_up_and_no_other():
+    house = House()
+    calling = house.call()
+    mine = f"spoken-me-{house.server.ticket}"
+    others = ("spoken-me-0123", "spoken-you-0123", "voice-1-1763900000.12", mine)
+
+    house.calls.standing(house.server, [Packet((("Uniqueid", uniqueid),)) for uniqueid in others])
+
+    assert house.server.hung_up == ["spoken-me-0123"]
+    assert is_waiting(calling)
+
+
+def test_whoever_stops_ends_the_calls_that_nobody_would_listen_to():
+    house = House()
+    house.call()
+
+    house.calls.hang_up_all()
+
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]

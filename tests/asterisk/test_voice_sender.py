@@ -43,11 +43,16 @@ class House:
         self.telephone = Telephone(outcome or CallOutcome(End.ANSWERED, "1", "answered, pressed 1"))
         self.newest: Deferred[Position | None] = succeed(None)
         self.asked: list[str] = []
-        self.sender = VoiceSender(LINE, self.telephone, self._newest, clock=self.clock)
+        self.told: Deferred[bool] = succeed(False)
+        self.sender = VoiceSender(LINE, self.telephone, self._newest, self._is_told, clock=self.clock)
 
     async def _newest(self, incident_id: str) -> Position | None:
         self.asked.append(incident_id)
         return await self.newest
+
+    async def _is_told(self, incident_id: str, sequence: int) -> bool:
+        assert (incident_id, sequence) == ("sos-1", 1)
+        return await self.told
 
     def send(self, report: Any = ALERT) -> Deferred[Outcome]:
         return Deferred.fromCoroutine(self.sender.send(report))
@@ -142,5 +147,44 @@ def test_a_line_that_cannot_be_dialled_is_found_at_the_start():
             replace(LINE, number="112&911"),
             Telephone(CallOutcome(End.FAILED)),
             House()._newest,
+            House()._is_told,
             clock=task.Clock(),
         )
+
+
+def test_a_report_that_112_has_by_another_channel_rings_nobody():
+    house = House()
+    house.told = succeed(True)
+
+    assert isinstance(result_of(house.send()), Delivered)
+    assert house.telephone.called == []
+
+
+@pytest.mark.parametrize("answer", [fail(Unavailable("store: locked")), Deferred()], ids=["fails", "hangs"])
+def test_a_store_that_cannot_say_whether_112_knows_does_not_keep_the_telephone_silent(answer):
+    house = House()
+    house.told = answer
+    sending = house.send()
+    house.clock.advance(POSITION_S)
+
+    assert isinstance(result_of(sending), Delivered)
+    assert len(house.telephone.called) == 1
+
+
+def test_a_report_confirmed_in_one_call_is_not_spoken_in_another():
+    house = House()
+    result_of(house.send())
+
+    assert isinstance(result_of(house.send()), Delivered)
+    assert len(house.telephone.called) == 1
+
+
+def test_a_report_that_is_being_spoken_is_not_spoken_twice_at_once():
+    house = House()
+    house.telephone.outcome = None
+    first = house.send()
+    second = result_of(house.send())
+
+    assert isinstance(second, Retry)
+    assert is_waiting(first)
+    assert len(house.telephone.called) == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import threading
 
 import pytest
 
+from telephony.asterisk.ami import AmiStream, encode_packet
 from telephony.smpp.building import build
 from telephony.smpp.codec import PduStream, decode_bind
 
@@ -42,12 +44,48 @@ class Listener:
         self._socket.close()
 
 
+class ManagerInterface(Listener):
+    """Takes connections as an Asterisk does, and knows one account."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.md5(f"4711{secret}".encode(), usedforsecurity=False).hexdigest()
+        super().__init__()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with (
+                connection,
+                contextlib.suppress(OSError),
+            ):  # whoever only tries the way has gone before the banner came
+                connection.sendall(b"Asterisk Call Manager/5.0.4\r\n")
+                self._serve_one(connection)
+
+    def _serve_one(self, connection) -> None:
+        stream = AmiStream()
+        stream.feed(b"no banner comes from this side\r\n")
+        while octets := connection.recv(65_536):
+            for action in stream.feed(octets):
+                self.got.append(action.get("Action"))
+                connection.sendall(encode_packet([*self._reply(action), ("ActionID", action.action_id)]))
+
+    def _reply(self, action):
+        if action.get("Action") == "Challenge":
+            return [("Response", "Success"), ("Challenge", "4711")]
+        if (action.get("Username"), action.get("Key")) == ("onetouch", self._key):
+            return [("Response", "Success"), ("Message", "Authentication accepted")]
+        return [("Response", "Error"), ("Message", "Authentication failed")]
+
+
 @pytest.fixture
 def listen():
     opened = []
 
-    def open_one(answer=None):
-        opened.append(Listener(answer))
+    def open_one(answer=None, server=None):
+        opened.append(server or Listener(answer))
         return opened[-1]
 
     yield open_one
@@ -156,3 +194,73 @@ def test_something_that_does_not_speak_smpp_is_told(run, make_config, listen):
 
     assert result.exit_code == 1
     assert "does not speak" in result.output
+
+
+@pytest.fixture
+def with_asterisk(make_config, listen, monkeypatch):
+    """Settings that name an Asterisk at a port, everything else answering."""
+    monkeypatch.setenv("AMI_SECRET", "correct horse")
+
+    def write(port):
+        smsc, web = listen(agree), listen()
+        config = make_config(smsc=smsc.port, lbs=web.port, psap=web.port)
+        config.write_text(
+            config.read_text().replace(
+                "[carrier.lbs]", '[[carrier.trunk]]\nname = "skt-voice"\n[carrier.lbs]'
+            )
+            + f'[web]\n[[asterisk]]\nname = "voice-1"\nport = {port}\nsecret = {{env = "AMI_SECRET"}}\n'
+        )
+        return config
+
+    return write
+
+
+def test_an_asterisk_is_connected_to_and_gets_no_octet(run, with_asterisk, listen):
+    asterisk = listen(server=ManagerInterface("correct horse"))
+
+    result = run("check", "--config", with_asterisk(asterisk.port), "--links")
+
+    assert result.exit_code == 0, result.output
+    assert "1 carrier, 1 link, 1 trunk, 1 Asterisk server, 1 centre" in result.output
+    assert result.output.count("│ connected") == 4
+    assert asterisk.got == []
+
+
+def test_an_asterisk_that_is_not_there_gives_one(run, with_asterisk, listen):
+    asterisk = listen()
+    asterisk.close()
+
+    result = run("check", "--config", with_asterisk(asterisk.port), "--links")
+
+    assert result.exit_code == 1
+    assert "Connection refused" in result.output
+
+
+def test_a_trial_login_answers_the_challenge_and_is_told(run, with_asterisk, listen):
+    asterisk = listen(server=ManagerInterface("correct horse"))
+
+    result = run("check", "--config", with_asterisk(asterisk.port), "--bind")
+
+    assert result.exit_code == 0, result.output
+    assert asterisk.got == ["Challenge", "Login"]
+    assert "logged in" in result.output
+
+
+def test_a_refused_login_is_told_in_asterisks_words_without_the_secret(run, with_asterisk, listen):
+    asterisk = listen(server=ManagerInterface("another one"))
+
+    result = run("check", "--config", with_asterisk(asterisk.port), "--bind")
+
+    assert result.exit_code == 1
+    assert "FAILED" in result.output
+    assert "correct horse" not in result.output
+
+
+def test_something_that_is_no_manager_interface_is_told(run, with_asterisk, listen):
+    config = with_asterisk(listen(lambda _: b"").port)
+    config.write_text(config.read_text() + "login_timeout_s = 0.2\n")
+
+    result = run("check", "--config", config, "--bind")
+
+    assert result.exit_code == 1
+    assert result.output.count("FAILED") == 1

@@ -109,6 +109,7 @@ def test_a_log_shows_the_first_four_and_the_last_two():
     assert Msisdn(KIM).masked == "8210******78"
     assert Msisdn("1366", is_e164=False).masked == "****"
     assert Msisdn("1234567", is_e164=False).masked == "*******"
+    assert Msisdn("\x1b[2J0105550001\n\r", is_e164=False).masked == "??2J**********??"
 
 
 written_numbers = st.text(max_size=40) | st.from_regex(r"\+?[0-9 .()/-]{0,24}", fullmatch=True)

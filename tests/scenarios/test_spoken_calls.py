@@ -91,7 +91,9 @@ class Exchange:
             on_ready=self._became_ready,
             on_lost=lambda: self.calls.lost(NAME),
         )
-        self.calls = OutgoingCalls(lambda: [self.client], clock=reactor, rng=random.SystemRandom())
+        self.calls = OutgoingCalls(
+            lambda: [self.client], owner="me", clock=reactor, rng=random.SystemRandom()
+        )
         self._asterisk = subprocess.Popen(
             self.instance.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -227,6 +229,10 @@ def house(exchange):
 # Guardians.
 
 
+async def nobody_knows(_incident_id, _sequence):
+    return False
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_guardian_hears_the_message_and_confirms_with_a_digit(house):
     attempt = house.attempt()
@@ -339,7 +345,7 @@ async def test_the_operator_hears_the_report_again_on_request_and_confirms(house
         return None
 
     line = Line("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
-    sender = VoiceSender(line, house.exchange.calls, nowhere, clock=reactor)
+    sender = VoiceSender(line, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
     sending = soon(Deferred.fromCoroutine(sender.send(first_report(press(), "sos-1"))))
     await house.listening(house.operator, packets=AUDIBLE_PACKETS)
     await house.operator.press("2")
@@ -357,7 +363,7 @@ async def test_an_operator_who_presses_nothing_is_called_again_later(house):
         return None
 
     line = Line("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
-    sender = VoiceSender(line, house.exchange.calls, nowhere, clock=reactor)
+    sender = VoiceSender(line, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
 
     outcome = await soon(Deferred.fromCoroutine(sender.send(first_report(press(), "sos-1"))))
     assert isinstance(outcome, Retry)

@@ -1,0 +1,624 @@
+"""From SOS calls to presses and facts, on a clock of its own and with a store that does as it is told."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+from structlog.testing import capture_logs
+from twisted.internet import task
+from twisted.internet.defer import CancelledError, Deferred, succeed
+
+from telephony.asterisk import sos_call
+from telephony.asterisk.desk import LATE_S, CallDesk, Trunk
+from telephony.asterisk.sos_call import JOURNAL_SLOTS, read_note
+from telephony.domain.delivery import RETRY_DELAYS_S
+from telephony.domain.errors import Unavailable
+from telephony.domain.fact import CALL, KNOCK
+from telephony.domain.incident import JOIN_FIRST, Receipt
+from telephony.domain.knocks import MOST_DIGITS, KnockRule, KnockTable
+from telephony.domain.recognition import Recognition
+from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION
+from telephony.domain.values import Msisdn
+from tests.asterisk.sos_events import SERVER, Held, captured, packet
+from tests.asterisk.test_sos_call_fuzz import mangled
+
+BEGAN_S = 1_795_464_999.0
+GAP_S = 1.5
+RULES = [
+    KnockRule("cannot-speak", {"ko": "말을 할 수 없음", "en": "cannot speak"}, taps=2),
+    KnockRule("armed", {"ko": "흉기", "en": "armed"}, digits="911"),
+]
+
+
+class Door:
+    """What `Intake.accept_all` promises: an answer for each press, now or when the test says so."""
+
+    def __init__(self):
+        self.answer = "accepts"
+        self.offered = []
+        self.held = []
+
+    def accept_all(self, triggers):
+        self.offered += triggers
+        if self.answer == "breaks":
+            raise RuntimeError("a defect of ours")
+        if self.answer != "hangs":
+            return succeed([self._answer(trigger) for trigger in triggers])
+        answered = Deferred()
+        self.held.append((answered, triggers))
+        return answered
+
+    def release(self):
+        held, self.held = self.held, []
+        for answered, triggers in held:
+            answered.callback([self._answer(trigger) for trigger in triggers])
+
+    def _answer(self, trigger):
+        if self.answer == "refuses":
+            return Unavailable("no commit within 2 s")
+        return Receipt(trigger.incident_id or f"named by Intake: {trigger.reference}", JOIN_FIRST)
+
+
+class Book:
+    """A call book that writes down, or fails, at once or when the test says so."""
+
+    def __init__(self):
+        self.fault = None
+        self.is_slow = False
+        self.written = []
+        self.waiting = []
+
+    async def record(self, incident_id, record, facts):
+        if self.is_slow:
+            waiting = Deferred()
+            self.waiting.append(waiting)
+            await waiting
+        if self.fault is not None:
+            raise self.fault
+        self.written.append((incident_id, record, list(facts)))
+
+    def release(self):
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def facts(self, kind=CALL):
+        return [fact for _, _, facts in self.written for fact in facts if fact.kind == kind]
+
+    def states(self):
+        return [fact.data["state"] for fact in self.facts()]
+
+
+class House:
+    """A desk with everything around it."""
+
+    def __init__(self, *, trunks=("skt-voice", "kt-voice")):
+        self.clock = task.Clock()
+        self.clock.advance(BEGAN_S)
+        self.door, self.book = Door(), Book()
+        recognition = Recognition(frozenset({"112"}), frozenset({"1129"}))
+        self.desk = CallDesk(
+            SERVER,
+            [Trunk(name, name.partition("-")[0], f"from-{name}", recognition) for name in trunks],
+            is_service=lambda dialled: dialled == "1588112",
+            knocks=KnockTable(RULES),
+            knock_gap_s=GAP_S,
+            accept_all=self.door.accept_all,
+            book=self.book,
+            clock=self.clock,
+        )
+
+    def hear(self, *packets, after_s=0.0):
+        self.clock.advance(after_s)
+        for each in packets:
+            self.desk.event(each)
+
+    def pass_time(self, seconds):
+        for _ in range(int(seconds / 0.5)):
+            self.clock.advance(0.5)
+
+    def connect(self, held):
+        self.hear(held.arrives(), held.starts(), held.dials(1), held.is_answered())
+
+    def tap(self, held, digits, every_s=0.4):
+        for digit in digits:
+            self.hear(held.taps(digit), after_s=every_s)
+
+    def learn(self, held, incident_id=None, *, ended=""):
+        self.desk.learn(read_note(SERVER, held.note(ended)), incident_id)
+
+    @property
+    def followed(self):
+        return self.desk._followed
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+@pytest.fixture
+def held():
+    return Held()
+
+
+# -- the press -------------------------------------------------------------------------------------------------
+
+
+def test_a_held_key_is_offered_as_a_press_at_once(house, held):
+    house.hear(held.arrives())
+
+    [trigger] = house.door.offered
+    assert (trigger.source, trigger.connector, trigger.carrier) == ("call", "skt-voice", "skt")
+    assert trigger.msisdn == Msisdn("821012345678")
+    assert (trigger.reference, trigger.incident_id) == (held.reference, held.incident)
+    assert trigger.received_at == datetime.fromtimestamp(BEGAN_S, UTC)
+    assert (trigger.destination, trigger.test, trigger.labels) == ("112", False, ())
+    [fact] = trigger.facts
+    assert (fact.kind, fact.subject, fact.data["state"]) == (CALL, held.reference, "arrived")
+
+
+def test_a_caller_who_gave_up_before_the_dialplan_ran_is_a_press_whose_end_is_told(house, held):
+    house.hear(held.arrives(), packet(Event="Hangup", Uniqueid=held.uniqueid))
+
+    assert len(house.door.offered) == 1
+    assert house.book.states() == ["given-up"]
+    assert house.followed == {}
+
+
+@pytest.mark.parametrize(
+    ("dialled", "test", "labels"), [("1129", True, ()), ("11", False, (UNLISTED_DESTINATION,))]
+)
+def test_the_dialled_number_tells_drills_and_is_labelled_where_it_is_in_no_table(
+    house, dialled, test, labels
+):
+    house.hear(Held(dialled=dialled).arrives())
+
+    [trigger] = house.door.offered
+    assert (trigger.test, trigger.labels) == (test, labels)
+
+
+def test_a_reload_changes_the_tables_of_the_trunks_that_are_there(house):
+    tables = Recognition(frozenset({"11"}))
+    house.desk.recognise(
+        [Trunk(name, "skt", "from-skt-voice", tables) for name in ("skt-voice", "new-voice")]
+    )
+
+    house.hear(Held(1, dialled="11").arrives(), Held(2, trunk="new-voice").arrives())
+    house.learn(Held(3, trunk="new-voice"))
+
+    [trigger] = house.door.offered
+    assert trigger.labels == ()
+
+
+def test_a_server_without_a_systemname_leaves_the_name_to_intake(house, held):
+    house.hear(held.arrives(Uniqueid="1795464999.0"), packet(Event="Hangup", Uniqueid="1795464999.0"))
+
+    assert house.door.offered[0].incident_id is None
+    assert house.book.written[0][0] == "named by Intake: voice-1/1795464999.0"
+
+
+def test_the_press_is_offered_again_until_it_is_durable_and_always_as_the_same_one(house, held):
+    house.door.answer = "refuses"
+    house.hear(held.arrives(), held.starts())
+    house.pass_time(2 * sum(RETRY_DELAYS_S))
+
+    offered = house.door.offered
+    assert len(offered) > len(RETRY_DELAYS_S)
+    assert {id(trigger) for trigger in offered} == {id(offered[0])}, "and no remark that it is told late"
+    assert house.book.written == []
+
+    house.door.answer = "accepts"
+    house.pass_time(RETRY_DELAYS_S[-1])
+    count = len(offered)
+    house.pass_time(60)
+    assert len(offered) == count
+    assert [record.reference for _, record, _ in house.book.written] == [held.reference]
+
+
+def test_a_defect_behind_the_door_costs_no_press(house, held):
+    house.door.answer = "breaks"
+    with capture_logs() as logs:
+        house.hear(held.arrives())
+    assert logs[0]["event"] == "press not accepted"
+
+    house.door.answer = "accepts"
+    house.pass_time(1)
+
+    assert [trigger.reference for trigger in house.door.offered] == [held.reference] * 2
+
+
+def test_what_changed_while_the_store_hung_is_told_once_with_its_newest_state(house, held):
+    house.door.answer = "hangs"
+    house.connect(held)
+    assert house.book.written == []
+
+    house.door.answer = "accepts"
+    house.door.release()
+
+    [(incident, record, [fact])] = house.book.written
+    assert (incident, fact.data["state"]) == (held.incident, "connected")
+    assert record.token == sha256(held.token.encode()).digest()
+
+
+def test_a_call_that_ended_while_its_press_was_not_durable_is_told_with_its_end(house, held):
+    house.door.answer = "refuses"
+    house.connect(held)
+    house.hear(*held.hangs_up(), after_s=20)
+
+    house.door.answer = "accepts"
+    house.pass_time(RETRY_DELAYS_S[-1])
+
+    assert house.book.states() == ["ended"]
+    assert house.book.written[0][1].ended_at == datetime.fromtimestamp(BEGAN_S + 20, UTC)
+    assert house.followed == {}
+
+
+# -- what is written down --------------------------------------------------------------------------------------
+
+
+def test_a_call_is_told_when_112_answers_and_when_it_ends(house, held):
+    house.connect(held)
+    house.hear(*held.hangs_up(), after_s=30)
+
+    assert house.book.states() == ["connected", "ended"]
+    assert {fact.subject for fact in house.book.facts()} == {held.reference}
+    assert house.book.facts()[-1].data["ended-by"] == "caller"
+
+
+def test_the_start_is_kept_for_its_token_and_no_fact(house, held):
+    house.hear(held.arrives(), held.starts())
+
+    [(_, record, facts)] = house.book.written
+    assert facts == []
+    assert (record.reference, record.server, record.channel, record.trunk) == (
+        held.reference, SERVER, held.channel, "skt-voice",
+    )  # fmt: skip
+    assert record.token == sha256(held.token.encode()).digest()
+    assert record.ended_at is None
+
+
+def test_a_state_that_comes_while_another_is_being_written_is_written_after_it(house, held):
+    house.hear(held.arrives(), held.starts())
+    house.book.is_slow = True
+    house.hear(held.dials(1), held.is_answered())
+    house.hear(held.route_over(1, "LOST"), held.dials(2), held.is_answered("PJSIP/centre-2-000000ab"))
+
+    house.book.release()
+    house.book.release()
+
+    assert house.book.states() == ["connected", "connected"]
+    assert house.book.facts()[-1].data["legs"] == "112-1 lost 0 s; 112-2 connected"
+
+
+@pytest.mark.parametrize("fault", [Unavailable("database is locked"), RuntimeError("a defect of ours")])
+def test_what_could_not_be_written_is_written_later_in_its_newest_state(house, held, fault):
+    house.hear(held.arrives(), held.starts())
+    house.book.fault = fault
+    with capture_logs() as logs:
+        house.hear(held.dials(1), held.is_answered())
+        house.hear(*held.hangs_up(), after_s=0.2)
+        house.pass_time(30)
+    assert house.book.states() == []
+    assert len(logs) > 4
+    assert {entry["event"] for entry in logs} == {"call not written down"}
+
+    house.book.fault = None
+    house.pass_time(RETRY_DELAYS_S[-1])
+
+    assert house.book.states() == ["ended"]
+    assert house.followed == {}
+
+
+def test_a_call_whose_following_is_cancelled_ends_quietly(house, held):
+    house.hear(held.arrives(), held.starts())
+    house.book.fault = CancelledError()
+
+    with capture_logs() as logs:
+        house.hear(held.dials(1), held.is_answered())
+
+    assert logs == []
+    assert house.followed == {}
+
+
+def test_two_calls_are_followed_beside_each_other(house):
+    one, other = Held(1), Held(2, trunk="kt-voice", silence="zeros")
+    house.door.answer = "hangs"
+    house.connect(one)
+    house.door.answer = "accepts"
+    house.connect(other)
+    house.hear(*other.hangs_up())
+    house.door.release()
+
+    told = [(fact.subject, fact.data["state"]) for fact in house.book.facts()]
+    assert told == [(other.reference, "connected"), (other.reference, "ended"), (one.reference, "connected")]
+    assert [trigger.carrier for trigger in house.door.offered] == ["skt", "kt"]
+
+
+def test_the_log_names_the_incident_and_no_number_of_a_person(house, held):
+    with capture_logs() as logs:
+        house.connect(held)
+        house.tap(held, "11")
+        house.hear(*held.hangs_up())
+
+    assert [entry["event"] for entry in logs] == ["call followed", "call state", "call state", "knock"]
+    assert {entry["incident"] for entry in logs} == {held.incident}
+    assert "1012345678" not in str(logs)
+    assert held.token not in str(logs)
+
+
+# -- knocks ----------------------------------------------------------------------------------------------------
+
+
+def test_taps_close_together_are_one_knock_told_after_the_gap(house, held):
+    house.connect(held)
+    house.tap(held, "13", every_s=GAP_S - 0.1)
+    assert house.book.facts(KNOCK) == []
+
+    house.clock.advance(GAP_S)
+
+    [knock] = house.book.facts(KNOCK)
+    assert knock.data == {
+        "digits": "13", "taps": "2", "meaning": "cannot-speak", "ko": "말을 할 수 없음", "en": "cannot speak",
+    }  # fmt: skip
+    assert knock.subject.startswith(f"{held.reference}#")
+
+
+def test_taps_further_apart_are_two_knocks_with_a_subject_each(house, held):
+    house.connect(held)
+    house.tap(held, "11", every_s=GAP_S + 0.1)
+    house.clock.advance(GAP_S)
+
+    assert [knock.data["digits"] for knock in house.book.facts(KNOCK)] == ["1", "1"]
+    assert len({knock.subject for knock in house.book.facts(KNOCK)}) == 2
+
+
+def test_exact_digits_win_over_the_number_of_taps_and_unknown_ones_are_told_as_they_are(house, held):
+    house.connect(held)
+    for digits in ("911", "119"):
+        house.tap(held, digits)
+        house.clock.advance(GAP_S)
+
+    known, unknown = house.book.facts(KNOCK)
+    assert known.data["meaning"] == "armed"
+    assert unknown.data == {"digits": "119", "taps": "3"}
+
+
+def test_a_key_that_is_pressed_on_and_on_is_one_bounded_knock(house, held):
+    house.connect(held)
+    house.tap(held, "5" * 500, every_s=0.2)
+    assert len(house.followed[held.uniqueid].digits) == MOST_DIGITS
+    house.clock.advance(GAP_S)
+
+    [knock] = house.book.facts(KNOCK)
+    assert knock.data == {"digits": "5" * MOST_DIGITS, "taps": str(MOST_DIGITS)}
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_digits_tapped_just_before_the_end_are_told_with_it(house, held):
+    house.connect(held)
+    house.tap(held, "11")
+    house.hear(*held.hangs_up(), after_s=0.1)
+
+    _, record, facts = house.book.written[-1]
+    assert [(fact.kind, fact.data.get("state", fact.data.get("digits"))) for fact in facts] == [
+        (CALL, "ended"), (KNOCK, "11"),
+    ]  # fmt: skip
+    assert record.ended_at is not None
+    assert house.followed == {}
+    house.pass_time(5)
+    assert len(house.book.facts(KNOCK)) == 1
+
+
+def test_a_knock_alone_does_not_tell_the_call_again(house, held):
+    house.connect(held)
+    house.tap(held, "1")
+    house.clock.advance(GAP_S)
+
+    assert house.book.states() == ["connected"]
+    assert len(house.book.facts(KNOCK)) == 1
+
+
+def test_knocks_that_could_not_be_written_are_written_later_in_their_order(house, held):
+    house.connect(held)
+    house.book.fault = Unavailable("disk full")
+    for digit in "123":
+        house.tap(held, digit)
+        house.clock.advance(GAP_S)
+    house.book.fault = None
+    house.pass_time(RETRY_DELAYS_S[-1])
+
+    assert [knock.data["digits"] for knock in house.book.facts(KNOCK)] == ["1", "2", "3"]
+
+
+def test_a_knock_that_comes_while_another_is_being_written_is_not_lost(house, held):
+    house.connect(held)
+    house.book.is_slow = True
+    for digit in "12":
+        house.tap(held, digit)
+        house.clock.advance(GAP_S)
+
+    house.book.release()
+    house.book.release()
+
+    assert [knock.data["digits"] for knock in house.book.facts(KNOCK)] == ["1", "2"]
+
+
+# -- after a gap -----------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_came_and_went_while_nobody_listened_is_a_press_told_late(house, held):
+    house.clock.advance(LATE_S + 600)
+
+    house.learn(held, ended="1795465005")
+
+    [trigger] = house.door.offered
+    assert trigger.labels == (TOLD_LATE,)
+    assert trigger.received_at == datetime.fromtimestamp(BEGAN_S, UTC)
+    assert trigger.facts[0].data["state"] == "ended"
+    assert house.book.written[0][1].ended_at == datetime.fromtimestamp(BEGAN_S + 6, UTC)
+    assert house.followed == {}
+
+
+def test_a_call_of_a_known_incident_is_no_press_and_its_state_is_written(house, held):
+    house.learn(held, "sos-known")
+
+    assert house.door.offered == []
+    assert [(incident, [fact.data["state"] for fact in facts]) for incident, _, facts in house.book.written] == [
+        ("sos-known", ["arrived"])
+    ]  # fmt: skip
+    house.hear(*held.hangs_up())
+    assert house.book.states() == ["arrived", "given-up"]
+
+
+def test_a_call_that_is_followed_is_not_learnt_again(house, held):
+    """Its press is not durable yet, so the store does not know it; the journal does."""
+    house.door.answer = "refuses"
+    house.connect(held)
+    house.hear(*held.hangs_up())
+
+    house.learn(held, ended="1795465005")
+    house.door.answer = "accepts"
+    house.pass_time(RETRY_DELAYS_S[-1])
+
+    assert [fact.data["legs"] for fact in house.book.facts()] == ["112-1 connected 0 s"]
+
+
+def test_a_call_that_was_followed_to_its_end_is_not_learnt_again(house, held):
+    house.connect(held)
+    house.hear(*held.hangs_up())
+    told = len(house.book.written)
+
+    house.learn(held, "sos-known", ended="1795465005")
+    house.learn(held)
+
+    assert (len(house.door.offered), len(house.book.written)) == (1, told)
+
+
+def test_as_many_ended_calls_are_remembered_as_the_journal_may_name(house):
+    for number in range(JOURNAL_SLOTS + 3):
+        each = Held(number)
+        house.hear(each.arrives(), packet(Event="Hangup", Uniqueid=each.uniqueid))
+
+    assert not house.desk.has_heard_of(Held(2).uniqueid)
+    assert house.desk.has_heard_of(Held(3).uniqueid)
+    assert len(house.desk._ended) == JOURNAL_SLOTS
+
+
+def test_a_call_of_a_trunk_that_is_not_in_the_settings_is_left_and_said(house):
+    with capture_logs() as logs:
+        house.learn(Held(trunk="lgu-voice"))
+
+    assert house.door.offered == []
+    assert [(entry["event"], entry["trunk"]) for entry in logs] == [
+        ("call of a trunk that is not in the settings", "lgu-voice")
+    ]
+
+
+def test_112_that_answered_while_nobody_listened_is_told(house, held):
+    house.hear(held.arrives(), held.starts(), held.dials(1))
+
+    house.desk.standing(held.uniqueid, "1")
+    house.desk.standing(held.uniqueid, "1")
+
+    assert house.book.states() == ["connected"]
+
+
+def test_a_call_that_ended_while_nobody_listened_is_told_with_its_last_digits(house, held):
+    house.connect(held)
+    house.tap(held, "11")
+
+    house.desk.lost(held.uniqueid, datetime.fromtimestamp(BEGAN_S + 9, UTC))
+
+    assert house.book.facts()[-1].data.items() >= {"state": "ended", "duration-s": "9"}.items()
+    assert len(house.book.facts(KNOCK)) == 1
+    house.desk.lost(held.uniqueid, None)
+    assert house.book.states() == ["connected", "ended"]
+
+
+# -- bounds and disorder ---------------------------------------------------------------------------------------
+
+
+def test_the_oldest_of_too_many_calls_is_no_longer_followed_and_not_said_to_be_over(house, monkeypatch):
+    monkeypatch.setattr(sos_call, "MOST_CALLS", 1)
+    first, second = Held(1), Held(2)
+    house.connect(first)
+    house.tap(first, "1")
+    with capture_logs() as logs:
+        house.connect(second)
+
+    assert logs[0]["event"] == "call followed"
+    assert "call forgotten: there are too many" in [entry["event"] for entry in logs]
+    assert list(house.followed) == [second.uniqueid]
+    assert len(house.book.facts(KNOCK)) == 1
+    assert all(record.ended_at is None for _, record, _ in house.book.written)
+    house.hear(*first.hangs_up())
+    assert not house.desk.has_heard_of(first.uniqueid), "a look into the journal finds it again"
+
+
+def test_a_forgotten_call_whose_press_is_not_durable_is_still_offered(house, monkeypatch):
+    monkeypatch.setattr(sos_call, "MOST_CALLS", 1)
+    first, second = Held(1), Held(2)
+    house.door.answer = "refuses"
+    house.hear(first.arrives(), second.arrives())
+
+    house.door.answer = "accepts"
+    house.pass_time(2)
+
+    assert {trigger.reference for trigger in house.door.offered[2:]} == {first.reference, second.reference}
+    assert list(house.followed) == [second.uniqueid]
+
+
+def test_the_same_channel_said_to_begin_twice_breaks_nothing(house, held):
+    house.door.answer = "refuses"
+    house.hear(held.arrives(), *held.is_over(), held.arrives(), held.starts())
+
+    house.door.answer = "accepts"
+    house.pass_time(2)
+    house.hear(held.dials(1), held.is_answered(), *held.hangs_up())
+
+    assert house.book.states()[-1] == "ended"
+    assert house.followed == {}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_however_the_events_and_the_store_behave_every_press_is_accepted_and_every_end_written(seed):
+    rng = random.Random(seed)
+    house = House()
+    with capture_logs() as logs:
+        for event in mangled(rng):
+            house.door.answer = rng.choice(("accepts", "accepts", "hangs", "refuses", "breaks"))
+            house.book.fault = rng.choice((None, None, Unavailable("locked"), RuntimeError("a defect")))
+            house.book.is_slow = rng.random() < 0.3
+            house.hear(event, after_s=rng.choice((0.0, 0.01, 2.0)))
+            if rng.random() < 0.1:
+                house.book.release()
+        house.door.answer, house.book.fault, house.book.is_slow = "accepts", None, False
+        for call in house.desk.calls.live():
+            house.desk.lost(call.uniqueid, None)
+        for _ in range(3):
+            house.door.release()
+            house.book.release()
+            house.pass_time(2 * RETRY_DELAYS_S[-1])
+
+    assert house.followed == {}
+    assert house.desk.calls.live() == []
+    assert "background work failed" not in {entry["event"] for entry in logs}
+    for reference in {trigger.reference for trigger in house.door.offered}:
+        newest = [fact for fact in house.book.facts() if fact.subject == reference][-1]
+        assert newest.data["state"] in ("ended", "given-up")
+    assert house.door.offered
+
+
+def test_the_captured_calls_are_told_as_they_went(house):
+    for name in ("third-route-ended-by-112", "given-up-at-once", "zeros-with-a-tap", "call-back-busy"):
+        house.hear(*captured(name))
+
+    assert house.book.states() == [
+        "dialling", "dialling", "connected", "ended", "given-up", "connected", "ended",
+    ]  # fmt: skip
+    assert [knock.data["digits"] for knock in house.book.facts(KNOCK)] == ["7"]
+    assert len(house.door.offered) == 3

@@ -1,0 +1,615 @@
+"""After every gap: which calls came, went and stand. Against the simulated manager interface, on simulated wires."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from structlog.testing import capture_logs
+from twisted.internet.defer import Deferred
+
+from telephony.asterisk.client import AmiClient
+from telephony.asterisk.desk import CallDesk, Trunk
+from telephony.asterisk.line import AT_ONCE, Line
+from telephony.asterisk.settings import AsteriskServer
+from telephony.asterisk.sos_call import JOURNAL_SLOTS
+from telephony.domain.errors import Unavailable
+from telephony.domain.knocks import KnockTable
+from telephony.domain.recognition import Recognition
+from telephony.domain.trigger import TOLD_LATE
+from telephony.lab.ami import LabAmi, LabConnection
+from telephony.store.calls import CallRecord, KnownCall
+from tests.asterisk.sos_events import SERVER, Held, local_row, packet
+from tests.asterisk.test_desk import Book, Door
+from tests.smpp.people import Witness
+from tests.smpp.wires import Wires
+
+SECRET = "lab-only"
+PORT = 5038
+
+
+class Exchange(LabAmi):
+    """The simulated manager interface of a server with calls and a journal."""
+
+    def __init__(self, **changes) -> None:
+        super().__init__(**changes)
+        self.journal: dict[str, str] = {}
+        self.channels: list = []
+        self.is_holding = False
+        """Questions about the journal wait for `release`."""
+        self.held: list = []
+        self.before_list = lambda: None
+        """What happens right before the channels are listed."""
+
+    def note(self, *notes: str) -> None:
+        for slot, note in enumerate(notes, len(self.journal)):
+            self.journal[f"SOS_JOURNAL_{slot}"] = note
+
+    def release(self) -> None:
+        held, self.held = self.held, []
+        for connection, action in held:
+            connection.tell_variable(action)
+
+    def _new_connection(self):
+        self.accepted += 1
+        return ExchangeConnection(self, challenge="123456789")
+
+
+class ExchangeConnection(LabConnection):
+    def _take(self, action) -> None:
+        server = self._server
+        if action.get("Action") == "Getvar" and "Getvar" not in server.scripts:
+            server.held.append((self, action))
+            if not server.is_holding:
+                server.release()
+            return
+        if action.get("Action") == "CoreShowChannels" and "CoreShowChannels" not in server.scripts:
+            server.before_list()
+            rows = [("CoreShowChannel", row) for row in server.channels]
+            server.answer_list("CoreShowChannels", rows)
+            super()._take(action)
+            del server.scripts["CoreShowChannels"]
+            return
+        super()._take(action)
+
+    def tell_variable(self, action) -> None:
+        name = action.get("Variable")
+        value = self._server.journal.get(name, "")
+        self._answer(action, [("Response", "Success"), ("Variable", name), ("Value", value)])
+
+
+class Memory:
+    """What the store knows of calls."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, str] = {}
+        self.open_ends: list[KnownCall] = []
+        self.fault: Exception | None = None
+        self.waiting: list[Deferred] | None = None
+        self.asked: list[list[str]] = []
+
+    def has(self, held: Held, incident_id: str, *, is_live: bool) -> None:
+        self.incidents[held.reference] = incident_id
+        if is_live:
+            started = datetime.fromtimestamp(1_795_464_999, UTC)
+            record = CallRecord(held.reference, SERVER, held.channel, held.trunk, started)
+            self.open_ends.append(KnownCall(record, incident_id))
+
+    async def known(self, references):
+        self.asked.append(list(references))
+        if self.fault is not None:
+            raise self.fault
+        found = {one: self.incidents[one] for one in references if one in self.incidents}
+        if self.waiting is not None:
+            waiting = Deferred()
+            self.waiting.append(waiting)
+            await waiting
+        return found
+
+    async def live(self, server):
+        assert server == SERVER
+        return list(self.open_ends)
+
+
+class House:
+    def __init__(self) -> None:
+        self.wires = Wires()
+        self.wires.rightNow = 1_795_464_999.0 + 30
+        self.lab = Exchange(reactor=self.wires, rng=random.Random(3), secret=SECRET, port=PORT)
+        self.door, self.book, self.memory, self.overheard = Door(), Book(), Memory(), []
+        recognition = Recognition(frozenset({"112"}))
+        desk = CallDesk(
+            SERVER,
+            [Trunk("skt-voice", "skt", "from-skt-voice", recognition)],
+            is_service=lambda dialled: False,
+            knocks=KnockTable([]),
+            knock_gap_s=1.5,
+            accept_all=self.door.accept_all,
+            book=self.book,
+            clock=self.wires,
+        )
+        settings = AsteriskServer(name=SERVER, secret={"env": "AMI_SECRET"}, port=PORT)
+        connect = partial(AmiClient, settings, reactor=self.wires, rng=random.Random(7), observer=Witness())
+        self.line = Line(
+            SERVER, connect, desk, self.memory, listeners=[self.overheard.append], clock=self.wires
+        )
+        self.lab.startService()
+
+    def start(self) -> None:
+        self.line.startService()
+        self.wires.settle()
+
+    def say(self, *packets) -> None:
+        for each in packets:
+            fields = [(name, value) for name, value in each.headers if name != "Event"]
+            self.lab.say(each.event, *fields)
+        self.wires.settle()
+
+    def connect(self, held: Held) -> None:
+        self.say(held.arrives(), held.starts(), held.dials(1), held.is_answered())
+
+    def cut(self) -> None:
+        """The connection breaks, and stays broken for half a minute."""
+        self.lab.drop()
+        self.lab.stopService()
+        self.wires.pass_time(30.0, step=1.0)
+
+    def come_back(self) -> None:
+        self.lab.startService()
+        self.wires.pass_time(6.0, step=1.0)
+
+    @property
+    def live(self) -> list[str]:
+        return [call.uniqueid for call in self.line.desk.calls.live()]
+
+    def asked(self, action: str) -> int:
+        return self.lab.names_heard().count(action)
+
+    def newest(self, held: Held) -> dict[str, str]:
+        return dict([fact for fact in self.book.facts() if fact.subject == held.reference][-1].data)
+
+
+@pytest.fixture
+def house(monkeypatch):
+    monkeypatch.setenv("AMI_SECRET", SECRET)
+    return House()
+
+
+@pytest.fixture
+def held():
+    return Held()
+
+
+def at(second: int) -> str:
+    """Unix time of the n-th second after the key was held."""
+    return str(1_795_464_999 + second)
+
+
+# -- listening -------------------------------------------------------------------------------------------------
+
+
+def test_the_desk_and_every_listener_hear_every_event(house, held):
+    house.start()
+
+    house.say(held.arrives(), packet(Event="OriginateResponse", Uniqueid="back-1"))
+
+    assert len(house.door.offered) == 1
+    assert [each.event for each in house.overheard][-2:] == ["Newchannel", "OriginateResponse"]
+
+
+def test_it_leaves_without_ending_a_call(house, held):
+    house.start()
+    house.connect(held)
+
+    house.line.stopService()
+    house.wires.pass_time(5.0, step=1.0)
+
+    assert house.book.states() == ["connected"]
+    assert not house.line.client.is_ready
+
+
+# -- the first look --------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_came_and_went_while_we_were_away_is_told_late(house, held):
+    house.wires.advance(600)
+    house.lab.note(held.note(at(4)))
+
+    house.start()
+
+    [trigger] = house.door.offered
+    assert (trigger.reference, trigger.labels) == (held.reference, (TOLD_LATE,))
+    assert house.newest(held).items() >= {"state": "ended", "duration-s": "4"}.items()
+    assert house.live == []
+
+
+def test_calls_that_came_while_we_were_away_are_told_in_their_order(house):
+    calls = [Held(number, began=1_795_464_999 - number) for number in range(5)]
+    house.lab.note(*(call.note(at(1)) for call in calls))
+
+    house.start()
+
+    assert [trigger.reference for trigger in house.door.offered] == [
+        call.reference for call in reversed(calls)
+    ]
+
+
+def test_a_call_that_stands_and_that_112_does_not_have_yet_is_told_and_followed(house, held):
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), local_row(held), held.centre_row(ChannelStateDesc="Ringing")]
+
+    house.start()
+
+    assert [trigger.reference for trigger in house.door.offered] == [held.reference]
+    assert house.newest(held)["state"] == "dialling"
+    assert house.book.written[-1][1].channel == held.channel
+    house.say(held.is_answered())
+    assert house.newest(held).items() >= {"state": "connected", "route": "112-1"}.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("PJSIP/centre-2-000000aa", {"state": "connected", "route": "112-2", "legs": "112-2 connected"}),
+        ("PJSIP/police-000000aa", {"state": "connected", "legs": "112 connected"}),
+    ],
+)
+def test_a_call_that_stands_with_112_is_told_and_followed_to_its_end(house, held, name, told):
+    house.lab.note(held.note())
+    house.lab.channels = [held.centre_row(name=name), held.row()]
+
+    house.start()
+
+    assert house.newest(held).items() >= told.items()
+    assert house.newest(held)["connected"].startswith("2026-11-23T20:17:09")
+    house.say(*held.hangs_up())
+    assert house.newest(held).items() >= {"state": "ended", "ended-by": "caller"}.items()
+
+
+def test_a_call_whose_channel_is_still_there_stands_until_its_hangup_is_heard(house, held):
+    """The dialplan has noted the end, and Asterisk is about to take the channel down."""
+    house.lab.note(held.note(at(4)))
+    house.lab.channels = [held.row()]
+
+    house.start()
+
+    assert house.live == [held.uniqueid]
+    house.say(*held.is_over())
+    assert house.newest(held)["state"] == "given-up"
+
+
+def test_the_channels_of_another_call_say_nothing_of_this_one(house, held):
+    other = Held(5)
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), other.row(), other.centre_row()]
+
+    house.start()
+
+    assert house.newest(held)["state"] == "dialling"
+
+
+def test_a_call_that_is_known_and_over_is_told_no_more(house, held):
+    house.lab.note(held.note(at(4)))
+    house.memory.has(held, "sos-known", is_live=False)
+
+    house.start()
+
+    assert (house.door.offered, house.book.written) == ([], [])
+
+
+def test_a_known_call_that_stands_is_followed_under_its_incident(house, held):
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.memory.has(held, "sos-known", is_live=True)
+
+    house.start()
+
+    assert house.door.offered == []
+    assert [(incident, facts[0].data["state"]) for incident, _, facts in house.book.written] == [
+        ("sos-known", "connected")
+    ]
+    house.say(*held.hangs_up())
+    assert house.newest(held)["state"] == "ended"
+
+
+@pytest.mark.parametrize(("end", "seconds"), [(at(4), "4"), ("", "30")])
+def test_a_known_call_that_ended_meanwhile_is_told_with_its_end(house, held, end, seconds):
+    """Without an end in the journal (Asterisk was killed), it ended now at the latest."""
+    house.lab.note(held.note(end))
+    house.memory.has(held, "sos-known", is_live=True)
+
+    house.start()
+
+    assert house.door.offered == []
+    assert house.book.written[0][0] == "sos-known"
+    assert house.newest(held).items() >= {"state": "ended", "duration-s": seconds}.items()
+    assert "ended-by" not in house.newest(held)
+
+
+def test_after_a_restart_of_asterisk_with_an_empty_journal_its_calls_are_over(house, held):
+    house.memory.has(held, "sos-known", is_live=True)
+
+    house.start()
+
+    [(incident, record, [fact])] = house.book.written
+    assert (incident, fact.data["state"]) == ("sos-known", "ended")
+    assert (record.reference, record.channel) == (held.reference, held.channel)
+    assert record.ended_at is not None
+    assert house.door.offered == []
+
+
+def test_a_known_call_that_stands_is_followed_although_the_journal_names_it_no_more(house, held):
+    """Many calls have come since, and its slot is another's."""
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.memory.has(held, "sos-known", is_live=True)
+
+    house.start()
+
+    assert house.live == [held.uniqueid]
+    house.say(*held.hangs_up())
+    assert [record.ended_at is not None for _, record, _ in house.book.written] == [False, True]
+
+
+def test_what_is_in_the_journal_and_no_note_is_left(house, held):
+    house.lab.note("rubbish", held.note(at(4)), "|" * 7)
+
+    with capture_logs() as logs:
+        house.start()
+
+    assert len(house.door.offered) == 1
+    assert [entry for entry in logs if entry["event"] == "caught up with Asterisk"] == [
+        {"event": "caught up with Asterisk", "log_level": "info", "server": SERVER, "channels": 0,
+         "journal": 1, "learnt": 1}
+    ]  # fmt: skip
+
+
+def test_the_whole_journal_is_asked_for_in_portions(house):
+    house.lab.is_holding = True
+    house.start()
+
+    portions, asked = [], set()
+    while house.lab.held:
+        portions.append(len(house.lab.held))
+        asked |= {action.get("Variable") for _, action in house.lab.held}
+        house.lab.release()
+        house.wires.settle()
+
+    assert AT_ONCE < 100
+    assert portions == [AT_ONCE] * (JOURNAL_SLOTS // AT_ONCE)
+    assert asked == {f"SOS_JOURNAL_{slot}" for slot in range(JOURNAL_SLOTS)}
+
+
+# -- after a gap -----------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_112_answered_during_a_gap_is_told_as_connected(house, held):
+    house.start()
+    house.say(held.arrives(), held.starts(), held.dials(1))
+    house.lab.note(held.note())
+    house.cut()
+    house.lab.channels = [held.row(), held.centre_row()]
+
+    house.come_back()
+
+    assert house.newest(held).items() >= {"state": "connected", "route": "112-1"}.items()
+    house.say(*held.hangs_up())
+    assert house.newest(held)["state"] == "ended", "and not given up"
+    assert len(house.door.offered) == 1
+
+
+def test_a_call_that_112_lost_during_a_gap_is_told_as_dialling(house, held):
+    house.start()
+    house.connect(held)
+    house.cut()
+    house.lab.channels = [held.row(), held.centre_row(2, ChannelStateDesc="Ringing")]
+
+    house.come_back()
+
+    assert house.newest(held)["state"] == "dialling"
+    assert house.newest(held)["legs"].startswith("112-1 lost ")
+
+
+def test_a_call_that_ended_during_a_gap_is_told_once_with_the_end_that_the_journal_tells(house, held):
+    house.start()
+    house.connect(held)
+    house.memory.has(held, held.incident, is_live=True)
+    house.cut()
+    house.lab.note(held.note(at(40)))
+
+    house.come_back()
+
+    assert house.book.states() == ["connected", "ended"]
+    assert house.newest(held).items() >= {"duration-s": "10", "legs": "112-1 connected 10 s"}.items()
+    assert house.live == []
+
+
+def test_a_call_that_stands_as_it_did_is_not_told_again(house, held):
+    house.start()
+    house.connect(held)
+    house.lab.note(held.note())
+    house.memory.has(held, held.incident, is_live=True)
+    house.lab.channels = [held.row(), held.centre_row()]
+
+    house.cut()
+    with capture_logs() as logs:
+        house.come_back()
+
+    assert house.book.states() == ["connected"]
+    assert house.live == [held.uniqueid]
+    assert [entry["learnt"] for entry in logs if "learnt" in entry] == [0]
+
+
+def test_a_call_that_was_followed_to_its_end_is_not_asked_for_again(house, held):
+    house.start()
+    house.connect(held)
+    house.say(*held.hangs_up())
+    house.lab.note(held.note(at(1)))
+    told = len(house.book.written)
+
+    house.cut()
+    house.come_back()
+
+    assert house.memory.asked[-1] == []
+    assert len(house.book.written) == told
+
+
+# -- trouble while catching up ---------------------------------------------------------------------------------
+
+
+def test_contact_lost_in_the_middle_is_caught_up_after_the_next(house, held):
+    house.lab.note(held.note(at(4)))
+    house.lab.is_holding = True
+    house.start()
+    assert house.asked("Getvar") == AT_ONCE
+
+    house.cut()
+    house.lab.is_holding = False
+    house.lab.held.clear()
+    house.come_back()
+
+    assert house.asked("Getvar") == AT_ONCE + JOURNAL_SLOTS
+    assert len(house.door.offered) == 1
+
+
+def test_answers_from_before_a_gap_are_not_believed_after_it(house, held):
+    """The store hung for so long that Asterisk was lost and is back: the call has ended meanwhile."""
+    house.lab.note(held.note())
+    house.lab.channels = [held.row()]
+    house.memory.waiting = []
+    house.start()
+    [early] = house.memory.waiting
+    house.cut()
+    house.lab.channels, house.lab.journal = [], {"SOS_JOURNAL_0": held.note(at(4))}
+    house.come_back()
+    late = house.memory.waiting[1]
+
+    early.callback(None)
+    house.wires.settle()
+    assert house.door.offered == []
+
+    late.callback(None)
+    house.wires.settle()
+    assert len(house.door.offered) == 1
+    assert house.newest(held).items() >= {"state": "ended", "duration-s": "4"}.items()
+
+
+@pytest.mark.parametrize("action", ["Getvar", "CoreShowChannels"])
+def test_a_question_that_is_refused_or_not_answered_is_asked_again(house, held, action):
+    house.lab.note(held.note(at(4)))
+    house.lab.refuse(action, "Permission denied")
+    with capture_logs() as logs:
+        house.start()
+        house.wires.pass_time(2.0)
+        house.lab.ignore(action)
+        house.wires.pass_time(8.0, step=0.5)
+    assert house.door.offered == []
+    assert {entry["event"] for entry in logs} == {"not caught up with Asterisk"}
+
+    del house.lab.scripts[action]
+    house.wires.pass_time(20.0, step=1.0)
+
+    assert len(house.door.offered) == 1
+    asked = house.asked("CoreShowChannels")
+    house.wires.pass_time(60.0, step=5.0)
+    assert house.asked("CoreShowChannels") == asked, "once is enough"
+
+
+def test_a_store_that_cannot_be_asked_is_asked_again(house, held):
+    house.lab.note(held.note(at(4)))
+    house.memory.has(held, "sos-known", is_live=False)
+    house.memory.fault = Unavailable("database is locked")
+    house.start()
+    house.wires.pass_time(5.0)
+    assert len(house.memory.asked) > 2
+
+    house.memory.fault = None
+    house.wires.pass_time(10.0)
+
+    assert house.door.offered == [], "it is known: nobody is alarmed because the store could not say so"
+
+
+# -- what happens while catching up ----------------------------------------------------------------------------
+
+
+def test_a_call_that_ends_while_the_store_is_asked_does_not_stand(house, held):
+    """Its end comes before anybody knows of it."""
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.memory.waiting = []
+    house.start()
+    house.say(*held.hangs_up())
+    house.lab.channels = []
+
+    house.memory.waiting[0].callback(None)
+    house.wires.settle()
+
+    assert house.live == []
+    assert house.newest(held)["state"] == "ended"
+
+
+def test_a_call_that_ends_right_behind_the_list_is_over(house, held):
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.memory.waiting = []
+    house.start()
+
+    house.memory.waiting[0].callback(None)
+    connection = house.lab.connections[0]
+    take = connection._take
+
+    def list_then_end(action):
+        take(action)
+        for each in held.hangs_up():
+            house.lab.say(each.event, *each.headers[1:])
+
+    connection._take = list_then_end
+    house.wires.settle()
+
+    assert house.live == []
+    assert house.newest(held).items() >= {"state": "ended", "ended-by": "caller", "route": "112-1"}.items()
+
+
+def test_a_call_that_comes_and_goes_while_the_store_is_asked_is_told_as_it_was_heard(house, held):
+    house.memory.waiting = []
+    house.start()
+    house.connect(held)
+    house.memory.has(held, held.incident, is_live=True)
+    house.say(*held.hangs_up())
+
+    house.memory.waiting[0].callback(None)
+    house.wires.settle()
+
+    assert house.book.states() == ["connected", "ended"]
+    assert house.newest(held)["ended-by"] == "caller"
+    assert len(house.door.offered) == 1
+
+
+def test_a_call_that_ended_during_the_gap_is_told_with_what_was_heard_of_it_also_by_a_slow_store(house, held):
+    """The store says that its end is not known, because its end is just being written."""
+    house.start()
+    house.connect(held)
+    house.memory.has(held, held.incident, is_live=True)
+    house.cut()
+    house.lab.note(held.note(at(40)))
+    house.book.is_slow = True
+
+    house.come_back()
+    house.book.is_slow = False
+    house.book.release()
+    house.wires.settle()
+
+    assert house.book.states() == ["connected", "ended"]
+    assert house.newest(held)["route"] == "112-1"
+
+
+def test_a_call_that_arrives_while_the_channels_are_listed_is_one_press(house, held):
+    house.lab.note(held.note())
+    house.lab.before_list = lambda: house.lab.say("Newchannel", *held.arrives().headers[1:])
+    house.lab.channels = [held.row()]
+
+    house.start()
+
+    assert len(house.door.offered) == 1
+    assert house.live == [held.uniqueid]

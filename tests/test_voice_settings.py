@@ -1,0 +1,126 @@
+"""The tables of voice: the samples that are shipped, the words of their faults, and what is hardly meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from telephony.settings import load, remarks
+from tests.test_settings import ROOT, House
+
+VOICE = """
+[[asterisk]]
+name = "voice-1"
+secret = {env = "PATH"}
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_the_commented_samples_of_voice_are_settings_too(monkeypatch, tmp_path):
+    """Whoever takes the # away in front of a table gets what the text above it says."""
+    monkeypatch.chdir(ROOT)
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    shipped = Path("config/onetouch.toml").read_text()
+    voice = shipped[shipped.index("# --- Voice") : shipped.index("# --- 112 centres")]
+    for path in ("secrets/voice-1", "asterisk-ca.pem", "onetouch.pem", "onetouch.key"):
+        shipped = shipped.replace(f"/etc/onetouch/{path}", str(secret))
+    tables = ("[[carrier.trunk]]", "[[psap.voice]]", "service_numbers", *re.findall(r"# (\[.+\])\n", voice))
+    file = tmp_path / "onetouch.toml"
+    file.write_text(uncommented(shipped, tables))
+
+    settings = load(file)
+
+    assert remarks(settings) == []
+    assert [server.name for server in settings.asterisk] == ["voice-1"]
+    assert [rule.meaning for rule in settings.voice.knock] == ["cannot-speak", "armed"]
+    assert settings.carrier[0].trunk[0].name == "skt-voice"
+    assert settings.psap[0].voice[0].name == "112-seoul-phone"
+    assert settings.recognition.service_numbers == ("1588112",)
+    assert settings.web is not None
+    assert settings.service_menu is not None
+    assert settings.plan.tells_guardians
+
+
+def uncommented(text: str, starts: tuple[str, ...]) -> str:
+    """Take the # away from lines that begin so, and from the keys below those of them that begin a table."""
+    lines = []
+    is_within = False
+    for line in text.splitlines():
+        bare = line.removeprefix("# ")
+        if bare.startswith("["):
+            is_within = line != bare and bare in starts
+        is_key = re.match(r"[a-z_]+ = ", bare) is not None
+        is_wanted = bare.startswith(starts) or (is_within and is_key)
+        lines.append(bare if is_wanted else line)
+        is_within = is_within and line != ""
+    return "\n".join(lines)
+
+
+def test_a_secret_or_a_persons_number_in_the_wrong_form_is_not_repeated(house):
+    """Faults of a reload go into the log."""
+    house.add('[[asterisk]]\nname = "voice-1"\nsecret = "hunter2"\n')
+    house.add('[[guardians.listed]]\nof = "call 010-1234-5678"\nphone = "010-8765-4321 (mother)"\n')
+
+    faults = house.faults()
+
+    assert faults["asterisk[0].secret"].startswith("what is written is not the place of a secret; ")
+    for key in ("of", "phone"):
+        assert "write a telephone number in quotes" in faults[f"guardians.listed[0].{key}"]
+    told = " ".join(faults.values())
+    assert not [private for private in ("hunter2", "1234-5678", "8765-4321") if private in told]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('[[asterisk]]\nport = "x"\n', "asterisk[0].port", "e.g. port = 5038"),
+        ("[[asterisk]]\nport = 1\n", "asterisk[0].name", 'e.g. name = "voice-1"'),
+        ('[web]\nport = "x"\n', "web.port", "e.g. port = 8480"),
+        ('[[psap.voice]]\nconfirm_digit = "11"\n', "psap[0].voice[0].confirm_digit", "write one digit in quotes"),
+        ('[[psap.voice]]\nnumber = "1 12"\n', "psap[0].voice[0].number", "digits, perhaps + in front"),
+        ('[guardians]\nendpoint = "a/b"\n', "guardians.endpoint", "write an endpoint of pjsip.conf"),
+        ('[[voice.knock]]\ndigits = "1a"\n', "voice.knock[0].digits", "A to D, 16 at most"),
+        ('[[asterisk]]\nusername = ""\n', "asterisk[0].username", "a text in quotes on one line"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_voice_is_told_in_words_with_an_example(house, text, key, words):
+    assert words in house.add(text).faults()[key]
+
+
+TRUNK = '[[carrier.trunk]]\nname = "skt-voice"\n'
+CLEAR_WEB = "web: without tls_certificate"
+NO_MENU = "recognition.service_numbers: without [service_menu]"
+NO_NUMBERS = "service_menu: without recognition.service_numbers"
+
+
+@pytest.mark.parametrize(
+    ("trunk", "general", "text", "words"),
+    [
+        ("", "", VOICE, "asterisk: no carrier has a [[carrier.trunk]]"),
+        ("", "", VOICE + '[[psap.voice]]\nname = "phone"\n', None),
+        ("", "", VOICE + '[[guardians.listed]]\nof = "010-1"\nphone = "010-2"\n', None),
+        (TRUNK, "", VOICE, "carrier.trunk: without [web]"),
+        (TRUNK, "", VOICE + "[web]\n", None),
+        (TRUNK, "", VOICE + "[web]\ninterface = '0.0.0.0'\n", CLEAR_WEB),
+        (TRUNK, "", VOICE + "host = '192.0.2.1'\n[web]\n", 'asterisk "voice-1": AMI without tls'),
+        (TRUNK, "", VOICE + "ping_s = 20\n[web]\n", 'asterisk "voice-1": a dead link is found after 25 s'),
+        ("", "service_numbers = ['1588112']", "", NO_MENU),
+        ("", "", "[service_menu]\n", NO_NUMBERS),
+        ("", "service_numbers = ['1588112']", "[service_menu]\n", None),
+        ("", "service_numbers = ['1588112']", "[service_menu]\nagi_interface = '0.0.0.0'\n", "FastAGI has no"),
+    ],
+)  # fmt: skip
+def test_voice_that_is_hardly_meant_is_one_remark(house, trunk, general, text, words):
+    house.replace("[carrier.lbs]", trunk + "[carrier.lbs]").replace("[[carrier]]", f"{general}\n[[carrier]]")
+
+    told = remarks(house.add(text).load())
+
+    assert len(told) == (words is not None), told
+    assert words is None or words in told[0]
