@@ -1,4 +1,4 @@
-"""The house of every scenario, and what must be true of every log afterwards."""
+"""The houses of the scenarios, and what must be true of every log afterwards."""
 
 from __future__ import annotations
 
@@ -12,12 +12,40 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from tests.scenarios.house import House
+from tests.scenarios.voice import Exchange, VoiceHouse
+
+HARMLESS = ("Session already DISCONNECTED",)
+"""What Asterisk calls an error and is none: a phone that hangs up while it is being answered."""
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """Everything but the daemon, open; afterwards the daemon must stop in good order and have told no secret."""
-    place = House(tmp_path, reactor)
+    yield from _in_good_order(House(tmp_path, reactor))
+
+
+@pytest.fixture(scope="module")
+def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
+    """A real Asterisk for the tests of one file, whose KNOBS it has; fails where none is installed, saying what to do."""
+    place = Exchange(getattr(request.module, "KNOBS", {}))
+    try:
+        place.start()
+        place.wait_for_boot()
+        yield place
+    finally:
+        place.remove()
+
+
+@pytest.fixture
+def voice(tmp_path: Path, exchange: Exchange) -> Iterator[VoiceHouse]:
+    """The same with Asterisk and its telephones; no channel may be left, and Asterisk have no error to complain of."""
+    place = VoiceHouse(tmp_path, reactor, exchange)
+    yield from _in_good_order(place)
+    errors = [line for line in place.asterisk_log if "ERROR" in line]
+    assert [line for line in errors if not any(known in line for known in HARMLESS)] == []
+
+
+def _in_good_order(place: House) -> Iterator[House]:
     pytest_twisted.blockon(Deferred.fromCoroutine(place.open()))
     try:
         yield place

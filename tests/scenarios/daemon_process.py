@@ -46,9 +46,9 @@ class DaemonProcess:
         how = ["-m", "telephony"] if moment is None else [str(DYING_DAEMON), moment]
         self._process = self._onetouch(how, "serve")
 
-    def command(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def command(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """Run another subcommand beside it, its output to be read from its pipe."""
-        return self._onetouch(["-m", "telephony"], *arguments, stdout=subprocess.PIPE)
+        return self._onetouch(["-m", "telephony"], *arguments, stdout=subprocess.PIPE, **options)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -61,12 +61,12 @@ class DaemonProcess:
         self._process.wait()
 
     def _onetouch(self, how: list[str], *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-        # The options of a subcommand come after its name, and `incidents` has subcommands of its own.
-        at = 2 if arguments[0] == "incidents" else 1
+        # The options of a subcommand come after its name, and some have subcommands of their own.
+        at = 2 if arguments[0] in ("incidents", "calls") else 1
         command = [sys.executable, *how, *arguments[:at], "--config", str(self.config), *arguments[at:]]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with self.stderr.open("ab") as stderr:
-            return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr, **options)
+            return subprocess.Popen(command, cwd=ROOT, env=environment, **{"stderr": stderr, **options})
 
     def log_lines(self) -> list[dict[str, Any]]:
         """Every line logged so far; the last may still be on its way to the file."""

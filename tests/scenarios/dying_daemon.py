@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
+from telephony.asterisk import desk
 from telephony.cli import main
 from telephony.psap.client import CapHttpSender
 from telephony.smpp.link import Link
@@ -35,9 +36,15 @@ def hold_reports() -> None:
     CapHttpSender.send = send  # type: ignore[assignment,method-assign]
 
 
+def be_late_after_a_second() -> None:
+    """Take a call that came a second ago for one that is told late."""
+    desk.LATE_S = 1.0
+
+
 MOMENTS: dict[str, Callable[[], None]] = {
     "before-acknowledging": die_before_acknowledging,
     "before-reporting": hold_reports,
+    "late-after-a-second": be_late_after_a_second,
 }
 
 if __name__ == "__main__":

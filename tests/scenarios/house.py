@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ host = "127.0.0.1"
 port = {skt}
 system_id = "onetouch"
 {skt_link}
+{skt_trunk}
 [carrier.lbs]
 url = "{skt_lbs}"
 client_id = "onetouch"
@@ -67,6 +69,7 @@ host = "127.0.0.1"
 port = {kt}
 system_id = "onetouch"
 {kt_peer}
+{kt_trunk}
 [carrier.lbs]
 url = "{kt_lbs}"
 client_id = "onetouch"
@@ -97,7 +100,9 @@ class Choices:
     skt_port: int | None = None
     """Where another message centre than the simulated one listens for skt's links."""
     skt_link: str = ""
+    skt_trunk: str = ""
     kt_peer: str = ""
+    kt_trunk: str = ""
     more: str = ""
 
 
@@ -202,13 +207,21 @@ class House:
 
     async def onetouch(self, *arguments: str) -> str:
         """Run another subcommand of `onetouch`; give what it printed."""
-        running = self.daemon.command(*arguments)
+        exit_code, said = await self._said(self.daemon.command(*arguments))
+        assert exit_code == 0, said
+        return said
+
+    async def refused_onetouch(self, *arguments: str) -> str:
+        """Run a subcommand that is to fail; give what it said."""
+        exit_code, said = await self._said(self.daemon.command(*arguments, stderr=subprocess.STDOUT))
+        assert exit_code != 0, said
+        return said
+
+    async def _said(self, running: subprocess.Popen[bytes]) -> tuple[int, str]:
         await self.until(lambda: running.poll() is not None)
         assert running.stdout is not None
         with running.stdout as printed:
-            said = printed.read().decode()
-        assert running.returncode == 0, said
-        return said
+            return running.returncode, printed.read().decode()
 
     # Phones.
 

@@ -1,0 +1,374 @@
+"""The house with voice: a real Asterisk with our dialplans, phones and 112's telephones around it, our daemon beside it."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import DeferredList
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from telephony.asterisk.blocking_ami import BlockingAmi
+from telephony.asterisk.instance import Instance
+from telephony.clock import within
+from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings
+from telephony.lab.handset import CENTRE_HZ, PHONE_HZ, PITCHES, Caller, LabHandset, PhoneCall
+from telephony.lab.operator import Invite, LabOperator, OperatorCall
+from telephony.lab.psap import ReceivedReport
+from telephony.lab.rtp import Rtp
+from telephony.lab.sip import address_of
+from tests.scenarios.daemon_process import ROOT
+from tests.scenarios.house import House
+from tests.scenarios.sipp_process import Sipp
+
+SKT, KT = "skt-voice", "kt-voice"
+"""Trunks: on SKT's not one RTP packet reaches the phone, on KT's exact zeros do (onetouch/10-carriers.conf)."""
+
+BOOTS_WITHIN_S = 30.0
+CHANNELS_GONE_WITHIN_S = 3.0
+RING_S = 0.15
+"""How long 112 lets its telephones ring here."""
+
+_TRUNK = '[[carrier.trunk]]\nname = "{}"\n'
+_VOICE = """
+[web]
+port = {web}
+[[asterisk]]
+name = "{name}"
+port = {ami}
+ping_s = {ping_s}
+ping_timeout_s = 1.0
+secret = {{file = "{secret}"}}
+[[voice.knock]]
+meaning = "cannot-speak"
+taps = 2
+ko = "말을 할 수 없음"
+en = "cannot speak"
+"""
+
+
+class Exchange:
+    """Asterisk for some tests, on ports of its own. ``knobs`` are those of globals.conf that are to differ.
+
+    The ports of everybody around it are chosen here too, because its configuration names them.
+    """
+
+    def __init__(self, knobs: Mapping[str, str]) -> None:
+        first = _free_block(PORTS)
+        self.sip, self.ami, self.web = first, first + 1, first + 2
+        self.centres = (first + 3, first + 4, first + 5)
+        self.callable = {SKT: first + 6, KT: first + 7}
+        """Where a trunk's phones are called back."""
+        self.spare = [first + offset for offset in range(8, 20)]
+        """Ports for sipp."""
+        self.root = Path(tempfile.mkdtemp(prefix="onetouch-voice-", dir="/tmp"))
+        around = Surroundings(
+            sip=self.sip,
+            ami=self.ami,
+            rtp=(first + 20, first + PORTS - 1),
+            centres=self.centres,
+            guardians=0,
+            agi=first + 19,
+            location_url=f"http://127.0.0.1:{self.web}/v1/location",
+            sounds=ROOT / "dialplans" / "sounds",
+            globals=knobs,
+            contacts=self.callable,
+        )
+        self.instance = Instance(self.root, NAME, ROOT / "dialplans", around.files())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._read = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it; it is not ready when this returns."""
+        self._process = subprocess.Popen(
+            self.instance.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def wait_for_boot(self) -> None:
+        end = time.monotonic() + BOOTS_WITHIN_S
+        while "fully booted" not in self.cli("core waitfullybooted"):
+            assert self._process is not None
+            assert self._process.poll() is None, "Asterisk did not start"
+            assert time.monotonic() < end, "Asterisk did not boot in time"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it as an operator would: it says goodbye to its calls."""
+        self.cli("core stop now")
+        assert self._process is not None
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL: not a word to anybody."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def remove(self) -> None:
+        """Stop it and leave nothing behind."""
+        if self.is_running:
+            self.stop()
+        shutil.rmtree(self.root)
+
+    def cli(self, line: str) -> str:
+        done = subprocess.run(
+            self.instance.cli(line), capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout
+
+    def channels(self) -> list[str]:
+        """Give the names of those that there are now."""
+        with self._terminal() as ami:
+            return [row.get("Channel") for row in ami.listing("CoreShowChannels")]
+
+    def forget_calls(self) -> None:
+        """Empty the journal, so that the next test's daemon does not hear of this one's calls."""
+        with self._terminal() as ami:
+            said = ami.action("Command", [("Command", "dialplan show globals")]).all("Output")
+            names = [line.split("=")[0].strip() for line in said if "SOS_JOURNAL_" in line.split("=")[0]]
+            for name in names:
+                ami.action("Setvar", [("Variable", name), ("Value", "")])
+
+    def _terminal(self) -> BlockingAmi:
+        return BlockingAmi("127.0.0.1", self.ami, "operator", SECRET)
+
+    def new_log_lines(self) -> list[str]:
+        """Give what Asterisk has logged since this was last asked."""
+        lines = self.instance.log.read_text("utf-8", "replace").splitlines()
+        new, self._read = lines[self._read :], len(lines)
+        return new
+
+
+class VoiceHouse(House):
+    """``operators`` are 112's three telephones in the order of the routes."""
+
+    def __init__(self, folder: Path, reactor: Any, exchange: Exchange) -> None:
+        super().__init__(folder, reactor)
+        self.exchange = exchange
+        self.asterisk_log: list[str] = []
+        self.ping_s = 10.0
+        self._rng = random.Random(str(folder))
+        """Asterisk takes a second call with the same ids for the first: no two tests may draw the same."""
+        # As many lines as anybody wants: a call of an earlier test that still knocks must not make 112 busy.
+        self.operators = [
+            LabOperator(reactor, self._rng, name="112", ring_s=RING_S, lines=500) for _ in exchange.centres
+        ]
+        self.phones = {
+            trunk: LabHandset(reactor, self._rng, Caller(""), (address, exchange.sip))
+            for trunk, address in CARRIER_ADDRESSES.items()
+        }
+        self._sipps: list[Sipp] = []
+        self._rtps: list[Rtp] = []
+
+    async def open(self) -> None:
+        await super().open()
+        for operator, port in zip(self.operators, self.exchange.centres, strict=True):
+            operator.listen(port=port)
+        for trunk, phone in self.phones.items():
+            phone.listen(CARRIER_ADDRESSES[trunk])
+        self.exchange.new_log_lines()
+
+    async def close(self) -> None:
+        """Hang up whatever stands, stop the daemon, and see that Asterisk has no channel left."""
+        try:
+            if not self.exchange.is_running:
+                await self.restart_asterisk()
+            await self._hang_up_everything()
+        finally:
+            await super().close()
+            for each in (*self._sipps, *self._rtps):
+                each.close()
+            for telephone in (*self.phones.values(), *self.operators):
+                await telephone.close()
+        try:
+            await self.until(lambda: not self.exchange.channels(), CHANNELS_GONE_WITHIN_S)
+        finally:
+            left = self.exchange.channels() and self.exchange.cli("core show channels concise").splitlines()
+            self.exchange.cli("channel request hangup all")
+            self.exchange.forget_calls()
+            self.asterisk_log += self.exchange.new_log_lines()
+            assert not left, [*left, *self.asterisk_log]
+
+    async def _hang_up_everything(self) -> None:
+        calls = [call for phone in self.phones.values() for call in phone.calls if not call.is_over]
+        await within(DeferredList([call.hang_up() for call in calls], consumeErrors=True), 3.0, self.reactor)
+
+    async def start(self, moment: str | None = None, *, until_bound: bool = True, ami: int = 0) -> None:
+        """Start the daemon; return when it has caught up with Asterisk too.
+
+        ``ami`` is where it looks for the manager interface, if that is not where it is.
+        """
+        before = len(self.logged("caught up with Asterisk"))
+        secret = self.folder / "ami-secret"
+        secret.write_text(SECRET)
+        voice = _VOICE.format(
+            web=self.exchange.web,
+            name=NAME,
+            ami=ami or self.exchange.ami,
+            ping_s=self.ping_s,
+            secret=secret,
+        )
+        self.choose(more=voice, skt_trunk=_TRUNK.format(SKT), kt_trunk=_TRUNK.format(KT))
+        await super().start(moment, until_bound=until_bound)
+        if until_bound:
+            await self.until(lambda: self.logged("caught up with Asterisk")[before:])
+
+    async def stop_asterisk(self) -> None:
+        """Stop it as an operator would."""
+        await deferToThread(self.exchange.stop)
+
+    async def restart_asterisk(self) -> None:
+        """Start it again after it was stopped or killed."""
+        self.exchange.start()
+        await deferToThread(self.exchange.wait_for_boot)
+
+    # Phones.
+
+    def call(self, caller: str, trunk: str = SKT, *, dialled: str = "112", **who: Any) -> PhoneCall:
+        """Hold the key: dial 112."""
+        return self.phones[trunk].call(dialled, caller=Caller(national(caller), **who))
+
+    async def connected_call(self, caller: str, trunk: str = SKT) -> tuple[PhoneCall, OperatorCall]:
+        """Hold the key, and have 112 on the line; give both ends."""
+        phone = self.call(caller, trunk)
+        return phone, await self.answered(caller)
+
+    async def answered(self, caller: str, route: int = 1, within_s: float = 10.0) -> OperatorCall:
+        """Wait until 112 has picked up a call of this caller on a route; give it."""
+        await self.until(lambda: any(call.is_up for call in self.rung(caller, route)), within_s)
+        return next(call for call in self.rung(caller, route) if call.is_up)
+
+    def rung(self, caller: str, route: int = 1) -> list[OperatorCall]:
+        """Give the calls of this caller for which 112's telephone has rung."""
+        return [call for call in self.operators[route - 1].calls if caller_of(call.invite) == caller]
+
+    def invites(self, caller: str, route: int = 1) -> list[Invite]:
+        """Give the INVITEs about this caller that came to a route."""
+        return [invite for invite in self.operators[route - 1].invites if caller_of(invite) == caller]
+
+    def ears(self, tone_hz: int | None, interface: str = "127.0.0.1") -> Rtp:
+        """Give ears and a mouth for a sipp."""
+        rtp = Rtp(self.reactor, self._rng, tone_hz=tone_hz, pitches=PITCHES, interface=interface)
+        self._rtps.append(rtp)
+        return rtp
+
+    def sipp_phone(
+        self, scenario: str, trunk: str = SKT, *, options: Sequence[str | int] = ("-m", 1), **keys: str | int
+    ) -> Sipp:
+        """Let sipp be the phone."""
+        address = CARRIER_ADDRESSES[trunk]
+        local = (address, self.exchange.spare.pop())
+        return self._sipp(
+            scenario, local=local, remote=(address, self.exchange.sip), options=options, keys=keys
+        )
+
+    async def sipp_centre(
+        self, scenario: str, *, options: Sequence[str | int] = ("-m", 1), **keys: str | int
+    ) -> Sipp:
+        """Let sipp be 112's first telephone, in the place of ours."""
+        await self.operators[0].close()
+        local = ("127.0.0.1", self.exchange.centres[0])
+        sipp = self._sipp(scenario, local=local, options=options, keys=keys)
+        await self.until(lambda: not _is_free(socket.SOCK_DGRAM, local[1]))
+        return sipp
+
+    def _sipp(self, scenario: str, **how: Any) -> Sipp:
+        sipp = Sipp(self.folder / f"sipp-{len(self._sipps)}", scenario, **how)
+        self._sipps.append(sipp)
+        return sipp
+
+    # What can be seen from outside.
+
+    def told(self, caller: str, **facts: str) -> list[ReceivedReport]:
+        """Give the reports about a caller that tell these facts, `call_state` being CAP's parameter call-state."""
+        wanted = {name.replace("_", "-"): (value,) for name, value in facts.items()}
+        return [report for report in self.reports(caller) if wanted.items() <= report.parameters.items()]
+
+    async def until_told(self, caller: str, within_s: float = 10.0, **facts: str) -> ReceivedReport:
+        """Wait until 112 is told these facts; give the report."""
+        try:
+            await self.until(lambda: self.told(caller, **facts), within_s)
+        except AssertionError as fault:
+            told = [dict(report.parameters) for report in self.reports(caller)]
+            raise AssertionError(f"112 was not told {facts}, but {told}") from fault
+        return self.told(caller, **facts)[0]
+
+    def tokens(self) -> set[str]:
+        """Give every location token that 112 was given."""
+        invites = [invite for operator in self.operators for invite in operator.invites]
+        locations = [invite.headers.get("geolocation") for invite in invites]
+        return {location.strip("<>").rpartition("/")[2] for location in locations if location}
+
+    def leaks(self) -> list[str]:
+        """Give every log line, Asterisk's too, that tells a whole number, a text, a place or a token."""
+        lines = (
+            [*self.daemon.log.read_text().splitlines(), *self.asterisk_log]
+            if self.daemon.log.exists()
+            else []
+        )
+        return super().leaks() + [line for line in lines if any(token in line for token in self.tokens())]
+
+    async def hears(self, claim: Callable[[], Any]) -> None:
+        """Wait for something that is heard; two seconds are a hundred packets."""
+        await self.until(claim, 2.0)
+
+    async def listen_on(self, seconds: float) -> None:
+        """Let some audio pass: what is to be shown is that something does not come."""
+        await deferLater(self.reactor, seconds)
+
+
+def national(caller: str) -> str:
+    """Write a number as a carrier of Korea does: 010… for 8210…."""
+    return caller.replace("82", "0", 1)
+
+
+def caller_of(invite: Invite) -> str:
+    """Give the asserted caller of an INVITE to 112, as E.164 without +."""
+    user = address_of(invite.headers.get("p-asserted-identity")).uri.removeprefix("sip:").partition("@")[0]
+    return user.replace("0", "82", 1) if user.startswith("0") else user
+
+
+PORTS = 220
+_LOWEST, _HIGHEST = 10_000, 32_000
+"""Below the ports that the kernel gives to whoever asks for any (32768 to 60999): none of these is taken in between."""
+
+
+def _free_block(size: int) -> int:
+    """Give the first of so many free ports in a row, UDP and TCP."""
+    chance = random.SystemRandom()
+    for _ in range(100):
+        first = chance.randrange(_LOWEST, _HIGHEST - size)
+        if all(
+            _is_free(kind, port)
+            for port in range(first, first + size)
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+        ):
+            return first
+    raise AssertionError("no free ports on this machine")
+
+
+def _is_free(kind: int, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
+
+
+__all__ = ["CENTRE_HZ", "KT", "PHONE_HZ", "SKT", "Exchange", "VoiceHouse", "caller_of", "national"]
