@@ -10,10 +10,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from telephony.domain.errors import Unavailable
+from telephony.domain.errors import Malformed, Unavailable
 
 LONGEST_SOCKET = 107
 """Octets of a Unix socket's path, so the folder's path must be short (unix(7))."""
+
+_DEPTHS = ("*.conf", "*/*.conf", "*/*/*.conf")
+MOST_FILES = 1_000
+LARGEST_FILE = 4 * 1024 * 1024
 
 _PROGRAMS = ("/usr/sbin/asterisk", "/usr/local/sbin/asterisk")
 _MODULE_FOLDERS = (
@@ -70,8 +74,9 @@ def find_asterisk() -> str:
 class Instance:
     """The folder of a private Asterisk, ready to be started with `command`.
 
-    ``dialplans`` is copied as it is; ``files`` (name to content) are written over it. Raises `Unavailable` where no
-    Asterisk is installed and `ValueError` for a root whose path is too long.
+    The configuration files of ``dialplans`` (``*.conf``, also in its folders) are copied as they are; ``files`` (name
+    to content) are written over them. Raises `Unavailable` where no Asterisk is installed, `Malformed` for a folder
+    that holds no dialplan and `ValueError` for a root whose path is too long.
     """
 
     def __init__(self, root: Path, name: str, dialplans: Path, files: Mapping[str, str]) -> None:
@@ -81,9 +86,7 @@ class Instance:
             raise ValueError(f"{root} is too long a path for a private Asterisk: choose one below /tmp")
         for folder in ("etc", "lib/agi-bin", "spool/monitor", "spool/outgoing", "spool/tmp", "run", "log"):
             (root / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copytree(
-            dialplans, self.etc, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sounds", "*.md")
-        )
+        _copy(dialplans, self.etc)
         conf = _ASTERISK_CONF.format(root=root, modules=_modules(), data=_data(), name=name)
         for each, content in {"asterisk.conf": conf, **files}.items():
             (self.etc / each).write_text(content, encoding="utf-8")
@@ -113,6 +116,23 @@ class Instance:
     def cli(self, line: str) -> list[str]:
         """Give the command line that asks the running instance."""
         return [self._program, "-C", str(self.etc / "asterisk.conf"), "-rx", line]
+
+
+def _copy(dialplans: Path, etc: Path) -> None:
+    """Copy configuration files: whoever names a wrong folder must not have a whole disk copied."""
+    if not (dialplans / "extensions.conf").is_file():
+        raise Malformed(f"there is no extensions.conf in {dialplans}: name the folder that holds it")
+    files = [path for depth in _DEPTHS for path in dialplans.glob(depth) if path.is_file()]
+    if len(files) > MOST_FILES:
+        raise Malformed(
+            f"{dialplans} holds {len(files)} configuration files: name a folder of dialplans alone"
+        )
+    for path in files:
+        if path.stat().st_size > LARGEST_FILE:
+            raise Malformed(f"{path} is larger than any configuration file")
+        target = etc / path.relative_to(dialplans)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
 
 
 def _modules() -> str:

@@ -124,12 +124,12 @@ def reload(config: Path, dialplans: Path, username: str, secret_env: str) -> Non
 
 
 def _checked(folder: Path, *, with_calls: bool) -> Checked:
-    from telephony.domain.errors import Unavailable  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.errors import Malformed, Unavailable  # noqa: PLC0415 - not needed for --help
     from telephony.lab.private_check import check_dialplans  # noqa: PLC0415
 
     try:
         return check_dialplans(folder, with_calls=with_calls)
-    except Unavailable as error:
+    except (Malformed, Unavailable) as error:
         click.echo(str(error), err=True)
         raise SystemExit(EXIT_FAULTS) from error
 
