@@ -80,7 +80,7 @@ class CallBack:
         trunk = self._trunks.get(carrier)
         if trunk is None:
             raise Refused(f"carrier {carrier} has no trunk to call by")
-        uniqueid = f"back-{self._rng.getrandbits(64):016x}"
+        uniqueid = f"{channels_of(incident_id)}{self._rng.getrandbits(64):016x}"
         ringing = self._ringing[uniqueid] = _Ringing(Deferred())
         try:
             await client.action(
@@ -105,6 +105,11 @@ class CallBack:
         finally:
             del self._ringing[uniqueid]
         return "answered" if packet.is_success else _words(packet.get("Reason"), ringing.cause)
+
+
+def channels_of(incident_id: str) -> str:
+    """Give what the unique ids of an incident's call-backs begin with: whoever holds silence finds them by it."""
+    return f"back-{incident_id}-"
 
 
 def _words(reason: str, cause: str) -> str:

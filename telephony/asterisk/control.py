@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
+from twisted.internet.defer import Deferred
 
+from telephony.asterisk.call_back import channels_of
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.sos_call import CENTRE
+from telephony.background import run_in_background
 from telephony.domain.delivery import (
     CALL_BACK,
     HANG_UP,
@@ -51,7 +54,7 @@ class _Leg:
     is_caller: bool
 
 
-CallBack = Callable[[str, str, str], Awaitable[str]]
+CallBack = Callable[[str, str, str], Coroutine[Deferred[Any], Any, str]]
 """Ring a phone and connect it to 112: number, carrier, incident id. Gives what came of it in words."""
 
 
@@ -74,13 +77,17 @@ class CallControl:
         if not isinstance(errand, Errand):
             return Rejected(f"an order of kind {delivery.kind} without an errand")
         try:
-            if delivery.kind == CALL_BACK:
-                return await self._ring_back(delivery, errand)
-            return await self._on_calls(delivery)
+            done = await (
+                self._ring_back(delivery, errand) if delivery.kind == CALL_BACK else self._on_calls(delivery)
+            )
         except Unavailable as error:
             return Retry(str(error), 1.0)
         except (Refused, Malformed) as error:
             return Rejected(str(error))
+        if isinstance(done, Delivered):
+            log.info("order carried out", order=delivery.kind, incident=delivery.incident_id,
+                     by=delivery.payload.get("by"), detail=done.detail)  # fmt: skip
+        return done
 
     async def _on_calls(self, delivery: Delivery) -> Outcome:
         if delivery.kind == LIFT_SILENCE and not await self._calls.silence_lifted(delivery.incident_id):
@@ -97,9 +104,19 @@ class CallControl:
                 # Most likely it has just ended.
                 log.warning("order not carried out", order=delivery.kind, incident=delivery.incident_id,
                             call=known.record.reference, error=str(error))  # fmt: skip
+        ended = 0
+        if delivery.kind in (HOLD_SILENCE, HANG_UP):
+            for client in self._clients.values():
+                try:
+                    ended += await _end_call_backs(client, delivery.incident_id)
+                except Unavailable as error:
+                    unreachable = error
         if unreachable is not None:
             raise unreachable
-        return Delivered(f"{delivery.kind}: {done} of {len(calls)} calls")
+        if not calls and not ended:
+            return Delivered(f"{delivery.kind}: no call stands")
+        also = f", {ended} call-backs ended" if ended else ""
+        return Delivered(f"{delivery.kind}: {done} of {len(calls)} calls{also}")
 
     async def _on_call(self, kind: str, known: KnownCall) -> bool:
         client = self._clients.get(known.record.server)
@@ -123,9 +140,34 @@ class CallControl:
         refused = may_reach(Output.CALL_BACK, silence_lifted=lifted)
         if refused is not None:
             return Rejected(refused.reason)
-        return Delivered(
-            await self._call_back(errand.msisdn.international, errand.carrier, delivery.incident_id)
+        ringing: Deferred[str] = Deferred.fromCoroutine(
+            self._call_back(errand.msisdn.international, errand.carrier, delivery.incident_id)
         )
+        if ringing.called:
+            return Delivered(await ringing)
+        # Not waited for: a hold or a hang-up must not stand behind a phone that rings, and a restart must not ring
+        # it a second time.
+        run_in_background(_say_outcome(ringing, delivery.incident_id), "call-back")
+        return Delivered("her phone is being called")
+
+
+async def _end_call_backs(client: AmiClient, incident_id: str) -> int:
+    """Hang up what rings her phone, or stands with it: after a hold nothing of ours may reach it."""
+    ended = 0
+    for row in await client.listing("CoreShowChannels"):
+        if row.get("Uniqueid").startswith(channels_of(incident_id)):
+            try:
+                await client.action("Hangup", [("Channel", row.get("Channel")), ("Cause", "16")])
+            except Refused as error:
+                # Most likely it has just ended.
+                log.warning("order not carried out", order=HANG_UP, incident=incident_id, error=str(error))
+            else:
+                ended += 1
+    return ended
+
+
+async def _say_outcome(ringing: Deferred[str], incident_id: str) -> None:
+    log.info("call-back over", incident=incident_id, outcome=await ringing)
 
 
 async def _legs(client: AmiClient, uniqueid: str) -> list[_Leg]:

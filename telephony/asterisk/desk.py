@@ -8,7 +8,7 @@ the store is slow is thus told once, with its newest state.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
@@ -118,7 +118,8 @@ class CallDesk:
 
     def event(self, packet: Packet) -> None:
         """Take an event of this Asterisk."""
-        self._take(self.calls.event(packet))
+        if self._trunks:
+            self._take(self.calls.event(packet))
 
     def has_heard_of(self, uniqueid: str) -> bool:
         """Claim that this process follows the call, or has followed it to its end: the journal says nothing new."""
@@ -128,8 +129,8 @@ class CallDesk:
         """Take a call that came while nobody listened; ``incident_id`` where its press is known all the same."""
         if self.has_heard_of(call.uniqueid):
             return
-        if call.trunk not in self._trunks:
-            log.warning("call of a trunk that is not in the settings", call=call.reference, trunk=call.trunk)
+        if not self._trunks:
+            log.error("call of a trunk that is not in the settings", call=call.reference, trunk=call.trunk)
             return
         self._take(self.calls.learn(call), _Followed(call, incident_id, is_changed=True, is_news=True))
 
@@ -239,8 +240,16 @@ class CallDesk:
             await pause(self._clock, retry_delay_s(failures))
         raise AssertionError  # pragma: no cover - count() does not end
 
+    def _trunk_of(self, call: SosCall) -> Trunk:
+        """Give the call's trunk. One that is not in the settings is told as the first carrier's: it is a call for help."""
+        known = self._trunks.get(call.trunk)
+        if known is not None:
+            return known
+        log.error("call of a trunk that is not in the settings", call=call.reference, trunk=call.trunk)
+        return replace(next(iter(self._trunks.values())), name=call.trunk)
+
     def _trigger(self, call: SosCall) -> Trigger:
-        trunk = self._trunks[call.trunk]
+        trunk = self._trunk_of(call)
         recognition = trunk.recognition
         labels = () if recognition.is_listed(call.dialled) else (UNLISTED_DESTINATION,)
         if (self._now() - call.started).total_seconds() > LATE_S:

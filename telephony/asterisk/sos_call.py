@@ -8,7 +8,7 @@ milliseconds is one too. Everything after it only adds to the call: ``UserEvent`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -38,13 +38,16 @@ _BEGAN = re.compile(r"(?:[^|]{1,64}-)?(?P<began>[0-9]{10})\.[0-9]{1,10}")
 
 _CENTRE_CHANNEL = re.compile(r"PJSIP/.*-(?P<route>[1-9])-[0-9a-f]{8}")
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""A trunk's name, as the settings allow it."""
+
 NORMAL_CLEARING = "16"
 """ITU-T Q.850 cause 16."""
 
 LONGEST_ID = 40
 """Characters that the store keeps of an incident's id."""
 
-MOST_LEGS = 60
+MOST_LEGS = 600
 MOST_CALLS = 20_000
 """SOS calls of one server that are remembered at a time; beyond it the oldest is forgotten."""
 LONGEST_TEXT = 256
@@ -167,7 +170,7 @@ class SosCall:
             "silence": self.silence,
             "recording": f"{self.incident_id}.wav" if self.token and self.incident_id else "",
             "sip-call-id": self.sip_call_id,
-            "legs": "; ".join(leg.words for leg in self.legs),
+            "legs": "; ".join(_folded(self.legs)),
             "route": route,
             "started": _iso(self.started),
             "connected": _iso(self.connected),
@@ -256,7 +259,6 @@ class SosCalls:
     ) -> None:
         self._server = server
         self._trunks = trunks
-        self._names = frozenset(trunks.values())
         self._is_service = is_service
         self._now = now
         self._calls: dict[str, SosCall] = {}
@@ -338,7 +340,8 @@ class SosCalls:
         stage = packet.get("Stage")
         if call is None:
             trunk = packet.get("Trunk")
-            if stage not in ("start", "drill") or trunk not in self._names:
+            # Also by a trunk that is not in the settings: the dialplan says that a key was held.
+            if stage not in ("start", "drill") or _NAME.fullmatch(trunk) is None:
                 return []
             happened = self._arrive(packet, trunk, packet.get("Dialled"), packet.get("Caller"))
             call = self._calls[packet.get("Uniqueid")]
@@ -370,7 +373,8 @@ class SosCalls:
         leg.state = LOST if leg.state == CONNECTED else _STATUS.get(status, status.lower() or "failed")
         leg.ended = self._now()
         call.state = DIALLING
-        return [Changed(call)]
+        # What each route comes to is news once. Where all are dead, they come to the same every second.
+        return [Changed(call, is_news=leg.round in ("", "1") or leg.state == LOST)]
 
     def _dial_end(self, packet: Packet) -> list[Happening]:
         call = self._calls.get(packet.get("Uniqueid"))
@@ -430,6 +434,16 @@ _STATUS = {
 
 def _text(packet: Packet, name: str) -> str:
     return packet.get(name)[:LONGEST_TEXT]
+
+
+def _folded(legs: Iterable[Leg]) -> list[str]:
+    """Give the legs in words, those that came to the same counted: ``112-1 unreachable 0 s (25 times)``."""
+    alike: dict[tuple[str, str], list[Leg]] = {}
+    for leg in legs:
+        alike.setdefault((leg.name, leg.state), []).append(leg)
+    return [
+        found[-1].words + (f" ({len(found)} times)" if len(found) > 1 else "") for found in alike.values()
+    ]
 
 
 def _iso(moment: datetime | None) -> str:

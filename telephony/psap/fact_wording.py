@@ -14,7 +14,9 @@ from types import MappingProxyType
 from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE, Fact
 from telephony.domain.report import Report
 
-_LEG = re.compile(r"(?P<route>112-[0-9]+) (?P<state>[a-z ]+?)(?: (?P<seconds>[0-9]+) s)?(?=;|$)")
+_LEG = re.compile(
+    r"(?P<route>112-[0-9]+) (?P<state>[a-z ]+?)(?: (?P<seconds>[0-9]+) s)?(?: [(](?P<times>[0-9]+) times[)])?(?=;|$)"
+)
 """One leg as the call's fact has it: ``112-1 no answer 6 s``."""
 
 _LIVE_STATES = ("arrived", "dialling", "connected")
@@ -186,7 +188,8 @@ def _call(fact: Fact, words: FactWording, report: Report) -> str:
 def _leg(words: FactWording, leg: re.Match[str]) -> str:
     state = words.leg_states.get(leg["state"], leg["state"])
     seconds = f" {leg['seconds']}{words.second}" if leg["seconds"] else ""
-    return f"{leg['route']} {state}{seconds}"
+    times = f" (x{leg['times']})" if leg["times"] else ""
+    return f"{leg['route']} {state}{seconds}{times}"
 
 
 def _call_state(fact: Fact, words: FactWording) -> str:

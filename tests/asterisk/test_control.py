@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
+from twisted.internet.defer import Deferred
 
 from telephony.asterisk.ami import Packet
 from telephony.asterisk.control import CallControl
@@ -209,7 +210,7 @@ def test_a_call_whose_phone_is_gone_is_left(house, held):
 
 
 def test_an_incident_without_calls_has_nothing_to_end():
-    assert House().order(HANG_UP) == Delivered("hang-up: 0 of 0 calls")
+    assert House().order(HANG_UP) == Delivered("hang-up: no call stands")
 
 
 def test_a_call_on_a_server_that_is_no_longer_in_the_settings_is_left(held):
@@ -250,7 +251,9 @@ def test_a_call_that_has_just_ended_does_not_keep_the_order_from_the_others():
         assert house.order(HANG_UP) == Delivered("hang-up: 1 of 2 calls")
 
     assert ("Hangup", other.channel, "16") in house.switch.told
-    assert [(entry["event"], entry["call"]) for entry in logs] == [("order not carried out", one.reference)]
+    assert [(e["event"], e["call"]) for e in logs if "call" in e] == [
+        ("order not carried out", one.reference)
+    ]
 
 
 @pytest.mark.parametrize("order", [LIFT_SILENCE, CALL_BACK])
@@ -304,3 +307,47 @@ def test_a_call_back_that_fails_is_tried_again_or_rejected(house, fault, outcome
     house.rings = fault
 
     assert house.order(CALL_BACK) == outcome
+
+
+@pytest.mark.parametrize("order", [HOLD_SILENCE, HANG_UP])
+def test_a_call_back_that_rings_or_stands_is_ended_when_nothing_may_reach_her_phone(order):
+    house = House()
+    mine = (("Uniqueid", f"back-{INCIDENT}-0123456789abcdef"), ("Channel", "PJSIP/skt-voice-000000bb"))
+    another = (("Uniqueid", "back-sos-other-0123456789abcdef"), ("Channel", "PJSIP/skt-voice-000000cc"))
+    house.switch.rows = [mine, another]
+
+    assert house.order(order) == Delivered(f"{order}: 0 of 0 calls, 1 call-backs ended")
+    assert house.switch.told == [("Hangup", "PJSIP/skt-voice-000000bb", "16")]
+
+
+def test_a_lift_ends_no_call_back():
+    house = House()
+    house.switch.rows = [(("Uniqueid", f"back-{INCIDENT}-01"), ("Channel", "PJSIP/skt-voice-000000bb"))]
+
+    house.order(LIFT_SILENCE)
+
+    assert house.switch.told == []
+
+
+def test_a_phone_that_rings_holds_up_no_other_order_and_is_not_rung_again_after_a_restart():
+    house = House()
+    rings = Deferred()
+
+    async def ring(*_):
+        return await rings
+
+    house.control = CallControl(house.clients, house.ledger, ring, now=NOW.timestamp)
+    assert house.order(CALL_BACK) == Delivered("her phone is being called")
+
+    with capture_logs() as logs:
+        rings.callback("no answer")
+    assert [(entry["event"], entry["outcome"]) for entry in logs] == [("call-back over", "no answer")]
+
+
+def test_who_ordered_what_is_in_the_log(house):
+    with capture_logs() as logs:
+        house.order(HOLD_SILENCE)
+
+    assert [(e["order"], e["by"]) for e in logs if e["event"] == "order carried out"] == [
+        ("hold-silence", "desk 7")
+    ]

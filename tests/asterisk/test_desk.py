@@ -188,7 +188,6 @@ def test_a_reload_changes_the_tables_of_the_trunks_that_are_there(house):
     )
 
     house.hear(Held(1, dialled="11").arrives(), Held(2, trunk="new-voice").arrives())
-    house.learn(Held(3, trunk="new-voice"))
 
     [trigger] = house.door.offered
     assert trigger.labels == ()
@@ -508,14 +507,19 @@ def test_as_many_ended_calls_are_remembered_as_the_journal_may_name(house):
     assert len(house.desk._ended) == JOURNAL_SLOTS
 
 
-def test_a_call_of_a_trunk_that_is_not_in_the_settings_is_left_and_said(house):
+@pytest.mark.parametrize("how", ["heard", "learnt"])
+def test_a_call_of_a_trunk_that_is_not_in_the_settings_is_a_call_for_help_all_the_same(house, how):
+    held = Held(trunk="lgu-voice")
     with capture_logs() as logs:
-        house.learn(Held(trunk="lgu-voice"))
+        if how == "heard":
+            house.hear(held.arrives(), held.starts())
+        else:
+            house.learn(held)
 
-    assert house.door.offered == []
-    assert [(entry["event"], entry["trunk"]) for entry in logs] == [
-        ("call of a trunk that is not in the settings", "lgu-voice")
-    ]
+    [trigger] = house.door.offered
+    assert (trigger.connector, trigger.carrier) == ("lgu-voice", "skt")
+    said = [entry for entry in logs if entry["event"] == "call of a trunk that is not in the settings"]
+    assert [(entry["log_level"], entry["trunk"]) for entry in said] == [("error", "lgu-voice")]
 
 
 def test_112_that_answered_while_nobody_listened_is_told(house, held):

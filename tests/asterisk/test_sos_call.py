@@ -184,7 +184,7 @@ def test_a_withheld_number_is_an_empty_one(ear):
         Held(trunk="lgu-voice").arrives(),
         Held().arrives(Context="from-112"),
         Held(dialled="1588112").arrives(),
-        Held(trunk="lgu-voice").starts(),
+        Held(trunk="LGU, voice").starts(),
         Held().dials(1),
         Held().is_answered(),
         Held().taps("1"),
@@ -635,3 +635,18 @@ def test_a_capture_with_its_dialling_unheard_still_ends_connected(ear):
     happened = ear.hear(*packets)
 
     assert happened[-1].call.data.items() >= {"state": "ended", "route": "112-3", "ended-by": "112"}.items()
+
+
+def test_routes_that_are_all_dead_are_news_once_and_counted_afterwards(ear):
+    held = Held()
+    ear.hear(held.arrives(), held.starts())
+    news = []
+    for round_ in range(1, 26):
+        for route in (1, 2):
+            news += ear.hear(held.dials(route, round_), held.route_over(route, "CHANUNAVAIL"))
+
+    assert [one.is_news for one in news if isinstance(one, Changed)].count(True) == 2
+    legs = news[-1].call.data["legs"]
+    assert legs.count(";") == 1
+    assert "112-1 unreachable" in legs
+    assert "(25 times)" in legs
