@@ -10,11 +10,11 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from telephony.lab.handset import Caller
+from telephony.lab.handset import PHONE_HZ, Caller
 from telephony.lab.sip import address_of
 from telephony.lab.sip_agent import EndedBy
 from tests.scenarios.house import SEOUL
-from tests.scenarios.voice import KT, PHONE_HZ, SKT, national
+from tests.scenarios.voice import BOTH_ENDS_AT_ONCE, KT, SKT, national
 
 pytestmark = pytest.mark.xdist_group("calls")
 
@@ -157,6 +157,7 @@ async def test_a_caller_who_hangs_up_in_the_very_moment_in_which_112_answers_lea
 async def test_when_both_ends_hang_up_in_the_same_moment_the_call_is_over_and_no_other_route_is_called(
     voice, trunk
 ):
+    voice.expected_errors = (BOTH_ENDS_AT_ONCE,)
     await voice.start()
     phones = {caller: voice.call(caller, trunk) for caller in (voice.caller() for _ in range(20))}
     centres = {caller: await voice.answered(caller) for caller in phones}

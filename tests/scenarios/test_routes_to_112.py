@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from tests.scenarios.voice import KT, PHONE_HZ, SKT
+from telephony.lab.handset import PHONE_HZ
+from tests.scenarios.voice import KT, SKT
 
 pytestmark = pytest.mark.xdist_group("routes-to-112")
 
