@@ -60,6 +60,8 @@ from telephony.store.presses import PressRecorder, Rules
 from telephony.store.threads import ThreadRunner
 from telephony.store.upgrade import upgrade
 from telephony.switchboard import Switchboard
+from telephony.ussd.dialogues import Dialogues
+from telephony.ussd.profiles import PROFILES
 from telephony.web.location import LocationResource
 from telephony.web.server import WebServer
 from telephony.web.settings import Web
@@ -351,6 +353,7 @@ class Daemon(MultiService):
         """Add the links that we bind to; give the peers that bind to us."""
         recognition = self._settings.recognition_for(carrier.name)
         receipts = ReceiptBook(clock=self._outside.reactor, id_base=carrier.dialect.receipt_id_base)
+        ussd = self._dialogues(carrier)
         for link in carrier.smpp:
             esme = Esme(
                 link,
@@ -362,12 +365,26 @@ class Daemon(MultiService):
                 reactor=self._outside.reactor,
                 rng=self._outside.rng,
                 observer=self._observer,
+                ussd=ussd,
             )
             esme.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._desks.setdefault(carrier.name, []).append(esme.desk)
         return [
-            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts) for peer in carrier.peer
+            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, ussd)
+            for peer in carrier.peer
         ]
+
+    def _dialogues(self, carrier: Carrier) -> Dialogues:
+        """Give the USSD rules of a carrier: one memory for all its links, since a repeat may come by another."""
+        own, texts = carrier.ussd, self._settings.ussd
+        language = own.language or self._settings.service.language
+        return Dialogues(
+            PROFILES[own.profile],
+            closing_text=texts.closing_ko if language == "ko" else texts.closing_en,
+            neutral_texts=texts.neutral_texts,
+            session_s=own.session_s,
+            code_tlv=own.code_tlv,
+        )
 
     def _add_web(self, settings: Web) -> None:
         location = LocationResource(

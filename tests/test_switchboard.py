@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred
 
 from telephony.domain.delivery import CALL_CONTROL, Delivered, Rejected
@@ -246,12 +247,13 @@ def test_the_caller_is_rung_back_by_the_first_trunk_of_her_carrier_once_silence_
 
     [originate] = [action for action in house.labs["voice-1"].heard if action.get("Action") == "Originate"]
     assert originate.get("Channel") == "PJSIP/+821012345678@skt-voice"
-    assert came == []
-    house.labs["voice-1"].say(
-        "OriginateResponse", ("Response", "Success"), ("Uniqueid", originate.get("ChannelId"))
-    )
-    house.wires.settle()
-    assert came == [Delivered("answered")]
+    assert came == [Delivered("her phone is being called")]
+    with capture_logs() as logs:
+        house.labs["voice-1"].say(
+            "OriginateResponse", ("Response", "Success"), ("Uniqueid", originate.get("ChannelId"))
+        )
+        house.wires.settle()
+    assert [entry["outcome"] for entry in logs if entry["event"] == "call-back over"] == ["answered"]
     assert len(house.offered) == 1, "and ringing her is no press"
 
 

@@ -15,6 +15,8 @@ COMMANDS = {
     "check": "telephony.cli.check",
     "incidents": "telephony.cli.incidents",
     "calls": "telephony.cli.calls",
+    "people": "telephony.cli.people",
+    "keys": "telephony.cli.keys",
     "tail": "telephony.cli.tail",
     "db": "telephony.cli.db",
     "dialplan": "telephony.cli.dialplan",

@@ -18,6 +18,7 @@ class Recognition:
     test_words: frozenset[str] = frozenset()
     country_code: str = "82"
     trunk_prefix: str = "0"
+    ussd_codes: frozenset[str] = frozenset()
     _folded: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
@@ -28,6 +29,23 @@ class Recognition:
     def is_listed(self, destination: str) -> bool:
         """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
         return destination in self.sos_numbers or destination in self.test_numbers
+
+    def ussd_code(self, dialled: str) -> str | None:
+        """Give the listed code that a string dialled on a phone is; ``None`` for one of somebody else.
+
+        Gateways drop the signs around a code, and whoever dials may add supplementary information: ``*112#``,
+        ``112`` and ``*112*3#`` are one code (3GPP TS 22.030 clause 6.5.2).
+        """
+        service_code = dialled.strip("*#").partition("*")[0]
+        if not service_code:
+            return None
+        for listed in (self.ussd_codes, self.test_numbers, self.sos_numbers):
+            if dialled in listed:
+                return dialled
+            same = [code for code in listed if code.strip("*#") == service_code]
+            if same:
+                return min(same)
+        return None
 
     def is_test(self, destination: str, text: str | None) -> bool:
         """Claim that this press is a drill: by its number, or because its whole text is a test word."""

@@ -23,6 +23,8 @@ UNLISTED_DESTINATION = "unlisted destination"
 """It was sent to a number that is in none of the tables: misrouted perhaps, and a call for help all the same."""
 UNREADABLE_TEXT = "unreadable text"
 """Its octets could not be read as text; they are kept as they came."""
+UNKNOWN_USSD_STRING = "unknown USSD string"
+"""More or other than the code itself was dialled or typed; its text tells what."""
 
 TOLD_LATE = "told late"
 """It came while we were away and is told only now; its time is when it came."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telephony.lab.house import CITY_HALL, SOS_NUMBER, VICTIM, House
+from telephony.lab.house import CITY_HALL, SOS_CODE, SOS_NUMBER, VICTIM, House
+from telephony.lab.one_press import text_shown
+from telephony.lab.ussd_gateway import KINDS
 from telephony.smpp.constants import ESME_RALYBND, STATUS_NAMES
 from telephony.store.incidents import close_incident
 
@@ -35,6 +37,7 @@ class Console:
         smsc, mlp, psap = house.smsc, house.mlp, house.psap
         self.verbs: dict[str, Verb] = {
             "press": Verb("[NUMBER] [TEXT]", "hold the key (also: just Enter)", self._press),
+            "ussd": Verb("[KIND]", f"dial {SOS_CODE} (KIND of gateway: {', '.join(KINDS)})", self._ussd),
             "close": Verb("ID [REASON]", "close an incident, as the centre would", self._close),
             "psap down": Verb("", "112 refuses connections", lambda _: psap.go_down()),
             "psap hang": Verb("", "112 takes nothing and never answers", lambda _: psap.hang()),
@@ -96,6 +99,17 @@ class Console:
             self._house.mlp.place(number, *CITY_HALL)
         status = await self._house.smsc.send_mo(number, SOS_NUMBER, text=text)
         self._say(f"  SMSC      deliver_sm of {number} answered {STATUS_NAMES.get(status, hex(status))}")
+
+    async def _ussd(self, arguments: list[str]) -> None:
+        kind = arguments[0] if arguments else "generic"
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is no kind of gateway: {', '.join(KINDS)}")
+        gateway = self._house.smsc.ussd
+        before = len(gateway.shown)
+        status = await self._house.smsc.send_ussd(VICTIM, SOS_CODE, kind)
+        self._say(f"  SMSC      deliver_sm of {VICTIM} answered {STATUS_NAMES.get(status, hex(status))}")
+        shown = await text_shown(gateway, self._house.reactor, before)
+        self._say("  phone     shows nothing" if shown is None else f"  phone     shows “{shown.text}”")
 
     async def _close(self, arguments: list[str]) -> None:
         if not arguments:

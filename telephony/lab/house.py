@@ -15,6 +15,7 @@ from telephony.lab.smsc import LabSmsc
 from telephony.settings import Settings, load
 
 SOS_NUMBER = "112"
+SOS_CODE = "*112#"
 VICTIM = "821012345678"
 CITY_HALL = (37.5663, 126.9779)
 FAST_AFTER_S, ACCURATE_AFTER_S = 0.4, 2.0
@@ -31,6 +32,7 @@ state_dir = "{state_dir}"
 sos_numbers = ["112"]
 test_numbers = ["1129"]
 test_words = ["TEST", "시험"]
+ussd_codes = ["*112#"]
 
 [locating]
 interval_s = {interval_s}

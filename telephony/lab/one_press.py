@@ -8,15 +8,21 @@ from typing import Any
 from twisted.internet.defer import TimeoutError as GaveUp
 
 from telephony.clock import Clock, pause, within
-from telephony.lab.house import SOS_NUMBER, VICTIM, House
+from telephony.lab.house import SOS_CODE, SOS_NUMBER, VICTIM, House
 from telephony.lab.psap import LabPsap, ReceivedReport
+from telephony.lab.ussd_gateway import Shown, UssdGateway
 from telephony.smpp.constants import ESME_ROK, STATUS_NAMES
 from telephony.store.incidents import Story, list_incidents, story
 
 LONGEST_S = 15.0
 SETTLED_WITHIN_S = 2.0
 WORDS = "살려주세요"
-_HOW = {"sms": "deliver_sm read from link", "call": "a call arrives on trunk"}
+SHOWN_WITHIN_S = 2.0
+_HOW = {
+    "sms": "deliver_sm read from link",
+    "ussd": "deliver_sm (USSD) read from link",
+    "call": "a call arrives on trunk",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class PressReport:
     missing: list[str] = field(default_factory=list)
     audio: dict[str, Any] = field(default_factory=dict)
     """Of a call: what could be heard at both ends."""
+    shown: str | None = None
+    """Of a USSD code: what the phone showed at the end."""
 
     def as_json(self) -> dict[str, Any]:
         """Give it as a JSON object; reports hold the document exactly as the centre received it."""
@@ -47,6 +55,7 @@ class PressReport:
             "incident": self.incident,
             "missing": self.missing,
             **({"audio": self.audio} if self.audio else {}),
+            **({"shown": self.shown} if self.shown is not None else {}),
             "timeline": [{"ms": m.ms, "who": m.who, "what": m.what} for m in self.timeline],
             "reports": [
                 {
@@ -66,18 +75,27 @@ def is_located_update(report: ReceivedReport) -> bool:
     return report.msg_type == "Update" and report.circle is not None
 
 
-async def one_press(house: House, clock: Clock) -> PressReport:
-    """Send one SOS SMS and follow it until 112 has acknowledged alert and position, or for `LONGEST_S`."""
+async def one_press(house: House, clock: Clock, by: str = "sms") -> PressReport:
+    """Press once (``sms`` or ``ussd``) and follow it until 112 has acknowledged alert and position.
+
+    For at most `LONGEST_S`. A phone that dialled must have shown the text that ends its session.
+    """
     sent_at = clock.seconds()
     result = PressReport()
+    if by == "ussd":
+        what, sending = f"the code {SOS_CODE} is dialled", house.smsc.send_ussd(VICTIM, SOS_CODE)
+    else:
+        what = f"the key is held: an SMS to {SOS_NUMBER}, “{WORDS}”"
+        sending = house.smsc.send_mo(VICTIM, SOS_NUMBER, text=WORDS)
     try:
-        status = await within(house.smsc.send_mo(VICTIM, SOS_NUMBER, text=WORDS), LONGEST_S, clock)
+        status = await within(sending, LONGEST_S, clock)
     except GaveUp:
         result.missing.append("the SMSC got no answer to its deliver_sm")
         return result
     acked_at = clock.seconds()
     if status != ESME_ROK:
         result.missing.append(f"the SMSC was answered {STATUS_NAMES.get(status, hex(status))}")
+    shown_moments = await _shown(house, clock, sent_at, result) if by == "ussd" else []
     located = house.psap.wait_for(has_located_update)
     try:
         await within(located, LONGEST_S, clock)
@@ -92,12 +110,13 @@ async def one_press(house: House, clock: Clock) -> PressReport:
     result.missing += not_acknowledged(told)
     result.timeline = sorted(
         [
-            Moment(0.0, "phone", f"the key is held: an SMS to {SOS_NUMBER}, “{WORDS}”"),
+            Moment(0.0, "phone", what),
             Moment(
                 since_ms(acked_at, sent_at),
                 "SMSC",
                 f"deliver_sm_resp {STATUS_NAMES[status]}: the press is on disk",
             ),
+            *shown_moments,
             *daemon_moments(told, sent_at),
             *location_moments(house, sent_at),
             *centre_moments(result.reports, sent_at),
@@ -106,6 +125,27 @@ async def one_press(house: House, clock: Clock) -> PressReport:
     )
     result.is_ok = not result.missing
     return result
+
+
+async def _shown(house: House, clock: Clock, sent_at: float, result: PressReport) -> list[Moment]:
+    shown = await text_shown(house.smsc.ussd, clock)
+    if shown is None:
+        result.missing.append(f"the phone showed nothing within {SHOWN_WITHIN_S:.0f} s")
+        return []
+    result.shown = shown.text
+    if not shown.ends_session:
+        result.missing.append("the text did not end the session")
+    return [Moment(since_ms(clock.seconds(), sent_at), "phone", f"shows “{shown.text}”")]
+
+
+async def text_shown(gateway: UssdGateway, clock: Clock, before: int = 0) -> Shown | None:
+    """Give the text that a phone shows after so many earlier ones, or ``None`` when none comes in time."""
+    until = clock.seconds() + SHOWN_WITHIN_S
+    while len(gateway.shown) <= before:
+        if clock.seconds() > until:
+            return None
+        await pause(clock, 0.002)
+    return gateway.shown[before]
 
 
 def has_located_update(centre: LabPsap) -> bool:

@@ -18,6 +18,7 @@ from telephony.clock import Call
 from telephony.domain.errors import Unavailable
 from telephony.lab.mobile_originated import Content, Counts, Mo, MoStore, Split, encode_mo, split_text
 from telephony.lab.smsc_connection import LabConnection
+from telephony.lab.ussd_gateway import UssdGateway
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import (
     BIND_TRANSMITTER,
@@ -73,6 +74,8 @@ class LabSmsc(SmppServer):
             make_connection=partial(LabConnection, take_cut=self._take_cut),
         )
         self.counts = Counts()
+        self.ussd = UssdGateway()
+        """What phones that dialled a code have shown."""
         self._accounts = accounts
         self._rng = rng
         self._store = MoStore(redelivery_s=redelivery_s)
@@ -134,6 +137,10 @@ class LabSmsc(SmppServer):
         return DeferredList(answers).addCallback(
             lambda results: max((status for _, status in results), default=ESME_ROK)
         )
+
+    def send_ussd(self, source: str, code: str, kind: str = "generic") -> Deferred[int]:
+        """Dial a USSD code on a phone, through a gateway of this kind; fires as `send_mo` does."""
+        return self.send_pdus([self.ussd.dial(source, code, kind)])
 
     def send_receipt(
         self, message_id: str, source: str, destination: str, *, state: str = "DELIVRD"
@@ -248,6 +255,7 @@ class LabSmsc(SmppServer):
         self.counts.submitted += 1
         self._message_ids += 1
         message = decode_message(pdu.command_id, pdu.body)
+        self.ussd.take(message)
         if self._expecting:
             self._expecting.popleft().callback(message)
         else:

@@ -37,7 +37,7 @@ EXIT_NO_ASTERISK = 3
 
 
 def press_once(reactor: Any, press: str, *, as_json: bool) -> int:
-    """Make one press (``sms`` or ``call``) through a fresh house, print how it went, give the exit code."""
+    """Make one press (``sms``, ``ussd`` or ``call``) through a fresh house, print how it went, give the exit code."""
     if press == "call":
         try:
             have_asterisk()
@@ -75,7 +75,7 @@ async def _played(reactor: Any, press: str, folder: Path) -> PressReport:
     house = House(reactor, folder)
     try:
         await house.open()
-        return await one_press(house, reactor)
+        return await one_press(house, reactor, press)
     finally:
         await house.close()
 

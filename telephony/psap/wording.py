@@ -12,7 +12,12 @@ from typing import Literal
 from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import Report
-from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION, UNREADABLE_TEXT
+from telephony.domain.trigger import (
+    TOLD_LATE,
+    UNKNOWN_USSD_STRING,
+    UNLISTED_DESTINATION,
+    UNREADABLE_TEXT,
+)
 from telephony.psap.fact_wording import (
     ENGLISH_FACTS,
     KOREAN_FACTS,
@@ -84,6 +89,7 @@ KOREAN = Wording(
     labels={
         UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 온 신고",
         UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
+        UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
     },
     closed="종료 사유: {reason}",
@@ -131,6 +137,7 @@ ENGLISH = Wording(
     labels={
         UNLISTED_DESTINATION: "sent to a number that is not listed",
         UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
+        UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
         TOLD_LATE: "told late: it came while the system was away",
     },
     closed="Closed because: {reason}",

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from telephony.fields import Secret
 from telephony.settings.keys import Path, written
 from telephony.settings.model import Service, Settings
+from telephony.settings.ussd_checks import ussd_findings
 from telephony.settings.wording import closest, expected
 
 Finding = tuple[Path, str, str]
@@ -45,6 +46,7 @@ def findings(raw: dict[str, Any]) -> list[Finding]:
         _listening_ports,
         _centres,
         _drills_that_are_emergencies,
+        ussd_findings,
         _secrets,
         _bind_texts,
         _truths_for_numbers,

@@ -16,14 +16,18 @@ from telephony.logs import LogSettings
 from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
 from telephony.psap.settings import Psap
 from telephony.smpp.settings import Dialect, Server
+from telephony.ussd.settings import CarrierUssd, Ussd
 from telephony.web.settings import Web
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
 Destination = Annotated[str, Field(pattern=r"^[+*#0-9]{1,24}$")]
 """A number as the carrier sends it: digits, also ``*``, ``#`` and a leading ``+``."""
+UssdCode = Annotated[str, Field(pattern=r"^[*#]{1,2}[0-9]{1,20}(\*[0-9]{1,20})*#$")]
+"""A code as it is dialled (3GPP TS 22.030 clause 6.5.2)."""
 Word = Annotated[str, Field(min_length=1, max_length=160)]
 
 STORE_FILE = "onetouch.sqlite"
+KEY_FILE = "data.keys"
 
 
 class Service(Table):
@@ -48,6 +52,15 @@ class Store(Table):
     """Password of the PostgreSQL user; never part of ``url``."""
     commit_budget_s: Seconds = 2.0
     """A press that is not on disk by then goes to 112 directly, and the carrier is told to retry."""
+    key_file: Path | None = None
+    """The keys that people's data are encrypted under; unset: ``data.keys`` in ``state_dir``."""
+
+
+class People(Table):
+    """What the law says of those who sign up."""
+
+    adult_age: Annotated[int, Field(ge=14, le=25)] = 19
+    """Years; below it a guardian agrees, and that agreement ends on this birthday (Korean Civil Act, article 4)."""
 
 
 class RecognitionTables(Table):
@@ -56,6 +69,8 @@ class RecognitionTables(Table):
     sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)]
     test_numbers: tuple[Destination, ...] = ()
     test_words: tuple[Word, ...] = ()
+    ussd_codes: tuple[UssdCode, ...] = ()
+    """Codes that are a press when they are dialled: ``*112#``."""
     service_numbers: tuple[Destination, ...] = ()
     """Numbers that are dialled in calm, for the menu: no press."""
 
@@ -66,6 +81,7 @@ class CarrierRecognition(Table):
     sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)] | None = None
     test_numbers: tuple[Destination, ...] | None = None
     test_words: tuple[Word, ...] | None = None
+    ussd_codes: tuple[UssdCode, ...] | None = None
 
 
 class IncidentRules(Table):
@@ -101,6 +117,7 @@ class Carrier(Table):
     mncs: tuple[Annotated[str, Field(pattern=r"^[0-9]{2,3}$")], ...] = ()
     recognition: CarrierRecognition = CarrierRecognition()
     dialect: Dialect = Dialect()
+    ussd: CarrierUssd = CarrierUssd()
     smpp: tuple[LinkSettings, ...] = ()
     peer: tuple[PeerSettings, ...] = ()
     trunk: tuple[CarrierTrunk, ...] = ()
@@ -113,11 +130,13 @@ class Settings(Table):
     include: tuple[str, ...] = ()
     service: Service = Service()
     store: Store = Store()
+    people: People = People()
     recognition: RecognitionTables
     incident: IncidentRules = IncidentRules()
     locating: Locating = Locating()
     relay: Relay = Relay()
     log: LogSettings = LogSettings()
+    ussd: Ussd = Ussd()
     smpp_server: Server | None = None
     asterisk: tuple[AsteriskServer, ...] = ()
     voice: Voice = Voice()
@@ -137,6 +156,7 @@ class Settings(Table):
             test_words=frozenset(general.test_words if own.test_words is None else own.test_words),
             country_code=self.service.country_code,
             trunk_prefix=self.service.trunk_prefix,
+            ussd_codes=frozenset(general.ussd_codes if own.ussd_codes is None else own.ussd_codes),
         )
 
     @property
@@ -173,3 +193,8 @@ class Settings(Table):
         if self.store.password is not None:
             url = url.set(password=self.store.password.read())
         return url.render_as_string(hide_password=False)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the keys of people's data are."""
+        return self.store.key_file or self.service.state_dir / KEY_FILE

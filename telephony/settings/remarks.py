@@ -19,6 +19,7 @@ EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - looked for, not li
 def remarks(settings: Settings) -> list[str]:
     """Give remarks as lines, each with its key."""
     found = [remark for carrier in settings.carrier for remark in _carrier(carrier)]
+    found += [remark for carrier in settings.carrier for remark in _ussd(carrier, settings)]
     found += [
         f'psap "{psap.name}", channel "{channel.name}": http:// is not encrypted; use https://'
         for psap in settings.psap
@@ -41,6 +42,17 @@ def _carrier(carrier: Carrier) -> Iterator[str]:
         yield f"{where}, lbs.url: http:// is not encrypted; use https://"
     for link in carrier.smpp:
         yield from _dead_link(f'{where}, link "{link.name}"', link.enquire_link_s, link.enquire_response_s)
+
+
+def _ussd(carrier: Carrier, settings: Settings) -> Iterator[str]:
+    if settings.recognition_for(carrier.name).ussd_codes:
+        for link in carrier.smpp:
+            if link.bind == "receiver":
+                where = f'carrier "{carrier.name}", link "{link.name}"'
+                yield (
+                    f"{where}: a USSD code dialled there gets no closing text, and the phone shows an error; "
+                    'bind = "transceiver" lets the text go back'
+                )
 
 
 def _voice(settings: Settings) -> Iterator[str]:

@@ -22,6 +22,7 @@ from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
+from telephony.domain.ussd import UssdOver, UssdRules
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
@@ -31,6 +32,7 @@ from telephony.smpp.observer import Observer
 from telephony.smpp.pdus import Message, Pdu
 from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
 from telephony.smpp.settings import Dialect
+from telephony.smpp.ussd_desk import Dialogue, UssdDesk
 
 log = structlog.get_logger()
 
@@ -53,6 +55,8 @@ class Tally:
     retried: int = 0
     late: int = 0
     receipts: int = 0
+    dialogues_over: int = 0
+    """USSD messages that were no press: a dialogue ended by the phone or the network."""
     faulty: int = 0
     last_press_at: float | None = None
 
@@ -66,6 +70,8 @@ class _Batch:
     """Command id and sequence number of each request, in order."""
     octets: int
     due: float
+    dialogues: dict[int, Dialogue]
+    """The phones that wait for a text, by the place of their press; most batches have none."""
     is_answered: bool = field(default=False)
 
 
@@ -84,6 +90,7 @@ class PressDesk:
         new_message_id: Callable[[], str],
         clock: Clock,
         observer: Observer,
+        ussd: UssdRules | None = None,
     ) -> None:
         self.tally = Tally()
         self._name = name
@@ -96,6 +103,9 @@ class PressDesk:
         self._new_message_id = new_message_id
         self._clock = clock
         self._observer = observer
+        self._ussd = None
+        if ussd is not None:
+            self._ussd = UssdDesk(ussd, name=name, carrier=carrier, dialect=dialect, clock=clock)
         self._retry_status = STATUS_BY_NAME[dialect.retry_status]
         self._batches: deque[_Batch] = deque()
         """Oldest first, answered ones dropped when they come to the front."""
@@ -118,6 +128,7 @@ class PressDesk:
         triggers: list[Trigger] = []
         owed: list[tuple[int, int]] = []
         taken: list[bytes] = []
+        dialogues: dict[int, Dialogue] = {}
         for pdu in requests:
             message = decode_message(pdu.command_id, pdu.body)
             if message.faults:
@@ -125,14 +136,25 @@ class PressDesk:
             if message.esm_class & ESM_TYPE_MASK and (receipt := parse_receipt(message)) is not None:
                 taken.append(self._take_receipt(pdu, receipt))
                 continue
-            triggers.append(self._trigger_of(message, pdu.body, received_at))
+            heard = None
+            if self._ussd is not None:
+                heard = self._ussd.hear(message, pdu.body, self.recognition, received_at, now)
+            if isinstance(heard, UssdOver):
+                self.tally.dialogues_over += 1
+                taken.append(self._response(pdu.command_id, ESME_ROK, pdu.sequence))
+                continue
+            if heard is None:
+                triggers.append(self._trigger_of(message, pdu.body, received_at))
+            else:
+                dialogues[len(triggers)] = heard
+                triggers.append(heard.trigger)
             owed.append((pdu.command_id, pdu.sequence))
         if taken:
             link.answer(b"".join(taken), len(taken))
         if triggers:
             self.tally.presses += len(triggers)
             self.tally.last_press_at = now
-            self._hand_over(_Batch(link, owed, octets, now + HARD_STOP_S), triggers)
+            self._hand_over(_Batch(link, owed, octets, now + HARD_STOP_S, dialogues), triggers)
 
     def _trigger_of(self, message: Message, body: bytes, received_at: datetime) -> Trigger:
         try:
@@ -200,7 +222,7 @@ class PressDesk:
                 responses.append(encode_deliver_sm_resp(command_id, self._retry_status, sequence))
         self.tally.accepted += accepted
         self.tally.retried += len(responses) - accepted
-        self._settle(batch, responses)
+        self._settle(batch, responses, results)
 
     def _failed(self, failure: Failure, batch: _Batch) -> None:
         self._fail(batch, failure.value)
@@ -221,13 +243,32 @@ class PressDesk:
             ],
         )
 
-    def _settle(self, batch: _Batch, responses: list[bytes]) -> None:
+    def _settle(
+        self,
+        batch: _Batch,
+        responses: list[bytes],
+        results: Sequence[Receipt | Unavailable] | None = None,
+    ) -> None:
         batch.is_answered = True
         self._unanswered -= len(batch.owed)
         self._unanswered_octets -= batch.octets
         while self._batches and self._batches[0].is_answered:
             self._batches.popleft()
+        if self._ussd is None or not batch.dialogues:
+            batch.link.answer(b"".join(responses), len(responses))
+            return
+        closing = [
+            (dialogue, results[place] if results is not None else None)
+            for place, dialogue in batch.dialogues.items()
+        ]
+        # A refused message may end the dialogue at the gateway, so its text goes ahead of the status.
+        for dialogue, result in closing:
+            if not isinstance(result, Receipt):
+                self._ussd.close(batch.link, dialogue, result)
         batch.link.answer(b"".join(responses), len(responses))
+        for dialogue, result in closing:
+            if isinstance(result, Receipt):
+                self._ussd.close(batch.link, dialogue, result)
 
     def _refuse(self, link: Link, requests: list[Pdu]) -> None:
         """Push back: reading on keeps enquire_link alive, and the SMSC keeps what we cannot hold."""

@@ -16,6 +16,7 @@ from telephony.clock import Call
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
+from telephony.domain.ussd import UssdRules
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import Field, build
 from telephony.smpp.constants import BIND_RECEIVER, RECEIPT_FINAL, TAG_MESSAGE_PAYLOAD
@@ -48,6 +49,7 @@ class Esme(Service):
         reactor: Reactor,
         rng: random.Random,
         observer: Observer,
+        ussd: UssdRules | None = None,
     ) -> None:
         self.name = link.name
         self.desk = PressDesk(
@@ -60,6 +62,7 @@ class Esme(Service):
             new_message_id=lambda: f"{rng.getrandbits(64):016x}",
             clock=reactor,
             observer=observer,
+            ussd=ussd,
         )
         self._settings = link
         self._password = "" if link.password is None else link.password.read()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from twisted.internet.defer import Deferred, fail
+
 from telephony.clock import Clock
-from telephony.domain.errors import Malformed
+from telephony.domain.errors import Malformed, Refused
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind_resp, decode_outbind, encode_header
 from telephony.smpp.constants import (
+    BIND_RECEIVER,
     ESME_RINVBNDSTS,
     ESME_ROK,
     GENERIC_NACK,
@@ -21,7 +24,7 @@ from telephony.smpp.constants import (
 from telephony.smpp.effects import Effects
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.pdus import Outbind, Pdu, command_name
+from telephony.smpp.pdus import Outbind, Pdu, SubmitResp, command_name
 from telephony.smpp.settings import BindKind, EsmeLink
 from telephony.smpp.submitting import Submitter
 
@@ -66,6 +69,12 @@ class EsmeConnection(Link):
         self._waits_for_outbind = waits_for_outbind
         self._esme_owner = owner
         self._bind_sequence = -1
+
+    def submit(self, pdu: bytes) -> Deferred[SubmitResp]:
+        """Send a submit_sm."""
+        if self.bound_as == BIND_RECEIVER:
+            return fail(Refused("bound as receiver"))
+        return self.submitter.submit(pdu)
 
     def begin(self) -> Effects:
         """Bind, or wait to be asked to."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from twisted.internet import protocol
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, ITCPTransport
 from twisted.python.failure import Failure
 
@@ -52,7 +53,7 @@ from telephony.smpp.effects import (
 )
 from telephony.smpp.liveness import Liveness
 from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.pdus import Pdu, command_name
+from telephony.smpp.pdus import Pdu, SubmitResp, command_name
 from telephony.smpp.reactor import Transport
 from telephony.smpp.session import Session, new_session
 from telephony.smpp.window import Window
@@ -80,6 +81,9 @@ class Limits(NamedTuple):
 
 class Link(protocol.Protocol):
     """What both ends of an SMPP connection have in common. Subclasses bind, or let bind."""
+
+    sends = "submit_sm"
+    """The request by which this role sends a text."""
 
     def __init__(self, *, name: str, clock: Clock, limits: Limits, owner: Owner, desk: Desk) -> None:
         self.name = name
@@ -140,6 +144,10 @@ class Link(protocol.Protocol):
 
     def opening_request(self, request: Pdu) -> None:
         """Take a bind or outbind."""
+        raise NotImplementedError
+
+    def submit(self, pdu: bytes) -> Deferred[SubmitResp]:
+        """Send a text of ours to a phone, as `Submitter.submit` does; `Refused` on a bind for the other direction."""
         raise NotImplementedError
 
     # What the owner may ask.

@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory
 
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
+from telephony.domain.ussd import UssdRules
 from telephony.server_tls import server_tls
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import build
@@ -116,6 +117,7 @@ class SmppServer(Service):
     def link_down(self, link: Link, reason: str) -> None:
         """Take a bind away."""
         assert isinstance(link, SmscConnection)
+        link.submitter.stop(reason)
         self.links.remove(link)
         self._observer.link_down(link.name, reason)
 
@@ -170,6 +172,7 @@ class PeerOfCarrier:
     dialect: Dialect
     recognition: Recognition
     receipts: ReceiptBook
+    ussd: UssdRules | None = None
 
 
 def peer_server(
@@ -199,6 +202,7 @@ def peer_server(
                 new_message_id=partial(_message_id, rng),
                 clock=reactor,
                 observer=observer,
+                ussd=one.ussd,
             ),
         )
         for one in peers

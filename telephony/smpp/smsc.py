@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from twisted.internet.defer import Deferred, fail
+
 from telephony.clock import Clock
-from telephony.domain.errors import Malformed
+from telephony.domain.errors import Malformed, Refused
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind, encode_header
 from telephony.smpp.constants import (
@@ -25,7 +27,8 @@ from telephony.smpp.effects import Effects
 from telephony.smpp.gatekeeper import Gate
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Owner
-from telephony.smpp.pdus import Bind, Pdu, Tlv, command_name
+from telephony.smpp.pdus import Bind, Pdu, SubmitResp, Tlv, command_name
+from telephony.smpp.submitting import Submitter
 
 KINDS: Final = {BIND_RECEIVER: "receiver", BIND_TRANSMITTER: "transmitter", BIND_TRANSCEIVER: "transceiver"}
 
@@ -41,6 +44,8 @@ class NoDesk:
 class SmscConnection(Link):
     """Lets an ESME bind; in any of the three ways, messages are welcome from it."""
 
+    sends = "deliver_sm"
+
     def __init__(
         self,
         *,
@@ -53,11 +58,18 @@ class SmscConnection(Link):
     ) -> None:
         super().__init__(name="unbound", clock=clock, limits=limits, owner=owner, desk=NoDesk())
         self.admitted = False
+        self.submitter = Submitter(window=self.window, clock=clock)
         self._system_id = system_id
         self._gate = gate
         self._outbind = outbind
         self._bind_request: Pdu | None = None
         self._peer_version = 0
+
+    def submit(self, pdu: bytes) -> Deferred[SubmitResp]:
+        """Send a deliver_sm."""
+        if self.bound_as == BIND_TRANSMITTER:
+            return fail(Refused("bound as transmitter"))
+        return self.submitter.submit(pdu)
 
     def begin(self) -> Effects:
         """Wait for the bind; where we called the ESME, ask for it."""

@@ -170,3 +170,30 @@ Index(
     sqlite_where=text("state = 'pending'"),
     postgresql_where=text("state = 'pending'"),
 )
+
+person = Table(
+    "person",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=False),  # grows with time; says nothing of anybody
+    Column("key_id", Integer, nullable=False),  # the encryption key, by its id in the key file
+    Column("sealed", LargeBinary, nullable=False),  # all that is known of the person, encrypted
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+person_number = Table(
+    "person_number",
+    metadata,
+    Column("hash", LargeBinary(16), primary_key=True),  # of a number of theirs, under the look-up key
+    Column("person_key", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+guardian_number = Table(
+    "guardian_number",
+    metadata,
+    Column(
+        "hash", LargeBinary(16), primary_key=True
+    ),  # of a guardian's number: many may have the same guardian
+    Column("person_key", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)

@@ -44,3 +44,40 @@ def test_a_blank_text_is_no_drill_even_where_the_table_of_words_has_a_blank_one(
 
     assert not careless.is_test("1122", "")
     assert not careless.is_test("1122", "  ")
+
+
+class TestUssdCodes:
+    """A dialled string is one of our codes with or without its signs, and with supplementary information."""
+
+    OURS = Recognition(
+        frozenset({"112"}),
+        test_numbers=frozenset({"*1129#"}),
+        ussd_codes=frozenset({"*112#", "*500#", "*500*7#"}),
+    )
+
+    @pytest.mark.parametrize(
+        ("dialled", "code"),
+        [
+            ("*112#", "*112#"),
+            ("112", "*112#"),
+            ("*112", "*112#"),
+            ("#112#", "*112#"),
+            ("*112*3#", "*112#"),
+            ("*112*3*4#", "*112#"),
+            ("*1129#", "*1129#"),
+            ("1129", "*1129#"),
+            ("*500*7#", "*500*7#"),
+            ("*500*8#", "*500#"),
+            ("*1120#", None),
+            ("*11#", None),
+            ("", None),
+            ("#", None),
+            ("*#", None),
+            ("help", None),
+        ],
+    )
+    def test_a_dialled_string(self, dialled, code):
+        assert self.OURS.ussd_code(dialled) == code
+
+    def test_an_sos_number_opens_the_door_by_ussd_too(self):
+        assert Recognition(frozenset({"112"})).ussd_code("*112#") == "112"

@@ -10,7 +10,10 @@ from twisted.internet.defer import Deferred
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.lab.smsc import LabSmsc
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_RMSGQFUL, ESME_ROK
+from telephony.lab.ussd_gateway import KINDS, UssdGateway
+from telephony.smpp.codec import decode_message
+from telephony.smpp.constants import DELIVER_SM, ESME_RBINDFAIL, ESME_RMSGQFUL, ESME_ROK
+from telephony.smpp.pdus import Tlv
 from tests.smpp.people import House, Witness
 from tests.smpp.wires import Wires
 
@@ -369,3 +372,39 @@ def test_through_any_trouble_every_message_is_acknowledged_once_and_none_before_
     assert town.smsc.queued == 0
     assert town.smsc.counts.acked == sent
     assert moody.taken == {f"press {number}" for number in range(1, sent + 1)}
+
+
+class TestUssd:
+    """Its gateway shows a phone only what ends or continues the session that the phone has open."""
+
+    def test_a_text_for_another_session_is_a_stray(self):
+        town = Town()
+        town.smsc.send_pdus([town.smsc.ussd.dial(CALLER, "*112#", "sixdee")])
+        town.wires.settle()
+        (first,) = town.smsc.links
+
+        for session in (b"\0\4", b"\0\3"):
+            town.houses[0].esme.submit(
+                source_addr="8112",
+                destination_addr=CALLER,
+                service_type="USSD",
+                short_message=b"Done.",
+                tlvs=[Tlv(0x0501, b"\x11"), Tlv(0x1383, session)],
+            )
+        town.wires.settle()
+
+        assert first.is_bound
+        assert len(town.smsc.ussd.strays) == 1
+        assert [(shown.text, shown.ends_session) for shown in town.smsc.ussd.shown] == [("Done.", True)]
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_each_kind_of_gateway_has_its_own_message(self, kind):
+        gateway = UssdGateway()
+        pdus = [gateway.dial(CALLER, "*112#", kind), gateway.type(CALLER, "1"), gateway.abort(CALLER)]
+
+        messages = [decode_message(DELIVER_SM, pdu[16:]) for pdu in pdus]
+
+        assert [message.faults for message in messages] == [(), (), ()]
+        assert {message.service_type for message in messages} == {KINDS[kind].service_type}
+        operations = [message.uint_tlv(0x0501) for message in messages]
+        assert operations == ([0x01, 0x12, 0x81] if KINDS[kind].has_operation else [None] * 3)

@@ -142,7 +142,7 @@ def deliver_sm(sequence: int, text: bytes = b"help", **fields: Any) -> bytes:
 class House:
     """One ESME of ours with everything around it."""
 
-    def __init__(self, wires: Any, *, dialect: Dialect | None = None, **link: Any) -> None:
+    def __init__(self, wires: Any, *, dialect: Dialect | None = None, ussd: Any = None, **link: Any) -> None:
         self.wires = wires
         self.peers = Peers()
         self.intake = Intake()
@@ -159,6 +159,7 @@ class House:
             reactor=wires,
             rng=random.Random(7),
             observer=self.witness,
+            ussd=ussd,
         )
 
     def listen(self) -> None:

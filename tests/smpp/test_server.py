@@ -36,7 +36,7 @@ def _secrets(monkeypatch):
 class Listening:
     """Our server with one carrier's gateway in its list."""
 
-    def __init__(self, *, addresses=(), max_binds=2, **settings):
+    def __init__(self, *, addresses=(), max_binds=2, ussd=None, **settings):
         self.wires = Wires()
         self.intake = Intake()
         self.witness = Witness()
@@ -50,7 +50,7 @@ class Listening:
         )
         self.server = peer_server(
             Server(**settings),
-            [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book)],
+            [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book, ussd)],
             accept_all=self.intake.accept_all,
             reactor=self.wires,
             rng=random.Random(3),

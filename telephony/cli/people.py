@@ -1,0 +1,247 @@
+"""``onetouch people``: who is signed up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from telephony.cli.audit_line import stated_reason, write_audit_line
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.registry import enrolment_rules, number_argument, open_registry
+
+if TYPE_CHECKING:
+    from telephony.domain.people import Person
+
+EXIT_BAD_ROWS = 3
+FOLD_TRIES = 20
+
+number = click.argument("number_text", metavar="NUMBER")
+new_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(short_help="Enrol people from a file; count, show, export, delete them.")
+def people() -> None:
+    """Keep the registry of people, beside a running daemon or without one. All of it is encrypted in the store.
+
+    Nothing personal is shown unless it is asked for with a reason, which is written to audit.log in the state
+    directory first. A NUMBER of - is read from standard input, so that it is in no list of processes.
+
+    \b
+    Examples:
+      onetouch people import class-3.csv --dry-run
+      onetouch people import class-3.csv --by "Hankuk school" --means "paper forms"
+      onetouch people show 010-1234-5678
+      onetouch people delete 010-1234-5678 --why "withdrawn by letter"
+    """
+
+
+@people.command("import")
+@config_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Check every row and write nothing.")
+@click.option("--by", "by", help="Who agreed to it, for rows that do not say it themselves.")
+@click.option("--means", help='By what means they agreed, e.g. "paper forms of March".')
+@click.option(
+    "--report", type=new_file, help="A new CSV file for the bad rows, to be corrected and imported."
+)
+def import_(
+    config: Path, file: Path, by: str | None, means: str | None, report: Path | None, *, is_dry_run: bool
+) -> None:
+    """Enrol the people of FILE: CSV (UTF-8 or cp949; comma, semicolon or tab) or XLSX (its first sheet).
+
+    The first row with headings counts. Needed: 이름 (name), 생년월일 (birth_date), 전화번호 (number). Known besides:
+    통신사 (carrier), 기기 (device: phone, u-relief), number2 carrier2 device2, 주소 (address), 사진 (photo), 의료정보
+    (medical), 가족사항 (family), 언어 (language: ko, en), 학교 (school), 그룹 (cohort), 보호자1 관계, 보호자1 전화번호, 보호자1
+    언어, 보호자1 횟수 (guardian1_relation, _phone, _language, _rounds) to 보호자4, 동의자 (consent_by), 동의방법
+    (consent_means), 동의일 (consent_date). Other columns are ignored, and named.
+
+    A cell that is empty changes nothing. Bad rows are left out and told with line, column and what to write; all
+    others are imported. The same file again changes nothing, so a run that was broken off is simply repeated.
+
+    \b
+    Examples:
+      onetouch people import class-3.csv --dry-run
+      onetouch people import class-3.csv --by "Hankuk school" --means "paper forms" --report bad.csv
+
+    Exit codes: 0 every row is in, 1 the file or the store cannot be used, 2 wrong settings or options, 3 there are
+    bad rows and all others are in.
+    """
+    if (by is None) != (means is None):
+        raise click.UsageError("give --by and --means together: who agreed, and by what means")
+    settings = load_or_exit(config)
+    from telephony.cli.people_import import run_import  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.errors import Malformed  # noqa: PLC0415
+    from telephony.enrolment.reading import EnrolmentFile  # noqa: PLC0415
+
+    consent = {"consent_by": by, "consent_means": means} if by and means else {}
+    with open_registry(settings, makes_keys=True, is_dry_run=is_dry_run) as opened:
+        try:
+            table = EnrolmentFile(file, enrolment_rules(settings), consent)
+            if table.heading.ignored:
+                click.echo(f"ignored columns: {', '.join(table.heading.ignored)}", err=True)
+            tally = run_import(table, opened, report, is_dry_run=is_dry_run)
+        except Malformed as error:
+            raise click.ClickException(f"{file}: {error}") from error
+        except FileExistsError as error:
+            raise click.ClickException(f"{report} exists already; name a new file for --report") from error
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or file}: {error.strerror}") from error
+    click.echo(f"{'dry run, nothing written: ' if is_dry_run else ''}{tally}")
+    if tally.bad:
+        raise SystemExit(EXIT_BAD_ROWS)
+
+
+@people.command()
+@config_option
+@click.argument("file", type=new_file)
+@click.option("--why", required=True, help="The reason: kept in audit.log.")
+@click.option(
+    "--headings", type=click.Choice(["ko", "en"]), default="ko", show_default=True, help="In which language."
+)
+def export(config: Path, file: Path, why: str, headings: str) -> None:
+    """Write all people into FILE, a new CSV that only you may read, and that can be imported again.
+
+    It is not encrypted: take it away as soon as it has served its purpose.
+
+    \b
+    Example:
+      onetouch people export /root/people.csv --why "order 2026-114 of the data protection officer"
+    """
+    why = stated_reason(why)
+    settings = load_or_exit(config)
+    from telephony.enrolment.writing import export_headings, exported, table_file  # noqa: PLC0415 - not for --help
+
+    service = settings.service
+    with open_registry(settings) as opened, opened.reading.connect() as connection:
+        write_audit_line(service.state_dir, "export of all people", why)
+        try:
+            with table_file(file) as table:
+                table.writerow(export_headings(headings))
+                total = 0
+                for each in opened.registry.everybody(connection):
+                    table.writerow(exported(each.person, service.country_code, service.trunk_prefix))
+                    total += 1
+        except FileExistsError as error:
+            raise click.ClickException(f"{file} exists already; name a new file") from error
+        except OSError as error:
+            raise click.ClickException(f"{file}: {error.strerror}") from error
+    click.echo(f"exported {total:,}")
+
+
+@people.command()
+@config_option
+@number
+@click.option("--reveal", is_flag=True, help="Show everything; needs --why.")
+@click.option("--why", help="The reason: kept in audit.log.")
+def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> None:
+    """Show who has NUMBER: masked, or all of it with --reveal and a reason.
+
+    \b
+    Examples:
+      onetouch people show 010-1234-5678
+      onetouch people show 010-1234-5678 --reveal --why "asked for her own data, letter of 3 May"
+
+    Exit codes: 0 shown, 1 nobody has this number.
+    """
+    if reveal and not why:
+        raise click.UsageError("--reveal needs --why: the reason is kept in audit.log")
+    reason = stated_reason(why) if why else ""
+    settings = load_or_exit(config)
+    wanted = number_argument(settings, number_text)
+    from telephony.store.people import NUMBER  # noqa: PLC0415 - not needed for --help
+
+    with open_registry(settings) as opened, opened.reading.connect() as connection:
+        found = opened.registry.find(connection, wanted)
+        if found is not None and reveal:
+            reference = opened.key_file.ring().hash(NUMBER, wanted.number).hex()
+            write_audit_line(
+                settings.service.state_dir, "person shown", reason, msisdn=wanted.masked, reference=reference
+            )
+    if found is None:
+        click.echo(f"nobody is registered with {wanted.masked}", err=True)
+        raise SystemExit(EXIT_FAILED)
+    for name, text in _told(found, is_revealed=reveal):
+        click.echo(f"{name:<14} {text}")
+
+
+@people.command()
+@config_option
+@number
+@click.option("--why", required=True, help="The reason, e.g. how consent was withdrawn: kept in audit.log.")
+def delete(config: Path, number_text: str, why: str) -> None:
+    """Delete who has NUMBER, with guardians and every hash of a number, so that nothing is left in the store's file.
+
+    Backups keep what they hold until they are deleted, or until their key is forgotten (onetouch keys rotate).
+
+    \b
+    Example:
+      onetouch people delete 010-1234-5678 --why "consent withdrawn by letter of 3 May"
+
+    Exit codes: 0 deleted, 1 nobody has this number.
+    """
+    reason = stated_reason(why)
+    settings = load_or_exit(config)
+    wanted = number_argument(settings, number_text)
+    from telephony.store.people import NUMBER  # noqa: PLC0415 - not needed for --help
+    from telephony.store.people_erasing import fold_back  # noqa: PLC0415
+
+    with open_registry(settings) as opened:
+        reference = opened.key_file.ring().hash(NUMBER, wanted.number).hex()
+        write_audit_line(
+            settings.service.state_dir, "person deleted", reason, msisdn=wanted.masked, reference=reference
+        )
+        if not opened.write(lambda connection: opened.registry.delete(connection, wanted)):
+            click.echo(f"nobody is registered with {wanted.masked}", err=True)
+            raise SystemExit(EXIT_FAILED)
+        with opened.writing.connect() as connection:
+            is_gone = any(fold_back(connection) for _ in range(FOLD_TRIES))
+    click.echo(f"deleted {wanted.masked}")
+    if not is_gone:
+        click.echo(
+            "the store was busy: the encrypted row may stand in its -wal file until that is begun anew",
+            err=True,
+        )
+
+
+@people.command()
+@config_option
+def count(config: Path) -> None:
+    """Count the people who are registered.
+
+    \b
+    Example:
+      onetouch people count --config /etc/onetouch/onetouch.toml
+    """
+    settings = load_or_exit(config)
+    from telephony.cli.db import ready_engines  # noqa: PLC0415 - not needed for --help
+    from telephony.store.people import count  # noqa: PLC0415
+
+    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+        click.echo(f"{count(connection):,}")
+
+
+def _told(person: Person, *, is_revealed: bool) -> list[tuple[str, str]]:
+    """Give what is known, line by line; masked, what a field holds is not told, only that it is filled."""
+
+    def shown(text: str) -> str:
+        return text if is_revealed else "(kept)"
+
+    lines = [
+        ("name", person.name if is_revealed else person.name[:1] + "○" * (len(person.name) - 1)),
+        ("birth date", person.birth_date.isoformat() if is_revealed else "(kept)"),
+    ]
+    for device in person.devices:
+        number_shown = device.number.international if is_revealed else device.number.masked
+        lines.append((device.kind or "phone", " ".join(filter(None, (number_shown, device.carrier)))))
+    lines += [(name, shown(text)) for name, text in person.texts.items()]
+    for place, guardian in enumerate(person.guardians, 1):
+        phone = guardian.phone.international if is_revealed else guardian.phone.masked
+        lines.append((f"guardian {place}", " ".join(filter(None, (phone, shown(guardian.relation)))).strip()))
+    consent = person.consent
+    given = "by a guardian" if consent.is_by_guardian else "by the person"
+    until = f", until {consent.until}" if consent.until is not None and is_revealed else ""
+    who = f", {consent.by}: {consent.means}" if is_revealed else ""
+    lines.append(("consent", f"{given}, {consent.at.date()}{who}{until}"))
+    return lines

@@ -1,0 +1,234 @@
+"""The people who are signed up: who they are, who is told, and who agreed to their data being kept.
+
+What is said of people stays out of ``repr``: tracebacks end up in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Literal
+
+from telephony.domain.guardian import Guardian, is_same_phone
+from telephony.domain.values import Msisdn
+
+DeviceKind = Literal["phone", "u-relief", ""]
+"""Empty in a `Draft` that does not say it; never so in a `Person`."""
+Language = Literal["ko", "en"]
+
+TEXTS = ("address", "photo", "medical", "family", "school", "cohort", "language")
+"""The fields of a person that are one text each, and that may be empty."""
+
+MOST_DEVICES = 4
+MOST_GUARDIANS = 10
+MOST_ROUNDS = 20
+
+_FEBRUARY, _LEAP_DAY = 2, 29
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field, and what to write instead; neither sentence repeats what was written."""
+
+    field: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A phone or a U-Relief terminal, by its number. ``carrier`` is a name of the settings; empty: not known."""
+
+    number: Msisdn
+    carrier: str = ""
+    kind: DeviceKind = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardianEntry:
+    """A guardian at a place in the order; ``rounds`` is how often they are tried, 0 as often as the settings say."""
+
+    phone: Msisdn
+    relation: str = field(default="", repr=False)
+    language: Language = "ko"
+    rounds: int = 0
+
+    @property
+    def guardian(self) -> Guardian:
+        """The guardian as those who tell guardians know them."""
+        return Guardian(self.phone, self.language, self.relation)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Who agreed, when (aware, UTC), by what means. ``until`` is the day on which a guardian's consent ends."""
+
+    by: str = field(repr=False)
+    means: str = field(repr=False)
+    at: datetime
+    is_by_guardian: bool = False
+    until: date | None = field(default=None, repr=False)
+    withdrawn_at: datetime | None = None
+
+    def is_valid_on(self, day: date) -> bool:
+        """Claim that it has neither been withdrawn nor been outgrown."""
+        return self.withdrawn_at is None and (self.until is None or day < self.until)
+
+    def is_same_statement(self, other: Consent) -> bool:
+        """Claim that the two say the same, whenever each was written down."""
+        return (self.by, self.means, self.is_by_guardian, self.until) == (
+            other.by,
+            other.means,
+            other.is_by_guardian,
+            other.until,
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Person:
+    """Somebody who is signed up. ``devices`` has at least one; its first is the number they are known by."""
+
+    name: str
+    birth_date: date
+    devices: tuple[Device, ...]
+    consent: Consent
+    guardians: tuple[GuardianEntry, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Never the name nor the number."""
+        return f"Person({self.devices[0].number.masked!r})"
+
+    def has_consented(self, day: date) -> bool:
+        """Claim that somebody who may agree has agreed, and still does on that day."""
+        return self.consent.is_valid_on(day)
+
+    def with_number(self, old: Msisdn, new: Msisdn) -> Person:
+        """Give the person after a change of number; the device keeps its carrier, kind and place."""
+        devices = tuple(
+            replace(device, number=new) if device.number == old else device for device in self.devices
+        )
+        return replace(self, devices=devices)
+
+    def with_carrier(self, number: Msisdn, carrier: str) -> Person:
+        """Give the person after one of the numbers went to another carrier."""
+        devices = tuple(
+            replace(device, carrier=carrier) if device.number == number else device for device in self.devices
+        )
+        return replace(self, devices=devices)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Draft:
+    """What one enrolment says of a person. What it is silent about stays as it is.
+
+    No guardians means that nothing is said of them; otherwise the whole order is replaced. The same holds of
+    ``texts``, name by name, and of the carrier of a device.
+    """
+
+    name: str
+    birth_date: date
+    devices: tuple[Device, ...]
+    guardians: tuple[GuardianEntry, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    consent_by: str = ""
+    consent_means: str = ""
+    consent_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        """Never the name nor the number."""
+        return f"Draft({self.devices[0].number.masked!r})"
+
+
+def birthday(born: date, years: int) -> date:
+    """Give the day on which somebody completes so many years; 1 March for who was born on 29 February."""
+    if (born.month, born.day) == (_FEBRUARY, _LEAP_DAY):
+        try:
+            return born.replace(year=born.year + years)
+        except ValueError:
+            return date(born.year + years, 3, 1)
+    return born.replace(year=born.year + years)
+
+
+def merged(known: Person | None, draft: Draft, *, adult_age: int, now: datetime) -> Person | Fault:
+    """Give the person as they are after this enrolment, or why it cannot be.
+
+    The same enrolment once more gives a person equal to ``known``: then nothing is to be written. Somebody else's
+    number is never taken over: it takes a delete first, or a change of number.
+    """
+    if known is not None and known.name != draft.name and known.birth_date != draft.birth_date:
+        return Fault(
+            "number",
+            "the number is registered to a person of another name and birth date",
+            "check the number; if it has passed to this person, delete the earlier one first",
+        )
+    guardians = draft.guardians or (known.guardians if known is not None else ())
+    devices = _devices(known, draft)
+    if len(devices) > MOST_DEVICES:
+        return Fault("number2", f"the person has {MOST_DEVICES} devices already", "delete one of them first")
+    consent = _consent(known, draft, guardians, adult_age, now)
+    if isinstance(consent, Fault):
+        return consent
+    for guardian in guardians:
+        if any(is_same_phone(guardian.phone, device.number) for device in devices):
+            return Fault(
+                "guardian_phone",
+                "a guardian has the person's own number, and that phone must not ring",
+                "write the guardian's own number, or leave this guardian out",
+            )
+    return Person(
+        name=draft.name,
+        birth_date=draft.birth_date,
+        devices=devices,
+        consent=consent,
+        guardians=guardians,
+        texts={**(known.texts if known is not None else {}), **draft.texts},
+    )
+
+
+def _devices(known: Person | None, draft: Draft) -> tuple[Device, ...]:
+    if known is None:
+        return tuple(replace(device, kind=device.kind or "phone") for device in draft.devices)
+    said = {device.number: device for device in draft.devices}
+    kept = []
+    for device in known.devices:
+        new = said.pop(device.number, device)
+        kept.append(replace(new, carrier=new.carrier or device.carrier, kind=new.kind or device.kind))
+    return (*kept, *(replace(device, kind=device.kind or "phone") for device in said.values()))
+
+
+def _consent(
+    known: Person | None, draft: Draft, guardians: tuple[GuardianEntry, ...], adult_age: int, now: datetime
+) -> Consent | Fault:
+    adult_on = birthday(draft.birth_date, adult_age)
+    is_minor = now.date() < adult_on
+    standing = known.consent if known is not None and known.consent.is_valid_on(now.date()) else None
+    if not draft.consent_by:
+        if standing is not None and standing.is_by_guardian == is_minor:
+            # The day of coming of age follows a corrected birth date.
+            return replace(standing, until=adult_on if is_minor else None)
+        return Fault(
+            "consent_by",
+            "nobody has agreed that these data are kept",
+            "fill in who agreed and by what means, or name them for the whole file: --by NAME --means TEXT",
+        )
+    if is_minor and not guardians:
+        return Fault(
+            "guardian1_phone",
+            f"a person under {adult_age} needs a guardian's consent, and no guardian is named",
+            "write the telephone number of the guardian who agreed",
+        )
+    given = Consent(
+        by=draft.consent_by,
+        means=draft.consent_means,
+        at=draft.consent_at or now,
+        is_by_guardian=is_minor,
+        until=adult_on if is_minor else None,
+    )
+    is_of_the_day = draft.consent_at is None or (
+        standing is not None and draft.consent_at.date() == standing.at.date()
+    )
+    if standing is not None and is_of_the_day and standing.is_same_statement(given):
+        return standing
+    return given

@@ -1,0 +1,1 @@
+"""Enrolment by file: tables as schools and offices keep them, read and written row by row."""

@@ -1,0 +1,265 @@
+"""Encryption of what is personal, and look-up without knowing it. The keys live in a file beside the database.
+
+AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce for every value. The standard allows 2**32 values under one
+key with random nonces; a nation of 50 million leaves room for eighty changes of everybody before `onetouch keys
+rotate` is due. What a value belongs to (table, column, row) is authenticated with it, so that a value that is
+copied to another place is refused there.
+
+Look-up is by HMAC-SHA-256 of the number under a key of its own, cut to 16 octets: without the key nobody can try
+out the hundred million numbers there are.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hmac
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from telephony.domain.errors import Malformed, Unavailable
+
+KEY_OCTETS = 32
+NONCE_OCTETS = 12
+TAG_OCTETS = 16
+HASH_OCTETS = 16
+FORMAT = 1
+LARGEST_FILE = 1 << 20
+SMALLEST_ID, LARGEST_ID = 10_000_000, 99_999_999
+"""Eight digits: one less than a subscriber's number has, so that logs do not mask it."""
+
+
+class KeysUnavailable(Unavailable):
+    """The key file is missing, unreadable, or lacks the key of a value; the sentence says what to do."""
+
+
+class Damaged(Malformed):
+    """A value is not what was written at its place: changed, cut, or copied from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands."""
+
+    table: str
+    column: str
+    row: int
+
+    @property
+    def octets(self) -> bytes:
+        """The place as associated data."""
+        return f"{self.table}.{self.column}:{self.row}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A pair of keys under one id: one encrypts, one makes look-up hashes."""
+
+    id: int
+    made_at: str
+    encryption: bytes = field(repr=False)
+    look_up: bytes = field(repr=False)
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cipher", AESGCM(self.encryption))
+
+    @classmethod
+    def make(cls, now: datetime) -> Key:
+        """Draw new keys. The id is random too, so that a file of other keys is told from a damaged value."""
+        made_at = now.isoformat(timespec="seconds")
+        return cls(
+            SMALLEST_ID + secrets.randbelow(LARGEST_ID - SMALLEST_ID + 1),
+            made_at,
+            os.urandom(KEY_OCTETS),
+            os.urandom(KEY_OCTETS),
+        )
+
+
+class KeyRing:
+    """All keys of a file: the current one, which writes, and those that can still read."""
+
+    def __init__(self, keys: Mapping[int, Key], current: int, source: str = "the key file") -> None:
+        self.current = keys[current]
+        self.keys = dict(keys)
+        self._source = source
+        self._newest_first = (self.current, *(key for key in keys.values() if key.id != current))
+
+    def seal(self, place: Place, plain: bytes) -> tuple[int, bytes]:
+        """Encrypt for a place under the current key; gives (key id, nonce + ciphertext + tag)."""
+        nonce = os.urandom(NONCE_OCTETS)
+        return self.current.id, nonce + self.current.cipher.encrypt(nonce, plain, place.octets)
+
+    def open(self, place: Place, key_id: int, sealed: bytes) -> bytes:
+        """Decrypt what stands at a place. Raises `KeysUnavailable` for a key that is not here, or `Damaged`."""
+        key = self.keys.get(key_id)
+        if key is None:
+            raise KeysUnavailable(
+                f"this was encrypted under key {key_id}, which {self._source} does not hold: "
+                "bring back the file that does; `onetouch keys show` lists ids"
+            )
+        if len(sealed) < NONCE_OCTETS + TAG_OCTETS:
+            raise Damaged(f"{place.table} {place.row}: {place.column} is cut short; restore it from a backup")
+        try:
+            return key.cipher.decrypt(sealed[:NONCE_OCTETS], sealed[NONCE_OCTETS:], place.octets)
+        except InvalidTag:
+            raise Damaged(
+                f"{place.table} {place.row}: {place.column} was changed or comes from elsewhere; "
+                "restore it from a backup"
+            ) from None
+
+    def hash(self, kind: str, value: str) -> bytes:
+        """Give the look-up hash of a value under the current key; kinds never share a hash."""
+        return _hash(self.current, kind, value)
+
+    def hashes(self, kind: str, value: str) -> tuple[bytes, ...]:
+        """Give the hashes under every key, the current one first: during a rotation a row may have either."""
+        return tuple(_hash(key, kind, value) for key in self._newest_first)
+
+
+def _hash(key: Key, kind: str, value: str) -> bytes:
+    return hmac.digest(key.look_up, f"{kind}:{value}".encode("utf-8", "surrogatepass"), "sha256")[
+        :HASH_OCTETS
+    ]
+
+
+class KeyFile:
+    """The key file, read again when it has changed: a rotation needs no restart of those that read.
+
+    JSON, mode 0600, written beside and renamed into place. The file alone opens everything: it is backed up apart
+    from the database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._ring: KeyRing | None = None
+
+    def ring(self) -> KeyRing:
+        """Give the keys as the file has them now. Raises `KeysUnavailable`."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise KeysUnavailable(
+                f"there is no key file {self.path}: bring it back from its backup, "
+                "or make one with `onetouch keys init` if nobody has been registered yet"
+            ) from None
+        except OSError as error:
+            raise KeysUnavailable(f"the key file {self.path} cannot be read: {error.strerror}") from error
+        seen = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if self._ring is None or seen != self._seen:
+            if stat.S_IMODE(status.st_mode) & 0o077:
+                raise KeysUnavailable(f"others may read the key file {self.path}: chmod 600 {self.path}")
+            self._ring = self._read()
+            self._seen = seen
+        return self._ring
+
+    def make(self, now: datetime | None = None) -> bool:
+        """Make the file with one key; False where it is there already, which is left as it is."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._alone():
+            if self.path.exists():
+                return False
+            key = Key.make(now or datetime.now(UTC))
+            self._write({key.id: key}, key.id)
+        return True
+
+    def add(self, now: datetime | None = None) -> Key:
+        """Add a key and make it the current one."""
+        with self._alone():
+            keys = self.ring().keys
+            key = Key.make(now or datetime.now(UTC))
+            while key.id in keys:
+                key = Key.make(now or datetime.now(UTC))
+            self._write({**keys, key.id: key}, key.id)
+        return key
+
+    def forget(self, key_id: int) -> None:
+        """Take out a key that is not the current one: what is encrypted under it can never be read again."""
+        with self._alone():
+            ring = self.ring()
+            if key_id == ring.current.id:
+                raise ValueError("the current key cannot be forgotten")
+            keys = {each: key for each, key in ring.keys.items() if each != key_id}
+            self._write(keys, ring.current.id)
+
+    def _read(self) -> KeyRing:
+        try:
+            with self.path.open("rb") as file:
+                octets = file.read(LARGEST_FILE)
+        except OSError as error:
+            raise KeysUnavailable(f"the key file {self.path} cannot be read: {error.strerror}") from error
+        try:
+            return _ring(json.loads(octets), f"the key file {self.path}")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            # What went wrong is not repeated: it might quote a key.
+            raise KeysUnavailable(
+                f"{self.path} is not a key file, or is damaged: bring it back from its backup"
+            ) from None
+
+    def _write(self, keys: Mapping[int, Key], current: int) -> None:
+        text = json.dumps(
+            {"format": FORMAT, "current": current, "keys": [_plain(key) for key in keys.values()]}
+        )
+        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.write(descriptor, text.encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let changes of the file take turns; the directory is locked, as the file itself is replaced."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+def _plain(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "made_at": key.made_at,
+        "encryption": base64.b64encode(key.encryption).decode(),
+        "look_up": base64.b64encode(key.look_up).decode(),
+    }
+
+
+def _ring(plain: Any, source: str) -> KeyRing:
+    """Read the file's object; any other shape is a ValueError, KeyError or TypeError."""
+    if plain["format"] != FORMAT:
+        raise ValueError("format")
+    keys = {}
+    for each in plain["keys"]:
+        key_id, made_at = each["id"], each["made_at"]
+        if type(key_id) is not int or not SMALLEST_ID <= key_id <= LARGEST_ID or key_id in keys:
+            raise ValueError("id")
+        if not isinstance(made_at, str):
+            raise TypeError("made_at")
+        pair = [base64.b64decode(each[name], validate=True) for name in ("encryption", "look_up")]
+        if [len(octets) for octets in pair] != [KEY_OCTETS, KEY_OCTETS]:
+            raise ValueError("key")
+        keys[key_id] = Key(key_id, made_at, *pair)
+    return KeyRing(keys, plain["current"], source)

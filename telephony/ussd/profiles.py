@@ -1,0 +1,95 @@
+"""How the USSD gateways that are known differ: where the code is, what names the session, how a dialogue is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from telephony.domain.ussd import UssdMessage
+from telephony.ussd.service_op import PSSR_RESPONSE, USSR_REQUEST, VENDOR_RELEASE
+
+ProfileName = Literal["generic", "korits", "tata", "sixdee", "mica", "service-op", "huawei", "nowsms"]
+
+SERVICE_TYPE: Final = "USSD"
+
+
+class Place(Enum):
+    """Where a gateway writes the dialled string."""
+
+    TEXT = "short_message or message_payload"
+    DESTINATION = "destination_addr"
+
+
+class SessionId(Enum):
+    """What tells one dialogue of a phone from its next."""
+
+    ITS_15_BITS = "its_session_info without its lowest bit"
+    ITS_NUMBER = "first octet of its_session_info"
+    REFERENCE = "user_message_reference"
+    NONE = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The habits of one kind of gateway. Where a named parameter does not come, the dialogue has no session id."""
+
+    name: ProfileName
+    places: tuple[Place, ...] = (Place.TEXT, Place.DESTINATION)
+    """In this order the dialled string is looked for; of two strings the first that is a code of ours counts."""
+    session_ids: tuple[SessionId, ...] = ()
+    end: int = PSSR_RESPONSE
+    """Operation of the text that ends the dialogue."""
+    releases: frozenset[int] = frozenset({VENDOR_RELEASE})
+    service_types: frozenset[str] = frozenset({SERVICE_TYPE})
+    """By one of these a message is USSD also without ussd_service_op."""
+    session_info_is_enough: bool = False
+    """its_session_info alone makes a message one of a dialogue."""
+    uses_cbs_codings: bool | None = None
+    """How the alphabet of our text is named; ``None``: as the gateway named that of its message."""
+
+    def is_sure(self, message: UssdMessage) -> bool:
+        """Claim that an answer will end a dialogue: sent to a gateway that sees a message, it would arrive as one."""
+        return (
+            message.operation is not None
+            or message.service_type.upper() in self.service_types
+            or (self.session_info_is_enough and message.session_info is not None)
+        )
+
+    def session_of(self, message: UssdMessage) -> str:
+        """Give the name of the dialogue, empty where the gateway gives none."""
+        for kind in self.session_ids:
+            if kind is SessionId.REFERENCE and message.message_reference is not None:
+                return f"r{message.message_reference:04x}"
+            if kind is SessionId.ITS_15_BITS and message.session_info is not None:
+                return f"s{message.session_info & 0xFFFE:04x}"
+            if kind is SessionId.ITS_NUMBER and message.session_info is not None:
+                return f"n{message.session_info >> 8:02x}"
+        return ""
+
+
+_LISTED: Final = (
+    Profile("generic", session_ids=(SessionId.ITS_15_BITS, SessionId.REFERENCE)),
+    # its_session_info was made for the Korean interactive teleservice: session number, then a count of the units.
+    Profile("korits", session_ids=(SessionId.ITS_NUMBER,), session_info_is_enough=True),
+    # Ends with USSR request and the end bit; says PSSR response itself when the dialogue is over.
+    Profile(
+        "tata",
+        places=(Place.DESTINATION, Place.TEXT),
+        session_ids=(SessionId.ITS_15_BITS,),
+        end=USSR_REQUEST,
+        releases=frozenset({PSSR_RESPONSE, VENDOR_RELEASE}),
+    ),
+    Profile("sixdee", session_ids=(SessionId.ITS_15_BITS,)),
+    Profile("mica", places=(Place.TEXT,), session_ids=(SessionId.REFERENCE,)),
+    # ussd_service_op and nothing more, with codings of cell broadcast: 0x0F, 0x48.
+    Profile("service-op", service_types=frozenset({SERVICE_TYPE, "P2"}), uses_cbs_codings=True),
+    Profile("huawei", uses_cbs_codings=True),
+    # Known by its service_type; the operation may be missing.
+    Profile("nowsms", places=(Place.DESTINATION, Place.TEXT)),
+)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({profile.name: profile for profile in _LISTED})
+assert tuple(PROFILES) == get_args(ProfileName)

@@ -1,0 +1,243 @@
+"""People from a file into the store and out again, as whoever enrols a school does it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from datetime import date
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+HEAD = "이름,생년월일,휴대폰번호,통신사,보호자 관계,보호자 전화번호,비고\n"
+ROWS = [
+    "김하늘,2015-03-02,010-1234-0001,SKT,어머니,010-9876-0001,x\n",
+    '"이 바다",2014. 5. 6.,1012340002,,아버지,+82 10-9876-0002,\n',
+]
+CONSENT = ("--by", "한국초", "--means", "서면")
+
+
+@pytest.fixture
+def people(run, config: Path):
+    """``onetouch people …`` on a store that is there."""
+    run("db", "upgrade", "--config", config)
+
+    def invoke(command: str, *arguments: object, stdin: bytes | None = None):
+        return run("people", command, "--config", config, *arguments, stdin=stdin)
+
+    return invoke
+
+
+def file_of(folder: Path, octets: bytes, name: str = "class.csv") -> Path:
+    path = folder / name
+    path.write_bytes(octets)
+    return path
+
+
+TEXT = HEAD + "".join(ROWS)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        TEXT.encode(),
+        TEXT.encode("utf-8-sig"),
+        TEXT.encode("cp949"),
+        TEXT.replace(",", ";").encode(),
+        TEXT.replace(",", "\t").encode("utf-16"),
+        ("2026학년도 명단,,\n\n" + TEXT).replace("\n", "\r\n").encode(),
+    ],
+    ids=["utf-8", "utf-8 with mark", "cp949", "semicolon", "utf-16 with tabs", "title above"],
+)
+def test_csv_is_taken_as_it_is_written_in_korea(people, tmp_path, octets):
+    result = people("import", file_of(tmp_path, octets), *CONSENT)
+
+    assert result.exit_code == 0, result.output
+    assert "added 2, changed 0, unchanged 0, bad rows 0" in result.output
+    assert "ignored columns: 비고" in result.output
+    assert people("show", "010-1234-0002").exit_code == 0
+    assert people("count").output == "2\n"
+
+
+def test_the_same_file_again_changes_nothing(people, tmp_path):
+    file = file_of(tmp_path, TEXT.encode())
+    people("import", file, *CONSENT)
+
+    assert "added 0, changed 0, unchanged 2" in people("import", file, *CONSENT).output
+
+
+def test_a_workbook_is_taken_with_its_numbers_and_dates(people, tmp_path):
+    book = Workbook()
+    sheet = book.active
+    sheet.append(HEAD.strip().split(","))
+    sheet.append(["김하늘", date(2015, 3, 2), 1012340001, "SKT", "어머니", "010-9876-0001"])
+    sheet.append(["=1+1", "2015-03-02", "010-1234-0002", None, "어머니", "010-9876-0001"])
+    book.save(tmp_path / "class.xlsx")
+
+    result = people("import", tmp_path / "class.xlsx", *CONSENT)
+
+    assert "added 2" in result.output, result.output
+    assert "=1+1" in people("show", "010-1234-0002", "--reveal", "--why", "a test").output
+    assert "2015-03-02" in people("show", "010-1234-0001", "--reveal", "--why", "a test").output
+
+
+BAD = HEAD + "".join(
+    [
+        ",2015-03-02,010-1234-0001,SKT,어머니,010-9876-0001,\n",
+        "가,150302-3123456,010-1234-0003,SKT,어머니,010-9876-0001,\n",
+        "나,2015-02-30,010-1234-0004,SKT,어머니,010-9876-0001,\n",
+        "다,2015-03-02,1.01E+09,SKT,어머니,010-9876-0001,\n",
+        "라,2015-03-02,010-1234-0005,T-Mobile,어머니,010-9876-0001,\n",
+        "마,2015-03-02,010-1234-0006,SKT,어머니,,\n",
+        "바,2015-03-02,010-1234-0007,SKT,,,\n",
+        "사,2015-03-02,010-1234-0008,SKT,어머니,010-1234-0008,\n",
+        ROWS[0],
+        ROWS[0],
+    ]
+)
+WRONG = [
+    ("line 2, 이름: is empty", "write the person's name"),
+    ("line 3, 생년월일: is a resident registration number", "2015-03-02"),
+    ("line 4, 생년월일: is a day that there is not", "2015-03-02"),
+    ("line 5, 휴대폰번호: Excel has rounded", "format the column as text"),
+    ("line 6, 통신사: is not a carrier", "skt"),
+    ("line 7, 보호자 전화번호: is empty", "guardian's telephone number"),
+    ("line 8, 보호자 전화번호: a person under 19", "guardian who agreed"),
+    ("line 9, guardian_phone: a guardian has the person's own number", "guardian's own"),
+    ("line 11, 휴대폰번호: the same number stands in line 10", "keep the line"),
+]
+
+
+def test_each_bad_row_is_told_with_line_column_reason_and_what_to_write(people, tmp_path):
+    result = people("import", file_of(tmp_path, BAD.encode()), "--report", tmp_path / "bad.csv", *CONSENT)
+
+    assert result.exit_code == 3
+    assert "added 1, changed 0, unchanged 0, bad rows 9" in result.output
+    lines = result.output.splitlines()
+    for problem, remedy in WRONG:
+        assert any(line.startswith(problem) and remedy in line for line in lines), problem
+    assert "150302" not in result.output
+    assert "1234-0003" not in result.output
+    with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as report:
+        rows = list(csv.reader(report))
+    assert rows[0][-4:] == ["line", "column", "reason", "what to write"]
+    assert [row[-4] for row in rows[1:]] == ["2", "3", "4", "5", "6", "7", "8", "9", "11"]
+    assert stat.S_IMODE((tmp_path / "bad.csv").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (b"", "no row of headings"),
+        ("이름,전화번호\n".encode(), "생년월일 or birth_date"),
+        ("이름,생년월일,전화번호,주민등록번호\n".encode(), "must not be kept"),
+        ("이름,생년월일,전화번호,연락처\n".encode(), "two columns"),
+        (b"name,birth date,phone\n" + b"\xff\xfe\xfa" * 9, "line 2 is neither UTF-8 nor cp949"),
+        (b"name,birth date,phone\n" + b'"a,' * 90_000, "line 2"),
+        (b"PK\x03\x04 no archive", "save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0 old", "old Excel file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_what_to_do(people, tmp_path, octets, told):
+    result = people("import", file_of(tmp_path, octets))
+
+    assert result.exit_code == 1
+    assert told in result.output
+
+
+def test_a_dry_run_writes_nothing_not_even_a_key(people, tmp_path, run, config):
+    result = people("import", file_of(tmp_path, BAD.encode()), "--dry-run", *CONSENT)
+
+    assert "dry run, nothing written: added 1, changed 0, unchanged 0, bad rows 9" in result.output
+    assert people("count").output == "0\n"
+    assert not (tmp_path / "data.keys").exists()
+
+
+def test_without_consent_nobody_is_enrolled(people, tmp_path):
+    result = people("import", file_of(tmp_path, TEXT.encode()))
+
+    assert result.exit_code == 3
+    assert "line 2, consent_by: nobody has agreed" in result.output
+
+
+def test_show_masks_and_reveals_only_with_a_reason_that_is_on_disk_first(people, tmp_path):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+
+    masked = people("show", "-", stdin=b"010-1234-0001\n").output
+    assert "김○○" in masked
+    assert not any(text in masked for text in ("하늘", "12340001", "98760001", "2015"))
+    assert people("show", "010-1234-0001", "--reveal").exit_code == 2
+    assert not (tmp_path / "audit.log").exists()
+
+    revealed = people("show", "010-1234-0001", "--reveal", "--why", "asked by 010-1234-0001").output
+
+    assert "김하늘" in revealed
+    assert "+821012340001" in revealed
+    line = json.loads((tmp_path / "audit.log").read_text())
+    assert (line["did"], line["msisdn"]) == ("person shown", "8210******01")
+    assert "1234" not in json.dumps(line["why"])
+
+
+def test_nothing_is_revealed_where_the_audit_line_cannot_be_written(people, tmp_path):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    (tmp_path / "audit.log").mkdir()
+
+    result = people("show", "010-1234-0001", "--reveal", "--why", "a test")
+
+    assert result.exit_code == 1
+    assert "김하늘" not in result.output
+
+
+def test_an_export_can_be_imported_again_and_makes_no_spreadsheet_calculate(people, tmp_path):
+    text = HEAD + "=HYPERLINK(1),2015-03-02,010-1234-0001,SKT,@어머니,010-9876-0001,\n"
+    people("import", file_of(tmp_path, text.encode()), *CONSENT)
+
+    people("export", tmp_path / "out.csv", "--why", "a test")
+
+    written = (tmp_path / "out.csv").read_text(encoding="utf-8-sig")
+    assert "'=HYPERLINK(1)" in written
+    assert "'@어머니" in written
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+    assert "unchanged 1, bad rows 0" in people("import", tmp_path / "out.csv").output
+
+
+def test_a_person_is_deleted_with_a_reason(people, tmp_path):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+
+    assert people("delete", "010-1234-0001").exit_code == 2
+    assert people("delete", "010-1234-0001", "--why", "withdrawn").output == "deleted 8210******01\n"
+
+    assert people("show", "010-1234-0001").exit_code == 1
+    assert people("delete", "010-1234-0001", "--why", "withdrawn").exit_code == 1
+    assert people("count").output == "1\n"
+
+
+def test_a_lost_key_file_is_not_made_anew_over_people(people, tmp_path):
+    file = file_of(tmp_path, TEXT.encode())
+    people("import", file, *CONSENT)
+    (tmp_path / "data.keys").unlink()
+
+    result = people("import", file, *CONSENT)
+
+    assert result.exit_code == 1
+    assert "bring it back from its backup" in result.output
+
+
+def test_keys_are_made_shown_rotated_and_forgotten(people, tmp_path, run, config):
+    assert run("keys", "init", "--config", config).exit_code == 0
+    assert run("keys", "init", "--config", config).exit_code == 1
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+
+    rotated = run("keys", "rotate", "--forget-old", "--config", config)
+
+    assert "encrypted anew: 2 people" in rotated.output
+    assert "forgot key" in rotated.output
+    shown = run("keys", "show", "--config", config)
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) == 1
+    assert "2 people" in shown.output
+    keys = json.loads((tmp_path / "data.keys").read_text())["keys"]
+    assert not any(key["encryption"] in shown.output or key["look_up"] in shown.output for key in keys)
+    assert people("show", "010-1234-0001").exit_code == 0

@@ -1,0 +1,162 @@
+"""What is sealed opens at its place, under its key, unchanged; and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony.domain.errors import Malformed
+from telephony.store.crypto import Damaged, KeyFile, KeysUnavailable, Place
+from telephony.store.person_record import from_octets
+
+PLACE = Place("person", "sealed", 7)
+
+
+@pytest.fixture
+def key_file(tmp_path) -> KeyFile:
+    made = KeyFile(tmp_path / "keys" / "data.keys")
+    assert made.make()
+    return made
+
+
+@given(st.binary(max_size=300))
+def test_what_is_sealed_is_opened(tmp_path_factory, plain):
+    ring = a_ring(tmp_path_factory)
+
+    key_id, sealed = ring.seal(PLACE, plain)
+
+    assert ring.open(PLACE, key_id, sealed) == plain
+    assert ring.seal(PLACE, plain)[1] != sealed
+
+
+@given(st.binary(min_size=1, max_size=80), st.integers(0, 10_000), st.integers(1, 255))
+def test_any_changed_octet_is_noticed(tmp_path_factory, plain, at, flip):
+    ring = a_ring(tmp_path_factory)
+    key_id, sealed = ring.seal(PLACE, plain)
+    changed = bytearray(sealed)
+    changed[at % len(sealed)] ^= flip
+
+    with pytest.raises(Damaged):
+        ring.open(PLACE, key_id, bytes(changed))
+
+
+@given(st.integers(0, 200))
+def test_a_value_that_is_cut_is_noticed(tmp_path_factory, length):
+    ring = a_ring(tmp_path_factory)
+    key_id, sealed = ring.seal(PLACE, b"x" * 180)
+
+    with pytest.raises(Damaged):
+        ring.open(PLACE, key_id, sealed[:length])
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_is_never_opened(tmp_path_factory, rubbish):
+    ring = a_ring(tmp_path_factory)
+
+    with pytest.raises(Damaged):
+        ring.open(PLACE, ring.current.id, rubbish)
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [Place("person", "sealed", 8), Place("person", "other", 7), Place("other", "sealed", 7)]
+)
+def test_a_value_opens_at_its_own_place_only(key_file, elsewhere):
+    ring = key_file.ring()
+    key_id, sealed = ring.seal(PLACE, b"secret")
+
+    with pytest.raises(Damaged):
+        ring.open(elsewhere, key_id, sealed)
+
+
+def test_hashes_differ_by_kind_and_by_key_and_have_sixteen_octets(key_file):
+    before = key_file.ring().hash("number", "821012345678")
+    assert len(before) == 16
+    assert key_file.ring().hash("guardian", "821012345678") != before
+
+    key_file.add()
+
+    assert key_file.ring().hash("number", "821012345678") != before
+    assert key_file.ring().hashes("number", "821012345678")[1] == before
+
+
+def test_the_file_is_its_owners_alone_and_is_never_made_over(key_file):
+    assert stat.S_IMODE(key_file.path.stat().st_mode) == 0o600
+    before = key_file.path.read_bytes()
+
+    assert not key_file.make()
+
+    assert key_file.path.read_bytes() == before
+
+
+def test_a_key_that_was_added_is_seen_by_those_who_read(key_file):
+    reader = KeyFile(key_file.path)
+    old = reader.ring().current
+
+    added = key_file.add()
+
+    assert reader.ring().current == added
+    assert old.id in reader.ring().keys
+
+
+def test_the_current_key_cannot_be_forgotten(key_file):
+    with pytest.raises(ValueError, match="current"):
+        key_file.forget(key_file.ring().current.id)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(KeysUnavailable, match="onetouch keys init"):
+        KeyFile(tmp_path / "none").ring()
+
+
+def test_a_file_that_others_may_read_is_not_used(key_file):
+    key_file.path.chmod(0o640)
+
+    with pytest.raises(KeysUnavailable, match="chmod 600"):
+        key_file.ring()
+
+
+def test_a_key_is_in_no_repr(key_file):
+    key = key_file.ring().current
+
+    assert repr(key.encryption) not in repr(key)
+    assert repr(key.look_up) not in repr(key)
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.sampled_from(["format", "keys", "current", "id", "v", "name", "consent"]) | st.text(), each), max_leaves=12)  # fmt: skip
+
+
+@given(JSON | st.fixed_dictionaries({"format": st.just(1), "current": JSON, "keys": JSON | st.lists(st.fixed_dictionaries({"id": JSON, "made_at": JSON, "encryption": JSON, "look_up": JSON}))}))  # fmt: skip
+def test_a_key_file_of_any_other_shape_is_refused_in_one_sentence(tmp_path_factory, plain):
+    path = folder(tmp_path_factory) / "shape.keys"
+    path.write_text(json.dumps(plain))
+    path.chmod(0o600)
+
+    with pytest.raises(KeysUnavailable, match="not a key file"):
+        KeyFile(path).ring()
+
+
+@given(st.binary(max_size=100) | JSON.map(lambda plain: json.dumps(plain).encode()))
+def test_a_record_of_any_other_shape_is_malformed(octets):
+    with pytest.raises(Malformed):
+        from_octets(octets)
+
+
+_made: dict[int, object] = {}
+
+
+def folder(tmp_path_factory):
+    """One for all examples: Hypothesis runs hundreds."""
+    if os.getpid() not in _made:
+        _made[os.getpid()] = tmp_path_factory.mktemp("keys")
+    return _made[os.getpid()]
+
+
+def a_ring(tmp_path_factory):
+    made = KeyFile(folder(tmp_path_factory) / "data.keys")
+    made.make()
+    return made.ring()
