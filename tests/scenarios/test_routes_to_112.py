@@ -108,7 +108,7 @@ async def test_when_no_route_answers_they_are_gone_through_again_until_one_comes
     told = await voice.until_told(caller, call_state="connected", call_route="112-2")
 
     assert told.parameters["call-legs"][0].startswith(
-        "112-1 no answer 2 s; 112-2 no answer 1 s; 112-3 no answer 1 s; 112-1 no answer 2 s; 112-2 connected"
+        "112-1 no answer 2 s (2 times); 112-2 no answer 1 s; 112-3 no answer 1 s; 112-2 connected"
     )
     assert phone.is_silent
     assert len(voice.alerts(caller)) == 1
