@@ -32,8 +32,9 @@ from daemon_process import LBS, ROOT, SETTINGS, DaemonProcess, result_line
 from surroundings import ANSWER, Surroundings, print_table, quantile, save
 
 from telephony.asterisk.instance import Instance
-from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, free_tcp_port, free_udp_port
+from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET
 from telephony.lab.exchange import Surroundings as Exchange
+from telephony.lab.ports import free_port
 
 SKT, KT, BENCH = CARRIER_ADDRESSES["skt-voice"], CARRIER_ADDRESSES["kt-voice"], "127.0.0.3"
 BARE = Kind("bare Dial", BENCH, "9001")
@@ -164,11 +165,11 @@ class Line:
         self.rng = random.Random(112)
         port = self.ends.centre_port
         self.exchange = Exchange(
-            sip=free_udp_port(), ami=free_tcp_port(), rtp=RTP_PORTS, centres=(port, port, port), guardians=0,
-            agi=free_tcp_port(), location_url="http://127.0.0.1:9/v1/location", sounds=ROOT / "dialplans/sounds",
+            sip=free_port(), ami=free_port(), rtp=RTP_PORTS, centres=(port, port, port), guardians=0,
+            agi=free_port(), location_url="http://127.0.0.1:9/v1/location", sounds=ROOT / "dialplans/sounds",
         )  # fmt: skip
         self.ends.asterisk = ("127.0.0.1", self.exchange.sip)
-        self.web_port = free_tcp_port()
+        self.web_port = free_port()
         self.daemon: VoiceDaemon | None = None
         self.asterisk = self._asterisk()
 

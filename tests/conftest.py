@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from telephony.lab.ports import free_port
 from telephony.store.engines import open_engines
 from telephony.store.schema import metadata
 from tests.doubles import without_fsync
@@ -35,9 +35,7 @@ def postgresql_url() -> Iterator[str]:
         # PostgreSQL refuses to run as root.
         shutil.chown(folder, "postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     data = folder / "data"
     subprocess.run(
         [*as_user, programs / "initdb", "-D", data, "-U", "onetouch", "--auth=trust", "-E", "UTF8", "--no-sync"],

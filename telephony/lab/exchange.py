@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,16 +151,3 @@ permit = 127.0.0.1/255.255.255.255
 read = all
 write = system,call,originate,reporting,command
 """
-
-
-def free_udp_port(address: str = "127.0.0.1") -> int:
-    """Give a UDP port on which nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
-
-
-def free_tcp_port() -> int:
-    """Give a TCP port of loopback on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

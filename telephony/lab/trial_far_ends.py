@@ -14,6 +14,7 @@ from typing import Final
 
 from telephony.asterisk.configuration_files import Setting
 from telephony.asterisk.dialplan_places import ROUTES
+from telephony.lab.ports import free_port
 
 USERNAME: Final = "operator"
 MOST_TRUNKS: Final = 200
@@ -88,8 +89,8 @@ class FarEnds:
     """The sockets of every far end, open from the beginning: nobody else can take their ports."""
 
     def __init__(self, endpoints: Sequence[str], trunks: Sequence[str]) -> None:
-        self.asterisk_port = _free_port(socket.SOCK_DGRAM)
-        self.ami_port = _free_port(socket.SOCK_STREAM)
+        self.asterisk_port = free_port()
+        self.ami_port = free_port()
         self.secret = secrets.token_hex(16)
         self.centres = {name: _udp("127.0.0.1") for name in endpoints}
         self.centre_audio = {name: _udp("127.0.0.1") for name in endpoints}
@@ -140,9 +141,3 @@ def _udp(address: str) -> socket.socket:
     opened.bind((address, 0))
     opened.setblocking(False)
     return opened
-
-
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,13 +14,15 @@ from twisted.python.failure import Failure
 from telephony.asterisk.instance import Instance
 from telephony.clock import pause
 from telephony.domain.errors import Unavailable
-from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings, free_tcp_port, free_udp_port
+from telephony.lab.exchange import NAME, SECRET, Surroundings
 from telephony.lab.handset import Caller, LabHandset
 from telephony.lab.house import House, Ports
 from telephony.lab.operator import LabOperator
+from telephony.lab.ports import free_port, free_ports
 from telephony.settings import Settings
 
 READY_WITHIN_S = 20.0
+AUDIO_PORTS = 200
 STOP_WITHIN_S = 5.0
 CALLER_NUMBER = "01012345678"
 """As a carrier of Korea writes the lab's victim."""
@@ -77,21 +79,21 @@ class VoiceHouse(House):
         self.surroundings: Surroundings | None = None
         self.handset: LabHandset | None = None
         self.instance: Instance | None = None
-        self.web_port = free_tcp_port()
+        self.web_port = free_port()
         self._process = _Asterisk()
 
     async def open(self, interval_s: float = 30.0) -> Settings:
         """Open the telephones, Asterisk and everything else; return once the daemon has caught up with both."""
         for telephone in (*self.operators, self.guardian):
             telephone.listen()
-        first = free_udp_port()
+        first = free_ports(AUDIO_PORTS)
         self.surroundings = Surroundings(
-            sip=free_udp_port(CARRIER_ADDRESSES["kt-voice"]),
-            ami=free_tcp_port(),
-            rtp=(first, first + 200),
+            sip=free_port(),
+            ami=free_port(),
+            rtp=(first, first + AUDIO_PORTS - 1),
             centres=(self.operators[0].port, self.operators[1].port, self.operators[2].port),
             guardians=self.guardian.port,
-            agi=free_tcp_port(),
+            agi=free_port(),
             location_url=f"http://127.0.0.1:{self.web_port}/v1/location",
             sounds=DIALPLANS / "sounds",
         )

@@ -6,7 +6,6 @@ import inspect
 import random
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -302,9 +301,3 @@ class House:
 
 ANY_NUMBER = re.compile(r"(?<![0-9a-z])(?:82|0)?10\d{8}(?!\d)")
 """A mobile number of Korea in any spelling; letters before it mean a hexadecimal reference."""
-
-
-def free_port() -> int:
-    """Give a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

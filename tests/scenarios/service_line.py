@@ -21,8 +21,9 @@ from twisted.internet.task import deferLater
 
 from telephony.asterisk.instance import Instance
 from telephony.clock import within
-from telephony.lab.exchange import NAME, Surroundings, free_udp_port
+from telephony.lab.exchange import NAME, Surroundings
 from telephony.lab.handset import Caller, LabHandset, PhoneCall
+from telephony.lab.ports import free_port, free_ports
 from telephony.lab.rtp import HEARD_PACKETS, PACKET_S, RATE, SAMPLES, tone
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -54,18 +55,17 @@ class ServiceLine:
 
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
-        self.agi_port = _free_tcp_port()
+        self.agi_port = free_port()
         self.phone: LabHandset | None = None
         self._root = Path(tempfile.mkdtemp(prefix="onetouch-line-"))
         self._rng = random.Random(1)
         """One for all calls: Asterisk takes a second call with the same ids for the first."""
-        self._sip = free_udp_port()
-        rtp = free_udp_port()
-        first = min(rtp + rtp % 2, 65_000)
+        self._sip = free_port()
+        first = free_ports(200)
         around = Surroundings(
             sip=self._sip,
-            ami=_free_tcp_port(),
-            rtp=(first, first + 200),
+            ami=free_port(),
+            rtp=(first, first + 199),
             centres=(0, 0, 0),
             guardians=0,
             agi=self.agi_port,
@@ -205,12 +205,6 @@ class MenuProcess:
 def hanging(port: int) -> socket.socket:
     """Listen like a daemon that hangs: the kernel takes connections, and nobody ever says a word."""
     return socket.create_server(("127.0.0.1", port), backlog=50)
-
-
-def _free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def eventually(clock: Any, claim: Any, within_s: float = 5.0) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest_twisted
 
+from telephony.lab.ports import free_port
 from telephony.smpp.constants import ESME_RBINDFAIL, ESME_RINVPASWD, ESME_ROK
 from tests.scenarios.certificates import make_certificates
 from tests.scenarios.gateway import Gateway
-from tests.scenarios.house import HELP, free_port
+from tests.scenarios.house import HELP
 
 PEER = """
 [[carrier.peer]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -31,8 +30,9 @@ from telephony.domain.fact import Fact
 from telephony.domain.guardian import Guardian, ListedGuardians
 from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
-from telephony.lab.exchange import NAME, SECRET, Surroundings, free_udp_port
+from telephony.lab.exchange import NAME, SECRET, Surroundings
 from telephony.lab.operator import LabOperator
+from telephony.lab.ports import free_port, free_ports
 from telephony.lab.rtp import tone
 from telephony.lab.sip_agent import EndedBy
 from telephony.services.guardians import GuardianChannel
@@ -66,12 +66,12 @@ class Exchange:
 
     def __init__(self, secret: Path) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="onetouch-spoken-"))
-        self.guardian_port, self.centre_port = free_udp_port(), free_udp_port()
-        ami, rtp = _free_tcp_port(), min(free_udp_port() & ~1, 65_000)
+        self.guardian_port, self.centre_port = free_port(), free_port()
+        ami, rtp = free_port(), free_ports(200)
         around = Surroundings(
-            sip=free_udp_port(),
+            sip=free_port(),
             ami=ami,
-            rtp=(rtp, rtp + 200),
+            rtp=(rtp, rtp + 199),
             centres=(self.centre_port, 0, 0),
             guardians=self.guardian_port,
             agi=9,
@@ -192,12 +192,6 @@ def _far_end(name: str, port: int) -> LabOperator:
     far_end = LabOperator(reactor, random.Random(2), name=name, ring_s=0.1, lines=5, pitches=(LAST_WORD_HZ,))
     far_end.listen(port=port)
     return far_end
-
-
-def _free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _cut_prompts(folder: Path) -> Path:

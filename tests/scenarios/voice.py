@@ -22,6 +22,7 @@ from telephony.clock import within
 from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings
 from telephony.lab.handset import PITCHES, Caller, LabHandset, PhoneCall
 from telephony.lab.operator import Invite, LabOperator, OperatorCall
+from telephony.lab.ports import free_ports, is_free
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.rtp import Rtp
 from telephony.lab.sip import address_of
@@ -66,7 +67,7 @@ class Exchange:
     """
 
     def __init__(self, knobs: Mapping[str, str]) -> None:
-        first = _free_block(PORTS)
+        first = free_ports(PORTS)
         self.sip, self.ami, self.web = first, first + 1, first + 2
         self.centres = (first + 3, first + 4, first + 5)
         self.callable = {SKT: first + 6, KT: first + 7}
@@ -290,7 +291,7 @@ class VoiceHouse(House):
         await self.operators[0].close()
         local = ("127.0.0.1", self.exchange.centres[0])
         sipp = self._sipp(scenario, local=local, options=options, keys=keys)
-        await self.until(lambda: not _is_free(socket.SOCK_DGRAM, local[1]))
+        await self.until(lambda: not is_free(local[1], [socket.SOCK_DGRAM]))
         return sipp
 
     def _sipp(self, scenario: str, **how: Any) -> Sipp:
@@ -350,28 +351,3 @@ def caller_of(invite: Invite) -> str:
 
 
 PORTS = 220
-_LOWEST, _HIGHEST = 10_000, 32_000
-"""Below the ports that the kernel gives to whoever asks for any (32768 to 60999): none of these is taken in between."""
-
-
-def _free_block(size: int) -> int:
-    """Give the first of so many free ports in a row, UDP and TCP."""
-    chance = random.SystemRandom()
-    for _ in range(100):
-        first = chance.randrange(_LOWEST, _HIGHEST - size)
-        if all(
-            _is_free(kind, port)
-            for port in range(first, first + size)
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
-        ):
-            return first
-    raise AssertionError("no free ports on this machine")
-
-
-def _is_free(kind: int, port: int) -> bool:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-        return True
