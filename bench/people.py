@@ -140,10 +140,10 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bulk.sqlite"
         self.url = f"sqlite:///{self.path}"
-        self.writing, self.reading = open_engines(self.url)
-        upgrade(self.writing)
         keys = KeyFile(folder / "bulk.keys")
         keys.make()
+        self.writing, self.reading = open_engines(self.url, keys.ring)
+        upgrade(self.writing)
         self.registry = Registry(keys.ring)
         self.filled = 0
 

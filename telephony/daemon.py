@@ -52,6 +52,7 @@ from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Server
 from telephony.store.checkpoint import Checkpointer
+from telephony.store.crypto import KeyFile
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, sqlite_checkpoint_engine
 from telephony.store.incidents import open_incidents
@@ -117,6 +118,7 @@ class Daemon(MultiService):
         clock = outside.reactor
         self.alarms = Alarms(clock)
         state_dir = settings.service.state_dir
+        self.key_file = KeyFile(settings.key_file)
         self.database = self._open_store()
         plan = settings.plan
         self._http: list[HttpClient] = []
@@ -242,9 +244,10 @@ class Daemon(MultiService):
 
     def _open_store(self) -> Database:
         url = self._settings.database_url
-        writing, reading = open_engines(url)
+        writing, reading = open_engines(url, self.key_file.ring)
         self._writing = writing
         try:
+            self.key_file.make()
             upgrade(writing)
         except Exception as error:  # noqa: BLE001 - fail open, whatever it is
             # A store that cannot be used must not keep us from relaying: see `_take_up_the_store`.

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from telephony.lab.ports import free_port
 from telephony.store.engines import open_engines
 from telephony.store.schema import metadata
-from tests.doubles import without_fsync
+from tests.doubles import keys, without_fsync
 
 
 def _postgresql_programs() -> Path:
@@ -55,11 +55,11 @@ def postgresql_url() -> Iterator[str]:
 def engines(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
     """(writing, reading) engines of an empty store, on both databases in turn."""
     if request.param == "sqlite":
-        writing, reading = open_engines(f"sqlite:///{tmp_path}/store.sqlite")
+        writing, reading = open_engines(f"sqlite:///{tmp_path}/store.sqlite", keys)
         without_fsync(writing)
         metadata.create_all(writing)
     else:
-        writing, reading = open_engines(request.getfixturevalue("postgresql_url"))
+        writing, reading = open_engines(request.getfixturevalue("postgresql_url"), keys)
         with writing.begin() as connection:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))

@@ -15,6 +15,7 @@ from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
+from telephony.store.crypto import Key, KeyRing
 from telephony.store.database import Database
 
 NOON = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
@@ -22,6 +23,15 @@ NOON = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
 
 ONE_CENTRE = Plan(everywhere_else=(ReportRoute("seoul"),), by_carrier={})
 WITH_FALLBACK = Plan(everywhere_else=(ReportRoute("seoul"), ReportRoute("seoul-2", 5.0)), by_carrier={})
+
+
+_KEY = Key.make(NOON)
+_RING = KeyRing({_KEY.id: _KEY}, _KEY.id)
+
+
+def keys() -> KeyRing:
+    """Give the keys of the tests' stores."""
+    return _RING
 
 
 def without_fsync(engine: Engine) -> None:

@@ -19,7 +19,7 @@ from telephony.store.schema import metadata
 from telephony.switchboard import Switchboard
 from tests.asterisk.sos_events import Held
 from tests.awaiting import result_of
-from tests.doubles import ONE_CENTRE, database, without_fsync
+from tests.doubles import ONE_CENTRE, database, keys, without_fsync
 from tests.smpp.people import Witness
 from tests.smpp.wires import Wires
 from tests.store.ledger import Ledger
@@ -149,7 +149,7 @@ class House:
 
 @pytest.fixture
 def engines(tmp_path):
-    writing, reading = open_engines(f"sqlite:///{tmp_path}/store.sqlite")
+    writing, reading = open_engines(f"sqlite:///{tmp_path}/store.sqlite", keys)
     without_fsync(writing)
     metadata.create_all(writing)
     yield writing, reading

@@ -111,8 +111,12 @@ class ListedGuardian(Table):
 
 
 class Guardians(Table):
-    """How guardians are told by telephone: ``[guardians]``. Without anybody listed nobody is called."""
+    """How guardians are told: ``[guardians]``. Those of registered people, and those listed here."""
 
+    by: tuple[Literal["sms", "call"], ...] = ("sms", "call")
+    """The ways, each where there is one: ``[sms]``, ``[[asterisk]]``."""
+    reply_s: Annotated[float, Field(ge=0, le=3_600)] = 60.0
+    """After a text, how long a reply is waited for before the next guardian is told."""
     rounds: Annotated[int, Field(ge=1, le=20)] = 3
     """How often the whole list is gone through until somebody confirms."""
     ring_s: Annotated[float, Field(ge=5, le=120)] = 25.0

@@ -33,10 +33,11 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
     """Give (writing, reading) engines; what the store refuses becomes one line and exit code 1."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - not needed for --help
 
+    from telephony.store.crypto import KeyFile  # noqa: PLC0415
     from telephony.store.engines import open_engines  # noqa: PLC0415
 
     try:
-        writing, reading = open_engines(settings.database_url)
+        writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
         try:
             yield writing, reading
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from telephony.domain.spoken_call import CallOutcome
@@ -20,15 +20,29 @@ class Guardian:
     phone: Msisdn
     language: Literal["ko", "en"] = "ko"
     relation: str = ""
+    rounds: int = 0
+    """How often they are tried; 0: as often as the settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """Whom the guardians look after; ``guardians`` are in the order in which they are to be told.
+
+    ``name`` is empty where nobody is registered, ``numbers`` are all that are theirs. The name is left out of ``repr``.
+    """
+
+    name: str = field(default="", repr=False)
+    numbers: tuple[Msisdn, ...] = ()
+    guardians: tuple[Guardian, ...] = ()
 
 
 class GuardianBook(Protocol):
     """Knows the guardians of a caller."""
 
-    async def guardians_of(self, msisdn: Msisdn) -> Sequence[Guardian]:
-        """Give them in the order in which they are to be told; none for a caller who has none.
+    async def ward_of(self, msisdn: Msisdn) -> Ward:
+        """Give who this caller is to their guardians; without guardians for a caller who has none.
 
-        Raises `Unavailable` where they cannot be looked up now.
+        Raises `Unavailable` where it cannot be looked up now.
         """
         ...
 
@@ -52,9 +66,12 @@ class ListedGuardians:
     def __init__(self, listed: Mapping[str, Sequence[Guardian]]) -> None:
         self._listed = {number: tuple(guardians) for number, guardians in listed.items()}
 
-    async def guardians_of(self, msisdn: Msisdn) -> Sequence[Guardian]:
+    async def ward_of(self, msisdn: Msisdn) -> Ward:
         """Give them in the order of the settings."""
-        return () if msisdn.is_withheld else self._listed.get(msisdn.number, ())
+        return Ward(
+            numbers=(msisdn,),
+            guardians=() if msisdn.is_withheld else self._listed.get(msisdn.number, ()),
+        )
 
 
 def is_same_phone(one: Msisdn, other: Msisdn) -> bool:

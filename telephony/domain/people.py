@@ -53,11 +53,13 @@ class GuardianEntry:
     relation: str = field(default="", repr=False)
     language: Language = "ko"
     rounds: int = 0
+    is_confirmed: bool = True
+    """False until a guardian whom nobody but a phone has named agrees by replying: they are not told before."""
 
     @property
     def guardian(self) -> Guardian:
         """The guardian as those who tell guardians know them."""
-        return Guardian(self.phone, self.language, self.relation)
+        return Guardian(self.phone, self.language, self.relation, self.rounds)
 
 
 @dataclass(frozen=True, slots=True)

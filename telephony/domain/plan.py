@@ -25,7 +25,11 @@ class Plan:
     everywhere_else: tuple[ReportRoute, ...]
     by_carrier: Mapping[str, tuple[ReportRoute, ...]]
     tells_guardians: bool = False
-    """Each new incident is also a delivery of kind and channel `GUARDIANS`."""
+    """There is a way to tell guardians: a caller who has some gets a delivery of kind and channel `GUARDIANS`."""
+    joins_people: bool = False
+    """Each new incident is also a delivery of kind and channel `PERSON`."""
+    answers_tests: bool = False
+    """Each drill is also a delivery of kind and channel `TEST_RESULT`."""
 
     def reports(self, carrier: str) -> tuple[ReportRoute, ...]:
         """Give the channels to 112 for a press of this carrier, first to last."""

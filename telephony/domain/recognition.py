@@ -19,16 +19,31 @@ class Recognition:
     country_code: str = "82"
     trunk_prefix: str = "0"
     ussd_codes: frozenset[str] = frozenset()
+    service_numbers: frozenset[str] = frozenset()
+    """Numbers and USSD codes for enrolment and keywords, used in calm: no press."""
+    sos_words: frozenset[str] = frozenset()
+    """Words that make a press even of what is sent to a service number."""
     _folded: frozenset[str] = field(init=False, default=frozenset())
+    _sos_folded: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         # A blank word would make a drill of every empty message, and a pressed key often sends nothing else.
-        words = (word.strip().casefold() for word in self.test_words)
-        object.__setattr__(self, "_folded", frozenset(word for word in words if word))
+        object.__setattr__(self, "_folded", _folded(self.test_words))
+        object.__setattr__(self, "_sos_folded", _folded(self.sos_words))
 
     def is_listed(self, destination: str) -> bool:
         """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
         return destination in self.sos_numbers or destination in self.test_numbers
+
+    def is_for_service(self, destination: str, text: str | None) -> bool:
+        """Claim that a message is for enrolment and keywords: sent to a service number, and no call for help.
+
+        A service number that is an SOS number as well is an SOS number.
+        """
+        if destination not in self.service_numbers or self.is_listed(destination):
+            return False
+        folded = (text or "").casefold()
+        return not any(word in folded for word in self._sos_folded)
 
     def ussd_code(self, dialled: str) -> str | None:
         """Give the listed code that a string dialled on a phone is; ``None`` for one of somebody else.
@@ -52,3 +67,7 @@ class Recognition:
         if destination in self.test_numbers:
             return True
         return bool(self._folded) and text is not None and text.strip().casefold() in self._folded
+
+
+def _folded(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(folded for word in words if (folded := word.strip().casefold()))

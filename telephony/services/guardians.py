@@ -84,7 +84,7 @@ class GuardianChannel:
         if not isinstance(errand, Errand):
             return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
         try:
-            listed = await self._book.guardians_of(errand.msisdn)
+            listed = (await self._book.ward_of(errand.msisdn)).guardians
         except Unavailable as error:
             return self._nobodys_turn(delivery, str(error))
         # Silence: the caller's own phone must not ring, whoever wrote it down as a guardian's.

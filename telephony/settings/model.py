@@ -15,11 +15,12 @@ from telephony.fields import Name, Seconds, Secret, Table
 from telephony.logs import LogSettings
 from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
 from telephony.psap.settings import Psap
-from telephony.smpp.settings import Dialect, Server
+from telephony.smpp.settings import Dialect, Server, Sms
 from telephony.ussd.settings import CarrierUssd, Ussd
 from telephony.web.settings import Web
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
 Destination = Annotated[str, Field(pattern=r"^[+*#0-9]{1,24}$")]
 """A number as the carrier sends it: digits, also ``*``, ``#`` and a leading ``+``."""
 UssdCode = Annotated[str, Field(pattern=r"^[*#]{1,2}[0-9]{1,20}(\*[0-9]{1,20})*#$")]
@@ -57,8 +58,10 @@ class Store(Table):
 
 
 class People(Table):
-    """What the law says of those who sign up."""
+    """Those who sign up, and what the law says of them."""
 
+    join: bool = True
+    """112 is told who presses, or that nobody registered the number, after the first report."""
     adult_age: Annotated[int, Field(ge=14, le=25)] = 19
     """Years; below it a guardian agrees, and that agreement ends on this birthday (Korean Civil Act, article 4)."""
 
@@ -72,7 +75,9 @@ class RecognitionTables(Table):
     ussd_codes: tuple[UssdCode, ...] = ()
     """Codes that are a press when they are dialled: ``*112#``."""
     service_numbers: tuple[Destination, ...] = ()
-    """Numbers that are dialled in calm, for the menu: no press."""
+    """Numbers and USSD codes that are used in calm, for the menu and for keywords: no press."""
+    sos_words: tuple[Word, ...] = ("살려주", "살려줘", "도와주세요", "sos")
+    """Words by which a text to a service number is a press all the same."""
 
 
 class CarrierRecognition(Table):
@@ -89,6 +94,47 @@ class IncidentRules(Table):
 
     quiet_close_h: Hours = 24.0
     """Hours without a press, a report or an action of the centre."""
+
+
+class Enrolment(Table):
+    """Signing up by SMS and USSD: ``[enrolment]``. It works over the service numbers."""
+
+    reply_h: Annotated[float, Field(gt=0, le=720)] = 72.0
+    """How long a reply is waited for; then nothing has happened."""
+    texts_per_day: Annotated[int, Field(ge=1, le=1_000)] = 20
+    """The most that we send to one phone in 24 hours on somebody's asking."""
+    opens_to: tuple[Annotated[str, Field(max_length=40)], ...] = ()
+    """Cohorts that may sign up by themselves; empty: everybody."""
+
+
+class Scoring(Table):
+    """The label beside each press: ``[scoring]``. It never delays or drops anything."""
+
+    on: bool = True
+    tell_from: Annotated[int, Field(ge=0, le=100)] = 60
+    """From this likelihood of an accident on, the label alone is worth an update; below it goes with the next one."""
+    nearby_m: Annotated[float, Field(ge=10, le=50_000)] = 500.0
+    nearby_min: Annotated[float, Field(ge=1, le=1_440)] = 15.0
+    """Presses of other phones within this distance and time make an accident unlikely."""
+
+
+class Retention(Table):
+    """How long what is kept is kept: ``[retention]``. Days after which it is deleted."""
+
+    incident_days: Days = 365.0
+    """A closed incident with its presses, facts, calls and reports."""
+    position_days: Days = 30.0
+    """Positions of a closed incident; the incident itself stays."""
+    text_days: Days = 90.0
+    """What a caller wrote, and the undecoded octets of it, after the incident is closed."""
+    history_days: Days = 180.0
+    """Earlier presses, drills and false alarms by which a press is scored."""
+    consent_ended_days: Days = 30.0
+    """A person whose consent was outgrown and not given anew."""
+    audit_days: Days = 1_095.0
+    """Entries of the audit chain."""
+    every_h: Annotated[float, Field(gt=0, le=168)] = 1.0
+    """Pause between two runs of the job."""
 
 
 class Locating(Table):
@@ -142,6 +188,10 @@ class Settings(Table):
     voice: Voice = Voice()
     service_menu: ServiceMenu | None = None
     guardians: Guardians = Guardians()
+    sms: Sms | None = None
+    enrolment: Enrolment = Enrolment()
+    scoring: Scoring = Scoring()
+    retention: Retention = Retention()
     web: Web | None = None
     carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
@@ -157,6 +207,8 @@ class Settings(Table):
             country_code=self.service.country_code,
             trunk_prefix=self.service.trunk_prefix,
             ussd_codes=frozenset(general.ussd_codes if own.ussd_codes is None else own.ussd_codes),
+            service_numbers=frozenset(general.service_numbers),
+            sos_words=frozenset(general.sos_words),
         )
 
     @property
@@ -178,8 +230,16 @@ class Settings(Table):
         return Plan(
             everywhere_else=routes[elsewhere.name],
             by_carrier=by_carrier,
-            tells_guardians=bool(self.guardians.listed),
+            tells_guardians=self.tells_guardians,
+            joins_people=self.people.join or self.scoring.on or self.tells_guardians,
+            answers_tests=self.sms is not None,
         )
+
+    @property
+    def tells_guardians(self) -> bool:
+        """Claim that there is a way to tell a guardian: a number that we text from, or a line to call by."""
+        ways = self.guardians.by
+        return ("sms" in ways and self.sms is not None) or ("call" in ways and bool(self.asterisk))
 
     @property
     def database_url(self) -> str:

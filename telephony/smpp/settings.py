@@ -25,8 +25,21 @@ class Dialect(Table):
     """Answer to a press that could not be stored: must make this SMSC deliver it again."""
     repeat_window_s: Seconds = 600.0
     """The same message from the same caller within this time is a redelivery, later a new press."""
+    text_alphabet: Literal["ucs2", "ks-x-1001"] = "ucs2"
+    """How Korean texts are sent: UCS-2 (70 characters a part) or EUC-KR, data_coding 0x0E (80 octets a part)."""
     receipt_id_base: Literal["raw", "hex-to-decimal", "decimal-to-hex"] = "raw"
     """How a receipt's message id is turned into the form of submit_sm_resp."""
+
+
+class Sms(Table):
+    """Texts of ours, to guardians and to whoever signs up: ``[sms]``. Without it none is sent."""
+
+    sender: Annotated[str, Field(pattern=r"^[0-9]{3,20}$")]
+    """The number that phones show and reply to: one of ``recognition.service_numbers``."""
+    sender_ton: Annotated[int, Field(ge=0, le=255)] = 0
+    sender_npi: Annotated[int, Field(ge=0, le=255)] = 1
+    per_s: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    """The most that leave one bind in a second: presses and their answers share it."""
 
 
 class EsmeLink(Table):

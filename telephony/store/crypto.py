@@ -55,11 +55,14 @@ class Place:
     table: str
     column: str
     row: int
+    part: int | None = None
+    """Where the table's key has two columns, the second."""
 
     @property
     def octets(self) -> bytes:
         """The place as associated data."""
-        return f"{self.table}.{self.column}:{self.row}".encode()
+        row = self.row if self.part is None else f"{self.row}.{self.part}"
+        return f"{self.table}.{self.column}:{row}".encode()
 
 
 @dataclass(frozen=True, slots=True)

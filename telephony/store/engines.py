@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from telephony.store.sealing import Keys, with_keys
+
 BUSY_TIMEOUT_MS = 500
 """How long SQLite waits for another process's lock; must stay well below the commit budget."""
 
@@ -18,19 +20,21 @@ WRITER_CACHE_KIB, READER_CACHE_KIB = 8192, 1024
 """Pages kept in memory per connection: the writer comes back to the same ones, a reader hardly does."""
 
 
-def open_engines(url: str) -> tuple[Engine, Engine]:
+def open_engines(url: str, keys: Keys) -> tuple[Engine, Engine]:
     """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
     SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit); transactions are begun by
     `one_transaction`, and a reader reads statement by statement. PostgreSQL: as the server is set;
-    ``synchronous_commit`` must be on, which is its default.
+    ``synchronous_commit`` must be on, which is its default. What they write is sealed under ``keys``.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=False), create_engine(url)
+        writing, reading = create_engine(url, pool_pre_ping=False), create_engine(url)
+        return with_keys(writing, keys), with_keys(reading, keys)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _sqlite(url, WRITER_CACHE_KIB), _sqlite(url, READER_CACHE_KIB)
+    writing, reading = _sqlite(url, WRITER_CACHE_KIB), _sqlite(url, READER_CACHE_KIB)
+    return with_keys(writing, keys), with_keys(reading, keys)
 
 
 @contextmanager

@@ -25,7 +25,8 @@ def to_octets(person: Person) -> bytes:
         "born": person.birth_date.isoformat(),
         "devices": [[device.number.number, device.carrier, device.kind] for device in person.devices],
         "guardians": [
-            [each.phone.number, each.relation, each.language, each.rounds] for each in person.guardians
+            [each.phone.number, each.relation, each.language, each.rounds, each.is_confirmed]
+            for each in person.guardians
         ],
         "consent": [
             consent.by,
@@ -59,8 +60,8 @@ def _person(plain: Any) -> Person:
         birth_date=date.fromisoformat(plain["born"]),
         devices=tuple(Device(Msisdn(number), carrier, kind) for number, carrier, kind in plain["devices"]),
         guardians=tuple(
-            GuardianEntry(Msisdn(phone), relation, language, rounds)
-            for phone, relation, language, rounds in plain["guardians"]
+            GuardianEntry(Msisdn(phone), relation, language, rounds, *is_confirmed)
+            for phone, relation, language, rounds, *is_confirmed in plain["guardians"]
         ),
         consent=Consent(
             by,

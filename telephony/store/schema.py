@@ -197,3 +197,44 @@ guardian_number = Table(
     Column("person_key", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Key, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
+    Column("at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # who, what, of whom, why
+    Column("previous", LargeBinary(32), nullable=False),  # the digest of the entry before
+    Column(
+        "digest", LargeBinary(32), nullable=False
+    ),  # of this entry with the one before, under the audit key
+)
+
+awaited_reply = Table(
+    "awaited_reply",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(16), nullable=False),  # of the phone that is to reply
+    Column("kind", String(16), nullable=False),
+    Column(
+        "sealed", LargeBinary, nullable=False
+    ),  # what the reply will bring about, and the code it must hold
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # replies with a wrong code
+)
+Index("awaited_from_a_phone", awaited_reply.c.hash)
+Index("awaited_until", awaited_reply.c.expires_at)
+
+press_history = Table(
+    "press_history",
+    metadata,
+    Column(
+        "subject", LargeBinary(16), primary_key=True
+    ),  # hash of a person, or of a number nobody registered
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("sealed", LargeBinary),  # where it was
+    sqlite_with_rowid=False,
+)
+Index("history_until", press_history.c.at)

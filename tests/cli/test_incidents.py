@@ -14,6 +14,7 @@ from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.settings import load
+from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
 from telephony.store.facts import record_facts
 from telephony.store.orders import set_silence
@@ -38,7 +39,8 @@ def press(number: str, reference: str, at: datetime) -> Trigger:
 def config_with_incidents(config):
     """Two incidents: the first was told to 112, pressed again and located; the second is news."""
     settings = load(config)
-    writing, reading = open_engines(settings.database_url)
+    KeyFile(settings.key_file).make()
+    writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
     upgrade(writing)
     record = PressRecorder(Rules(settings.plan, "onetouch", {}))
     with writing.begin() as connection:
@@ -131,7 +133,8 @@ def test_a_story_as_json_has_every_line_with_its_time(run, config_with_incidents
 def config_with_a_call(config):
     """A silent call: connected, a knock, a guardian, silence lifted and held again; then ended."""
     settings = load(config)
-    writing, reading = open_engines(settings.database_url)
+    KeyFile(settings.key_file).make()
+    writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
     upgrade(writing)
     reference = "voice-1/1763900000.12"
     call = {"state": "connected", "route": "112-2", "silence": "no-rtp", "recording": "sos.wav"}

@@ -12,7 +12,7 @@ from telephony.asterisk.settings import Guardians
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.errors import Malformed, Unavailable
 from telephony.domain.fact import GUARDIAN, Fact
-from telephony.domain.guardian import Guardian, ListedGuardians, is_same_phone
+from telephony.domain.guardian import Guardian, ListedGuardians, Ward, is_same_phone
 from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
 from telephony.services.guardians import RECORD_S, REMEMBERED, GuardianChannel
@@ -50,10 +50,10 @@ class Book(ListedGuardians):
 
     error: Exception | None = None
 
-    async def guardians_of(self, msisdn: Msisdn) -> Sequence[Guardian]:
+    async def ward_of(self, msisdn: Msisdn) -> Ward:
         if self.error is not None:
             raise self.error
-        return await super().guardians_of(msisdn)
+        return await super().ward_of(msisdn)
 
 
 class House:
@@ -298,4 +298,4 @@ def test_the_settings_list_guardians_in_order_and_numbers_as_people_write_them()
         }
     )
 
-    assert result_of(settings.book().guardians_of(CHILD)) == (MOTHER, UNCLE)
+    assert result_of(settings.book().ward_of(CHILD)).guardians == (MOTHER, UNCLE)

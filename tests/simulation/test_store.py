@@ -12,6 +12,7 @@ from telephony.lab.simulation.disk import Disk, DiskTrouble
 from telephony.lab.simulation.runner import SimulatedRunner
 from telephony.store.database import Database
 from telephony.store.engines import open_engines
+from tests.doubles import keys
 from tests.simulation.house import TwoProcesses, folder
 
 
@@ -21,7 +22,7 @@ class Shelf:
     def __init__(self, path):
         self.around = TwoProcesses()
         self.disk = Disk(random.Random(1))
-        self.engines = open_engines(f"sqlite:///{path}/store.sqlite")
+        self.engines = open_engines(f"sqlite:///{path}/store.sqlite", keys)
         with self.engines[0].connect() as connection:
             connection.execute(text("CREATE TABLE line (words TEXT)"))
             connection.commit()

@@ -18,7 +18,7 @@ from telephony.store.database import Database
 from telephony.store.engines import open_engines, sqlite_checkpoint_engine
 from telephony.store.schema import metadata
 from tests.awaiting import result_of
-from tests.doubles import Inline, database, without_fsync
+from tests.doubles import Inline, database, keys, without_fsync
 
 WORTH_IT = 64 * 1024
 TOO_LARGE = 512 * 1024
@@ -31,7 +31,7 @@ class Shelf:
         url = f"sqlite:///{file}"
         self.file = file
         self.log_file = Path(f"{file}-wal")
-        self.engines: tuple[Engine, Engine] = open_engines(url)
+        self.engines: tuple[Engine, Engine] = open_engines(url, keys)
         without_fsync(self.engines[0])
         metadata.create_all(self.engines[0])
         with self.engines[0].connect() as connection:

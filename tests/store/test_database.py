@@ -19,7 +19,7 @@ from telephony.store.engines import open_engines
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from telephony.store.schema import metadata
 from tests.awaiting import failure_of, is_waiting, result_of
-from tests.doubles import ONE_CENTRE, Inline, database, press, without_fsync
+from tests.doubles import ONE_CENTRE, Inline, database, keys, press, without_fsync
 
 INSERT = "INSERT INTO last_position (caller, incident_key, number) VALUES ('{}', 1, 1)"
 """A row of the smallest of our tables; a second one of the same caller is refused."""
@@ -71,7 +71,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def sqlite(file: Path) -> Iterator[tuple[Engine, Engine]]:
     """Engines of an empty store in a file that a test may spoil."""
-    writing, reading = open_engines(f"sqlite:///{file}")
+    writing, reading = open_engines(f"sqlite:///{file}", keys)
     without_fsync(writing)
     metadata.create_all(writing)
     yield writing, reading

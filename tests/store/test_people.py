@@ -21,7 +21,7 @@ from telephony.store.engines import open_engines
 from telephony.store.people import GUARDIAN, NUMBER, Outcome, Registry, count, count_by_key
 from telephony.store.people_erasing import fold_back, forget_rows
 from telephony.store.schema import metadata
-from tests.doubles import without_fsync
+from tests.doubles import keys, without_fsync
 from tests.store.people_drafts import NOW, Office, number, pupil
 
 INSERT = "INSERT INTO person_number (hash, person_key) VALUES (?, ?)"
@@ -35,7 +35,7 @@ def office(engines: tuple[Engine, Engine], tmp_path: Path) -> Office:
 @pytest.fixture
 def file_office(tmp_path: Path) -> Office:
     """On SQLite, whose file is searched."""
-    writing, _ = open_engines(f"sqlite:///{tmp_path}/store.sqlite")
+    writing, _ = open_engines(f"sqlite:///{tmp_path}/store.sqlite", keys)
     without_fsync(writing)
     metadata.create_all(writing)
     office = Office(writing, tmp_path)

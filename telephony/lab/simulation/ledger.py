@@ -11,6 +11,7 @@ from sqlalchemy import text
 from telephony.domain.plan import Plan
 from telephony.store.engines import one_transaction, open_engines
 from telephony.store.incidents import close_incident
+from telephony.store.sealing import Keys
 
 
 class StoredIncident(NamedTuple):
@@ -56,8 +57,8 @@ _OPEN = "SELECT id FROM incident WHERE msisdn = :number AND state <> 'closed'"
 class Ledger:
     """The store of one simulation, from outside the daemon."""
 
-    def __init__(self, url: str) -> None:
-        self._writing, self._reading = open_engines(url)
+    def __init__(self, url: str, keys: Keys) -> None:
+        self._writing, self._reading = open_engines(url, keys)
 
     def incidents(self) -> list[StoredIncident]:
         """Give all incidents, oldest first."""

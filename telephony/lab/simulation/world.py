@@ -30,6 +30,7 @@ from telephony.lab.simulation.timeline import Timeline
 from telephony.lab.simulation.witness import Witness
 from telephony.lab.smsc import LabSmsc
 from telephony.smpp.settings import Server
+from telephony.store.crypto import KeyFile
 
 STOP_WITHIN_S: Final = 15.0
 """As `telephony.cli.running` allows: a daemon that has not stopped by then is killed."""
@@ -53,7 +54,7 @@ class World:
         (folder / "service.key").write_bytes(self.rng("service key").randbytes(KEY_OCTETS))
         self.callers = draw_callers(self.rng("callers"), callers)
         self.presses: list[Press] = []
-        self.ledger = Ledger(self.settings.database_url)
+        self.ledger = Ledger(self.settings.database_url, KeyFile(self.settings.key_file).ring)
         self.witness = Witness(
             self.clock, self.timeline, self.ledger, {caller.number for caller in self.callers}
         )

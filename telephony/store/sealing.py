@@ -1,0 +1,54 @@
+"""The store's own way to its keys: what is personal in a row is sealed for that row, and found by a keyed hash.
+
+The key ring hangs on the engines (`open_engines`), so that whoever has a connection can seal and open. A sealed value
+is key id (4 octets, big-endian), nonce (12), ciphertext and tag (16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine
+
+from telephony.store.crypto import Damaged, KeyRing, KeysUnavailable, Place
+
+Keys = Callable[[], KeyRing]
+"""Gives the key ring as it is now: `KeyFile.ring`."""
+
+KEY_ID_OCTETS: Final = 4
+_OPTION: Final = "onetouch_keys"
+
+
+def with_keys(engine: Engine, keys: Keys) -> Engine:
+    """Let the connections of an engine seal under these keys; gives the engine."""
+    engine.update_execution_options(**{_OPTION: keys})
+    return engine
+
+
+def keys_of(connection: Connection) -> KeyRing:
+    """Give the keys of the store that a connection leads to. Raises `KeysUnavailable`."""
+    keys: Any = connection.get_execution_options().get(_OPTION)
+    if keys is None:
+        raise KeysUnavailable("this connection was opened without the store's keys")
+    ring: KeyRing = keys()
+    return ring
+
+
+def seal(ring: KeyRing, place: Place, plain: bytes) -> bytes:
+    """Encrypt a value for its place, under the current key."""
+    key_id, sealed = ring.seal(place, plain)
+    return key_id.to_bytes(KEY_ID_OCTETS, "big") + sealed
+
+
+def unseal(ring: KeyRing, place: Place, sealed: bytes) -> bytes:
+    """Decrypt what stands at a place. Raises `KeysUnavailable` for a key that is not here, or `Damaged`."""
+    sealed = bytes(sealed)
+    if len(sealed) < KEY_ID_OCTETS:
+        raise Damaged(f"{place.table} {place.row}: {place.column} is cut short; restore it from a backup")
+    return ring.open(place, key_id_of(sealed), sealed[KEY_ID_OCTETS:])
+
+
+def key_id_of(sealed: bytes) -> int:
+    """Give the id of the key that a sealed value is under."""
+    return int.from_bytes(sealed[:KEY_ID_OCTETS], "big")
