@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telephony.domain.delivery import LOCATE, TRACK
+from telephony.domain.delivery import GUARDIANS, LOCATE, PERSON, TEST_RESULT, TRACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,19 @@ class Plan:
     """Each new incident is also a delivery of kind and channel `PERSON`."""
     answers_tests: bool = False
     """Each drill is also a delivery of kind and channel `TEST_RESULT`."""
+
+    @property
+    def errands(self) -> tuple[str, ...]:
+        """What a new incident has to do at once beside its report and its location: kinds and channels in one."""
+        if self.joins_people:
+            # Who the guardians are is known once the person is: that errand sends for them.
+            return (PERSON,)
+        return (GUARDIANS,) if self.tells_guardians else ()
+
+    @property
+    def errands_of_a_drill(self) -> tuple[str, ...]:
+        """The same of a drill: nobody is sent for."""
+        return (TEST_RESULT,) if self.answers_tests else ()
 
     def reports(self, carrier: str) -> tuple[ReportRoute, ...]:
         """Give the channels to 112 for a press of this carrier, first to last."""

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from telephony.clock import Clock
-from telephony.domain.delivery import ALERT, GUARDIANS, UPDATE, Delivery, Errand
+from telephony.domain.delivery import ALERT, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.plan import Plan, locating_channel
@@ -135,8 +135,8 @@ class Intake:
         for carrier in {trigger.carrier for trigger in triggers}:
             channels |= {route.channel: None for route in self._plan.reports(carrier) if route.after_s == 0.0}
             channels[locating_channel(carrier)] = None
-        if self._plan.tells_guardians:
-            channels[GUARDIANS] = None
+        for errand in self._plan.errands:
+            channels[errand] = None
         return channels
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:

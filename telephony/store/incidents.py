@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
-from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, SUPERSEDED, TRACK
+from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, PERSON, SUPERSEDED, TRACK
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED, TRANSITIONS
 from telephony.domain.plan import Plan
@@ -224,7 +224,7 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
         update(delivery)
         .where(
             delivery.c.incident_key == row.key,
-            delivery.c.kind.in_([LOCATE, TRACK, GUARDIANS, *AUDIBLE]),
+            delivery.c.kind.in_([LOCATE, TRACK, GUARDIANS, PERSON, *AUDIBLE]),
             delivery.c.state == PENDING,
         )
         .values(state=SUPERSEDED, settled_at=to_us(now), lease_until=0)

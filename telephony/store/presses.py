@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, GUARDIANS, LOCATE, Delivery
+from telephony.domain.delivery import ALERT, LOCATE, Delivery
 from telephony.domain.fact import Fact
 from telephony.domain.incident import (
     CLOSED,
@@ -320,8 +320,8 @@ class _Group:
                 if not (is_test and route.alerts_only)
             ]
             firsts.append(_First(locating_channel(carrier), 0, LOCATE, 0))
-            if plan.tells_guardians and not is_test:
-                firsts.append(_First(GUARDIANS, 0, GUARDIANS, 0))
+            errands = plan.errands_of_a_drill if is_test else plan.errands
+            firsts += [_First(errand, 0, errand, 0) for errand in errands]
             found = self._firsts_by_carrier[carrier, is_test] = tuple(firsts)
         return found
 
