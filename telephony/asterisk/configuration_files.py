@@ -65,6 +65,8 @@ class ConfigurationFiles:
         self.lines: list[Line] = []
         self.findings: list[Finding] = []
         self.counted_before: dict[str, int] = {}
+        self.patterns: list[str] = []
+        """What includes name, as they are written."""
 
     def read(self, name: str) -> None:
         """Add the lines of a file. Raises nothing: what cannot be read is a finding."""
@@ -115,6 +117,7 @@ class ConfigurationFiles:
                 line, f"{MAX_DEPTH} includes inside each other", "one file fewer that includes another"
             )
             return
+        self.patterns.append(pattern)
         paths = sorted(glob.glob(str(self._folder / pattern)))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
         if not paths and kind == "include":
             self._find(line, f"there is no file {pattern}", f'the file, or #tryinclude "{pattern}"')

@@ -18,8 +18,8 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.asterisk.ami import Packet
+from telephony.asterisk.journal import MOST_NOTES
 from telephony.asterisk.sos_call import (
-    JOURNAL_SLOTS,
     Arrived,
     Forgotten,
     Happening,
@@ -221,7 +221,7 @@ class CallDesk:
 
     def _remember_end(self, call: SosCall) -> None:
         self._ended[call.uniqueid] = None
-        if len(self._ended) > JOURNAL_SLOTS:
+        if len(self._ended) > MOST_NOTES:
             del self._ended[next(iter(self._ended))]
 
     async def _accepted(self, call: SosCall) -> Receipt:

@@ -51,9 +51,19 @@ class Told:
 
 
 def diagnose(
-    server: AsteriskServer, username: str, secret: str, now: Callable[[], float] = time.time
+    server: AsteriskServer,
+    username: str,
+    secret: str,
+    trunks: Sequence[str] = (),
+    *,
+    has_all: bool = True,
+    now: Callable[[], float] = time.time,
 ) -> list[Told]:
-    """Ask one server everything; never raises for what it does, and ends after bounded time."""
+    """Ask one server everything; never raises for what it does, and ends after bounded time.
+
+    ``trunks`` are those of the daemon's settings (``[[carrier.trunk]]``): its contexts and endpoints have their names.
+    ``has_all``: they must all be here; otherwise other servers may have some of them.
+    """
     where = f"{server.host}:{server.port}"
     began = time.monotonic()
     try:
@@ -83,17 +93,23 @@ def diagnose(
             Told(server.name, "login", username),
         ]
         line = OperatorLine(ami, server.response_timeout_s)
-        return told + _ask_everything(line, server, now)
+        return told + _ask_everything(line, server, trunks, trunks if has_all else (), now)
 
 
-def _ask_everything(line: OperatorLine, server: AsteriskServer, now: Callable[[], float]) -> list[Told]:
+def _ask_everything(
+    line: OperatorLine,
+    server: AsteriskServer,
+    trunks: Sequence[str],
+    needed: Sequence[str],
+    now: Callable[[], float],
+) -> list[Told]:
     told: list[Told] = []
     questions: Sequence[tuple[str, Callable[[], Iterator[tuple[str, str, str]]]]] = (
         ("version", lambda: _core(line, server)),
         ("clock", lambda: _clock(line, now)),
         ("channels", lambda: _channels(line)),
-        ("endpoints", lambda: _endpoints(line.Command("pjsip show endpoints"))),
-        ("contexts", lambda: _contexts(line.Command("dialplan show"))),
+        ("endpoints", lambda: _endpoints(line.Command("pjsip show endpoints"), needed)),
+        ("contexts", lambda: _contexts(line.Command("dialplan show"), trunks, needed)),
         ("modules", lambda: _modules(line.Command("module show"))),
         ("journal", lambda: _journal(line)),
     )
@@ -142,7 +158,7 @@ def _channels(line: OperatorLine) -> Iterator[tuple[str, str, str]]:
     yield "channels", f"{len(line.CoreShowChannels())} up", ""
 
 
-def _endpoints(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _endpoints(lines: Sequence[str], needed: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Judge by contacts: an endpoint that only calls us (a carrier) has none, and that is no fault."""
     endpoint, states, contacts = "", {}, {}  # type: str, dict[str, str], dict[str, list[str]]
     for line in lines:
@@ -152,7 +168,14 @@ def _endpoints(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         elif endpoint and (match := _CONTACT.match(line)) is not None:
             contacts.setdefault(endpoint, []).append(match[2])
     if not states:
-        yield "endpoints", "none", "endpoints in pjsip.conf, then `pjsip reload`: no call comes or goes"
+        yield (
+            "endpoints",
+            "none",
+            "endpoints in pjsip.conf, then `module reload res_pjsip.so`: no call comes or goes",
+        )
+    for name in sorted({*needed} - states.keys()):
+        do = f"[{name}] in pjsip.conf (docs/voice.md, Connecting a trunk), then `module reload res_pjsip.so`"
+        yield "endpoint", f"{name}: none, though the settings have a [[carrier.trunk]] of this name", do
     for name in sorted(states):
         reached = contacts.get(name, [])
         if any(each.startswith("Unavail") for each in reached):
@@ -164,15 +187,21 @@ def _endpoints(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
             yield "endpoint", f"{name}: {'reachable' if reached else 'calls us only'}", ""
 
 
-def _contexts(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def _contexts(
+    lines: Sequence[str], trunks: Sequence[str], needed: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
     loaded = read_shown(lines).contexts
-    missing = [name for name in SOS_CONTEXTS if name not in loaded]
+    missing = [name for name in (*SOS_CONTEXTS, *(f"from-{name}" for name in needed)) if name not in loaded]
     entries = [name for name in loaded if name.startswith("from-") and name != "from-112"]
     if missing or not entries:
         found = f"not loaded: {', '.join(missing) or 'no from-<trunk>'}"
         yield "contexts", found, "`onetouch dialplan check`, then `onetouch dialplan reload`"
     else:
         yield "contexts", f"{len(loaded)} loaded; trunks: {', '.join(sorted(entries))}", ""
+    for name in sorted(set(entries) - {f"from-{trunk}" for trunk in trunks}):
+        trunk = name.removeprefix("from-")
+        do = f'[[carrier.trunk]] with name = "{trunk}" at its carrier in the daemon\'s settings, then restart it'
+        yield "trunk", f"{name} takes calls, and the settings have no trunk {trunk}", do
 
 
 def _modules(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -199,10 +228,10 @@ def _journal(line: OperatorLine) -> Iterator[tuple[str, str, str]]:
             "`onetouch dialplan check`, then `onetouch dialplan reload`",
         )
         return
-    notes = [
+    slots = [
         each for each in line.Command("dialplan show globals") if each.strip().startswith("SOS_JOURNAL_")
     ]
-    yield "journal", f"{len(notes)} calls noted since Asterisk started", ""
+    yield "journal", f"{sum(each.count('~') for each in slots)} calls noted", ""
 
 
 def _ms(began: float) -> str:

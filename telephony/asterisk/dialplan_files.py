@@ -19,6 +19,8 @@ EXTENSIONS: Final = "extensions.conf"
 _NO_CONTEXTS: Final = ("general", "globals")
 _HEADER = re.compile(r"\[\s*([^\]\s(]+)(\s*\]|[^\]]*$)?")
 _PRIORITY = re.compile(r"(?P<number>\d+|n|s)(?:\+(?P<more>\d+))?(?:\((?P<label>[^)]*)\))?$")
+_LONGEST_QUOTE: Final = 40
+"""Characters of a broken text that a finding repeats."""
 _APPLICATION = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)\s*(?P<rest>.*)$", re.DOTALL)
 
 
@@ -83,6 +85,10 @@ class Dialplan:
     counted_before: Mapping[str, int]
     """By file: lines that Asterisk has counted already when it opens it. Within one ``#include`` of several files it
     goes on counting from file to file, so the line that it logs is too high by this."""
+    patterns: tuple[str, ...] = ()
+    """What ``#include`` and ``#tryinclude`` name, whether there is such a file or not."""
+    broken: tuple[Line, ...] = ()
+    """Headers without a closing bracket: Asterisk reads no further than the first."""
 
     @property
     def steps(self) -> list[Step]:
@@ -98,7 +104,14 @@ def read_dialplan(folder: Path) -> Dialplan:
     for line in files.lines:
         reader.take(line)
     findings = (*files.findings, *reader.findings)
-    return Dialplan(reader.contexts, reader.globals, findings, files.counted_before)
+    return Dialplan(
+        reader.contexts,
+        reader.globals,
+        findings,
+        files.counted_before,
+        tuple(files.patterns),
+        tuple(reader.broken),
+    )
 
 
 class _Reader:
@@ -108,6 +121,7 @@ class _Reader:
         self.contexts: dict[str, Context] = {}
         self.globals: dict[str, Setting] = {}
         self.findings: list[Finding] = []
+        self.broken: list[Line] = []
         self._section = ""
         self._exten = ""
         self._last: int | None = None
@@ -120,6 +134,9 @@ class _Reader:
             self._find(line, f"a line without '=': {line.text}", "exten => …, same => … or a comment with ;")
         elif self._section == "globals":
             name, value = pair_of(line.text)
+            if (unclosed := unclosed_in(value)) is not None:
+                closing = "}" if unclosed.startswith("${") else "]"
+                self._find(line, f"{unclosed} is not closed", f"one {closing} for each {unclosed[:2]}")
             self.globals[name] = Setting(line.file, line.number, self._section, name, value)
         elif self._section not in _NO_CONTEXTS:
             self._directive(line)
@@ -128,6 +145,7 @@ class _Reader:
         match = _HEADER.match(line.text)
         name = "" if match is None else match[1]
         if "]" not in line.text:
+            self.broken.append(line)
             self._find(
                 line,
                 f"[{name} has no closing bracket: Asterisk stops here, and every context after it in this file "
@@ -213,22 +231,34 @@ class _Reader:
     def _call(self, line: Line, text: str) -> tuple[str, str]:
         """Give application and argument."""
         name, argument = application_of(text)
+        if (unclosed := unclosed_in(text)) is not None:
+            self._find(
+                line,
+                f"{unclosed} is not closed: Asterisk finds out in a call, and says neither file nor line",
+                f"one {'}' if unclosed.startswith('${') else ']'} for each {unclosed[:2]}",
+            )
+            return name, argument
         if not name:
             self._find(line, f"no application: {text.strip()!r}", "Application(arguments)")
         elif "(" in text and not text.rstrip().endswith(")"):
             self._find(
                 line, f"{name} has no closing parenthesis at the end of the line", f"{name}({argument})"
             )
-        elif (depth := text.count("(") - text.count(")")) and text.count("${") != text.count("}"):
-            self._find(
-                line,
-                f"{name}: parentheses and braces do not match ({depth:+d})",
-                "one ) for each (, one } for each ${",
-            )
         return name, argument
 
     def _find(self, line: Line, what: str, write: str) -> None:
         self.findings.append(Finding(line.file, line.number, what, write))
+
+
+def unclosed_in(text: str) -> str | None:
+    """Give the first ``${…`` or ``$[…`` of a text that nothing closes, as far as it is written; ``None``: all are."""
+    openings: list[int] = []
+    for position, character in enumerate(text):
+        if text.startswith(("${", "$["), position):
+            openings.append(position)
+        elif openings and character == ("}" if text[openings[-1] + 1] == "{" else "]"):
+            openings.pop()
+    return text[openings[0] :][:_LONGEST_QUOTE] if openings else None
 
 
 def application_of(text: str) -> tuple[str, str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from telephony.asterisk.configuration_files import Finding, Setting
+from telephony.asterisk.configuration_files import Finding, Line, Setting
 from telephony.asterisk.dialplan_files import EXTENSIONS, Dialplan
 from telephony.asterisk.dialplan_rules import LISTED_FUNCTION
 
+ASTERISK_SAYS: Final = "Asterisk says: "
 CREATED_BY: Final = "pbx_config"
 """The module that reads extensions.conf; other modules bring contexts of their own."""
 
@@ -89,6 +90,27 @@ def vanished(dialplan: Dialplan, loaded: Loaded) -> Iterator[Finding]:
         )
 
 
+def folded(found: Iterable[Finding], gone: Sequence[Finding], broken: Sequence[Line]) -> list[Finding]:
+    """Tell a bracket that does not close once, and of what is ``gone`` with it how much that is.
+
+    Asterisk reads no further than the first, and all that is gone is its consequence, as is what Asterisk says there.
+    """
+    if not broken:
+        return [*found, *gone]
+    first = broken[0]
+    kept = []
+    for finding in found:
+        is_there = (finding.file, finding.line) == (first.file, first.number)
+        if is_there and finding.what.startswith(ASTERISK_SAYS):
+            continue
+        if is_there and gone and "no closing bracket" in finding.what:
+            places = f"{len(gone)} contexts are gone with it, from {gone[0].where} on"
+            kept.append(replace(finding, what=f"{finding.what}; {places}"))
+        else:
+            kept.append(finding)
+    return kept
+
+
 def read_applications(lines: Sequence[str]) -> set[str]:
     """Read ``core show applications``."""
     return {match[1] for line in lines if (match := _APPLICATION.match(line)) is not None}
@@ -126,4 +148,4 @@ def _told(words: str, dialplan: Dialplan, etc: Path, modules: Sequence[Setting])
             ((each.file, each.line) for each in steps if str(each.priority) == named[3]), (file, number)
         )
     told = words.replace(f"{etc}/", "").strip()
-    return Finding(file, max(number, 0), f"Asterisk says: {told}", "correct what it names")
+    return Finding(file, max(number, 0), f"{ASTERISK_SAYS}{told}", "correct what it names")

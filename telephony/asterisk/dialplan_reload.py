@@ -63,7 +63,8 @@ def _reload(ami: BlockingAmi, server: AsteriskServer, folder: Path, dialplan: Di
         names = ", ".join(differing[:5]) + (" …" if len(differing) > len(differing[:5]) else "")
         return Reloaded(
             server.name,
-            f"not reloaded: it reads {etc}, which differs from {folder} in {names}; copy the files first",
+            f"not reloaded: it reads {etc}, which differs from {folder} in {names}; copy the files first, or check "
+            f"those that it reads: --dialplans {etc}",
         )
     ami.command("dialplan reload")
     loaded = read_shown(ami.command("dialplan show"))
@@ -71,12 +72,15 @@ def _reload(ami: BlockingAmi, server: AsteriskServer, folder: Path, dialplan: Di
 
 
 def differences(folder: Path, etc: Path, dialplan: Dialplan) -> list[str]:
-    """Give the dialplan's files that are not the same in two folders. Absolute includes are the same by nature."""
-    return sorted(
-        name
-        for name in dialplan.counted_before
-        if not Path(name).is_absolute() and _octets(folder / name) != _octets(etc / name)
-    )
+    """Give the dialplan's files that are not the same in two folders, those that only one of them has too.
+
+    Absolute includes are the same by nature. A site's own files (``#tryinclude``) may be in ``etc`` alone.
+    """
+    names = {name for name in dialplan.counted_before if not Path(name).is_absolute()}
+    for pattern in dialplan.patterns:
+        if not Path(pattern).is_absolute():
+            names |= {str(path.relative_to(etc)) for path in etc.glob(pattern) if path.is_file()}
+    return sorted(name for name in names if _octets(folder / name) != _octets(etc / name))
 
 
 def _octets(path: Path) -> bytes | None:

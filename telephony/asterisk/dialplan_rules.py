@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
@@ -80,6 +81,8 @@ _MODULES: Final[Mapping[str, str]] = MappingProxyType(
 
 _FUNCTION = re.compile(r"\$\{\s*([A-Za-z_]\w*)\(")
 _WRITTEN_FUNCTION = re.compile(r"^\s*([A-Za-z_]\w*)\(")
+NEAR: Final = 0.75
+"""How much two names must be alike (difflib's ratio) for one to be taken for the other misspelt."""
 LISTED_FUNCTION: Final = 20
 """``core show functions`` cuts names to so many characters."""
 
@@ -128,15 +131,25 @@ def unknown(dialplan: Dialplan, applications: set[str], known: set[str]) -> Iter
             if each.application and each.application.lower() not in lowered:
                 yield each.finding(
                     f"no loaded module knows the application {each.application}: the call would end here",
-                    f"its right name, or in modules.conf: load = {module_of(each.application, 'app')}",
+                    _right_name(each.application, "app", applications),
                 )
         used = [functions(each.argument, is_set=each.application == "Set") for each in steps_within(step)]
         for name in sorted(set().union(*used)):
             if name[:LISTED_FUNCTION] not in known:
                 yield step.finding(
                     f"no loaded module knows the function {name}: its value would be empty",
-                    f"its right name, or in modules.conf: load = {module_of(name, 'func')}",
+                    _right_name(name, "func", known),
                 )
+
+
+def _right_name(name: str, kind: str, loaded: Collection[str]) -> str:
+    """Say what to write for a name that nobody knows: its nearest, unless it is one that we know."""
+    load = f"in modules.conf: load = {module_of(name, kind)}"
+    spelt = {each.lower(): each for each in (*loaded, *_MODULES)}
+    near = [] if name in _MODULES else get_close_matches(name.lower(), spelt, 1, NEAR)
+    return (
+        f"{spelt[near[0]]}, or if {name} is what you mean, {load}" if near else f"its right name, or {load}"
+    )
 
 
 def module_of(name: str, kind: str) -> str:

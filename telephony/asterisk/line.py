@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.python.failure import Failure
 
 from telephony.asterisk.ami import Packet
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.desk import CallDesk
-from telephony.asterisk.sos_call import DIALLING, ENDED, JOURNAL_SLOTS, SosCall, read_note, route_of
+from telephony.asterisk.journal import JOURNAL_SLOTS, Slot, read_note, read_slot
+from telephony.asterisk.sos_call import DIALLING, ENDED, SosCall, route_of
 from telephony.background import run_in_background
 from telephony.clock import Clock, pause
 from telephony.domain.delivery import retry_delay_s
@@ -26,7 +28,7 @@ NOTE_KEPT = timedelta(hours=24)
 """A call of longer ago that the store does not know is no emergency any more: the store is new, or was emptied."""
 
 AT_ONCE = 64
-"""Questions about the journal that are in flight at a time."""
+"""Questions about the journal, or about channels, that are in flight at a time."""
 
 
 class CallMemory(Protocol):
@@ -107,7 +109,10 @@ class Line(Service):
 
     async def _learn(self, gap: int) -> None:
         """Learn what came, went and stands since we last listened."""
-        journal = await self._journal()
+        slots = await self._journal()
+        noted = {call.uniqueid for slot in slots for call in slot.calls}
+        journal = [call for slot in slots for call in slot.calls] + await self._standing_unnoted(noted)
+        journal.sort(key=lambda call: call.started)
         unheard = [call.reference for call in journal if not self.desk.has_heard_of(call.uniqueid)]
         known = await self._memory.known(unheard)
         open_ends = await self._memory.live(self._server)
@@ -118,6 +123,7 @@ class Line(Service):
             self._on_channels(self.client, channels)
         if gap != self._gap:
             return  # answers from before the gap; whoever was told that Asterisk is back asks anew
+        self._own_up(slots, known)
         self._compare(journal, known, open_ends, channels)
 
     def _compare(
@@ -161,22 +167,71 @@ class Line(Service):
             learnt=learnt,
         )
 
-    async def _journal(self) -> list[SosCall]:
-        calls = []
-        for first in range(0, JOURNAL_SLOTS, AT_ONCE):
-            slots = range(first, min(first + AT_ONCE, JOURNAL_SLOTS))
-            questions = [
-                self.client.action("Getvar", [("Variable", f"SOS_JOURNAL_{slot}")]) for slot in slots
-            ]
+    async def _journal(self) -> list[Slot]:
+        names = [f"SOS_JOURNAL_{slot}" for slot in range(JOURNAL_SLOTS)]
+        answers = await self._ask_each([[("Variable", name)] for name in names])
+        return [read_slot(self._server, answer) for answer in answers]
+
+    async def _standing_unnoted(self, noted: Collection[str]) -> list[SosCall]:
+        """Give the SOS calls that stand and that the journal names no more: each carries its own note.
+
+        That is a call so long that many have come since, and its note is pushed out.
+        """
+        rows = await self.client.listing("CoreShowChannels")
+        channels = [
+            row.get("Channel")
+            for row in rows
+            # The first channel of its call, so a phone's.
+            if row.get("Uniqueid") == row.get("Linkedid")
+            and row.get("Uniqueid") not in noted
+            and not self.desk.has_heard_of(row.get("Uniqueid"))
+        ]
+        answers = await self._ask_each([[("Channel", name), ("Variable", "SOS_NOTE")] for name in channels])
+        return [call for answer in answers if (call := read_note(self._server, f"{answer}|"))]
+
+    async def _ask_each(self, questions: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
+        """Ask for variables, some at a time; give their values, empty for a channel that is gone meanwhile."""
+        values: list[str] = []
+        for first in range(0, len(questions), AT_ONCE):
+            asked = [self._value(question) for question in questions[first : first + AT_ONCE]]
             try:
-                answers: list[Packet] = await gatherResults(questions, consumeErrors=True)
+                values += await gatherResults(asked, consumeErrors=True)
             except FirstError as error:
                 error.subFailure.raiseException()
-            calls += [call for answer in answers if (call := read_note(self._server, answer.get("Value")))]
-        return sorted(calls, key=lambda call: call.started)
+        return values
+
+    def _value(self, question: Sequence[tuple[str, str]]) -> Deferred[str]:
+        answer = self.client.action("Getvar", question)
+        value = answer.addCallback(lambda packet: packet.get("Value"))
+        if question[0][0] == "Channel":
+            value.addErrback(_is_gone)
+        return value
+
+    def _own_up(self, slots: Iterable[Slot], known: Collection[str]) -> None:
+        """Say so when the journal was too small: a slot was cut, and even its oldest note is news to us."""
+        oldest = [slot.calls[0] for slot in slots if slot.is_cut and slot.calls]
+        lost = [
+            call
+            for call in oldest
+            if call.reference not in known
+            and not self.desk.has_heard_of(call.uniqueid)
+            and self._now() - call.started <= NOTE_KEPT
+        ]
+        if lost:
+            log.error(
+                "journal was full: calls of this time may be missing",
+                server=self._server,
+                slots=len(lost),
+                until=max(call.started for call in lost).isoformat(timespec="seconds"),
+            )
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _is_gone(failure: Failure) -> str:
+    failure.trap(Refused)
+    return ""
 
 
 def _routes(channels: Iterable[Packet]) -> dict[str, str]:

@@ -229,6 +229,11 @@ def incident_id(uniqueid: str) -> str | None:
     return name if len(name) <= LONGEST_ID else None
 
 
+def is_uniqueid(text: str) -> bool:
+    """Claim that Asterisk could have named a channel so."""
+    return _BEGAN.fullmatch(text) is not None
+
+
 def began_at(uniqueid: str) -> datetime:
     """Read from a Uniqueid when its channel was made (whole seconds); 1970 where it does not tell."""
     match = _BEGAN.fullmatch(uniqueid)
@@ -448,28 +453,3 @@ def _folded(legs: Iterable[Leg]) -> list[str]:
 
 def _iso(moment: datetime | None) -> str:
     return "" if moment is None else moment.isoformat(timespec="milliseconds")
-
-
-JOURNAL_SLOTS = 1024
-"""SOS_JOURNAL_0 … of 20-sos.conf."""
-_FIELDS = 8
-_UNIX_TIME = re.compile("[0-9]{1,10}")
-"""Until the year 2286."""
-
-
-def read_note(server: str, note: str) -> SosCall | None:
-    """Read one note of the dialplan's journal; ``None`` for what is none.
-
-    ``uniqueid|trunk|dialled|caller|token|silence|SIP Call-ID|`` and, when the call is over, the Unix time of its end.
-    """
-    parts = [part[:LONGEST_TEXT] for part in note.split("|")]
-    if len(parts) != _FIELDS or _BEGAN.fullmatch(parts[0]) is None:
-        return None
-    uniqueid, trunk, dialled, caller, token, silence, sip_call_id, ended = parts
-    call = SosCall(
-        server, uniqueid, "", trunk, dialled, caller, began_at(uniqueid), token, silence, sip_call_id
-    )
-    if _UNIX_TIME.fullmatch(ended):
-        call.ended = datetime.fromtimestamp(int(ended), UTC)
-        call.state = ENDED
-    return call

@@ -61,6 +61,7 @@ def check(dialplans: Path, *, no_calls: bool, as_json: bool) -> None:
       - contexts, extensions and steps that are in the files and were not loaded; what Asterisk logged
       - contexts that nothing leads to, and Goto, Gosub, Dial … to what does not exist
       - applications and functions that no module in modules.conf brings; forbidden ones
+      - trunks that are there by half: no endpoint, aor, identify or pattern for unlisted numbers; direct_media
       - sounds in the contexts of a held key; what a caller chose going on unfiltered; Dial without seconds
       - at the trial calls: 112 not dialled within 1 s, no second route, headers missing on the INVITE,
         180 Ringing or anything audible at the phone

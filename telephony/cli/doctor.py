@@ -38,7 +38,7 @@ def asterisk(config: Path, username: str, secret_env: str, *, as_json: bool) -> 
     """Ask every Asterisk of the settings how it is.
 
     Whether it can be reached and lets us in, its version, systemname, uptime and clock, channels, endpoints and
-    whether they answer, the SOS contexts, modules that are missing or must not be there, the journal of SOS calls.
+    whether they answer, the SOS contexts, whether each [[carrier.trunk]] has its endpoint and context, modules that are missing or must not be there, the journal of SOS calls.
     Every line that is not ok says what to do.
 
     \b
@@ -53,8 +53,12 @@ def asterisk(config: Path, username: str, secret_env: str, *, as_json: bool) -> 
     secret = operator_secret(secret_env)
     from telephony.asterisk.diagnosis import diagnose  # noqa: PLC0415 - not needed for --help
 
+    trunks = [trunk.name for carrier in settings.carrier for trunk in carrier.trunk]
+    is_only = len(settings.asterisk) == 1
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = pool.map(lambda server: diagnose(server, username, secret), settings.asterisk)
+        answers = pool.map(
+            lambda server: diagnose(server, username, secret, trunks, has_all=is_only), settings.asterisk
+        )
         told = [each for answer in answers for each in answer]
     if as_json:
         for each in told:

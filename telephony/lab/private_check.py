@@ -14,11 +14,20 @@ from typing import Final
 from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.configuration_files import Finding, Setting, read_settings
 from telephony.asterisk.dialplan_files import EXTENSIONS, Dialplan, read_dialplan
-from telephony.asterisk.dialplan_loaded import logged, read_applications, read_functions, read_shown, vanished
+from telephony.asterisk.dialplan_loaded import (
+    folded,
+    logged,
+    read_applications,
+    read_functions,
+    read_shown,
+    vanished,
+)
 from telephony.asterisk.dialplan_places import check_files, forbidden_modules
 from telephony.asterisk.dialplan_rules import unknown
 from telephony.asterisk.dialplan_targets import endpoints
+from telephony.asterisk.dialplan_trunks import check_trunks
 from telephony.asterisk.instance import Instance, find_asterisk
+from telephony.asterisk.pjsip_sections import read_sections
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.lab.trial_calls import make, trials, trunks, without_sos
 from telephony.lab.trial_far_ends import USERNAME, FarEnds
@@ -49,11 +58,14 @@ def check_dialplans(folder: Path, *, with_calls: bool = True) -> Checked:
     findings = check_files(
         dialplan, modules, read_settings(folder, "pjsip.conf"), read_settings(folder, "confbridge.conf")
     )
+    findings += check_trunks(dialplan, read_sections(folder))
     findings += without_sos(dialplan)
     proven: list[str] = []
-    for finding, sentence in _in_asterisk(folder, dialplan, modules, with_calls=with_calls):
+    missing: list[Finding] = []
+    for finding, sentence in _in_asterisk(folder, dialplan, modules, missing, with_calls=with_calls):
         findings += finding
         proven += sentence
+    findings = folded(findings, missing, dialplan.broken)
     return Checked(
         tuple(sorted(set(findings))),
         tuple(proven),
@@ -64,8 +76,9 @@ def check_dialplans(folder: Path, *, with_calls: bool = True) -> Checked:
 
 
 def _in_asterisk(
-    folder: Path, dialplan: Dialplan, modules: list[Setting], *, with_calls: bool
+    folder: Path, dialplan: Dialplan, modules: list[Setting], missing: list[Finding], *, with_calls: bool
 ) -> Iterator[tuple[list[Finding], list[str]]]:
+    """Give findings and sentences as they come; what Asterisk did not load goes to ``missing``."""
     named = endpoints(" ".join(step.argument for step in dialplan.steps))
     for setting in dialplan.globals.values():
         named |= endpoints(setting.value)
@@ -77,8 +90,8 @@ def _in_asterisk(
             instance = Instance(Path(root), "check", folder, far_ends.files(dialplan.globals, local))
             try:
                 with running(instance, far_ends.ami_port, far_ends.secret) as ami:
-                    missing = list(vanished(dialplan, read_shown(ami.command("dialplan show"))))
-                    yield [*missing, *_unknown(ami, dialplan)], []
+                    missing += vanished(dialplan, read_shown(ami.command("dialplan show")))
+                    yield list(_unknown(ami, dialplan)), []
                     if with_calls and missing:
                         yield [], ["no trial call: Asterisk did not load what the files say"]
                     elif with_calls and any(forbidden_modules(modules)):

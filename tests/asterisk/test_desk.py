@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from twisted.internet import task
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
-from telephony.asterisk import sos_call
+from telephony.asterisk import desk, sos_call
 from telephony.asterisk.desk import LATE_S, CallDesk, Trunk
-from telephony.asterisk.sos_call import JOURNAL_SLOTS, read_note
+from telephony.asterisk.journal import read_note
 from telephony.domain.delivery import RETRY_DELAYS_S
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import CALL, KNOCK
@@ -497,14 +497,15 @@ def test_a_call_that_was_followed_to_its_end_is_not_learnt_again(house, held):
     assert (len(house.door.offered), len(house.book.written)) == (1, told)
 
 
-def test_as_many_ended_calls_are_remembered_as_the_journal_may_name(house):
-    for number in range(JOURNAL_SLOTS + 3):
+def test_as_many_ended_calls_are_remembered_as_the_journal_may_name(house, monkeypatch):
+    monkeypatch.setattr(desk, "MOST_NOTES", 40)
+    for number in range(43):
         each = Held(number)
         house.hear(each.arrives(), packet(Event="Hangup", Uniqueid=each.uniqueid))
 
     assert not house.desk.has_heard_of(Held(2).uniqueid)
     assert house.desk.has_heard_of(Held(3).uniqueid)
-    assert len(house.desk._ended) == JOURNAL_SLOTS
+    assert len(house.desk._ended) == 40
 
 
 @pytest.mark.parametrize("how", ["heard", "learnt"])

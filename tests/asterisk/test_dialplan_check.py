@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from telephony.lab.private_check import check_dialplans
 
 DIALPLANS = Path(__file__).parents[2] / "dialplans"
 SOS = "onetouch/20-sos.conf"
+CARRIERS = "onetouch/10-carriers.conf"
 
 
 class Copy:
@@ -58,8 +60,15 @@ def test_the_dialplans_as_they_are_have_no_findings_and_every_call_is_proven():
 
 
 LOADED = {
-    "a missing bracket": (SOS, "[sos-drill] ", "[sos-drill ", "[sos-drill", "did not load it"),
+    "a missing bracket": (SOS, "[sos-drill] ", "[sos-drill ", "[sos-drill", "no closing bracket"),
     "a misspelt application": (SOS, "(up),MixMonitor(", "(up),MixMonitr(", "MixMonitr", "the application MixMonitr"),
+    "a brace that is not closed": (SOS, "${SOS_UTC_OFFSET}],UTC", "${SOS_UTC_OFFSET],UTC", "SOS_UTC_OFFSET],UTC", "is not closed"),
+    "a silence that is none": (CARRIERS, "(skt-voice,${EXTEN},no-rtp)", "(skt-voice,${EXTEN},nortp)", "nortp", "silence 'nortp' is no mode"),
+    "no way for unlisted numbers": (CARRIERS, "exten => _[+*#0-9]!,1", "exten => 1588113,1", "[from-skt-voice]", "takes no number that is not listed"),
+    "an endpoint without its aor": ("pjsip.conf", "aors = skt-voice", "aors = skt", "aors = skt", "there is no aor skt,"),
+    "an endpoint without an identify": ("pjsip.conf", "endpoint = skt-voice", "endpoint = kt-voice", "[skt-voice](carrier)", "has no identify"),
+    "media that goes past us": ("pjsip.conf", "\ndirect_media = no", "\ndirect_media = yes", "direct_media = yes", "direct_media = yes"),
+    "one address for two trunks": ("pjsip.conf", "match = 192.0.2.20", "match = 192.0.2.10/32", "match = 192.0.2.10/32", "is the address of skt-voice already (pjsip.conf:"),
     "a Goto to nowhere": (SOS, "n,Goto(over)", "n,Goto(ovver)", "Goto(ovver)", "no label ovver"),
     "a sound in sos": (SOS, " same => n(up)", " same => n,Playback(beep)\n same => n(up)", "Playback(beep)", "makes a sound"),
     "a caller's name in an event": (SOS, "Stage: start,", "Stage: start,N: ${CALLERID(name)},", "N: ${", "unfiltered"),
@@ -88,7 +97,26 @@ def test_no_trial_call_is_made_through_half_a_dialplan(copy):
     done = check_dialplans(copy.folder)
 
     assert done.proven == ("no trial call: Asterisk did not load what the files say",)
-    is_told(done, copy.line_of("onetouch/30-112.conf", "[to-112]"), "did not load it")
+
+
+def test_a_missing_bracket_is_one_finding_with_how_much_is_gone(copy):
+    copy.replace(SOS, "[sos-drill] ", "[sos-drill ")
+
+    done = check_dialplans(copy.folder, with_calls=False)
+
+    [(where, what)] = found(done)
+    assert where == copy.line_of(SOS, "[sos-drill ")
+    assert "no closing bracket" in what
+    assert re.search(r"; \d+ contexts are gone with it, from onetouch/20-sos.conf:\d+ on$", what)
+
+
+def test_a_misspelt_application_is_told_with_its_nearest_name(copy):
+    copy.replace(SOS, "UserEvent(SOSCall,Stage: end", "UserEvnet(SOSCall,Stage: end")
+
+    [finding] = check_dialplans(copy.folder, with_calls=False).findings
+
+    assert finding.where == copy.line_of(SOS, "UserEvnet")
+    assert finding.write.startswith("UserEvent, or if UserEvnet is what you mean, in modules.conf: load = ")
 
 
 def test_no_trial_call_is_made_where_it_could_write_files(copy):

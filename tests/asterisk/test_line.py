@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.desk import CallDesk, Trunk
+from telephony.asterisk.journal import JOURNAL_SLOTS, SLOT_CHARACTERS
 from telephony.asterisk.line import AT_ONCE, Line
 from telephony.asterisk.settings import AsteriskServer
-from telephony.asterisk.sos_call import JOURNAL_SLOTS
 from telephony.domain.errors import Unavailable
 from telephony.domain.knocks import KnockTable
 from telephony.domain.recognition import Recognition
@@ -36,6 +36,8 @@ class Exchange(LabAmi):
     def __init__(self, **changes) -> None:
         super().__init__(**changes)
         self.journal: dict[str, str] = {}
+        self.own_notes: dict[str, str] = {}
+        """By channel: its SOS_NOTE."""
         self.channels: list = []
         self.is_holding = False
         """Questions about the journal wait for `release`."""
@@ -45,7 +47,7 @@ class Exchange(LabAmi):
 
     def note(self, *notes: str) -> None:
         for slot, note in enumerate(notes, len(self.journal)):
-            self.journal[f"SOS_JOURNAL_{slot}"] = note
+            self.journal[f"SOS_JOURNAL_{slot}"] = f"~{note}"
 
     def release(self) -> None:
         held, self.held = self.held, []
@@ -75,8 +77,11 @@ class ExchangeConnection(LabConnection):
         super()._take(action)
 
     def tell_variable(self, action) -> None:
-        name = action.get("Variable")
-        value = self._server.journal.get(name, "")
+        name, channel = action.get("Variable"), action.get("Channel")
+        if channel and channel not in self._server.own_notes:
+            self._answer(action, [("Response", "Error"), ("Message", "No such channel")])
+            return
+        value = self._server.own_notes[channel] if channel else self._server.journal.get(name, "")
         self._answer(action, [("Response", "Success"), ("Variable", name), ("Value", value)])
 
 
@@ -377,8 +382,78 @@ def test_the_whole_journal_is_asked_for_in_portions(house):
         house.wires.settle()
 
     assert AT_ONCE < 100
-    assert portions == [AT_ONCE] * (JOURNAL_SLOTS // AT_ONCE)
+    assert portions == [AT_ONCE] * (JOURNAL_SLOTS // AT_ONCE) + [JOURNAL_SLOTS % AT_ONCE]
     assert asked == {f"SOS_JOURNAL_{slot}" for slot in range(JOURNAL_SLOTS)}
+
+
+def test_every_call_that_stands_is_told_however_many_have_pushed_its_note_out(house):
+    """A call carries its own note; the journal names it no more, and the store has never heard of it."""
+    calls = [Held(number) for number in range(3 * AT_ONCE)]
+    house.lab.channels = [row for call in calls for row in (call.row(), call.centre_row())]
+    house.lab.own_notes = {call.channel: call.note().removesuffix("|") for call in calls}
+
+    house.start()
+
+    assert sorted(each.reference for each in house.door.offered) == sorted(call.reference for call in calls)
+    assert (
+        house.newest(calls[0]).items() >= {"state": "connected", "route": "112-1", "dialled": "112"}.items()
+    )
+    assert house.book.written[0][1].token is not None
+    house.say(*calls[0].hangs_up())
+    assert house.newest(calls[0])["state"] == "ended"
+
+
+def test_a_channel_that_is_no_held_key_or_is_gone_when_it_is_asked_is_no_call(house):
+    service, gone = Held(1), Held(2)
+    house.lab.channels = [service.row(), gone.row()]
+    house.lab.own_notes = {service.channel: ""}
+
+    house.start()
+
+    assert house.door.offered == []
+    assert house.asked("CoreShowChannels") == 2, "and it was not asked anew"
+
+
+def test_a_standing_call_is_asked_for_its_note_only_where_the_journal_does_not_name_it(house, held):
+    house.lab.note(held.note())
+    house.lab.channels = [held.row(), held.centre_row()]
+
+    house.start()
+
+    assert house.asked("Getvar") == JOURNAL_SLOTS
+
+
+def test_a_journal_that_was_too_small_is_owned_up_to(house):
+    """A slot is cut and even its oldest note is news: what was before it is gone."""
+    notes = "".join(f"~{Held(number * JOURNAL_SLOTS).note(at(4))}" for number in range(12))
+    house.lab.journal = {"SOS_JOURNAL_0": notes[-SLOT_CHARACTERS:]}
+
+    with capture_logs() as logs:
+        house.start()
+
+    [said] = [entry for entry in logs if entry["log_level"] == "error"]
+    assert said["event"] == "journal was full: calls of this time may be missing"
+    assert (said["slots"], said["until"]) == (1, "2026-11-23T20:16:39+00:00")
+    told = len(house.door.offered)
+    assert told > 5
+    house.cut()
+    with capture_logs() as logs:
+        house.come_back()
+    assert (len(house.door.offered), [e for e in logs if e["log_level"] == "error"]) == (told, [])
+
+
+def test_a_journal_that_is_full_of_calls_that_112_knows_has_lost_nobody(house):
+    calls = [Held(number * JOURNAL_SLOTS) for number in range(12)]
+    notes = "".join(f"~{call.note(at(4))}" for call in calls)
+    house.lab.journal = {"SOS_JOURNAL_0": notes[-SLOT_CHARACTERS:]}
+    for call in calls[:-1]:
+        house.memory.has(call, call.incident, is_live=False)
+
+    with capture_logs() as logs:
+        house.start()
+
+    assert [trigger.reference for trigger in house.door.offered] == [calls[-1].reference]
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
 
 
 # -- after a gap -----------------------------------------------------------------------------------------------
@@ -481,7 +556,7 @@ def test_answers_from_before_a_gap_are_not_believed_after_it(house, held):
     house.start()
     [early] = house.memory.waiting
     house.cut()
-    house.lab.channels, house.lab.journal = [], {"SOS_JOURNAL_0": held.note(at(4))}
+    house.lab.channels, house.lab.journal = [], {"SOS_JOURNAL_0": f"~{held.note(at(4))}"}
     house.come_back()
     late = house.memory.waiting[1]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from telephony.asterisk import sos_call
+from telephony.asterisk.journal import read_note
 from telephony.asterisk.sos_call import (
     MOST_LEGS,
     Arrived,
@@ -16,7 +17,6 @@ from telephony.asterisk.sos_call import (
     Tapped,
     began_at,
     incident_id,
-    read_note,
     route_of,
 )
 from tests.asterisk.sos_events import SERVER, Held, captured, packet, without

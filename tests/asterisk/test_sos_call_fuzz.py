@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from telephony.asterisk import sos_call
 from telephony.asterisk.ami import Packet
+from telephony.asterisk.journal import read_note
 from telephony.asterisk.sos_call import (
     LONGEST_TEXT,
     MOST_LEGS,
@@ -20,7 +21,6 @@ from telephony.asterisk.sos_call import (
     SosCalls,
     began_at,
     incident_id,
-    read_note,
     route_of,
 )
 from tests.asterisk.sos_events import SERVER, Held, captured

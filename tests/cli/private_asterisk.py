@@ -31,7 +31,7 @@ class Running:
         secret = config.with_name("daemons.secret")
         secret.write_text("not used by people at a terminal")
         config.write_text(
-            f'{config.read_text()}\n[[asterisk]]\nname = "{name}"\nport = {self.ami_port}\n'
+            f'{config.read_text()}\n[[carrier.trunk]]\nname = "skt-voice"\n[[carrier.trunk]]\nname = "kt-voice"\n[[asterisk]]\nname = "{name}"\nport = {self.ami_port}\n'
             f'secret = {{ file = "{secret}" }}\n'
         )
 

@@ -120,6 +120,21 @@ def test_a_reload_of_other_files_than_were_checked_is_refused(run, config, aster
     assert shown(asterisk) == before
 
 
+def test_a_site_file_that_was_not_checked_is_no_part_of_what_is_reloaded(
+    run, config, asterisk, dialplans, monkeypatch
+):
+    """``#tryinclude`` names it, and only Asterisk's own folder has it: whatever it says would be loaded unseen."""
+    asterisk.settings(config)
+    monkeypatch.setenv(SECRET_ENV, asterisk.secret)
+    (asterisk.etc / "site.conf").write_text("[from-skt-voice]\nexten => 119,1,Hangup()\n")
+
+    result = run("dialplan", "reload", "--config", config, "--dialplans", dialplans)
+
+    assert result.exit_code == 1
+    assert "in site.conf; copy the files first, or check those that it reads: --dialplans" in result.stderr
+    assert "119" not in shown(asterisk)["from-skt-voice"]
+
+
 def test_an_asterisk_that_cannot_be_reached_is_told(run, config, dialplans, monkeypatch):
     monkeypatch.setenv(SECRET_ENV, "x")
     config.write_text(

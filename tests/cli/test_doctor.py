@@ -10,7 +10,7 @@ import time
 import pytest
 
 from telephony.asterisk.blocking_ami import BlockingAmi
-from telephony.asterisk.diagnosis import NEEDED_MODULES, _endpoints, diagnose
+from telephony.asterisk.diagnosis import NEEDED_MODULES, SOS_CONTEXTS, _contexts, _endpoints, diagnose
 from telephony.asterisk.operator_line import OperatorLine
 from telephony.asterisk.settings import AsteriskServer
 from telephony.domain.errors import Malformed, Refused, Unavailable
@@ -32,6 +32,10 @@ def server(port: int, name: str = "voice-1", timeout_s: float = 0.3) -> Asterisk
         connect_timeout_s=timeout_s,
         response_timeout_s=timeout_s,
     )
+
+
+TRUNKS = ["skt-voice", "kt-voice"]
+"""Those of the dialplans."""
 
 
 def by_what(told):
@@ -78,7 +82,7 @@ def test_a_healthy_asterisk_is_told_line_by_line_and_gives_zero(run, config, ast
     assert found["systemname"] == "voice-1"
     assert found["channels"] == "0 up"
     assert "from-kt-voice, from-skt-voice" in found["contexts"]
-    assert found["journal"] == "0 calls noted since Asterisk started"
+    assert found["journal"] == "0 calls noted"
     assert {"version", "up since", "clock", "endpoint", "modules", "reachable", "login"} <= found.keys()
 
 
@@ -123,7 +127,11 @@ def test_settings_without_asterisk_are_told(run, config):
 def test_a_clock_that_differs_and_a_module_that_must_not_be_there_are_found():
     with private_asterisk(extra_modules="load = func_env.so\nnoload = func_rand.so\n") as running:
         told = diagnose(
-            server(running.ami_port, timeout_s=5), "operator", running.secret, now=lambda: time.time() - 10
+            server(running.ami_port, timeout_s=5),
+            "operator",
+            running.secret,
+            trunks=TRUNKS,
+            now=lambda: time.time() - 10,
         )
 
     wrong = [(each.what, each.found) for each in told if not each.is_fine]
@@ -144,7 +152,7 @@ ENDPOINTS = """\
 
 
 def test_an_endpoint_that_does_not_answer_options_is_found():
-    told = list(_endpoints(ENDPOINTS))
+    told = list(_endpoints(ENDPOINTS, ["skt-voice"]))
 
     assert [found for _, found, _ in told] == [
         "centre-1: unreachable",
@@ -152,6 +160,30 @@ def test_an_endpoint_that_does_not_answer_options_is_found():
         "skt-voice: calls us only",
     ]
     assert [bool(do) for _, _, do in told] == [True, False, False]
+
+
+SHOWN = (
+    """\
+[ Context 'from-skt-voice' created by 'pbx_config' ]
+[ Context 'from-old-voice' created by 'pbx_config' ]
+[ Context 'from-112' created by 'pbx_config' ]
+""".splitlines()
+    + [f"[ Context '{name}' created by 'pbx_config' ]" for name in SOS_CONTEXTS]
+)
+
+
+def test_a_trunk_of_the_settings_without_endpoint_or_context_is_found_and_one_that_only_asterisk_has():
+    endpoints = {found: do for _, found, do in _endpoints(ENDPOINTS, ["skt-voice", "lgu-voice"])}
+    contexts = {found: do for _, found, do in _contexts(SHOWN, ["skt-voice", "lgu-voice"], ["lgu-voice"])}
+
+    said = "lgu-voice: none, though the settings have a [[carrier.trunk]] of this name"
+    assert "[lgu-voice] in pjsip.conf" in endpoints[said]
+    assert "dialplan check" in contexts["not loaded: from-lgu-voice"]
+    assert (
+        'name = "old-voice"'
+        in contexts["from-old-voice takes calls, and the settings have no trunk old-voice"]
+    )
+    assert [do for _, _, do in _contexts(SHOWN, ["skt-voice", "old-voice"], ["skt-voice"])] == [""]
 
 
 def test_nobody_there_is_told():

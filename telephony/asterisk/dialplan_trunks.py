@@ -1,0 +1,153 @@
+"""Whether each trunk is there in full: endpoint, AOR, identify, context, silence, a way for every number. Pure.
+
+Each of these half-done trunks loads without an error, and its held keys reach nobody or make a sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
+from typing import Final
+
+from telephony.asterisk.configuration_files import Finding, Setting
+from telephony.asterisk.dialplan_files import Context, Dialplan, Step
+from telephony.asterisk.dialplan_targets import arguments, extension, split, steps_within
+from telephony.asterisk.pjsip_sections import Section
+
+ENTRY: Final = "from-"
+FROM_112: Final = "from-112"
+SILENCES: Final = ("no-rtp", "zeros")
+UNLISTED: Final = ("7", "5550199", "+15550199", "*5550199", "#5550199")
+"""Numbers that no dialplan lists; what takes them all takes whatever a carrier sends."""
+
+
+def check_trunks(dialplan: Dialplan, pjsip: Sequence[Section]) -> list[Finding]:
+    """Give what is missing or wrong in the trunks; what needs pjsip.conf is left out where there is none."""
+    trunks = [
+        context for name, context in dialplan.contexts.items() if name.startswith(ENTRY) and name != FROM_112
+    ]
+    findings: list[Finding] = []
+    for context in trunks:
+        findings += _numbers(dialplan, context)
+        findings += _silence(context)
+    for endpoint in pjsip:
+        if endpoint.type == "endpoint":
+            findings += _endpoint(endpoint, pjsip)
+    findings += _identifies(pjsip)
+    return findings
+
+
+def _numbers(dialplan: Dialplan, context: Context) -> Iterator[Finding]:
+    refused = [number for number in UNLISTED if extension(dialplan, context, number) is None]
+    if refused:
+        trunk = context.name.removeprefix(ENTRY)
+        yield Finding(
+            context.file,
+            context.line,
+            f"{context.name} takes no number that is not listed: a held key that the carrier routes as "
+            f"{refused[0]} is refused",
+            f"exten => _[+*#0-9]!,1,Gosub(sos,s,1({trunk},${{FILTER(0-9+*#,${{EXTEN}})}},no-rtp))",
+        )
+
+
+def _silence(context: Context) -> Iterator[Finding]:
+    for step in context.steps:
+        for each in steps_within(step):
+            mode = _mode(each)
+            if mode is not None and mode not in SILENCES and "$" not in mode:
+                yield each.finding(
+                    f"silence {mode!r} is no mode: the call would be handled as no-rtp, which this carrier may cut",
+                    " or ".join(SILENCES),
+                )
+
+
+def _mode(step: Step) -> str | None:
+    """Give the silence that a step hands to the context sos, ``None`` where it does not go there."""
+    if step.application != "Gosub" or arguments(step)[:1] != ["sos"]:
+        return None
+    _, _, given = ",".join(arguments(step)[2:]).partition("(")
+    parts = split(given.removesuffix(")"))
+    return parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - ARG3 of the context sos
+
+
+def _endpoint(endpoint: Section, pjsip: Sequence[Section]) -> Iterator[Finding]:
+    name = endpoint.name
+    media = endpoint.setting("direct_media")
+    if media is None or media.value.lower() not in ("no", "false", "off", "0", "n", "f"):
+        told = media or Setting(endpoint.file, endpoint.line, name, "", "")
+        said = "is not set, and is yes by default" if media is None else f"= {media.value}"
+        yield Finding(
+            told.file,
+            told.line,
+            f"endpoint {name}: direct_media {said}: the phones would talk past us, aloud and without a recording",
+            "direct_media = no",
+        )
+    yield from _aors(endpoint, pjsip)
+    context = endpoint.value("context")
+    if not context.startswith(ENTRY) or context == FROM_112:
+        return
+    if not any(each.type == "identify" and each.value("endpoint") == name for each in pjsip):
+        yield Finding(
+            endpoint.file,
+            endpoint.line,
+            f"endpoint {name} has no identify: nobody's calls are taken for this trunk's, they are refused",
+            f"[{name}] with type = identify, endpoint = {name} and match = the carrier's address",
+        )
+    if endpoint.value("trust_id_inbound").lower() not in ("yes", "true", "on", "1", "y", "t"):
+        yield Finding(
+            endpoint.file,
+            endpoint.line,
+            f"endpoint {name} does not trust P-Asserted-Identity: 112 would get what the phone calls itself",
+            "trust_id_inbound = yes",
+        )
+
+
+def _aors(endpoint: Section, pjsip: Sequence[Section]) -> Iterator[Finding]:
+    known = {each.name for each in pjsip if each.type == "aor"}
+    named = endpoint.values("aors")
+    if not named:
+        yield Finding(
+            endpoint.file,
+            endpoint.line,
+            f"endpoint {endpoint.name} names no aor: it cannot be called",
+            f"aors = {endpoint.name}, and [{endpoint.name}] with type = aor",
+        )
+    for setting, name in named:
+        if name not in known and "$" not in name:
+            what = f"endpoint {endpoint.name}: there is no aor {name}, so it cannot be called"
+            yield Finding(setting.file, setting.line, what, f"[{name}] with type = aor and contact = sip:…")
+
+
+def _identifies(pjsip: Sequence[Section]) -> Iterator[Finding]:
+    endpoints = {each.name for each in pjsip if each.type == "endpoint"}
+    taken: dict[str, tuple[str, Setting]] = {}
+    for section in pjsip:
+        if section.type != "identify":
+            continue
+        endpoint = section.value("endpoint")
+        if endpoint not in endpoints:
+            what = f"identify {section.name} is of the endpoint {endpoint or '(none)'}, which does not exist"
+            yield Finding(section.file, section.line, what, "endpoint = the trunk's name")
+        matches = section.values("match")
+        if not matches and not section.value("match_header"):
+            what = f"identify {section.name} matches nothing: no call is taken for {endpoint}'s"
+            yield Finding(section.file, section.line, what, "match = the carrier's address")
+        for setting, match in matches:
+            network = _network(match)
+            before = taken.setdefault(network, (endpoint, setting))
+            if before[1] is not setting and before[0] != endpoint:
+                yield Finding(
+                    setting.file,
+                    setting.line,
+                    f"{match} is the address of {before[0]} already ({before[1].file}:{before[1].line}): "
+                    f"whose call it is would be chance",
+                    "one address, one trunk",
+                )
+
+
+def _network(match: str) -> str:
+    """Give an address or network in one form; a host's name as it is."""
+    try:
+        return str(ip_network(match, strict=False))
+    except ValueError:
+        return match.lower()
