@@ -23,12 +23,26 @@ from typing import Any
 from daemon_process import DaemonProcess, result_line
 from surroundings import Surroundings, print_table, quantile, save
 
+SCATTER = 2_654_435_761
+"""Knuth's multiplier: odd and no multiple of 5, so that no two of a hundred million presses share a caller."""
+
 
 class Run:
     """A daemon and its surroundings, bound and ready."""
 
-    def __init__(self, *, with_location: bool = True, level: str = "info", core: int | None = 0) -> None:
+    def __init__(
+        self,
+        *,
+        with_location: bool = True,
+        level: str = "info",
+        core: int | None = 0,
+        more: str = "",
+        state: Path | None = None,
+    ) -> None:
+        """``more`` are further tables of the settings; ``state`` is a directory to begin with a copy of."""
         self.folder = Path(tempfile.mkdtemp(prefix="onetouch-bench-", dir=os.environ.get("BENCH_DIR")))
+        if state is not None:
+            shutil.copytree(state, self.folder / "state")
         self.around = Surroundings()
         port = self.around.port
         self.daemon = DaemonProcess(
@@ -38,6 +52,7 @@ class Run:
             mlp=port(self.around.mlp) if with_location else None,
             level=level,
             core=core,
+            more=more,
         )
         self.next = 0
         self.around.until(lambda: self.around.link is not None, 30)
@@ -49,7 +64,10 @@ class Run:
 
     def presses(self, count: int) -> None:
         """Send so many presses of as many callers at once."""
-        batch = [(self.next + n + 1, f"8210{self.next + n:08d}") for n in range(count)]
+        # Scattered, as people's numbers are: consecutive ones would share the pages of an index.
+        batch = [
+            (self.next + n + 1, f"8210{(self.next + n) * SCATTER % 100_000_000:08d}") for n in range(count)
+        ]
         self.next += count
         self.around.send(batch)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,11 +32,16 @@ def db() -> None:
 @contextmanager
 def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
     """Give (writing, reading) engines; what the store refuses becomes one line and exit code 1."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - not needed for --help
+    import structlog  # noqa: PLC0415 - not needed for --help
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
+    from telephony.domain.errors import OnetouchError  # noqa: PLC0415
     from telephony.store.crypto import KeyFile  # noqa: PLC0415
     from telephony.store.engines import open_engines  # noqa: PLC0415
 
+    if not structlog.is_configured():
+        # What the store has to say of a damaged row goes beside the answer, which a program may read.
+        structlog.configure(logger_factory=_on_standard_error)
     try:
         writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
         try:
@@ -47,21 +53,41 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
         # `orig` is the driver's own sentence; SQLAlchemy's would add the statement and its parameters.
         told = getattr(error, "orig", None) or type(error).__name__
         raise click.ClickException(f"the store: {told}") from error
+    except OnetouchError as error:
+        raise click.ClickException(str(error)) from error  # a key file that is missing, a row that is damaged
     except (OSError, LookupError) as error:
         raise click.ClickException(f"the store: {error}") from error
+
+
+def _on_standard_error(*_: object) -> Any:
+    import structlog  # noqa: PLC0415 - not needed for --help
+
+    return structlog.PrintLogger(sys.stderr)
+
+
+def has_store(settings: Settings) -> bool:
+    """Claim that there is a store to look at: SQLite would make the file for whoever only looks."""
+    file = _file_of(settings)
+    return file is None or file.exists()
+
+
+def _file_of(settings: Settings) -> Path | None:
+    """Give SQLite's file; ``None`` for a database of another kind."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - not needed for --help
+
+    url = make_url(settings.database_url)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
 @contextmanager
 def ready_engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
     """Give the engines of a store that is there and speaks our schema; say what to do about any other."""
-    from sqlalchemy import make_url  # noqa: PLC0415 - not needed for --help
+    from telephony.store.upgrade import HEAD, version_of  # noqa: PLC0415 - not needed for --help
 
-    from telephony.store.upgrade import HEAD, version_of  # noqa: PLC0415
-
-    url = make_url(settings.database_url)
-    # To look is not to make: SQLite would create the file.
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        raise click.ClickException(f"there is no store {url.database} yet; `onetouch db upgrade` makes it")
+    if not has_store(settings):
+        raise click.ClickException(
+            f"there is no store {_file_of(settings)} yet; `onetouch db upgrade` makes it"
+        )
     with engines(settings) as (writing, reading):
         version = version_of(reading)
         if version != HEAD:
@@ -73,13 +99,21 @@ def ready_engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
 @db.command()
 @config_option
 def upgrade(config: Path) -> None:
-    """Bring the schema to what this version speaks; creates an empty store. Stop the daemon first."""
+    """Bring the schema to what this version speaks; creates an empty store. Stop the daemon first.
+
+    What is personal is sealed under the key file, which is made where nothing was sealed before. On SQLite the file is
+    then written anew, which takes as much free space as it has now, so that nothing is left of what was plain.
+    """
     settings = load_or_exit(config)
-    from telephony.store.upgrade import HEAD, upgrade, version_of  # noqa: PLC0415 - not needed for --help
+    from telephony.store.crypto import KeyFile  # noqa: PLC0415 - not needed for --help
+    from telephony.store.upgrade import HEAD, take_up, version_of  # noqa: PLC0415
 
     with engines(settings) as (writing, _):
         before = version_of(writing) or "empty"
-        has_changed = upgrade(writing)
+        had_keys = settings.key_file.exists()
+        has_changed = take_up(writing, KeyFile(settings.key_file))
+    if not had_keys:
+        click.echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
     click.echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
 
 

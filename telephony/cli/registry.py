@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from telephony.cli.db import ready_engines
+from telephony.cli.turns import driver_error, in_turn, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRIES = 20
-"""Each waits half a second for the store."""
-BREATH_S = 0.002
-"""Between two transactions of ours a press of the daemon finds the store free."""
+
+FOLD_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -43,22 +41,8 @@ class OpenRegistry:
     reading: Engine
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run work in one short transaction, and again when a daemon was busy writing; presses go first."""
-        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - not needed for --help
-
-        from telephony.store.engines import one_transaction  # noqa: PLC0415
-
-        for is_last in [False] * (TRIES - 1) + [True]:
-            try:
-                with self.writing.connect() as connection, one_transaction(connection):
-                    result = work(connection)
-            except (DBAPIError, self.driver_error) as error:
-                if is_last or not _is_busy(error):
-                    raise _told(error) from error
-            else:
-                time.sleep(BREATH_S)
-                return result
-        raise AssertionError
+        """Run work in one short transaction, in turn with a daemon."""
+        return in_turn(self.writing, work)
 
     def fold_back(self) -> None:
         """Fold SQLite's log back into the file without making anybody wait; without a daemon nobody else does."""
@@ -69,27 +53,6 @@ class OpenRegistry:
         with sqlite_checkpoint_engine(self.settings.database_url).connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
-    @property
-    def driver_error(self) -> type[Exception]:
-        """The base of the driver's errors (PEP 249): statements on its own cursor raise them unwrapped."""
-        return _driver_error(self.writing)
-
-
-def _driver_error(engine: Engine) -> type[Exception]:
-    driver: Any = engine.dialect.loaded_dbapi
-    error: type[Exception] = driver.Error
-    return error
-
-
-def _is_busy(error: Exception) -> bool:
-    original = getattr(error, "orig", None) or error
-    return type(original).__name__ == "OperationalError" and "locked" in str(original)
-
-
-def _told(error: Exception) -> click.ClickException:
-    original = getattr(error, "orig", None) or error
-    return click.ClickException(f"the store: {original}; the same command again goes on where this one ended")
-
 
 @contextmanager
 def open_registry(
@@ -97,20 +60,20 @@ def open_registry(
 ) -> Iterator[OpenRegistry]:
     """Give the registry; what is wrong with keys or records becomes one line and exit code 1.
 
-    With ``makes_keys`` a first use makes the key file. It is never made where people are registered already: then
+    With ``makes_keys`` a first use makes the key file. It is never made where anything is sealed already: then
     it was lost, and must be brought back.
     """
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415 - not needed for --help
     from telephony.store.crypto import Key, KeyFile, KeyRing  # noqa: PLC0415
-    from telephony.store.people import Registry, count  # noqa: PLC0415
+    from telephony.store.people import Registry  # noqa: PLC0415
+    from telephony.store.upgrade import holds_sealed  # noqa: PLC0415
 
     key_file = KeyFile(settings.key_file)
     keys: Callable[[], KeyRing] = key_file.ring
     with ready_engines(settings) as (writing, reading):
         try:
             if makes_keys and not settings.key_file.exists():
-                with reading.connect() as connection:
-                    is_first_use = count(connection) == 0
+                is_first_use = not holds_sealed(reading)
                 if is_first_use and is_dry_run:
                     key = Key.make(datetime.now(UTC))
                     ring = KeyRing({key.id: key}, key.id)
@@ -124,8 +87,20 @@ def open_registry(
             yield OpenRegistry(settings, registry, key_file, writing, reading)
         except OnetouchError as error:
             raise click.ClickException(str(error)) from error
-        except _driver_error(writing) as error:
-            raise _told(error) from error
+        except driver_error(writing) as error:
+            raise told(error) from error
+
+
+def empty_the_log(opened: OpenRegistry) -> None:
+    """Let nothing of what was deleted stay in SQLite's log, or say that it may."""
+    from telephony.store.people_erasing import fold_back  # noqa: PLC0415 - not needed for --help
+
+    with opened.writing.connect() as connection:
+        if any(fold_back(connection) for _ in range(FOLD_TRIES)):
+            return
+    click.echo(
+        "the store was busy: the encrypted row may stand in its -wal file until that is begun anew", err=True
+    )
 
 
 def _same(ring: KeyRing) -> KeyRing:

@@ -8,14 +8,21 @@ are powers of two, so that a handful of prepared statements serves every batch s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 
+T = TypeVar("T")
+
 _LARGEST_CHUNK = 256
 """Times 20 columns stays far below SQLite's 32,766 and PostgreSQL's 65,535 parameters a statement."""
+
+_ASKED_AT_ONCE = 4096
+"""Octet strings or pairs in one question: within SQLite's 32,766 parameters, and more than a usual group of presses."""
+
+_NO_PAIR: Any = (None, None)
 
 _EVERY_SIZE_UP_TO = 32
 """Batches of an unhurried day fit one statement of exactly their size; larger ones are cut into powers of two."""
@@ -77,17 +84,18 @@ def placeholder(dialect: str) -> str:
     return "?" if dialect == "sqlite" else "%s"
 
 
-def select_pairs(connection: Connection, select: str, pairs: Sequence[tuple[int, str]]) -> list[Any]:
+def select_pairs(connection: Connection, select: str, pairs: Sequence[tuple[int, bytes]]) -> list[Any]:
     """Run a SELECT whose ``{}`` stands for a table ``wanted(a, b)`` of the given pairs: a primary-key look-up each."""
     if not pairs:
         return []
     if connection.dialect.name == "sqlite":
-        wanted = (
-            "(SELECT json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b"
-            " FROM json_each(?)) AS wanted"
-        )
-        return _all(connection, select.format(wanted), (json.dumps(pairs),))
-    wanted = "unnest(%s::bigint[], %s::text[]) AS wanted(a, b)"
+        rows: list[Any] = []
+        for asked in _filled_up(pairs, _NO_PAIR):
+            values = ", ".join(["(?, ?)"] * len(asked))
+            wanted = f"(SELECT column1 AS a, column2 AS b FROM (VALUES {values})) AS wanted"
+            rows += _all(connection, select.format(wanted), tuple(chain.from_iterable(asked)))
+        return rows
+    wanted = "unnest(%s::bigint[], %s::bytea[]) AS wanted(a, b)"
     return _all(connection, select.format(wanted), ([a for a, _ in pairs], [b for _, b in pairs]))
 
 
@@ -99,6 +107,31 @@ def select_in(connection: Connection, select: str, values: Iterable[str] | Itera
     if connection.dialect.name == "sqlite":
         return _all(connection, select.format("IN (SELECT value FROM json_each(?))"), (json.dumps(listed),))
     return _all(connection, select.format("= ANY(%s)"), (listed,))
+
+
+def select_among(connection: Connection, select: str, values: Iterable[bytes]) -> list[Any]:
+    """Run a SELECT whose ``{}`` stands for "is one of these octet strings", however many: one statement."""
+    listed = list(values)
+    if not listed:
+        return []
+    if connection.dialect.name == "sqlite":
+        rows: list[Any] = []
+        for asked in _filled_up(listed, listed[-1]):
+            rows += _all(connection, select.format(f"IN ({', '.join('?' * len(asked))})"), asked)
+        return rows
+    return _all(connection, select.format("= ANY(%s)"), (listed,))
+
+
+def _filled_up(values: Sequence[T], filler: T) -> Iterator[Sequence[T]]:
+    """Give the values in pieces whose lengths are powers of two, filled up with what changes no answer.
+
+    So a few prepared statements serve every number of values. SQLite could take them all in one JSON, but JSON has no
+    octets.
+    """
+    for start in range(0, len(values), _ASKED_AT_ONCE):
+        piece = values[start : start + _ASKED_AT_ONCE]
+        missing = (1 << (len(piece) - 1).bit_length()) - len(piece)
+        yield [*piece, *[filler] * missing]
 
 
 def _all(connection: Connection, statement: str, parameters: Sequence[Any]) -> list[Any]:

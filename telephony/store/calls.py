@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Select, insert, select, update
 
+from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import select_in
+from telephony.store.crypto import KeyRing
 from telephony.store.facts import append_facts, incident_to_change
-from telephony.store.reports import position_of
-from telephony.store.schema import call, incident, position
+from telephony.store.positions import best_position
+from telephony.store.schema import call, incident
+from telephony.store.sealed_rows import seal_channel, unseal_channel, unseal_incident
+from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import from_us, to_us
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +117,18 @@ def by_token(connection: Connection, digest: bytes) -> TokenHolder | None:
     ).one_or_none()
     if row is None:
         return None
-    best = connection.execute(
-        select(position).where(position.c.incident_key == row.key, position.c.number == row.best_position)
-    ).one_or_none()
-    return TokenHolder(
-        row.id,
-        row.state != CLOSED,
-        Msisdn(row.msisdn, is_e164=row.is_e164),
-        None if best is None else position_of(best),
-    )
+    who = unseal_incident(keys_of(connection), row.key, row.sealed)
+    return TokenHolder(row.id, row.state != CLOSED, who.msisdn, best_position(connection, row.id))
 
 
 def _known(connection: Connection, query: Select[Any]) -> list[KnownCall]:
+    ring = keys_of(connection)
     return [
         KnownCall(
             CallRecord(
                 row.reference,
                 row.server,
-                row.channel,
+                _channel(ring, row),
                 row.trunk,
                 from_us(row.started_at),
                 row.token,
@@ -139,8 +140,18 @@ def _known(connection: Connection, query: Select[Any]) -> list[KnownCall]:
     ]
 
 
+def _channel(ring: KeyRing, row: Any) -> str:
+    """Give a call's channel; a damaged one is no channel that Asterisk knows, and the call's end is found by its id."""
+    try:
+        return unseal_channel(ring, row.reference, row.sealed)
+    except Malformed as error:
+        log.critical("channel of a call unreadable", call=row.reference, error=str(error))
+        return ""
+
+
 def _keep(connection: Connection, incident_key: int, record: CallRecord) -> None:
-    known: dict[str, Any] = {"channel": storable(record.channel), "trunk": storable(record.trunk)}
+    sealed = seal_channel(keys_of(connection), record.reference, record.channel)
+    known: dict[str, Any] = {"sealed": sealed, "trunk": storable(record.trunk)}
     if record.token is not None:
         known["token"] = record.token
     if record.ended_at is not None:

@@ -5,37 +5,43 @@ key with random nonces; a nation of 50 million leaves room for eighty changes of
 rotate` is due. What a value belongs to (table, column, row) is authenticated with it, so that a value that is
 copied to another place is refused there.
 
-Look-up is by HMAC-SHA-256 of the number under a key of its own, cut to 16 octets: without the key nobody can try
-out the hundred million numbers there are.
+Look-up is by BLAKE2b in its keyed mode (RFC 7693), 16 octets, under a key of its own: without the key nobody can try
+out the hundred million numbers there are. A third of the time of an HMAC, and every press needs two.
 """
 
 from __future__ import annotations
 
 import base64
 import fcntl
-import hmac
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from telephony.domain.errors import Malformed, Unavailable
 
+log = structlog.get_logger()
+
 KEY_OCTETS = 32
 NONCE_OCTETS = 12
 TAG_OCTETS = 16
 HASH_OCTETS = 16
+KEY_ID_OCTETS = 4
 FORMAT = 1
 LARGEST_FILE = 1 << 20
+COMPLAIN_EVERY_S = 60.0
 SMALLEST_ID, LARGEST_ID = 10_000_000, 99_999_999
 """Eight digits: one less than a subscriber's number has, so that logs do not mask it."""
 
@@ -48,13 +54,12 @@ class Damaged(Malformed):
     """A value is not what was written at its place: changed, cut, or copied from elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value stands."""
 
     table: str
     column: str
-    row: int
+    row: int | str
     part: int | None = None
     """Where the table's key has two columns, the second."""
 
@@ -74,8 +79,10 @@ class Key:
     encryption: bytes = field(repr=False)
     look_up: bytes = field(repr=False)
     cipher: AESGCM = field(init=False, repr=False, compare=False)
+    id_octets: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "id_octets", self.id.to_bytes(KEY_ID_OCTETS, "big"))
         object.__setattr__(self, "cipher", AESGCM(self.encryption))
 
     @classmethod
@@ -91,13 +98,38 @@ class Key:
 
 
 class KeyRing:
-    """All keys of a file: the current one, which writes, and those that can still read."""
+    """All keys of a file: the current one, which writes, and those that can still read.
 
-    def __init__(self, keys: Mapping[int, Key], current: int, source: str = "the key file") -> None:
+    ``audit_key`` signs the audit chain. It has nothing to do with the others and outlives them: a change of keys leaves
+    the chain as it is. None for a file that could not be given one: then nothing can be written into the chain.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[int, Key],
+        current: int,
+        source: str = "the key file",
+        audit_key: bytes | None = None,
+    ) -> None:
         self.current = keys[current]
         self.keys = dict(keys)
         self._source = source
+        self._audit_key = audit_key
         self._newest_first = (self.current, *(key for key in keys.values() if key.id != current))
+
+    @property
+    def has_audit_key(self) -> bool:
+        """Claim that the audit chain can be written and checked."""
+        return self._audit_key is not None
+
+    @property
+    def audit_key(self) -> bytes:
+        """The key of the audit chain. Raises `KeysUnavailable` where there is none."""
+        if self._audit_key is None:
+            raise KeysUnavailable(
+                f"{self._source} holds no audit key and could not be given one: let this account write to it once"
+            )
+        return self._audit_key
 
     def seal(self, place: Place, plain: bytes) -> tuple[int, bytes]:
         """Encrypt for a place under the current key; gives (key id, nonce + ciphertext + tag)."""
@@ -128,13 +160,12 @@ class KeyRing:
 
     def hashes(self, kind: str, value: str) -> tuple[bytes, ...]:
         """Give the hashes under every key, the current one first: during a rotation a row may have either."""
-        return tuple(_hash(key, kind, value) for key in self._newest_first)
+        return tuple([_hash(key, kind, value) for key in self._newest_first])
 
 
 def _hash(key: Key, kind: str, value: str) -> bytes:
-    return hmac.digest(key.look_up, f"{kind}:{value}".encode("utf-8", "surrogatepass"), "sha256")[
-        :HASH_OCTETS
-    ]
+    named = f"{kind}:{value}".encode("utf-8", "surrogatepass")
+    return blake2b(named, key=key.look_up, digest_size=HASH_OCTETS).digest()
 
 
 class KeyFile:
@@ -144,19 +175,47 @@ class KeyFile:
     from the database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        self._monotonic = monotonic
+        self._complained_at: float | None = None
         self._seen: tuple[int, int, int] | None = None
         self._ring: KeyRing | None = None
+        self._is_read_only = False
 
     def ring(self) -> KeyRing:
-        """Give the keys as the file has them now. Raises `KeysUnavailable`."""
+        """Give the keys as the file has them now; where it has become unreadable, as it had them. Raises `KeysUnavailable`.
+
+        A file of an earlier version, which has no audit key, gets one.
+        """
+        try:
+            ring = self._ring_now()
+        except KeysUnavailable as error:
+            if self._ring is None:
+                raise
+            # A press must not be lost for a file that is in memory; but a restart would not find it.
+            self._complain(error)
+            return self._ring
+        if ring.has_audit_key or self._is_read_only:
+            return ring
+        try:
+            with self._alone():
+                ring = self._ring_now()
+                if not ring.has_audit_key:
+                    self._write(ring.keys, ring.current.id, os.urandom(KEY_OCTETS))
+                return self._ring_now()
+        except OSError:
+            # Whoever may only read does so; the ring itself says what is missing when it is asked for.
+            self._is_read_only = True
+            return ring
+
+    def _ring_now(self) -> KeyRing:
         try:
             status = self.path.stat()
         except FileNotFoundError:
             raise KeysUnavailable(
                 f"there is no key file {self.path}: bring it back from its backup, "
-                "or make one with `onetouch keys init` if nobody has been registered yet"
+                "or make one with `onetouch keys init` if the store is still empty"
             ) from None
         except OSError as error:
             raise KeysUnavailable(f"the key file {self.path} cannot be read: {error.strerror}") from error
@@ -175,27 +234,35 @@ class KeyFile:
             if self.path.exists():
                 return False
             key = Key.make(now or datetime.now(UTC))
-            self._write({key.id: key}, key.id)
+            self._write({key.id: key}, key.id, os.urandom(KEY_OCTETS))
         return True
 
     def add(self, now: datetime | None = None) -> Key:
         """Add a key and make it the current one."""
+        audit_key = self.ring().audit_key  # outside of the lock, which it may need itself
         with self._alone():
-            keys = self.ring().keys
+            keys = self._ring_now().keys
             key = Key.make(now or datetime.now(UTC))
             while key.id in keys:
                 key = Key.make(now or datetime.now(UTC))
-            self._write({**keys, key.id: key}, key.id)
+            self._write({**keys, key.id: key}, key.id, audit_key)
         return key
 
     def forget(self, key_id: int) -> None:
         """Take out a key that is not the current one: what is encrypted under it can never be read again."""
+        audit_key = self.ring().audit_key
         with self._alone():
-            ring = self.ring()
+            ring = self._ring_now()
             if key_id == ring.current.id:
                 raise ValueError("the current key cannot be forgotten")
             keys = {each: key for each, key in ring.keys.items() if each != key_id}
-            self._write(keys, ring.current.id)
+            self._write(keys, ring.current.id, audit_key)
+
+    def _complain(self, error: KeysUnavailable) -> None:
+        now = self._monotonic()
+        if self._complained_at is None or now - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complained_at = now
+            log.critical("key file gone, going on from memory", error=str(error))
 
     def _read(self) -> KeyRing:
         try:
@@ -211,9 +278,14 @@ class KeyFile:
                 f"{self.path} is not a key file, or is damaged: bring it back from its backup"
             ) from None
 
-    def _write(self, keys: Mapping[int, Key], current: int) -> None:
+    def _write(self, keys: Mapping[int, Key], current: int, audit_key: bytes) -> None:
         text = json.dumps(
-            {"format": FORMAT, "current": current, "keys": [_plain(key) for key in keys.values()]}
+            {
+                "format": FORMAT,
+                "current": current,
+                "audit": base64.b64encode(audit_key).decode(),
+                "keys": [_plain(key) for key in keys.values()],
+            }
         )
         beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -265,4 +337,9 @@ def _ring(plain: Any, source: str) -> KeyRing:
         if [len(octets) for octets in pair] != [KEY_OCTETS, KEY_OCTETS]:
             raise ValueError("key")
         keys[key_id] = Key(key_id, made_at, *pair)
-    return KeyRing(keys, plain["current"], source)
+    audit_key = None
+    if "audit" in plain:
+        audit_key = base64.b64decode(plain["audit"], validate=True)
+        if len(audit_key) != KEY_OCTETS:
+            raise ValueError("audit")
+    return KeyRing(keys, plain["current"], source, audit_key)

@@ -132,13 +132,17 @@ class Database:
 
     def read(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Run a function that only reads, beside the writer, and give its result."""
+        return self.read_on(self._reader, function, *arguments)
+
+    def read_on(self, reader: Runner, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        """Do so on threads of somebody else's: what may hang must not keep others from reading."""
         done: Deferred[T] = Deferred()
 
         def work() -> T:
             with self._reading.connect() as connection:
                 return function(connection, *arguments)
 
-        self._reader.run(lambda: _answer(work, self._driver), done.callback)
+        reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
 
     def stop(self) -> Deferred[None]:

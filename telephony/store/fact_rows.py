@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from telephony.domain.fact import Fact, newest
 from telephony.store.bulk import BulkInsert
+from telephony.store.crypto import KeyRing
 from telephony.store.schema import fact
+from telephony.store.sealed_rows import seal_fact, unseal_fact
 from telephony.store.texts import storable
 from telephony.store.times import from_us, to_us
 
-FACT = BulkInsert(fact, ("incident_key", "number", "kind", "subject", "at", "data"))
+FACT = BulkInsert(fact, ("incident_key", "number", "kind", "subject", "at", "sealed"))
 
 NEWEST_FACTS = 200
 """Facts that a report looks at: somebody who taps keys for an hour must not make the reports heavy."""
@@ -21,10 +23,12 @@ NEWEST_FACTS = 200
 class FactRow(NamedTuple):
     """What is read of a fact."""
 
+    incident_key: int
+    number: int
     kind: str
     subject: str
     at: int
-    data: str
+    sealed: bytes
 
 
 def storable_fact(known: Fact) -> Fact:
@@ -33,19 +37,20 @@ def storable_fact(known: Fact) -> Fact:
     return Fact(_kept(known.kind), _kept(known.subject), known.at, texts)
 
 
-def fact_row(incident_key: int, number: int, known: Fact) -> tuple[Any, ...]:
+def fact_row(ring: KeyRing, incident_key: int, number: int, known: Fact) -> tuple[Any, ...]:
     """Give the row of an incident's n-th fact; the fact is storable."""
-    return (incident_key, number, known.kind, known.subject, to_us(known.at), data_column(known))
+    sealed = seal_fact(ring, incident_key, number, said_by(known))
+    return (incident_key, number, known.kind, known.subject, to_us(known.at), sealed)
 
 
-def data_column(known: Fact) -> str:
-    """Give a fact's data as its row holds them: the same for the same data, so that rows can be compared."""
+def said_by(known: Fact) -> str:
+    """Give a fact's data as they are sealed: the same for the same data, so that facts can be compared."""
     return json.dumps(dict(known.data), ensure_ascii=False, sort_keys=True)
 
 
-def fact_of(row: FactRow) -> Fact:
-    """Give the domain's fact of a row; raises `ValueError` where the row is damaged."""
-    data = json.loads(row.data)
+def fact_of(ring: KeyRing, row: FactRow) -> Fact:
+    """Give the domain's fact of a row; raises `ValueError`, `Malformed` or `KeysUnavailable` for one it cannot read."""
+    data = json.loads(unseal_fact(ring, row.incident_key, row.number, row.sealed))
     if not isinstance(data, dict) or not all(isinstance(text, str) for text in data.values()):
         raise ValueError("the data of a fact are texts under names")
     return Fact(row.kind, row.subject, from_us(row.at), data)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, select, update
 
+from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
-from telephony.store.fact_rows import FACT, data_column, fact_row, storable_fact
+from telephony.store.crypto import KeyRing
+from telephony.store.fact_rows import FACT, fact_row, said_by, storable_fact
 from telephony.store.reports import News, plan_updates
 from telephony.store.schema import fact, incident
+from telephony.store.sealed_rows import unseal_fact
+from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
+
+log = structlog.get_logger()
 
 
 def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
@@ -34,13 +41,13 @@ def incident_to_change(connection: Connection, incident_id: str) -> Any:
 
 def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[Fact]) -> bool:
     """Do as `record_facts`, for an incident whose row was read in this transaction."""
-    new = _new_ones(connection, row.key, facts)
+    ring = keys_of(connection)
+    new = _new_ones(connection, ring, row.key, facts)
     if not new:
         return False
     count = row.fact_count + len(new)
-    FACT.run(
-        connection, [fact_row(row.key, number, known) for number, known in enumerate(new, row.fact_count + 1)]
-    )
+    rows = [fact_row(ring, row.key, number, known) for number, known in enumerate(new, row.fact_count + 1)]
+    FACT.run(connection, rows)
     connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
     if row.state != CLOSED:
         at_us = to_us(max(known.at for known in new))
@@ -49,26 +56,35 @@ def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[F
     return True
 
 
-def _new_ones(connection: Connection, incident_key: int, facts: Sequence[Fact]) -> list[Fact]:
+def _new_ones(connection: Connection, ring: KeyRing, incident_key: int, facts: Sequence[Fact]) -> list[Fact]:
     """Leave out what is known already; the time of a fact alone is no news."""
     standing: dict[tuple[str, str], str | None] = {}
     new = []
     for known in map(storable_fact, facts):
         about = (known.kind, known.subject)
         if about not in standing:
-            standing[about] = _standing(connection, incident_key, *about)
-        said = data_column(known)
+            standing[about] = _standing(connection, ring, incident_key, *about)
+        said = said_by(known)
         if said != standing[about]:
             standing[about] = said
             new.append(known)
     return new
 
 
-def _standing(connection: Connection, incident_key: int, kind: str, subject: str) -> str | None:
-    newest: str | None = connection.execute(
-        select(fact.c.data)
+def _standing(
+    connection: Connection, ring: KeyRing, incident_key: int, kind: str, subject: str
+) -> str | None:
+    newest = connection.execute(
+        select(fact.c.number, fact.c.sealed)
         .where(fact.c.incident_key == incident_key, fact.c.kind == kind, fact.c.subject == subject)
         .order_by(fact.c.number.desc())
         .limit(1)
-    ).scalar_one_or_none()
-    return newest
+    ).one_or_none()
+    if newest is None:
+        return None
+    try:
+        return unseal_fact(ring, incident_key, newest.number, newest.sealed)
+    except Malformed as error:
+        # What cannot be read is told anew: better twice than not at all.
+        log.critical("fact unreadable", error=str(error))
+        return None

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
+import structlog
 from sqlalchemy import Connection, func, select, update
 
 from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, PERSON, SUPERSEDED, TRACK
+from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED, TRANSITIONS
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
+from telephony.store.guardian_rows import release_guardians
 from telephony.store.orders import AUDIBLE
 from telephony.store.reports import News, plan_updates, position_of
 from telephony.store.schema import delivery, fact, incident, position, press
+from telephony.store.sealed_rows import (
+    seal_close_reason,
+    unseal_close_reason,
+    unseal_error,
+    unseal_incident,
+    unseal_order,
+    unseal_press,
+)
+from telephony.store.sealing import keys_of
+from telephony.store.texts import storable
 from telephony.store.times import from_us, to_us
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+UNREADABLE = "(unreadable)"
+"""What stands for a value that was damaged; the rest of its incident is told all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +50,8 @@ class IncidentRow:
 
     id: str
     state: str
-    msisdn: Msisdn
+    msisdn: Msisdn | None
+    """``None`` where the row is damaged."""
     carrier: str
     source: str
     test: bool
@@ -81,11 +103,12 @@ _LOCATED = (
 )
 
 
-def _row(row: Any) -> IncidentRow:
+def _row(ring: KeyRing, row: Any) -> IncidentRow:
+    who = _legible(lambda: unseal_incident(ring, row.key, row.sealed), None)
     return IncidentRow(
         row.id,
         row.state,
-        Msisdn(row.msisdn, is_e164=row.is_e164),
+        None if who is None else who.msisdn,
         row.carrier,
         row.source,
         row.test,
@@ -93,10 +116,24 @@ def _row(row: Any) -> IncidentRow:
         row.press_count,
         from_us(row.last_press_at),
         _moment(row.closed_at),
-        row.close_reason,
+        _reason(ring, row),
         _moment(row.told_at),
         _moment(row.located_at),
     )
+
+
+def _reason(ring: KeyRing, row: Any) -> str | None:
+    said: str | None = UNREADABLE
+    return _legible(partial(unseal_close_reason, ring, row.key, row.close_reason), said)
+
+
+def _legible(read: Callable[[], T], instead: T) -> T:
+    """Give what was read, or something instead of it where the row is damaged."""
+    try:
+        return read()
+    except (Malformed, ValueError) as error:
+        log.critical("row unreadable", error=str(error))
+        return instead
 
 
 def _moment(microseconds: int | None) -> datetime | None:
@@ -108,7 +145,8 @@ def list_incidents(connection: Connection, *, only_open: bool = False, limit: in
     query = select(incident, _TOLD, _LOCATED).order_by(incident.c.opened_at.desc()).limit(limit)
     if only_open:
         query = query.where(incident.c.state != CLOSED)
-    return [_row(row) for row in connection.execute(query)]
+    ring = keys_of(connection)
+    return [_row(ring, row) for row in connection.execute(query)]
 
 
 def story(connection: Connection, incident_id: str) -> Story | None:
@@ -118,35 +156,39 @@ def story(connection: Connection, incident_id: str) -> Story | None:
     ).one_or_none()
     if row is None:
         return None
+    ring = keys_of(connection)
     deliveries = connection.execute(
         select(delivery).where(delivery.c.incident_key == row.key).order_by(delivery.c.sequence)
     ).all()
     lines = [
-        *_press_lines(connection, row.key),
-        *_position_lines(connection, row.key),
-        *_fact_lines(connection, row.key),
-        *(line for item in deliveries for line in _delivery_lines(item)),
+        *_press_lines(connection, ring, row.key),
+        *_position_lines(connection, ring, row.key),
+        *_fact_lines(connection, ring, row.key),
+        *(line for item in deliveries for line in _delivery_lines(ring, item)),
     ]
     if row.closed_at is not None:
-        lines.append(StoryLine(from_us(row.closed_at), "closed", {"reason": row.close_reason}))
+        lines.append(StoryLine(from_us(row.closed_at), "closed", {"reason": _reason(ring, row)}))
     lines.sort(key=lambda line: line.at)
     owed = sum(1 for item in deliveries if item.sequence > 0 and item.state == PENDING)
-    return Story(_row(row), tuple(lines), owed)
+    return Story(_row(ring, row), tuple(lines), owed)
 
 
-def _press_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
-    rows = connection.execute(select(press).where(press.c.incident_key == incident_key)).all()
+def _press_lines(connection: Connection, ring: KeyRing, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(
+        select(press).where(press.c.incident_key == incident_key).order_by(press.c.number)
+    ).all()
     lines = []
     for row in rows:
+        came = _legible(partial(unseal_press, ring, incident_key, row.number, row.sealed), None)
         facts = {
             "number": row.number,
             "source": row.source,
             "connector": row.connector,
-            "destination": row.destination,
+            "destination": UNREADABLE if came is None else came.destination,
             "joined": row.joined,
-            "reference": row.reference,
+            "reference": UNREADABLE if came is None else came.reference,
             "seen": row.seen,
-            "text": row.text,
+            "text": None if came is None else came.text,
             "encoding": row.encoding,
         }
         if row.part_total is not None:
@@ -155,8 +197,10 @@ def _press_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
     return lines
 
 
-def _position_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
-    rows = connection.execute(select(position).where(position.c.incident_key == incident_key)).all()
+def _position_lines(connection: Connection, ring: KeyRing, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(
+        select(position).where(position.c.incident_key == incident_key).order_by(position.c.number)
+    ).all()
     return [
         StoryLine(
             from_us(row.received_at),
@@ -169,34 +213,39 @@ def _position_lines(connection: Connection, incident_key: int) -> list[StoryLine
                 "confidence": row.confidence,
                 "became_best": row.became_best,
             },
-            position_of(row),
+            _legible(partial(position_of, ring, row), None),
         )
         for row in rows
     ]
 
 
-def _fact_lines(connection: Connection, incident_key: int) -> list[StoryLine]:
-    rows = connection.execute(select(fact).where(fact.c.incident_key == incident_key)).all()
+def _fact_lines(connection: Connection, ring: KeyRing, incident_key: int) -> list[StoryLine]:
+    rows = connection.execute(
+        select(fact).where(fact.c.incident_key == incident_key).order_by(fact.c.number)
+    ).all()
     lines = []
     for row in rows:
-        known = fact_of(FactRow(row.kind, row.subject, row.at, row.data))
-        facts = {"number": row.number, "kind": known.kind, "subject": known.subject}
-        lines.append(StoryLine(known.at, "fact", facts, known=known))
+        kept = FactRow(incident_key, row.number, row.kind, row.subject, row.at, row.sealed)
+        facts = {"number": row.number, "kind": row.kind, "subject": row.subject}
+        known = _legible(partial(fact_of, ring, kept), None)
+        lines.append(StoryLine(from_us(row.at), "fact", facts, known=known))
     return lines
 
 
-def _delivery_lines(row: Any) -> list[StoryLine]:
+def _delivery_lines(ring: KeyRing, row: Any) -> list[StoryLine]:
+    at = (row.incident_key, row.sequence)
+    said: str | None = UNREADABLE
     facts = {
         "kind": row.kind,
         "sequence": row.sequence,
         "channel": row.channel,
         "state": row.state,
         "attempts": row.attempts,
-        "detail": row.last_error,
+        "detail": _legible(partial(unseal_error, ring, *at, row.last_error), said),
     }
     is_order = row.sequence < 0
-    if is_order:
-        facts["by"] = json.loads(row.payload)["by"]
+    if row.sealed is not None:
+        facts |= _legible(partial(unseal_order, ring, *at, row.sealed), {"by": UNREADABLE})
     lines = [] if row.sequence == 0 else [StoryLine(from_us(row.created_at), "planned", facts)]
     if row.settled_at is not None and (is_order or row.state != SUPERSEDED):
         lines.append(StoryLine(from_us(row.settled_at), row.state, facts))
@@ -215,11 +264,13 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
     changed = connection.execute(
         update(incident)
         .where(incident.c.id == incident_id, incident.c.state.in_(closable))
-        .values(state=CLOSED, closed_at=to_us(now), close_reason=reason)
+        .values(state=CLOSED, closed_at=to_us(now))
     )
     if changed.rowcount == 0:
         return False
     row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()
+    sealed = seal_close_reason(keys_of(connection), row.key, storable(reason) or "")
+    connection.execute(update(incident).where(incident.c.key == row.key).values(close_reason=sealed))
     connection.execute(
         update(delivery)
         .where(
@@ -238,9 +289,9 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
         row.best_position,
         row.fact_count,
         CLOSING,
-        reason,
     )
     plan_updates(connection, plan, [news])
+    release_guardians(connection, row, now)
     return True
 
 
@@ -257,14 +308,18 @@ class OpenIncident(NamedTuple):
 def open_incidents(connection: Connection, since: datetime, limit: int = 10_000) -> list[OpenIncident]:
     """Give the open incidents with a press since the given time, the one that was pressed for longest ago first."""
     rows = connection.execute(
-        select(incident.c.caller, incident.c.id, incident.c.opened_at, incident.c.press_count)
+        select(incident.c.key, incident.c.sealed, incident.c.id, incident.c.opened_at, incident.c.press_count)
         .where(incident.c.state != CLOSED, incident.c.last_press_at >= to_us(since))
         .order_by(incident.c.last_press_at.desc())
         .limit(limit)
     ).all()
-    return [
-        OpenIncident(row.caller, row.id, from_us(row.opened_at), row.press_count) for row in reversed(rows)
-    ]
+    ring = keys_of(connection)
+    found = []
+    for row in reversed(rows):
+        who = _legible(partial(unseal_incident, ring, row.key, row.sealed), None)
+        if who is not None:
+            found.append(OpenIncident(who.caller, row.id, from_us(row.opened_at), row.press_count))
+    return found
 
 
 def quiet_incidents(connection: Connection, before: datetime, limit: int = 100) -> Sequence[str]:

@@ -6,11 +6,10 @@ orders of one incident are carried out one after the other.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from telephony.domain.delivery import (
     CALL_BACK,
@@ -25,10 +24,10 @@ from telephony.domain.fact import PHONE, SILENCE, Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.silence import Output, Refused, may_reach
-from telephony.domain.values import Msisdn
 from telephony.store.facts import append_facts, incident_to_change
-from telephony.store.reports import DELIVERY
 from telephony.store.schema import delivery, incident
+from telephony.store.sealed_rows import seal_order, unseal_incident
+from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import to_us
 
@@ -94,7 +93,7 @@ def order_call_back(connection: Connection, incident_id: str, by: str, now: date
     )
     if refused is not None:
         return refused
-    number = Msisdn(row.msisdn, is_e164=row.is_e164)
+    number = unseal_incident(keys_of(connection), row.key, row.sealed).msisdn
     if number.is_withheld:
         return Refused("the caller's number is withheld: there is nothing to call")
     if not number.is_e164:
@@ -133,6 +132,20 @@ def _order(connection: Connection, incident_key: int, kind: str, by: str, now: d
         )
     ).scalar_one()
     sequence = (BEFORE_FIRST_ORDER if newest is None else newest) + 1
-    payload = json.dumps({"by": storable(by)}, ensure_ascii=False)
+    sealed = seal_order(keys_of(connection), incident_key, sequence, {"by": storable(by)})
     at = to_us(now)
-    DELIVERY.run(connection, [(incident_key, CALL_CONTROL, sequence, kind, payload, at, at, None, 0)])
+    connection.execute(
+        insert(delivery).values(
+            incident_key=incident_key,
+            channel=CALL_CONTROL,
+            sequence=sequence,
+            kind=kind,
+            payload="{}",
+            sealed=sealed,
+            state=PENDING,
+            attempts=0,
+            created_at=at,
+            due_at=at,
+            lease_until=0,
+        )
+    )

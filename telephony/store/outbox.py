@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 
 from telephony.domain.delivery import (
@@ -26,12 +27,18 @@ from telephony.domain.delivery import (
     Rejected,
     retry_delay_s,
 )
+from telephony.domain.errors import Malformed
 from telephony.domain.incident import CLOSED
-from telephony.domain.values import Msisdn
+from telephony.domain.report import Report
 from telephony.store.bulk import execute, execute_many, placeholder
-from telephony.store.reports import load_reports
+from telephony.store.crypto import KeyRing, KeysUnavailable
+from telephony.store.reports import load_what_can_be_read
+from telephony.store.sealed_rows import seal_error, unseal_incident, unseal_order
+from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import from_us, seconds_to_us
+
+log = structlog.get_logger()
 
 LONGEST_ERROR = 300
 
@@ -50,19 +57,19 @@ class Claim:
 class _Due(NamedTuple):
     key: int
     incident_id: str
-    msisdn: str
-    is_e164: bool
+    who: bytes
     carrier: str
     opened_at: int
     sequence: int
     kind: str
     payload: str
+    sealed: bytes | None
     created_at: int
     attempts: int
 
 
 _DUE = (
-    "SELECT d.incident_key, i.id, i.msisdn, i.is_e164, i.carrier, i.opened_at, d.sequence, d.kind, d.payload,"
+    "SELECT d.incident_key, i.id, i.sealed, i.carrier, i.opened_at, d.sequence, d.kind, d.payload, d.sealed,"
     " d.created_at, d.attempts FROM delivery d JOIN incident i ON i.key = d.incident_key"
     f" WHERE d.channel = {{0}} AND d.state = '{PENDING}' AND d.due_at <= {{0}} AND d.lease_until <= {{0}}"
     " AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_key = d.incident_key AND e.channel = d.channel"
@@ -79,7 +86,8 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     """Take due deliveries of a channel, oldest first, and at most one per incident; they come ready to send.
 
     A delivery whose lease is held is nobody else's until that lapses. SQLite has one writer anyway; on PostgreSQL
-    ``SKIP LOCKED`` keeps two daemons from waiting for each other.
+    ``SKIP LOCKED`` keeps two daemons from waiting for each other. One that is damaged comes without its content. One
+    whose key is not here is taken and not given: it comes again when the lease lapses, and holds up nobody meanwhile.
     """
     dialect = connection.dialect.name
     mark = placeholder(dialect)
@@ -99,14 +107,18 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     )
     claimed = [_claimed(row, wanted) for row in rows]
     reports = [item for item in claimed if item.sequence > 0]
-    ready = {
-        id(item): report for item, report in zip(reports, load_reports(connection, reports), strict=True)
-    }
-    return [replace(item, content=ready[id(item)]) if item.sequence > 0 else item for item in claimed]
+    loaded = load_what_can_be_read(connection, reports)
+    ready = {id(item): report for item, report in zip(reports, loaded, strict=True)}
+    ring = keys_of(connection)
+    given = []
+    for row, item in zip(rows, claimed, strict=True):
+        whole = _with_content(item, ready[id(item)]) if item.sequence > 0 else _errand(ring, row, item)
+        if whole is not None:
+            given.append(whole)
+    return given
 
 
 def _claimed(row: _Due, wanted: Claim) -> Delivery:
-    errand = Errand(Msisdn(row.msisdn, is_e164=bool(row.is_e164)), row.carrier, from_us(row.opened_at))
     return Delivery(
         row.key,
         row.incident_id,
@@ -117,8 +129,29 @@ def _claimed(row: _Due, wanted: Claim) -> Delivery:
         from_us(row.created_at),
         row.attempts + 1,
         wanted.lease_until,
-        None if row.sequence > 0 else errand,
     )
+
+
+def _with_content(item: Delivery, report: Report | KeysUnavailable | None) -> Delivery | None:
+    return None if isinstance(report, KeysUnavailable) else replace(item, content=report)
+
+
+def _errand(ring: KeyRing, row: _Due, item: Delivery) -> Delivery | None:
+    """Give a delivery that is no report ready to be done."""
+    try:
+        who = unseal_incident(ring, row.key, row.who)
+        payload = item.payload
+        if row.sealed is not None:
+            payload = {**payload, **unseal_order(ring, row.key, row.sequence, row.sealed)}
+    except KeysUnavailable as error:
+        log.critical(
+            "errand sealed under a missing key", incident=row.incident_id, kind=row.kind, error=str(error)
+        )
+        return None
+    except Malformed as error:
+        log.critical("errand unreadable", incident=row.incident_id, kind=row.kind, error=str(error))
+        return item
+    return replace(item, payload=payload, content=Errand(who.msisdn, row.carrier, from_us(row.opened_at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +168,7 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
 
     A report that one channel has delivered is not wanted any more on the channels that stand in for it.
     """
+    ring = keys_of(connection)
     mark = placeholder(connection.dialect.name)
     ended: list[tuple[Any, ...]] = []
     later: list[tuple[Any, ...]] = []
@@ -144,18 +178,19 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         delivery, outcome, at = item.delivery, item.outcome, seconds_to_us(item.at)
         key = (delivery.incident_key, delivery.channel, delivery.sequence)
         attempts = max(delivery.attempts, 1)
+        said = _said(ring, delivery, outcome)
         if isinstance(outcome, Delivered):
-            ended.append((DELIVERED, attempts, at, _said(outcome.detail) or None, *key))
+            ended.append((DELIVERED, attempts, at, said, *key))
             if delivery.sequence > 0:
                 delivered.append((at, delivery.incident_key, delivery.sequence, delivery.channel))
         elif isinstance(outcome, Rejected):
-            ended.append((REJECTED, attempts, at, _said(outcome.reason), *key))
+            ended.append((REJECTED, attempts, at, said, *key))
         elif isinstance(outcome, Again):
-            due_at, detail = at + seconds_to_us(outcome.after_s), _said(outcome.detail)
-            moved.append((outcome.channel, outcome.kind, due_at, attempts, detail, *key))
+            due_at = at + seconds_to_us(outcome.after_s)
+            moved.append((outcome.channel, outcome.kind, due_at, attempts, said, *key))
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
-            later.append((at + seconds_to_us(wait_s), attempts, _said(outcome.reason), *key))
+            later.append((at + seconds_to_us(wait_s), attempts, said, *key))
     where = f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
     if ended:
         execute_many(
@@ -222,9 +257,10 @@ def give_back_all(connection: Connection, deliveries: Sequence[Delivery]) -> lis
     return [None] * len(deliveries)
 
 
-def _said(words: str) -> str | None:
+def _said(ring: KeyRing, delivery: Delivery, outcome: Outcome) -> bytes | None:
     """Give what a far end said as the store keeps it: a row that cannot be settled would be sent for ever."""
-    return storable(words[:LONGEST_ERROR])
+    words = outcome.detail if isinstance(outcome, Delivered | Again) else outcome.reason
+    return seal_error(ring, delivery.incident_key, delivery.sequence, storable(words[:LONGEST_ERROR]))
 
 
 def owner_of(name: str, process: str) -> str:

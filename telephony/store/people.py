@@ -6,6 +6,7 @@ Each function runs whole in one transaction that somebody else has begun. The wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,7 @@ from telephony.domain.people import Draft, Fault, Person, merged
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, placeholder
 from telephony.store.crypto import Damaged, KeyRing, Place
+from telephony.store.history import forget_history, registered
 from telephony.store.people_erasing import clear_around, delete_hashes, fill_with_zeros, forget_rows
 from telephony.store.person_record import from_octets, to_octets
 from telephony.store.schema import guardian_number, person, person_number
@@ -68,8 +70,12 @@ class Registry:
 
         Raises `KeysUnavailable` or `Damaged`.
         """
-        found = self._find(connection, self._keys(), number)
+        found = self.found(connection, number)
         return None if found is None else found.person
+
+    def found(self, connection: Connection, number: Msisdn) -> Found | None:
+        """Give the same with the key of their row, which stays theirs when the number changes."""
+        return self._find(connection, self._keys(), number)
 
     def guarded_by(self, connection: Connection, phone: Msisdn) -> list[Person]:
         """Give the people whose guardian has this telephone, in the order in which they were added."""
@@ -95,6 +101,25 @@ class Registry:
             for key, key_id, sealed in rows:
                 yield Found(key, key_id, _open(ring, key, key_id, sealed))
             after = rows[-1][0]
+
+    def page(self, connection: Connection, after: int) -> tuple[list[Found], int] | None:
+        """Give the next `PAGE` people after a row's key, and the last key gone through; None where no row is left.
+
+        A damaged row is left out, and told by whoever asks for that person.
+        """
+        rows = _page(connection, after)
+        if not rows:
+            return None
+        ring = self._keys()
+        found = []
+        for key, key_id, sealed in rows:
+            with suppress(Damaged, Malformed):
+                found.append(Found(int(key), int(key_id), _open(ring, key, key_id, sealed)))
+        return found, int(rows[-1][0])
+
+    def by_key(self, connection: Connection, key: int) -> Found | None:
+        """Give the person of a row."""
+        return self._read(connection, self._keys(), [key]).get(key)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -152,8 +177,24 @@ class Registry:
         self._replace(connection, ring, found, found.person.with_carrier(number, carrier), now)
         return True
 
+    def change(
+        self, connection: Connection, number: Msisdn, how: Callable[[Person], Person], now: datetime
+    ) -> Person | None:
+        """Replace what is known of a person by what ``how`` makes of it, and give that; None where nobody has the number.
+
+        Unlike an enrolment it can take things away, such as the last guardian.
+        """
+        ring = self._keys()
+        found = self._find(connection, ring, number)
+        if found is None:
+            return None
+        wanted = how(found.person)
+        if wanted != found.person:
+            self._replace(connection, ring, found, wanted, now)
+        return wanted
+
     def delete(self, connection: Connection, number: Msisdn) -> bool:
-        """Delete who has this number: the row and every hash of it; False where nobody has.
+        """Delete who has this number: the row, every hash of it and what was remembered; False where nobody has.
 
         A damaged row is deleted too, though its other hashes are then searched for in the whole table.
         """
@@ -170,6 +211,7 @@ class Registry:
         else:
             numbers, guardians = _hashes_by_key(connection, key)
         forget_rows(connection, key, numbers, guardians)
+        forget_history(connection, ring, registered(key))
         return True
 
     def reseal(self, connection: Connection, after: int, limit: int = PAGE) -> tuple[int, int] | None:

@@ -29,10 +29,21 @@ from telephony.domain.incident import (
 )
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.trigger import Trigger
-from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in, select_pairs
+from telephony.store.bulk import (
+    BulkInsert,
+    execute_many,
+    placeholder,
+    select_among,
+    select_in,
+    select_pairs,
+)
+from telephony.store.callers import CALLER, REFERENCE
+from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, fact_row, storable_fact
 from telephony.store.reports import DELIVERY, News, plan_updates
 from telephony.store.schema import incident, press
+from telephony.store.sealed_rows import seal_incident, seal_press
+from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import seconds_to_us, to_us
 
@@ -81,6 +92,14 @@ DEFAULT_REPEAT_WINDOW_S = 600.0
 NODE_BITS = 8
 
 
+class _Seen(NamedTuple):
+    """A reference that an incident has: under which hash, how often it was seen, and when last."""
+
+    hash: bytes
+    times: int
+    last_at: int
+
+
 @dataclass(slots=True)
 class _Open:
     """An open incident while a group of presses is recorded."""
@@ -94,8 +113,8 @@ class _Open:
     last_sequence: int
     best_position: int | None
     fact_count: int
-    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By reference: how often it was seen, and when last."""
+    seen: dict[str, _Seen] = field(default_factory=dict)
+    """By reference."""
 
 
 def caller_key(trigger: Trigger) -> str:
@@ -116,16 +135,15 @@ def caller_key(trigger: Trigger) -> str:
 _INCIDENT = BulkInsert(
     incident,
     (
-        "key", "id", "caller", "msisdn", "is_e164", "carrier", "connector", "source", "destination", "test",
-        "opened_at", "last_press_at",
+        "key", "id", "caller", "sealed", "carrier", "connector", "source", "test", "opened_at", "last_press_at",
     ),
     {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"},
 )  # fmt: skip
 _PRESS = BulkInsert(
     press,
     (
-        "incident_key", "reference", "number", "source", "connector", "carrier", "destination", "text", "encoding",
-        "raw", "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at",
+        "incident_key", "reference", "number", "sealed", "source", "connector", "carrier", "encoding",
+        "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at",
     ),
     {"seen": "1"},
 )  # fmt: skip
@@ -165,19 +183,22 @@ class PressRecorder:
 
     def __call__(self, connection: Connection, items: Sequence[NewPress]) -> list[Recorded]:
         """Record the presses in order, each knowing those before it in the same group."""
+        ring = keys_of(connection)
         callers = [caller_key(item.trigger) for item in items]
-        known = _open_incidents(connection, callers)
-        _load_seen(connection, known, callers, items)
+        hashes = {caller: ring.hashes(CALLER, caller) for caller in callers}
+        known = _open_incidents(connection, hashes)
+        _load_seen(connection, ring, known, callers, items)
         free_id = _free_ids(
             connection, [i.incident_id for i, c in zip(items, callers, strict=True) if c not in known]
         )
-        group = _Group(self._rules)
+        group = _Group(self._rules, ring)
         recorded: list[Recorded] = []
         for item, caller in zip(items, callers, strict=True):
             found = known.get(caller)
             if found is None:
                 names = (self._next_key(item.trigger), free_id(item.incident_id))
-                known[caller], press_recorded = group.open_incident(item, caller, *names)
+                who = (caller, hashes[caller][0])
+                known[caller], press_recorded = group.open_incident(item, who, *names)
             else:
                 press_recorded = group.join(item.trigger, found)
             recorded.append(press_recorded)
@@ -188,31 +209,33 @@ class PressRecorder:
 class _Group:
     """The rows that one group of presses causes."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, ring: KeyRing) -> None:
         self._rules = rules
+        self._ring = ring
         self._incidents: list[tuple[Any, ...]] = []
         self._presses: list[tuple[Any, ...]] = []
         self._deliveries: list[tuple[Any, ...]] = []
-        self._seen_again: list[tuple[int, int, int, str]] = []
+        self._seen_again: list[tuple[int, int, int, bytes]] = []
         self._facts: list[tuple[Any, ...]] = []
         self._changed: dict[str, _Open] = {}
         self._told_more: dict[int, _Open] = {}
         self._firsts_by_carrier: dict[tuple[str, bool], tuple[_First, ...]] = {}
 
     def open_incident(
-        self, item: NewPress, caller: str, key: int, incident_id: str
+        self, item: NewPress, who: tuple[str, bytes], key: int, incident_id: str
     ) -> tuple[_Open, Recorded]:
+        caller, hashed = who
         trigger = item.trigger
         received = to_us(trigger.received_at)
         found = _Open(key, incident_id, trigger.carrier, trigger.source, 1, received, 1, None, 0)
-        found.seen[trigger.reference] = (1, received)
+        sealed = seal_incident(self._ring, key, caller, trigger.msisdn, trigger.destination)
         self._incidents.append(
             (
-                key, incident_id, caller, trigger.msisdn.number, trigger.msisdn.is_e164, trigger.carrier,
-                trigger.connector, trigger.source, trigger.destination, trigger.test, received, received,
+                key, incident_id, hashed, sealed, trigger.carrier, trigger.connector,
+                trigger.source, trigger.test, received, received,
             )
         )  # fmt: skip
-        self._presses.append(_press_row(found, trigger, trigger.reference, received, JOIN_FIRST))
+        self._add_press(found, trigger, trigger.reference, received, JOIN_FIRST)
         if trigger.facts:
             self._keep(trigger.facts, found)
         held = self._first_deliveries(item, key, incident_id, received)
@@ -221,31 +244,45 @@ class _Group:
     def join(self, trigger: Trigger, found: _Open) -> Recorded:
         received = to_us(trigger.received_at)
         reference = trigger.reference
-        seen, last_seen_at = found.seen.get(reference, (0, 0))
-        if seen:
-            found.seen[reference] = (seen + 1, received)
-            self._seen_again.append((seen + 1, received, found.key, reference))
+        seen = found.seen.get(reference)
+        if seen is not None:
+            found.seen[reference] = _Seen(seen.hash, seen.times + 1, received)
+            self._seen_again.append((seen.times + 1, received, found.key, seen.hash))
             window_s = self._rules.repeat_window_s.get(trigger.carrier, DEFAULT_REPEAT_WINDOW_S)
-            if abs(received - last_seen_at) <= seconds_to_us(window_s):
+            if abs(received - seen.last_at) <= seconds_to_us(window_s):
                 return Recorded(Receipt(found.id, JOIN_SEEN_AGAIN, is_duplicate=True))
             # Too late for a redelivery: a new press with the same content, under a reference of its own. The
             # first row goes on telling when the content was last seen.
             reference = f"{reference}#{found.press_count + 1}"
-        else:
-            found.seen[reference] = (1, received)
         joined = _reason(found, trigger)
         found.press_count += 1
         found.last_press_at = max(found.last_press_at, received)
         self._changed[found.id] = found
-        self._presses.append(_press_row(found, trigger, reference, received, joined))
+        self._add_press(found, trigger, reference, received, joined)
         if trigger.facts:
             self._keep(trigger.facts, found)
         return Recorded(Receipt(found.id, joined))
 
+    def _add_press(self, found: _Open, trigger: Trigger, reference: str, received: int, joined: str) -> None:
+        number, part = found.press_count, trigger.part
+        hashed = self._ring.hash(REFERENCE, reference)
+        if reference not in found.seen:
+            found.seen[reference] = _Seen(hashed, 1, received)
+        sealed = seal_press(
+            self._ring, found.key, number, reference, trigger.destination, storable(trigger.text), trigger.raw
+        )
+        self._presses.append(
+            (
+                found.key, hashed, number, sealed, trigger.source, trigger.connector, trigger.carrier, trigger.encoding,
+                part.reference if part else None, part.total if part else None, part.number if part else None,
+                "\n".join(trigger.labels) or None, received, joined, received,
+            )
+        )  # fmt: skip
+
     def _keep(self, facts: Sequence[Fact], found: _Open) -> None:
         for known in facts:
             found.fact_count += 1
-            self._facts.append(fact_row(found.key, found.fact_count, storable_fact(known)))
+            self._facts.append(fact_row(self._ring, found.key, found.fact_count, storable_fact(known)))
         self._told_more[found.key] = found
 
     def write(self, connection: Connection) -> None:
@@ -337,18 +374,28 @@ def _first_payload(facts: int) -> Payload:
     return f'{{"presses":1,"facts":{facts}}}', {"presses": 1, "facts": facts}
 
 
-def _open_incidents(connection: Connection, callers: Sequence[str]) -> dict[str, _Open]:
-    rows = select_in(connection, _OPEN_INCIDENTS, set(callers))
-    return {row[0]: _Open(*row[1:]) for row in rows}
+def _open_incidents(connection: Connection, hashes: Mapping[str, Sequence[bytes]]) -> dict[str, _Open]:
+    by_hash = {each: caller for caller, theirs in hashes.items() for each in theirs}
+    rows = select_among(connection, _OPEN_INCIDENTS, by_hash)
+    return {by_hash[row[0]]: _Open(*row[1:]) for row in rows}
 
 
 def _load_seen(
-    connection: Connection, known: dict[str, _Open], callers: Sequence[str], items: Sequence[NewPress]
+    connection: Connection,
+    ring: KeyRing,
+    known: dict[str, _Open],
+    callers: Sequence[str],
+    items: Sequence[NewPress],
 ) -> None:
     by_key = {found.key: found for found in known.values()}
-    pairs = [(known[c].key, i.trigger.reference) for c, i in zip(callers, items, strict=True) if c in known]
-    for key, reference, seen, last_seen_at in select_pairs(connection, _SEEN, pairs):
-        by_key[key].seen[reference] = (seen, last_seen_at)
+    references = {
+        (known[caller].key, each): item.trigger.reference
+        for caller, item in zip(callers, items, strict=True)
+        if caller in known
+        for each in ring.hashes(REFERENCE, item.trigger.reference)
+    }
+    for key, hashed, times, last_at in select_pairs(connection, _SEEN, list(references)):
+        by_key[key].seen[references[key, hashed]] = _Seen(hashed, times, last_at)
 
 
 def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
@@ -376,13 +423,3 @@ def _reason(found: _Open, trigger: Trigger) -> str:
     if trigger.source != found.source:
         return JOIN_OTHER_WAY
     return JOIN_PART if trigger.part is not None else JOIN_REPEAT
-
-
-def _press_row(found: _Open, trigger: Trigger, reference: str, received: int, joined: str) -> tuple[Any, ...]:
-    part = trigger.part
-    return (
-        found.key, reference, found.press_count, trigger.source, trigger.connector, trigger.carrier,
-        trigger.destination, storable(trigger.text), trigger.encoding, trigger.raw,
-        part.reference if part else None, part.total if part else None, part.number if part else None,
-        "\n".join(trigger.labels) or None, received, joined, received,
-    )  # fmt: skip

@@ -10,16 +10,23 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import PENDING, UPDATE, Delivery
+from telephony.domain.delivery import CLOSING, PENDING, UPDATE, Delivery
 from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
-from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
+from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
 from telephony.store.schema import delivery
+from telephony.store.sealed_rows import (
+    unseal_close_reason,
+    unseal_coordinates,
+    unseal_incident,
+    unseal_press,
+)
+from telephony.store.sealing import keys_of
 from telephony.store.times import from_us, seconds_to_us
 
 log = structlog.get_logger()
@@ -36,7 +43,10 @@ DELIVERY = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of."""
+    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of.
+
+    Numbers only: what they stand for is sealed in its own rows, and read when the report is made.
+    """
 
     incident_key: int
     carrier: str
@@ -46,7 +56,6 @@ class News:
     position: int | None
     facts: int
     kind: str = UPDATE
-    close_reason: str | None = None
 
     @property
     def payload(self) -> str:
@@ -56,9 +65,7 @@ class News:
             known["position"] = self.position
         if self.facts:
             known["facts"] = self.facts
-        if self.close_reason is not None:
-            known["close_reason"] = self.close_reason
-        return json.dumps(known, ensure_ascii=False)
+        return json.dumps(known)
 
 
 _LAST_REPORTS = (
@@ -111,13 +118,12 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
 
 class _IncidentRow(NamedTuple):
     key: int
-    msisdn: str
-    is_e164: bool
+    sealed: bytes
     carrier: str
     source: str
-    destination: str
     opened_at: int
     test: bool
+    close_reason: bytes | None
 
 
 class _PressRow(NamedTuple):
@@ -134,8 +140,7 @@ class _PressRow(NamedTuple):
 class _PositionRow(NamedTuple):
     incident_key: int
     number: int
-    latitude: float
-    longitude: float
+    sealed: bytes
     uncertainty_m: float | None
     confidence: float | None
     method: str
@@ -144,13 +149,11 @@ class _PositionRow(NamedTuple):
     received_at: int
 
 
-_INCIDENTS = (
-    "SELECT key, msisdn, is_e164, carrier, source, destination, opened_at, test FROM incident WHERE key {}"
-)
+_INCIDENTS = "SELECT key, sealed, carrier, source, opened_at, test, close_reason FROM incident WHERE key {}"
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
-_PRESS_COLUMNS = "SELECT incident_key, number, text, received_at, part_reference, part_total, part_number, labels FROM press"
+_PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels FROM press"
 _FIRST_PRESSES = (
     f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
@@ -158,11 +161,11 @@ _SOME_PRESSES = (
     f"{_PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_key = {{0}} ORDER BY number"
 )
 _POSITIONS = (
-    "SELECT incident_key, number, latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at"
+    "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at"
     " FROM position WHERE became_best AND incident_key {}"
 )
 _FACTS = (
-    "SELECT kind, subject, at, data FROM fact"
+    "SELECT incident_key, number, kind, subject, at, sealed FROM fact"
     " WHERE number > {0} AND number <= {0} AND incident_key = {0} ORDER BY number"
 )
 _REPORTS = (
@@ -174,29 +177,54 @@ _REPORTS = (
 def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report | None]:
     """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same.
 
-    ``None`` stands for a report whose rows cannot be read: one damaged incident must not cost a whole channel.
+    ``None`` stands for a report whose rows cannot be read: one damaged incident must not cost a whole channel. Raises
+    `KeysUnavailable` where the key of one is not here.
     """
+    reports: list[Report | None] = []
+    for report in load_what_can_be_read(connection, deliveries):
+        if isinstance(report, KeysUnavailable):
+            raise report
+        reports.append(report)
+    return reports
+
+
+def load_what_can_be_read(
+    connection: Connection, deliveries: Sequence[Delivery]
+) -> list[Report | KeysUnavailable | None]:
+    """Do as `load_reports`; an error stands for a report whose key is not here, until the right key file is back."""
+    if not deliveries:
+        return []
+    ring = keys_of(connection)
     keys = {item.incident_key for item in deliveries}
     incidents = {row[0]: _IncidentRow(*row) for row in select_in(connection, _INCIDENTS, keys)}
-    presses: dict[int, list[_PressRow]] = {}
+    presses: dict[int, list[Any]] = {}
     for row in select_in(connection, _FIRST_PRESSES, keys):
-        presses.setdefault(row[0], []).append(_PressRow(*row))
+        presses.setdefault(row[0], []).append(row)
     positions = {(row[0], row[1]): _PositionRow(*row) for row in select_in(connection, _POSITIONS, keys)}
     reports: dict[int, list[tuple[int, int, int]]] = {}
     for row in select_in(connection, _REPORTS, keys):
         reports.setdefault(row[0], []).append(row)
 
-    def report_of(item: Delivery) -> Report | None:
+    def report_of(item: Delivery) -> Report | KeysUnavailable | None:
         key = item.incident_key
         try:
             return _report(
+                ring,
                 item,
                 incidents[key],
-                _presses_of(connection, item, presses[key]),
+                _presses_of(connection, ring, item, presses[key]),
                 position=positions.get((key, item.payload.get("position", 0))),
-                facts=_facts_of(connection, item),
+                facts=_facts_of(connection, ring, item),
                 reports=reports[key],
             )
+        except KeysUnavailable as error:
+            log.critical(
+                "report sealed under a missing key",
+                incident=item.incident_id,
+                sequence=item.sequence,
+                error=str(error),
+            )
+            return error
         except (LookupError, TypeError, ValueError, OverflowError, Malformed) as error:
             log.critical(
                 "report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error)
@@ -206,25 +234,32 @@ def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list
     return [report_of(item) for item in deliveries]
 
 
-def _presses_of(connection: Connection, item: Delivery, first: Sequence[_PressRow]) -> Sequence[_PressRow]:
+def _presses_of(
+    connection: Connection, ring: KeyRing, item: Delivery, first: Sequence[Any]
+) -> Sequence[_PressRow]:
     count = item.payload["presses"]
-    if count <= NEWEST_PRESSES:
-        return first[:count]
-    mark = placeholder(connection.dialect.name)
-    bounds = (count - NEWEST_PRESSES, count, item.incident_key)
-    return [_PressRow(*row) for row in execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()]
+    rows = first[:count]
+    if count > NEWEST_PRESSES:
+        mark = placeholder(connection.dialect.name)
+        bounds = (count - NEWEST_PRESSES, count, item.incident_key)
+        rows = execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()
+    return [
+        _PressRow(key, number, unseal_press(ring, key, number, sealed).text, *rest)
+        for key, number, sealed, *rest in rows
+    ]
 
 
-def _facts_of(connection: Connection, item: Delivery) -> tuple[Fact, ...]:
+def _facts_of(connection: Connection, ring: KeyRing, item: Delivery) -> tuple[Fact, ...]:
     count = item.payload.get("facts", 0)
     if not count:
         return ()
     bounds = (count - NEWEST_FACTS, count, item.incident_key)
     rows = execute(connection, _FACTS.format(placeholder(connection.dialect.name)), bounds).fetchall()
-    return told([fact_of(FactRow(*row)) for row in rows])
+    return told([fact_of(ring, FactRow(*row)) for row in rows])
 
 
 def _report(
+    ring: KeyRing,
     item: Delivery,
     incident: _IncidentRow,
     presses: Sequence[_PressRow],
@@ -233,6 +268,8 @@ def _report(
     facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
+    who = unseal_incident(ring, incident.key, incident.sealed)
+    is_closing = item.kind == CLOSING
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
         kind=item.kind,
@@ -241,17 +278,17 @@ def _report(
         earlier=_earlier(item, reports),
         sent_at=item.created_at,
         test=bool(incident.test),
-        msisdn=Msisdn(incident.msisdn, is_e164=bool(incident.is_e164)),
+        msisdn=who.msisdn,
         carrier=incident.carrier,
         source=incident.source,
-        destination=incident.destination,
+        destination=who.destination,
         opened_at=from_us(incident.opened_at),
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
         texts=joined_texts(presses),
-        position=None if position is None else position_of(position),
+        position=None if position is None else position_of(ring, position),
         labels=_labels(presses),
-        close_reason=item.payload.get("close_reason"),
+        close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
     )
 
@@ -274,11 +311,10 @@ def _earlier(item: Delivery, reports: Sequence[tuple[int, int, int]]) -> tuple[E
     return (*earlier[:1], *earlier[1:][-(MOST_REFERENCES - 1) :])
 
 
-def position_of(row: Any) -> Position:
-    """Give the domain's position of a row of the position table."""
+def position_of(ring: KeyRing, row: Any) -> Position:
+    """Give the domain's position of a row of the position table. Raises `Malformed` or `KeysUnavailable`."""
     return Position(
-        row.latitude,
-        row.longitude,
+        *unseal_coordinates(ring, row.incident_key, row.number, row.sealed),
         row.uncertainty_m,
         row.confidence,
         row.method,

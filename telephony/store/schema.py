@@ -4,6 +4,9 @@ Keys are natural wherever one exists: a press is its incident and the sender's r
 incident, channel and sequence. That makes a redelivery and a repeated report collide by themselves, and saves
 an index per table on the way of a press. Inside the store an incident is known by an integer that grows with
 time, so that what belongs together is written side by side: ten presses touch 30 pages of the file, not 70.
+
+Whoever has the file learns nothing of anybody from it. What is personal stands in columns that are sealed
+(`telephony.store.sealing`), each for its own row; a caller and the sender's reference of a press are keyed hashes.
 """
 
 from __future__ import annotations
@@ -33,13 +36,11 @@ incident = Table(
     metadata,
     Column("key", Key, primary_key=True, autoincrement=False),
     Column("id", String(40), nullable=False, unique=True),
-    Column("caller", Text, nullable=False),  # what presses are joined by: the number, or what stands for it
-    Column("msisdn", Text, nullable=False),
-    Column("is_e164", Boolean, nullable=False),
+    Column("caller", LargeBinary(16), nullable=False),  # hash of what presses are joined by
+    Column("sealed", LargeBinary, nullable=False),  # that itself, the number, what was dialled
     Column("carrier", Text, nullable=False),
     Column("connector", Text, nullable=False),
     Column("source", Text, nullable=False),
-    Column("destination", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("test", Boolean, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
@@ -49,7 +50,7 @@ incident = Table(
     Column("position_count", Integer, nullable=False, server_default="0"),
     Column("best_position", Integer),  # its number in the position table
     Column("closed_at", BigInteger),
-    Column("close_reason", Text),
+    Column("close_reason", LargeBinary),  # sealed
     Column("fact_count", Integer, nullable=False, server_default="0"),
     Column("silence_lifted_at", BigInteger),  # since when something of ours may reach the caller's phone
 )
@@ -65,15 +66,15 @@ press = Table(
     "press",
     metadata,
     Column("incident_key", BigInteger, primary_key=True, autoincrement=False),
-    Column("reference", String(80), primary_key=True),
+    Column("reference", LargeBinary(16), primary_key=True),  # hash of the sender's
     Column("number", Integer, nullable=False),  # 1, 2, 3 … within the incident
+    Column(
+        "sealed", LargeBinary, nullable=False
+    ),  # the reference, what was dialled, the text, the raw octets
     Column("source", Text, nullable=False),
     Column("connector", Text, nullable=False),
     Column("carrier", Text, nullable=False),
-    Column("destination", Text, nullable=False),
-    Column("text", Text),
     Column("encoding", Text),
-    Column("raw", LargeBinary),
     Column("part_reference", Integer),
     Column("part_total", Integer),
     Column("part_number", Integer),
@@ -90,8 +91,7 @@ position = Table(
     metadata,
     Column("incident_key", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True),
-    Column("latitude", Float, nullable=False),
-    Column("longitude", Float, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # latitude and longitude
     Column("uncertainty_m", Float),
     Column("confidence", Float),
     Column("method", Text, nullable=False),
@@ -110,7 +110,7 @@ fact = Table(
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("data", Text, nullable=False),  # JSON: an object of texts
+    Column("sealed", LargeBinary, nullable=False),  # JSON: an object of texts
     sqlite_with_rowid=False,
 )
 
@@ -120,7 +120,9 @@ call = Table(
     Column("reference", Text, primary_key=True),  # server/uniqueid
     Column("incident_key", BigInteger, nullable=False),
     Column("server", Text, nullable=False),
-    Column("channel", Text, nullable=False),  # as Asterisk names it
+    Column(
+        "sealed", LargeBinary, nullable=False
+    ),  # the channel as Asterisk names it: on some lines by the number
     Column("trunk", Text, nullable=False),
     Column("token", LargeBinary(32)),  # SHA-256 of the location token: the token itself is with 112 alone
     Column("started_at", BigInteger, nullable=False),
@@ -139,7 +141,7 @@ Index("call_by_token", call.c.token, unique=True)
 last_position = Table(
     "last_position",
     metadata,
-    Column("caller", Text, primary_key=True),
+    Column("caller", LargeBinary(16), primary_key=True),  # the incident's hash
     Column("incident_key", BigInteger, nullable=False),
     Column("number", Integer, nullable=False),
     sqlite_with_rowid=False,
@@ -152,7 +154,10 @@ delivery = Table(
     Column("channel", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("kind", String(16), nullable=False),
-    Column("payload", Text, nullable=False),  # JSON
+    Column(
+        "payload", Text, nullable=False
+    ),  # JSON: how much of the incident a report tells; nothing of anybody
+    Column("sealed", LargeBinary),  # JSON: what an order holds beside it, which is who gave it
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -160,7 +165,7 @@ delivery = Table(
     Column("lease_owner", Text),
     Column("lease_until", BigInteger, nullable=False),
     Column("settled_at", BigInteger),
-    Column("last_error", Text),
+    Column("last_error", LargeBinary),  # sealed: what the far end said
     sqlite_with_rowid=False,
 )
 Index(
@@ -169,6 +174,15 @@ Index(
     delivery.c.due_at,
     sqlite_where=text("state = 'pending'"),
     postgresql_where=text("state = 'pending'"),
+)
+
+key_proof = Table(
+    "key_proof",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column(
+        "sealed", LargeBinary, nullable=False
+    ),  # by which a daemon knows that its key file is this store's
 )
 
 person = Table(

@@ -6,17 +6,26 @@ is key id (4 octets, big-endian), nonce (12), ciphertext and tag (16).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from telephony.store.crypto import Damaged, KeyRing, KeysUnavailable, Place
+from telephony.store.crypto import (
+    KEY_ID_OCTETS,
+    LARGEST_ID,
+    NONCE_OCTETS,
+    SMALLEST_ID,
+    Damaged,
+    KeyRing,
+    KeysUnavailable,
+    Place,
+)
 
 Keys = Callable[[], KeyRing]
 """Gives the key ring as it is now: `KeyFile.ring`."""
 
-KEY_ID_OCTETS: Final = 4
 _OPTION: Final = "onetouch_keys"
 
 
@@ -37,16 +46,25 @@ def keys_of(connection: Connection) -> KeyRing:
 
 def seal(ring: KeyRing, place: Place, plain: bytes) -> bytes:
     """Encrypt a value for its place, under the current key."""
-    key_id, sealed = ring.seal(place, plain)
-    return key_id.to_bytes(KEY_ID_OCTETS, "big") + sealed
+    return seal_at(ring, place.octets, plain)
+
+
+def seal_at(ring: KeyRing, place: bytes, plain: bytes) -> bytes:
+    """Do so for a place that is written out already (`Place.octets`): every press comes by here twice."""
+    key, nonce = ring.current, os.urandom(NONCE_OCTETS)
+    return b"".join((key.id_octets, nonce, key.cipher.encrypt(nonce, plain, place)))
 
 
 def unseal(ring: KeyRing, place: Place, sealed: bytes) -> bytes:
     """Decrypt what stands at a place. Raises `KeysUnavailable` for a key that is not here, or `Damaged`."""
     sealed = bytes(sealed)
-    if len(sealed) < KEY_ID_OCTETS:
-        raise Damaged(f"{place.table} {place.row}: {place.column} is cut short; restore it from a backup")
-    return ring.open(place, key_id_of(sealed), sealed[KEY_ID_OCTETS:])
+    key_id = key_id_of(sealed)
+    if len(sealed) < KEY_ID_OCTETS or not SMALLEST_ID <= key_id <= LARGEST_ID:
+        # No key was ever called so: not a key that is missing, but octets that were changed.
+        raise Damaged(
+            f"{place.table} {place.row}: {place.column} is no sealed value; restore it from a backup"
+        )
+    return ring.open(place, key_id, sealed[KEY_ID_OCTETS:])
 
 
 def key_id_of(sealed: bytes) -> int:

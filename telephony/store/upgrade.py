@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+import structlog
+from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
-from telephony.store.schema import metadata
+from telephony.domain.errors import Malformed
+from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable, Place
+from telephony.store.schema import key_proof, metadata
+from telephony.store.sealing import key_id_of, seal, unseal
 
-HEAD = "0004"
+log = structlog.get_logger()
+
+HEAD = "0005"
 """The newest step in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(112)"}
 """Makes one transaction of all steps, and lets daemons that start together take turns: the second finds all done.
 Without it SQLite commits every table on its own, and a start killed half-way would leave a store that nobody can use."""
+
+
+_OWES_A_CLEARING = 5
+"""SQLite's ``user_version`` while pages that were given up may hold what stood there before it was sealed."""
+
+_PROOF = Place("key_proof", "sealed", 1)
+
+_SEALED = (
+    ("key_proof", "sealed"),
+    ("incident", "sealed"),
+    ("person", "sealed"),
+    ("audit", "sealed"),
+    ("awaited_reply", "sealed"),
+    ("press_history", "subject"),
+)
+"""Where a first row is: without one of these there is nothing that an old key is needed for."""
 
 
 def version_of(engine: Engine) -> str | None:
@@ -24,10 +47,65 @@ def version_of(engine: Engine) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
+def take_up(engine: Engine, key_file: KeyFile) -> bool:
+    """Make a store usable: its keys first, then its schema; gives whether anything was done to the schema.
+
+    A key file is made where nothing was ever sealed. Where something is and the file is gone, it is not, and another
+    store's file is refused: the store would be half readable for good. So is the file that a second machine made for
+    itself. Raises `KeysUnavailable`, whose sentence says what to bring back.
+    """
+    if not key_file.path.exists() and holds_sealed(engine):
+        raise KeysUnavailable(
+            f"the store holds what was sealed under a key file, and {key_file.path} is not there: "
+            "bring it back from its backup"
+        )
+    try:
+        key_file.make()
+    except OSError as error:
+        raise KeysUnavailable(f"the key file {key_file.path} cannot be made: {error.strerror}") from error
+    ring = key_file.ring()
+    is_changed = upgrade(engine)
+    _prove(engine, key_file, ring)
+    return is_changed
+
+
+def _prove(engine: Engine, key_file: KeyFile, ring: KeyRing) -> None:
+    """Open what was sealed at the store's first use, or seal it at this one."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_ALONE[engine.dialect.name])
+        sealed = connection.execute(select(key_proof.c.sealed)).scalar_one_or_none()
+        if sealed is None:
+            connection.execute(insert(key_proof).values(key=_PROOF.row, sealed=seal(ring, _PROOF, b"")))
+            return
+        try:
+            unseal(ring, _PROOF, sealed)
+        except (KeysUnavailable, Malformed):
+            raise KeysUnavailable(
+                f"{key_file.path} is not the key file of this store, or an older one: bring back the one that was used "
+                f"last, or copy it from the machine that shares the store; it holds key {key_id_of(sealed)}"
+            ) from None
+
+
+def holds_sealed(engine: Engine) -> bool:
+    """Claim that the database holds anything that an existing key is needed for."""
+    with engine.connect() as connection:
+        found = inspect(connection)
+        return any(
+            found.has_table(table)
+            and column in {each["name"] for each in found.get_columns(table)}
+            and connection.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None
+            for table, column in _SEALED
+        )
+
+
 def upgrade(engine: Engine) -> bool:
-    """Bring the schema to the newest version where it is not; gives whether anything was done."""
+    """Bring the schema to the newest version where it is not; gives whether anything was done.
+
+    Raises `KeysUnavailable` where rows have to be sealed and there is no key.
+    """
     version = version_of(engine)
     if version == HEAD:
+        clear(engine)
         return False
     with engine.begin() as connection:
         connection.exec_driver_sql(_ALONE[engine.dialect.name])
@@ -35,7 +113,34 @@ def upgrade(engine: Engine) -> bool:
             make_anew(connection)
         else:
             climb(connection)
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA user_version = {_OWES_A_CLEARING}")
+    clear(engine)
     return True
+
+
+def clear(engine: Engine) -> None:
+    """Write SQLite's file anew after a climb, so that nothing is left of rows that were plain; also after a kill.
+
+    The log is cut to nothing too. Where another process is in the way, the next start does it. On PostgreSQL the files
+    of the plain tables went with the transaction; what its own log still holds goes as that is recycled.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        driver = connection.connection.cursor()
+        if driver.execute("PRAGMA user_version").fetchone()[0] != _OWES_A_CLEARING:
+            return
+        try:
+            driver.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            log.warning("store not cleared yet", error=str(error))
+            return
+        is_busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            log.warning("store not cleared yet", error="another process reads it")
+            return
+        driver.execute("PRAGMA user_version = 0")
 
 
 def make_anew(connection: Connection) -> None:

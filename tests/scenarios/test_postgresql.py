@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 
 import pytest
@@ -55,7 +56,9 @@ async def test_of_two_daemons_on_one_store_the_other_reports_what_the_dead_one_h
     house.choose(more=f'[store]\nurl = "{database}"', timeout_s=1.0)
     await house.start()
     other = DaemonProcess(house.folder / "other")
-    other.folder.mkdir()
+    other.store.parent.mkdir(parents=True)
+    # Whoever shares the store shares its keys.
+    shutil.copy(house.daemon.store.with_name("data.keys"), other.store.with_name("data.keys"))
     other.config.write_text(
         house.daemon.config.read_text()
         .replace(str(house.folder), str(other.folder))

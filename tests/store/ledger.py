@@ -13,7 +13,7 @@ from telephony.domain.fact import CALL, Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
-from telephony.store import schema
+from telephony.store import schema, sealed_rows
 from telephony.store.calls import CallRecord, record_call
 from telephony.store.engines import one_transaction
 from telephony.store.facts import record_facts
@@ -21,7 +21,7 @@ from telephony.store.incidents import close_incident
 from telephony.store.outbox import Claim, Settlement, claim, settle_all
 from telephony.store.positions import record_position
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
-from tests.doubles import NOON, ONE_CENTRE, press
+from tests.doubles import NOON, ONE_CENTRE, keys, press
 
 NOON_S = NOON.timestamp()
 LEASE_S = 35.0
@@ -58,6 +58,49 @@ def call_record(n: int = 1, **changes: Any) -> CallRecord:
         "started_at": NOON + timedelta(seconds=n),
     }
     return CallRecord(**(facts | changes))
+
+
+def _incident(row: dict[str, Any]) -> dict[str, Any]:
+    who = sealed_rows.unseal_incident(keys(), row["key"], row["sealed"])
+    return {
+        "caller": who.caller,
+        "msisdn": who.msisdn.number,
+        "is_e164": who.msisdn.is_e164,
+        "destination": who.destination,
+        "close_reason": sealed_rows.unseal_close_reason(keys(), row["key"], row["close_reason"]),
+    }
+
+
+def _press(row: dict[str, Any]) -> dict[str, Any]:
+    came = sealed_rows.unseal_press(keys(), row["incident_key"], row["number"], row["sealed"])
+    return {
+        "reference": came.reference, "destination": came.destination, "text": came.text, "raw": came.raw
+    }  # fmt: skip
+
+
+def _position(row: dict[str, Any]) -> dict[str, Any]:
+    at = sealed_rows.unseal_coordinates(keys(), row["incident_key"], row["number"], row["sealed"])
+    return {"latitude": at[0], "longitude": at[1]}
+
+
+def _fact(row: dict[str, Any]) -> dict[str, Any]:
+    return {"data": sealed_rows.unseal_fact(keys(), row["incident_key"], row["number"], row["sealed"])}
+
+
+def _call(row: dict[str, Any]) -> dict[str, Any]:
+    return {"channel": sealed_rows.unseal_channel(keys(), row["reference"], row["sealed"])}
+
+
+def _delivery(row: dict[str, Any]) -> dict[str, Any]:
+    at = (row["incident_key"], row["sequence"])
+    said = {} if row["sealed"] is None else sealed_rows.unseal_order(keys(), *at, row["sealed"])
+    return {"last_error": sealed_rows.unseal_error(keys(), *at, row["last_error"]), "said": said}
+
+
+OPENED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "incident": _incident, "press": _press, "position": _position, "fact": _fact, "call": _call,
+    "delivery": _delivery,
+}  # fmt: skip
 
 
 class Ledger:
@@ -116,6 +159,12 @@ class Ledger:
         return keys[-1]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table as whoever holds the keys reads them."""
+        opened = OPENED.get(table, dict)
+        return [row | opened(row) for row in self.bare_rows(table)]
+
+    def bare_rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table as they stand."""
         found = schema.metadata.tables[table]
         with self.engine.connect() as connection:
             rows = connection.execute(select(found).order_by(*found.primary_key)).all()

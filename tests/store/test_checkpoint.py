@@ -47,7 +47,7 @@ class Shelf:
         return self.log_file.stat().st_size
 
     def write(self, octets: int, caller: str = "kim") -> None:
-        statement = f"INSERT INTO last_position VALUES ('{caller}' || hex(zeroblob({octets // 2})), 1, 1)"
+        statement = f"INSERT INTO last_position VALUES (CAST('{caller}' || hex(zeroblob({octets // 2})) AS BLOB), 1, 1)"
         result_of(self.database.transact(lambda connection: connection.exec_driver_sql(statement).rowcount))
 
     def copied_back(self) -> bool:

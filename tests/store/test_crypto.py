@@ -9,6 +9,7 @@ import stat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from telephony.domain.errors import Malformed
 from telephony.store.crypto import Damaged, KeyFile, KeysUnavailable, Place
@@ -118,6 +119,88 @@ def test_a_file_that_others_may_read_is_not_used(key_file):
 
     with pytest.raises(KeysUnavailable, match="chmod 600"):
         key_file.ring()
+
+
+# -- a file that goes away while a daemon runs ----------------------------------------------------------------------
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def in_use(key_file, watch) -> KeyFile:
+    used = KeyFile(key_file.path, monotonic=watch)
+    used.ring()
+    return used
+
+
+def hidden(path):
+    path.unlink()
+
+
+def damaged(path):
+    path.write_text("{")
+
+
+def readable_by_all(path):
+    path.chmod(0o644)
+    os.utime(path, ns=(1, 1))
+
+
+def cut_to_nothing(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [hidden, damaged, readable_by_all, cut_to_nothing])
+def test_whoever_has_the_keys_in_memory_goes_on_and_says_so_once_a_minute(in_use, watch, harm):
+    before = in_use.ring()
+    harm(in_use.path)
+
+    with capture_logs() as lines:
+        for watch.now in (0.0, 1.0, 59.9, 60.0, 61.0, 125.0):
+            assert in_use.ring() is before
+
+    assert [line["event"] for line in lines] == ["key file gone, going on from memory"] * 3
+    assert all(line["log_level"] == "critical" and str(in_use.path) in line["error"] for line in lines)
+
+
+def test_a_file_that_comes_back_is_read_again(key_file, in_use):
+    octets = key_file.path.read_bytes()
+    key_file.path.unlink()
+    in_use.ring()
+
+    key_file.path.write_bytes(octets)
+    key_file.path.chmod(0o600)
+    added = KeyFile(key_file.path).add()
+
+    assert in_use.ring().current.id == added.id
+
+
+def test_nobody_changes_a_file_that_is_not_there(in_use):
+    in_use.path.unlink()
+
+    with pytest.raises(KeysUnavailable):
+        in_use.add()
+    with pytest.raises(KeysUnavailable):
+        in_use.forget(1)
+    assert not in_use.path.exists()
+
+
+def test_whoever_never_read_the_keys_does_not_go_on(key_file):
+    key_file.path.unlink()
+
+    with pytest.raises(KeysUnavailable, match="bring it back from its backup"):
+        KeyFile(key_file.path).ring()
 
 
 def test_a_key_is_in_no_repr(key_file):

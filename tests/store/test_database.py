@@ -21,7 +21,7 @@ from telephony.store.schema import metadata
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import ONE_CENTRE, Inline, database, keys, press, without_fsync
 
-INSERT = "INSERT INTO last_position (caller, incident_key, number) VALUES ('{}', 1, 1)"
+INSERT = "INSERT INTO last_position (caller, incident_key, number) VALUES (CAST('{}' AS {}), 1, 1)"
 """A row of the smallest of our tables; a second one of the same caller is refused."""
 
 
@@ -39,15 +39,19 @@ class Counter:
         return [f"{item}!" for item in items]
 
 
+def insert(connection: Connection, caller: str) -> str:
+    return INSERT.format(caller, "BLOB" if connection.dialect.name == "sqlite" else "bytea")
+
+
 def remember(connection: Connection, callers: Sequence[str]) -> list[str]:
     for caller in callers:
-        connection.exec_driver_sql(INSERT.format(caller))
+        connection.exec_driver_sql(insert(connection, caller))
     return list(callers)
 
 
 def remembered(connection: Connection) -> list[str]:
     rows = connection.exec_driver_sql("SELECT caller FROM last_position ORDER BY caller").fetchall()
-    return [row[0] for row in rows]
+    return [bytes(row[0]).decode() for row in rows]
 
 
 @pytest.fixture
@@ -228,7 +232,7 @@ def test_a_batch_of_one_fails_with_its_own_error(store: Database):
 
 def test_a_failed_transaction_leaves_nothing_behind(store: Database):
     def half_done(connection: Connection) -> None:
-        connection.exec_driver_sql(INSERT.format("kim"))
+        connection.exec_driver_sql(insert(connection, "kim"))
         raise LookupError("a defect")
 
     assert isinstance(failure_of(store.transact(half_done)), LookupError)

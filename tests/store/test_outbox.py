@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from telephony.domain.delivery import TRACK, Again, Delivered, Errand, Outcome, Rejected, Retry
 from telephony.domain.report import Report
+from telephony.store import schema
+from telephony.store.crypto import Key, KeyRing
+from telephony.store.orders import set_silence
 from telephony.store.outbox import due_channels, oldest_reports, release_leases
-from tests.doubles import NOON, WITH_FALLBACK, press
-from tests.store.ledger import LEASE_S, NOON_S, Ledger
+from telephony.store.schema import incident
+from telephony.store.sealing import with_keys
+from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
+from tests.store.ledger import LEASE_S, NOON_S, Ledger, fix
 
 LEE = "821022222222"
 PARK = "821033333333"
@@ -167,6 +172,85 @@ def test_a_report_that_cannot_be_read_does_not_keep_the_others_from_112(ledger: 
     contents = {item.incident_id: item.content for item in claimed}
     assert isinstance(contents["sos-821012345678"], Report)
     assert contents[f"sos-{LEE}"] is None
+
+
+class TwoRings:
+    """Keys of which one gets lost: the file of a backup that is older than the last change of keys."""
+
+    def __init__(self) -> None:
+        kept, lost = Key.make(NOON), Key.make(NOON)
+        self.with_all = KeyRing({kept.id: kept, lost.id: lost}, lost.id)
+        self.without = KeyRing({kept.id: kept}, kept.id)
+        self.now = self.with_all
+
+    def __call__(self) -> KeyRing:
+        return self.now
+
+
+@pytest.mark.parametrize("channel", ["seoul", "locate:skt", "call-control"])
+def test_what_is_sealed_under_a_lost_key_waits_for_it_and_holds_up_nobody(
+    engines: tuple[Engine, Engine], channel: str
+):
+    rings = TwoRings()
+    with_keys(engines[0], rings)
+    ledger = Ledger(engines[0])
+    for caller in (LEE, PARK):
+        ledger.record(press(caller))
+        ledger.transact(set_silence, ONE_CENTRE, f"sos-{caller}", True, "kim", NOON)
+        rings.now = rings.without
+
+    (claimed,) = ledger.claim(channel, limit=1)[:1] or ledger.claim(channel, limit=1)
+    assert claimed.incident_id == f"sos-{PARK}"
+    assert claimed.content is not None
+    assert ledger.claim(channel, after_s=1) == []
+
+    rings.now = rings.with_all
+    (found,) = [
+        item for item in ledger.claim(channel, after_s=LEASE_S + 1) if item.incident_id == f"sos-{LEE}"
+    ]
+    assert found.content is not None
+
+
+@pytest.mark.parametrize("channel", ["seoul", "locate:skt", "call-control"])
+def test_a_damaged_incident_costs_no_other_its_deliveries(ledger: Ledger, channel: str):
+    ledger.record(press(), press(LEE))
+    for caller in ("821012345678", LEE):
+        ledger.transact(set_silence, ONE_CENTRE, f"sos-{caller}", True, "kim", NOON)
+    damage = update(incident).where(incident.c.id == f"sos-{LEE}").values(sealed=b"damaged")
+    ledger.transact(lambda connection: connection.execute(damage))
+
+    contents = {item.incident_id: item.content for item in ledger.claim(channel)}
+
+    assert contents.pop(f"sos-{LEE}") is None
+    assert contents["sos-821012345678"] is not None
+
+
+@pytest.mark.parametrize("table", ["press", "position", "incident"])
+def test_a_damaged_row_costs_one_report_and_never_a_channel(ledger: Ledger, table: str):
+    ledger.record(press(), press(LEE))
+    for item in ledger.claim():
+        ledger.settle(item, Delivered())
+    for caller in ("821012345678", LEE):
+        ledger.locate(fix(), caller=caller)
+    key = ledger.key_of(LEE)
+    found = schema.metadata.tables[table]
+    damage = update(found).where(found.c.key == key if table == "incident" else found.c.incident_key == key)
+    ledger.transact(lambda connection: connection.execute(damage.values(sealed=b"\0" * 60)))
+
+    contents = {item.incident_id: item.content for item in ledger.claim(after_s=9)}
+
+    assert contents[f"sos-{LEE}"] is None
+    assert isinstance(contents["sos-821012345678"], Report)
+
+
+def test_the_payload_of_an_order_names_who_gave_it(ledger: Ledger):
+    ledger.record(press())
+    ledger.transact(set_silence, ONE_CENTRE, "sos-821012345678", True, "Officer Kim", NOON)
+
+    (order,) = ledger.claim("call-control")
+
+    assert order.payload == {"by": "Officer Kim"}
+    assert [row["payload"] for row in ledger.rows("delivery") if row["channel"] == "call-control"] == ["{}"]
 
 
 # -- settling ------------------------------------------------------------------------------------------------

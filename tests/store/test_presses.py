@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from telephony.domain.incident import (
     CLOSED,
@@ -19,11 +19,10 @@ from telephony.domain.incident import (
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.trigger import Part, Trigger
 from telephony.domain.values import Msisdn
-from telephony.store import schema
 from telephony.store.incidents import close_incident, list_incidents
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
-from tests.store.ledger import call_fact
+from tests.store.ledger import Ledger, call_fact
 
 
 class Book:
@@ -40,11 +39,7 @@ class Book:
             return self.recorder(connection, items)
 
     def rows(self, table: str) -> list[dict[str, object]]:
-        found = schema.metadata.tables[table]
-        with self.engine.connect() as connection, connection.begin():
-            return [
-                dict(row._mapping) for row in connection.execute(select(found).order_by(*found.primary_key))
-            ]
+        return Ledger(self.engine).rows(table)
 
     def close(self, incident_id: str) -> None:
         with self.engine.connect() as connection, connection.begin():

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from telephony.domain.plan import Plan
 from telephony.store.engines import one_transaction, open_engines
 from telephony.store.incidents import close_incident
+from telephony.store.sealed_rows import unseal_incident
 from telephony.store.sealing import Keys
 
 
@@ -39,19 +40,15 @@ class Owed(NamedTuple):
 
 
 _INCIDENTS = (
-    "SELECT key, id, msisdn, opened_at / 1e6, closed_at / 1e6, press_count, last_sequence, best_position"
+    "SELECT key, id, sealed, opened_at / 1e6, closed_at / 1e6, press_count, last_sequence, best_position"
     " FROM incident ORDER BY opened_at, key"
 )
-_LAST_SEEN = (
-    "SELECT max(max(p.received_at, p.last_seen_at)) / 1e6 FROM press p"
-    " JOIN incident i ON i.key = p.incident_key WHERE i.msisdn = :number"
-)
+_LAST_SEEN = "SELECT max(max(received_at, last_seen_at)) / 1e6 FROM press WHERE incident_key = :key"
 _OWED = (
     "SELECT i.id, d.channel, d.sequence, d.kind, i.state <> 'closed', EXISTS (SELECT 1 FROM delivery e"
     " WHERE e.incident_key = d.incident_key AND e.sequence = d.sequence AND e.state = 'delivered')"
     " FROM delivery d JOIN incident i ON i.key = d.incident_key WHERE d.state = 'pending' ORDER BY i.key, d.channel, d.sequence"
 )
-_OPEN = "SELECT id FROM incident WHERE msisdn = :number AND state <> 'closed'"
 
 
 class Ledger:
@@ -59,15 +56,22 @@ class Ledger:
 
     def __init__(self, url: str, keys: Keys) -> None:
         self._writing, self._reading = open_engines(url, keys)
+        self._keys = keys
 
     def incidents(self) -> list[StoredIncident]:
         """Give all incidents, oldest first."""
-        return [StoredIncident(*row) for row in self._read(_INCIDENTS)]
+        ring = self._keys()
+        return [
+            StoredIncident(key, name, unseal_incident(ring, key, sealed).msisdn.number, *rest)
+            for key, name, sealed, *rest in self._read(_INCIDENTS)
+        ]
 
     def last_seen(self, number: str) -> float:
         """Give the time at which the newest press of a number was on disk; 0 for none."""
-        ((moment,),) = self._read(_LAST_SEEN, number=number)
-        return moment or 0.0
+        moments = [
+            self._read(_LAST_SEEN, key=each.key)[0][0] for each in self.incidents() if each.number == number
+        ]
+        return max((moment for moment in moments if moment is not None), default=0.0)
 
     def owed(self) -> list[Owed]:
         """Give the deliveries that are pending."""
@@ -75,8 +79,8 @@ class Ledger:
 
     def open_incident(self, number: str) -> str | None:
         """Give the id of a caller's open incident."""
-        rows = self._read(_OPEN, number=number)
-        return rows[0][0] if rows else None
+        of_theirs = (each for each in self.incidents() if each.number == number and each.closed_at is None)
+        return next((each.id for each in of_theirs), None)
 
     def close_incident(self, plan: Plan, incident_id: str, reason: str, now: datetime) -> bool:
         """Close an incident as an operator's command does, from another process."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from telephony.domain.delivery import TRACK
+from telephony.domain.delivery import PERSON, TRACK
 from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.simulation.ledger import StoredIncident
@@ -107,7 +107,7 @@ def _nothing_is_owed(world: World) -> None:
     for incident in sorted(world.witness.owed_directly):
         world.witness.breach("112 hears of what could not be stored", "it was never told", incident)
     for owed in world.ledger.owed():
-        if not (owed.kind == TRACK and owed.is_open):
+        if not (owed.kind in (TRACK, PERSON) and owed.is_open):
             world.witness.breach(
                 "the outbox is empty",
                 f"{owed.kind} {owed.sequence} on {owed.channel} is pending",

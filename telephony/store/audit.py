@@ -1,0 +1,189 @@
+"""The audit chain: every look at what is personal, each entry signed together with the one before.
+
+An entry's digest is HMAC-SHA-256, under the audit key of the key file, over the digest of the entry before and the
+plain content. So a changed, moved or copied entry no longer fits its own digest, and one that was taken out leaves a
+gap in the numbers. The content itself is sealed for its row; sealing it anew under another key leaves the digests as
+they are. What the table alone cannot show is that its end was cut off: the daemon's log names each entry with the
+beginning of its digest, and `audit verify` compares the two (`telephony.store.audit_verifying`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from telephony.domain.audit import FORGOTTEN, Looked
+from telephony.store.bulk import BulkInsert, execute, placeholder
+from telephony.store.crypto import Damaged, KeyRing, Place
+from telephony.store.schema import audit
+from telephony.store.sealing import keys_of, seal, unseal
+from telephony.store.times import from_us, to_us
+
+BEFORE_THE_FIRST: Final = bytes(32)
+"""What entry 1 has in the place of the digest before."""
+
+PAGE: Final = 500
+"""Entries read at once where all are gone through."""
+
+_ALONE: Final = "SELECT pg_advisory_xact_lock(114)"
+AUDIT: Final = "audit"
+"""The subject of an entry which says that the chain itself was cut at the front."""
+
+_GROUP: Final = 4
+_GROUPS: Final = 4
+_CUT = re.compile(r"through entry (\d{1,18}) with digest ([0-9a-f]{64})\Z")
+_INSERT = BulkInsert(audit, ("number", "at", "sealed", "previous", "digest"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What whoever wrote an entry may tell of it: the number, and the digest that stands for all entries up to it."""
+
+    number: int
+    digest: bytes
+
+    @property
+    def short(self) -> str:
+        """The first 64 bits of the digest as a log has them; colons keep them from being taken for a number."""
+        return short_form(self.digest)
+
+    @property
+    def as_cut(self) -> str:
+        """Say that the chain was cut at the front through this entry: the end of a FORGOTTEN entry's ``why``."""
+        return f"through entry {self.number} with digest {self.digest.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as it stands in the table; nothing of it has been checked."""
+
+    number: int
+    at: int
+    sealed: bytes
+    previous: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry that was read: its number, and what it says."""
+
+    number: int
+    looked: Looked
+
+
+def short_form(digest: bytes) -> str:
+    """Write the beginning of a digest as ``3f9a:12b0:77c4:0e19``."""
+    text = digest.hex()
+    return ":".join(text[at : at + _GROUP] for at in range(0, _GROUP * _GROUPS, _GROUP))
+
+
+def append(connection: Connection, looked: Looked) -> Entry:
+    """Add an entry, inside whoever's write transaction: where that fails, there is no entry.
+
+    On SQLite the caller holds the write lock (`one_transaction`), on PostgreSQL a lock of the chain is taken until the
+    transaction ends. Raises `KeysUnavailable`.
+    """
+    ring = keys_of(connection)
+    key = ring.audit_key
+    if connection.dialect.name == "postgresql":
+        execute(connection, _ALONE)
+    last = head(connection)
+    number, previous = (1, BEFORE_THE_FIRST) if last is None else (last.number + 1, last.digest)
+    at = to_us(looked.at)
+    content = _content(looked)
+    digest = digest_of(key, number, at, content, previous)
+    _INSERT.run(
+        connection, [(number, at, seal(ring, _place(number), content.encode("ascii")), previous, digest)]
+    )
+    return Entry(number, digest)
+
+
+def head(connection: Connection) -> Entry | None:
+    """Give the last entry; None for an empty chain."""
+    row = execute(connection, "SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1").fetchone()
+    return None if row is None else Entry(int(row[0]), bytes(row[1]))
+
+
+def rows_after(connection: Connection, number: int, limit: int = PAGE) -> list[Row]:
+    """Give the next entries as they stand, in the order of their numbers."""
+    mark = placeholder(connection.dialect.name)
+    found = execute(
+        connection,
+        f"SELECT number, at, sealed, previous, digest FROM audit WHERE number > {mark} ORDER BY number LIMIT {limit:d}",
+        (number,),
+    ).fetchall()
+    return [
+        Row(int(row[0]), _whole(row[1]), _octets(row[2]), _octets(row[3]), _octets(row[4])) for row in found
+    ]
+
+
+def entries(connection: Connection, after: int = 0) -> Iterator[Kept]:
+    """Give what the entries say, page by page, in order; one that cannot be read raises `Damaged`."""
+    ring = keys_of(connection)
+    while rows := rows_after(connection, after):
+        for row in rows:
+            yield Kept(row.number, read(ring, row)[1])
+        after = rows[-1].number
+
+
+def count(connection: Connection) -> int:
+    """Give how many entries there are."""
+    return int(execute(connection, "SELECT count(*) FROM audit").fetchone()[0])
+
+
+def read(ring: KeyRing, row: Row) -> tuple[str, Looked]:
+    """Open an entry: gives its plain content, which the digest is over, and what that says.
+
+    Raises `Damaged`, or `KeysUnavailable` for a key that is not here.
+    """
+    octets = unseal(ring, _place(row.number), row.sealed)
+    try:
+        content = octets.decode("ascii")
+        who, what, subject, why = json.loads(content)
+        return content, Looked(str(who), str(what), str(subject), str(why), from_us(row.at))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Damaged(f"audit {row.number}: what it says cannot be read") from error
+
+
+def cut_of(looked: Looked) -> Entry | None:
+    """Give through which entry this one says that the chain was cut; None for an entry that says nothing of it."""
+    if looked.what != FORGOTTEN or looked.subject != AUDIT:
+        return None
+    found = _CUT.search(looked.why)
+    return None if found is None else Entry(int(found[1]), bytes.fromhex(found[2]))
+
+
+def digest_of(key: bytes, number: int, at: int, content: str, previous: bytes) -> bytes:
+    """Give the digest of an entry: the one before (32 octets), then number, time and content as JSON."""
+    signed = json.dumps([number, at, content], ensure_ascii=True, separators=(",", ":"))
+    return hmac.digest(key, previous + signed.encode("ascii"), "sha256")
+
+
+def about_number(international: str, subject: str) -> bool:
+    """Claim that an entry's subject is this number, with its plus sign or without."""
+    return subject.removeprefix("+") == international.removeprefix("+") != ""
+
+
+def _content(looked: Looked) -> str:
+    parts = [looked.who, looked.what, looked.subject, looked.why]
+    return json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+
+
+def _place(number: int) -> Place:
+    return Place("audit", "sealed", number)
+
+
+def _whole(value: Any) -> int:
+    """SQLite keeps any type in any column, and whoever tampers may have put one there."""
+    return value if isinstance(value, int) else -1
+
+
+def _octets(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""

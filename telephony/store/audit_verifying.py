@@ -1,0 +1,224 @@
+"""Is the audit chain whole: every entry, and every line in which a log has named one."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection
+
+from telephony.domain.errors import OnetouchError
+from telephony.store.audit import (
+    BEFORE_THE_FIRST,
+    PAGE,
+    Entry,
+    Row,
+    cut_of,
+    digest_of,
+    read,
+    rows_after,
+    short_form,
+)
+from telephony.store.bulk import execute, select_in
+from telephony.store.crypto import KeyRing
+from telephony.store.sealing import keys_of
+
+MOST_TOLD: Final = 20
+"""Places at which a chain is broken that are told one by one; of the others, how many there are."""
+OTHER_KEY: Final = " (if none of them does, the key file has another audit key than they were written under)"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where the chain is broken, and how, in words. ``first`` to ``last`` are the entries concerned."""
+
+    first: int
+    last: int
+    problem: str
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        if self.first == self.last:
+            return f"entry {self.first} {self.problem}"
+        return f"entries {self.first} to {self.last} {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """A line of a log that names an entry: its number, and its digest in short form."""
+
+    number: int
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a walk through the chain found. ``head`` stands for all entries: note it down and compare it later.
+
+    ``cut`` is the last entry that retention has deleted, as the chain itself says.
+    """
+
+    entries: int
+    first: int
+    last: int
+    head: Entry | None
+    cut: Entry | None
+    breaks: tuple[Break, ...]
+    untold: int = 0
+    """Breaks beyond those that are told."""
+
+    @property
+    def is_intact(self) -> bool:
+        """Claim that every entry is there and as it was written."""
+        return not self.breaks
+
+
+def verify(connection: Connection, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+    """Walk through the whole chain; ``progress`` is told how many entries were looked at.
+
+    Raises `KeysUnavailable` where there is no audit key; an entry under a key that is missing is a break like others.
+    """
+    ring = keys_of(connection)
+    walk = _Walk(ring, ring.audit_key)
+    after = -(1 << 62)
+    while rows := rows_after(connection, after):
+        for row in rows:
+            walk.look(row)
+        after = rows[-1].number
+        progress(walk.entries)
+    row = execute(connection, "SELECT min(number) FROM audit").fetchone()
+    return walk.verdict(None if row[0] is None else int(row[0]))
+
+
+@dataclass
+class _Walk:
+    """What is known on the way."""
+
+    ring: KeyRing
+    key: bytes
+    entries: int = 0
+    first: Row | None = None
+    before: Row | None = None
+    was_before_sound: bool = True
+    cut: Entry | None = None
+    breaks: list[Break] = field(default_factory=list)
+    gaps: list[Break] = field(default_factory=list)
+    untold: int = 0
+
+    def look(self, row: Row) -> None:
+        """Check one entry, and that it follows the one before."""
+        before = self.before
+        if before is not None and row.number > before.number + 1:
+            self._tell(
+                Break(before.number + 1, row.number - 1, "missing: taken out of the chain"), is_gap=True
+            )
+        problem = self._problem(row)
+        if problem is None and before is not None and not self._follows(before, row):
+            problem = f"does not follow entry {before.number}: one of the two was put in later"
+        if problem is None and row.number == 1 and row.previous != BEFORE_THE_FIRST:
+            problem = "is not the beginning of a chain"
+        if problem is not None:
+            self._tell(Break(row.number, row.number, problem))
+        self.was_before_sound = problem is None
+        self.first = self.first or row
+        self.before = row
+        self.entries += 1
+
+    def _follows(self, before: Row, row: Row) -> bool:
+        """Claim that nothing speaks against it: after a gap, or a broken entry that was told, there is no telling."""
+        is_next = row.number == before.number + 1
+        return not (is_next and self.was_before_sound) or hmac.compare_digest(before.digest, row.previous)
+
+    def verdict(self, first_now: int | None) -> Verdict:
+        """Judge the front too. ``first_now`` is the first number now: retention may have cut while we walked."""
+        breaks = list(self.breaks)
+        if first_now is not None:
+            breaks += [gap for gap in self.gaps if gap.last >= first_now]
+        if (front := self._front()) is not None:
+            breaks.append(front)
+        breaks.sort(key=lambda each: each.first)
+        head = None if self.before is None else Entry(self.before.number, self.before.digest)
+        return Verdict(
+            self.entries,
+            0 if self.first is None else self.first.number,
+            0 if self.before is None else self.before.number,
+            head,
+            self.cut,
+            tuple(breaks),
+            self.untold,
+        )
+
+    def _front(self) -> Break | None:
+        if self.first is None or self.first.number == 1:
+            return None
+        if self.first.number < 1:
+            return Break(self.first.number, self.first.number, "has a number that no entry has")
+        last_gone = self.first.number - 1
+        if self.cut is None or self.cut.number < last_gone:
+            allowed = 0 if self.cut is None else self.cut.number
+            return Break(
+                allowed + 1, last_gone, "missing at the front: no entry says that their time was over"
+            )
+        if self.cut.number == last_gone and not hmac.compare_digest(self.cut.digest, self.first.previous):
+            return Break(
+                self.first.number, self.first.number, f"does not follow entry {last_gone}, which was deleted"
+            )
+        return None
+
+    def _problem(self, row: Row) -> str | None:
+        try:
+            content, looked = read(self.ring, row)
+        except OnetouchError as error:
+            return f"cannot be read: {error}"
+        wanted = digest_of(self.key, row.number, row.at, content, row.previous)
+        if not hmac.compare_digest(wanted, row.digest):
+            hint = "" if self.first is not None else OTHER_KEY
+            return f"was changed: it does not have the digest that it says{hint}"
+        cut = cut_of(looked)
+        if cut is not None and cut.number < row.number and (self.cut is None or cut.number > self.cut.number):
+            self.cut = cut
+        return None
+
+    def _tell(self, found: Break, *, is_gap: bool = False) -> None:
+        if len(self.breaks) + len(self.gaps) >= MOST_TOLD:
+            self.untold += 1
+        elif is_gap:
+            self.gaps.append(found)
+        else:
+            self.breaks.append(found)
+
+
+def compare(connection: Connection, verdict: Verdict, logged: Iterable[LoggedEntry]) -> Iterator[Break]:
+    """Compare what logs have named with the chain: the only way to see that its end was cut off.
+
+    Entries that retention has deleted are passed over.
+    """
+    cut = 0 if verdict.cut is None else verdict.cut.number
+    missing_from = missing_to = 0
+    lines = iter(logged)
+    while page := list(islice(lines, PAGE)):
+        rows = select_in(
+            connection, "SELECT number, digest FROM audit WHERE number {}", {each.number for each in page}
+        )
+        shorts = {int(number): short_form(bytes(digest)) for number, digest in rows}
+        for each in page:
+            short = shorts.get(each.number)
+            if short is None and each.number > cut:
+                missing_from = min(missing_from or each.number, each.number)
+                missing_to = max(missing_to, each.number)
+            elif short is not None and short != each.short:
+                yield Break(
+                    each.number,
+                    each.number,
+                    f"is another than the log names: {short} here, {each.short} there",
+                )
+    if missing_to > verdict.last:
+        start = max(missing_from, verdict.last + 1)
+        yield Break(start, missing_to, f"missing: the log names them, and the chain ends at {verdict.last}")
+    if missing_from and missing_from <= verdict.last:
+        yield Break(
+            missing_from, min(missing_to, verdict.last), "missing, some or all of them: the log names them"
+        )

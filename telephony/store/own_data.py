@@ -1,0 +1,100 @@
+"""Everything that is kept about one person, for themselves: what the registry holds is only a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, select
+
+from telephony.domain.audit import Looked
+from telephony.domain.people import Person
+from telephony.domain.values import Msisdn
+from telephony.store.audit import about_number, entries
+from telephony.store.callers import caller_hashes
+from telephony.store.history import MOST_KEPT, Remembered, history, registered, unregistered
+from telephony.store.people import Registry
+from telephony.store.schema import fact, incident, position, press
+from telephony.store.times import from_us
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIncident:
+    """An incident of the person, and how much is kept of it."""
+
+    id: str
+    opened_at: datetime
+    state: str
+    is_drill: bool
+    presses: int
+    positions: int
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """What is kept. ``person`` is None for a number that nobody has registered."""
+
+    person: Person | None = field(repr=False)
+    numbers: tuple[Msisdn, ...]
+    incidents: tuple[OwnIncident, ...]
+    history: tuple[Remembered, ...]
+    guarded: int
+    """People for whom one of the numbers stands as a guardian's."""
+
+
+def own_data(connection: Connection, registry: Registry, number: Msisdn) -> OwnData:
+    """Gather what is kept of whoever has this number, but for the audit chain: see `own_entries`."""
+    found = registry.found(connection, number)
+    person = None if found is None else found.person
+    numbers = (number,) if person is None else tuple(device.number for device in person.devices)
+    subjects = [subject for each in numbers if (subject := unregistered(each)) is not None]
+    if found is not None:
+        subjects.append(registered(found.key))
+    remembered = [
+        each for subject in subjects for each in history(connection, subject, since=_BEGINNING)[:MOST_KEPT]
+    ]
+    return OwnData(
+        person,
+        numbers,
+        tuple(_incidents(connection, numbers)),
+        tuple(sorted(remembered, key=lambda each: each.at)),
+        len({key for each in numbers for key in _guarded(connection, registry, each)}),
+    )
+
+
+def own_entries(
+    connection: Connection, numbers: Collection[Msisdn], incidents: Collection[str]
+) -> Iterator[tuple[int, Looked | None]]:
+    """Go through the audit chain: gives each entry's number, and what it says where it is about these."""
+    for kept in entries(connection):
+        subject = kept.looked.subject
+        is_theirs = subject in incidents or any(about_number(each.international, subject) for each in numbers)
+        yield kept.number, kept.looked if is_theirs else None
+
+
+def _incidents(connection: Connection, numbers: Sequence[Msisdn]) -> Iterator[OwnIncident]:
+    callers = [
+        each
+        for number in numbers
+        for key in (number.number, f"test:{number.number}")
+        for each in caller_hashes(connection, key)
+    ]
+    rows = connection.execute(
+        select(incident).where(incident.c.caller.in_(callers)).order_by(incident.c.key)
+    ).all()
+    for row in rows:
+        counts = [
+            connection.execute(
+                select(func.count()).select_from(table).where(table.c.incident_key == row.key)
+            ).scalar_one()
+            for table in (press, position, fact)
+        ]
+        yield OwnIncident(row.id, from_us(row.opened_at), row.state, row.test, *counts)
+
+
+def _guarded(connection: Connection, registry: Registry, number: Msisdn) -> list[str]:
+    return [person.devices[0].number.number for person in registry.guarded_by(connection, number)]

@@ -1,0 +1,45 @@
+"""The kinds of what is kept, with the periods of the settings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+from telephony.store.people import Registry
+from telephony.store.retention import Kind
+from telephony.store.retention_incidents import ClosedIncidents, Positions, Texts
+from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History
+
+
+class Periods(Protocol):
+    """The table ``[retention]`` of the settings, in days."""
+
+    @property
+    def incident_days(self) -> float: ...  # noqa: D102 - see docs/configuration.md
+    @property
+    def position_days(self) -> float: ...  # noqa: D102
+    @property
+    def text_days(self) -> float: ...  # noqa: D102
+    @property
+    def history_days(self) -> float: ...  # noqa: D102
+    @property
+    def consent_ended_days(self) -> float: ...  # noqa: D102
+    @property
+    def audit_days(self) -> float: ...  # noqa: D102
+
+
+def found_by_index(periods: Periods) -> list[Kind]:
+    """Give the kinds that cost little to find: gone through in every run."""
+    return [
+        Texts(timedelta(days=periods.text_days)),
+        Positions(timedelta(days=periods.position_days)),
+        ClosedIncidents(timedelta(days=periods.incident_days)),
+        History(timedelta(days=periods.history_days)),
+        AwaitedReplies(),
+        AuditEntries(timedelta(days=periods.audit_days)),
+    ]
+
+
+def found_by_opening(periods: Periods, registry: Registry) -> list[Kind]:
+    """Give the kind for which every row is opened: gone through about once a day."""
+    return [ConsentOver(registry, timedelta(days=periods.consent_ended_days))]
