@@ -18,6 +18,7 @@ from telephony.clock import Call
 from telephony.domain.errors import Unavailable
 from telephony.lab.mobile_originated import Content, Counts, Mo, MoStore, Split, encode_mo, split_text
 from telephony.lab.smsc_connection import LabConnection
+from telephony.lab.text_phones import ShownText, TextPhones
 from telephony.lab.ussd_gateway import UssdGateway
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import (
@@ -28,6 +29,7 @@ from telephony.smpp.constants import (
     ESME_RINVPASWD,
     ESME_ROK,
     ESME_RTHROTTLED,
+    RECEIPT_FINAL,
     RESPONSE,
     TON_INTERNATIONAL,
 )
@@ -43,6 +45,8 @@ from telephony.smpp.smsc import SmscConnection
 QUEUE_LIMIT: Final = 100_000
 REMEMBERED: Final = 1_000
 """Acknowledged messages that can be sent again."""
+ANYBODY: Final = ""
+"""In the place of a phone's number."""
 
 _ACKNOWLEDGEMENTS: Final = frozenset({DELIVER_SM | RESPONSE, DATA_SM | RESPONSE})
 
@@ -76,6 +80,7 @@ class LabSmsc(SmppServer):
         self.counts = Counts()
         self.ussd = UssdGateway()
         """What phones that dialled a code have shown."""
+        self._phones = TextPhones()
         self._accounts = accounts
         self._rng = rng
         self._store = MoStore(redelivery_s=redelivery_s)
@@ -93,6 +98,13 @@ class LabSmsc(SmppServer):
         self._cut_next = 0
         self._reorder = 0
         self._throttle = 0
+        self._refused: dict[str, int] = {}
+        self._receipt_state: str | None = None
+
+    @property
+    def texts(self) -> list[ShownText]:
+        """The texts that phones have shown, each joined from its parts."""
+        return self._phones.shown
 
     # Verbs: phones.
 
@@ -196,6 +208,18 @@ class LabSmsc(SmppServer):
         """Answer the next so many submit_sm with ESME_RTHROTTLED."""
         self._throttle = count
 
+    def refuse_texts(self, status: int, to: str = ANYBODY) -> None:
+        """Answer every submit_sm for this phone with a status, until `accept_texts`."""
+        self._refused[to] = status
+
+    def accept_texts(self) -> None:
+        """Take submit_sm for all phones again."""
+        self._refused.clear()
+
+    def tell_receipts(self, state: str | None = "DELIVRD") -> None:
+        """Send a receipt for every text that is taken from now on and asks for one; ``None``: for none."""
+        self._receipt_state = state
+
     def send_raw(self, octets: bytes, index: int = 0) -> None:
         """Write octets as they are."""
         self.links[index].write(octets)
@@ -252,15 +276,23 @@ class LabSmsc(SmppServer):
         if self._throttle > 0:
             self._throttle -= 1
             return encode_deliver_sm_resp(pdu.command_id, ESME_RTHROTTLED, pdu.sequence)
+        message = decode_message(pdu.command_id, pdu.body)
+        refused = self._refused.get(message.destination, self._refused.get(ANYBODY))
+        if refused is not None:
+            return encode_deliver_sm_resp(pdu.command_id, refused, pdu.sequence)
         self.counts.submitted += 1
         self._message_ids += 1
-        message = decode_message(pdu.command_id, pdu.body)
+        message_id = str(self._message_ids)
         self.ussd.take(message)
+        self._phones.take(message, message_id)
+        if self._receipt_state is not None and message.registered_delivery & RECEIPT_FINAL:
+            arguments = (message_id, message.destination, message.source)
+            self._reactor.callLater(0, partial(self.send_receipt, *arguments, state=self._receipt_state))
         if self._expecting:
             self._expecting.popleft().callback(message)
         else:
             self._submitted.append(message)
-        return encode_deliver_sm_resp(pdu.command_id, ESME_ROK, pdu.sequence, str(self._message_ids))
+        return encode_deliver_sm_resp(pdu.command_id, ESME_ROK, pdu.sequence, message_id)
 
     def link_up(self, link: Link) -> None:
         """Send what has waited."""

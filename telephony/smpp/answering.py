@@ -21,6 +21,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
+from telephony.domain.service_text import ServiceText
 from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
 from telephony.domain.ussd import UssdOver, UssdRules
 from telephony.domain.values import Msisdn
@@ -31,8 +32,9 @@ from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.pdus import Message, Pdu
 from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
+from telephony.smpp.service_desk import ServiceDesk, TakeText, is_of_a_machine
 from telephony.smpp.settings import Dialect
-from telephony.smpp.ussd_desk import Dialogue, UssdDesk
+from telephony.smpp.ussd_desk import Dialogue, MenuMessage, UssdDesk
 
 log = structlog.get_logger()
 
@@ -57,6 +59,10 @@ class Tally:
     receipts: int = 0
     dialogues_over: int = 0
     """USSD messages that were no press: a dialogue ended by the phone or the network."""
+    menu_messages: int = 0
+    """USSD messages of the menu: no press."""
+    service_texts: int = 0
+    """Texts to a service number: no press."""
     faulty: int = 0
     last_press_at: float | None = None
 
@@ -75,6 +81,22 @@ class _Batch:
     is_answered: bool = field(default=False)
 
 
+@dataclass(slots=True)
+class _Read:
+    """What one read brought, by what it is."""
+
+    received_at: datetime
+    triggers: list[Trigger] = field(default_factory=list)
+    owed: list[tuple[int, int]] = field(default_factory=list)
+    """Command id and sequence number of each press, in order."""
+    dialogues: dict[int, Dialogue] = field(default_factory=dict)
+    """By the place of their press."""
+    taken: list[bytes] = field(default_factory=list)
+    """Answers to what is no press and is done with."""
+    menus: list[MenuMessage] = field(default_factory=list)
+    texts: list[tuple[Pdu, ServiceText]] = field(default_factory=list)
+
+
 class PressDesk:
     """Takes the messages of one configured link or peer, on however many connections."""
 
@@ -91,6 +113,7 @@ class PressDesk:
         clock: Clock,
         observer: Observer,
         ussd: UssdRules | None = None,
+        service: TakeText | None = None,
     ) -> None:
         self.tally = Tally()
         self._name = name
@@ -105,7 +128,21 @@ class PressDesk:
         self._observer = observer
         self._ussd = None
         if ussd is not None:
-            self._ussd = UssdDesk(ussd, name=name, carrier=carrier, dialect=dialect, clock=clock)
+            self._ussd = UssdDesk(
+                ussd, name=name, carrier=carrier, dialect=dialect, accept_all=accept_all, clock=clock
+            )
+        self._service = None
+        if service is not None:
+            # Without one nobody could answer: a text to a service number is then a press, labelled, as any other.
+            self._service = ServiceDesk(
+                service,
+                self._response,
+                name=name,
+                carrier=carrier,
+                dialect=dialect,
+                clock=clock,
+                hard_stop_s=HARD_STOP_S,
+            )
         self._retry_status = STATUS_BY_NAME[dialect.retry_status]
         self._batches: deque[_Batch] = deque()
         """Oldest first, answered ones dropped when they come to the front."""
@@ -124,37 +161,67 @@ class PressDesk:
         ):
             self._refuse(link, requests)
             return
-        received_at = datetime.fromtimestamp(now, UTC)
-        triggers: list[Trigger] = []
-        owed: list[tuple[int, int]] = []
-        taken: list[bytes] = []
-        dialogues: dict[int, Dialogue] = {}
+        read = _Read(datetime.fromtimestamp(now, UTC))
         for pdu in requests:
-            message = decode_message(pdu.command_id, pdu.body)
-            if message.faults:
-                self._remark(message)
-            if message.esm_class & ESM_TYPE_MASK and (receipt := parse_receipt(message)) is not None:
-                taken.append(self._take_receipt(pdu, receipt))
-                continue
-            heard = None
-            if self._ussd is not None:
-                heard = self._ussd.hear(message, pdu.body, self.recognition, received_at, now)
-            if isinstance(heard, UssdOver):
-                self.tally.dialogues_over += 1
-                taken.append(self._response(pdu.command_id, ESME_ROK, pdu.sequence))
-                continue
-            if heard is None:
-                triggers.append(self._trigger_of(message, pdu.body, received_at))
-            else:
-                dialogues[len(triggers)] = heard
-                triggers.append(heard.trigger)
-            owed.append((pdu.command_id, pdu.sequence))
-        if taken:
-            link.answer(b"".join(taken), len(taken))
-        if triggers:
-            self.tally.presses += len(triggers)
+            self._sort(pdu, read, now)
+        if read.taken:
+            self._acknowledge(link, read.taken, read.menus)
+        if read.triggers:
+            self.tally.presses += len(read.triggers)
             self.tally.last_press_at = now
-            self._hand_over(_Batch(link, owed, octets, now + HARD_STOP_S, dialogues), triggers)
+            batch = _Batch(link, read.owed, octets, now + HARD_STOP_S, read.dialogues)
+            self._hand_over(batch, read.triggers)
+        if read.texts:
+            self._take_texts(link, read.texts)
+
+    def _sort(self, pdu: Pdu, read: _Read, now: float) -> None:
+        """Say what a message is: whatever is nothing else is a press."""
+        message = decode_message(pdu.command_id, pdu.body)
+        if message.faults:
+            self._remark(message)
+        if message.esm_class & ESM_TYPE_MASK and (receipt := parse_receipt(message)) is not None:
+            read.taken.append(self._take_receipt(pdu, receipt))
+            return
+        heard = None
+        if self._ussd is not None:
+            heard = self._ussd.hear(message, pdu.body, self.recognition, read.received_at, now)
+        if isinstance(heard, UssdOver | MenuMessage):
+            read.taken.append(self._take_dialogue(pdu, heard, read.menus))
+            return
+        service = self._service
+        if (
+            service is not None
+            and heard is None
+            and message.destination in self.recognition.service_numbers
+            and self._take_service(service, pdu, message, read)
+        ):
+            return
+        if heard is not None:
+            read.dialogues[len(read.triggers)] = heard
+            read.triggers.append(heard.trigger)
+        else:
+            read.triggers.append(self._trigger_of(message, pdu.body, read.received_at))
+        read.owed.append((pdu.command_id, pdu.sequence))
+
+    def _take_service(self, service: ServiceDesk, pdu: Pdu, message: Message, read: _Read) -> bool:
+        """Take what came to a service number; False where it is a press all the same."""
+        if is_of_a_machine(message):
+            # Our own texts leave from here, and what an SMSC says of them must not look like a press of their readers.
+            self.tally.receipts += 1
+            read.taken.append(self._response(pdu.command_id, ESME_ROK, pdu.sequence))
+            return True
+        text = service.read(message, self.recognition, read.received_at)
+        if text is None:
+            return False
+        read.texts.append((pdu, text))
+        return True
+
+    def _take_texts(self, link: Link, texts: Sequence[tuple[Pdu, ServiceText]]) -> None:
+        """Hand over what was sent in calm, after the presses of the same read."""
+        if self._service is not None:
+            self.tally.service_texts += len(texts)
+            for pdu, text in texts:
+                self._service.take(link, pdu, text)
 
     def _trigger_of(self, message: Message, body: bytes, received_at: datetime) -> Trigger:
         try:
@@ -190,6 +257,21 @@ class PressDesk:
             log.exception("delivery receipt could not be taken", link=self._name)
             return self._response(pdu.command_id, self._retry_status, pdu.sequence)
         return self._response(pdu.command_id, ESME_ROK, pdu.sequence)
+
+    def _take_dialogue(self, pdu: Pdu, heard: UssdOver | MenuMessage, menus: list[MenuMessage]) -> bytes:
+        """Acknowledge what is no press; a message of the menu gets its page afterwards."""
+        if isinstance(heard, MenuMessage):
+            self.tally.menu_messages += 1
+            menus.append(heard)
+        else:
+            self.tally.dialogues_over += 1
+        return self._response(pdu.command_id, ESME_ROK, pdu.sequence)
+
+    def _acknowledge(self, link: Link, responses: list[bytes], menus: list[MenuMessage]) -> None:
+        """Answer what is no press; the pages of the menu follow."""
+        link.answer(b"".join(responses), len(responses))
+        if menus and self._ussd is not None:
+            self._ussd.converse(link, menus)
 
     def _hand_over(self, batch: _Batch, triggers: Sequence[Trigger]) -> None:
         self._batches.append(batch)

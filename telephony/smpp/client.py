@@ -28,6 +28,7 @@ from telephony.smpp.pdus import Outbind, SubmitResp, Tlv
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import OnReceipt, ReceiptBook
 from telephony.smpp.reconnect import Pause, Reconnect
+from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import BindKind, Dialect, EsmeLink
 
 
@@ -50,6 +51,7 @@ class Esme(Service):
         rng: random.Random,
         observer: Observer,
         ussd: UssdRules | None = None,
+        service: TakeText | None = None,
     ) -> None:
         self.name = link.name
         self.desk = PressDesk(
@@ -63,6 +65,7 @@ class Esme(Service):
             clock=reactor,
             observer=observer,
             ussd=ussd,
+            service=service,
         )
         self._settings = link
         self._password = "" if link.password is None else link.password.read()
@@ -88,6 +91,27 @@ class Esme(Service):
     def is_bound(self) -> bool:
         """Claim that presses can reach us over this link."""
         return any(link is not None and link.is_bound for link in (self._dialled, self._called))
+
+    @property
+    def may_send(self) -> bool:
+        """Claim that messages of ours can leave over this link."""
+        link = self._dialled
+        return link is not None and link.is_bound and link.bound_as != BIND_RECEIVER
+
+    @property
+    def window_size(self) -> int:
+        """How many requests of ours may be unanswered."""
+        return self._settings.window
+
+    @property
+    def sends_in_s(self) -> float | None:
+        """Seconds until a message would leave at once: `Submitter.sends_in_s`."""
+        return None if self._dialled is None else self._dialled.submitter.sends_in_s
+
+    @property
+    def unanswered(self) -> int:
+        """How many messages of the SMSC we have not answered yet."""
+        return sum(link.in_flight for link in (self._dialled, self._called) if link is not None)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Connect at once, and keep at it."""
@@ -121,12 +145,14 @@ class Esme(Service):
         *,
         tlvs: Sequence[Tlv] = (),
         on_receipt: OnReceipt | None = None,
+        gives_way: bool = False,
         **fields: Field,
     ) -> Deferred[SubmitResp]:
         """Send a submit_sm or data_sm, its mandatory fields by their names.
 
-        With ``on_receipt`` a final receipt is asked for and told. Fails like `Submitter.submit`, with `Malformed` for
-        fields that cannot be sent, and with `Refused` for a text in a TLV to a peer that takes no TLVs.
+        With ``on_receipt`` a final receipt is asked for and told. ``gives_way`` is as in `Submitter.submit`. Fails
+        like that, with `Malformed` for fields that cannot be sent, and with `Refused` for a text in a TLV to a peer
+        that takes no TLVs.
         """
         link = self._dialled
         if link is None or not link.is_bound:
@@ -143,7 +169,7 @@ class Esme(Service):
             pdu = build(command, 0, status=0, tlvs=tlvs, **fields)
         except Malformed as error:
             return fail(error)
-        response = link.submitter.submit(pdu)
+        response = link.submitter.submit(pdu, gives_way=gives_way)
         if on_receipt is not None:
             response.addCallback(self._expect_receipt, on_receipt)
         return response

@@ -273,6 +273,7 @@ NPI_PRIVATE: Final = 9
 # data_coding that we send (SMPP 3.4 clause 5.2.19); what others send is read in text.py.
 DATA_CODING_DEFAULT: Final = 0x00
 DATA_CODING_UCS2: Final = 0x08
+DATA_CODING_KS_C_5601: Final = 0x0E
 
 # registered_delivery (SMPP 3.4 clause 5.2.17).
 RECEIPT_FINAL: Final = 0x01

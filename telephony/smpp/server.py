@@ -24,6 +24,7 @@ from telephony.smpp.link import Limits, Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import Dialect, Peer, Server
 from telephony.smpp.smsc import KINDS, SmscConnection
 
@@ -183,6 +184,7 @@ def peer_server(
     reactor: Reactor,
     rng: random.Random,
     observer: Observer,
+    service: TakeText | None = None,
 ) -> SmppServer:
     """Assemble the server for carriers' gateways: whatever message a bound peer sends us is a press.
 
@@ -203,6 +205,7 @@ def peer_server(
                 clock=reactor,
                 observer=observer,
                 ussd=one.ussd,
+                service=service,
             ),
         )
         for one in peers

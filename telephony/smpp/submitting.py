@@ -1,4 +1,7 @@
-"""Messages of ours on one bind: first in, first out, within the window and at the pace the SMSC allows."""
+"""Messages of ours on one bind: first in, first out, within the window and at the pace the SMSC allows.
+
+What gives way stands behind everything else, and goes back to its sender where the SMSC wants it later.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ class SubmitRefused(Refused):
 
 @dataclass(slots=True)
 class _Waiting:
-    ticket: int
+    order: tuple[bool, int]
+    """Whether it gives way, and its ticket."""
     pdu: bytes
     give_up_at: float
     response: Deferred[SubmitResp] = field(default_factory=Deferred)
@@ -72,7 +76,7 @@ class Submitter:
         self._clock = clock
         self._queue_limit = queue_limit
         self._queue: deque[_Waiting] = deque()
-        """In the order of the tickets: what was throttled goes back to its place at the front."""
+        """What gives way behind the rest, each in the order of the tickets: what was throttled goes back to its place."""
         self._tickets = 0
         self._timer: Call | None = None
         self._stopped: str | None = None
@@ -82,21 +86,29 @@ class Submitter:
         """How many messages have not been sent yet."""
         return len(self._queue)
 
-    def submit(self, pdu: bytes) -> Deferred[SubmitResp]:
+    @property
+    def sends_in_s(self) -> float | None:
+        """Seconds until a request would leave at once; ``None`` while others wait or the window is full."""
+        if self._queue or not self._window.has_room:
+            return None
+        return self.pace.wait_s(self._clock.seconds())
+
+    def submit(self, pdu: bytes, *, gives_way: bool = False) -> Deferred[SubmitResp]:
         """Send a request, its sequence number still to be set; fires with the answer to it.
 
         Fails with `SubmitRefused` for good, with `Unavailable` (`SubmitUnavailable` where the SMSC said so) when it
         may be tried again; in the case of a lost link the message may have been sent. Cancelling a message that
-        still waits takes it back.
+        still waits takes it back. With ``gives_way`` it stays behind all other messages, and one that the SMSC
+        throttles fails at once.
         """
-        waiting = _Waiting(self._tickets, pdu, self._clock.seconds() + PATIENCE_S)
+        waiting = _Waiting((gives_way, self._tickets), pdu, self._clock.seconds() + PATIENCE_S)
         if self._stopped is not None:
             waiting.response.errback(Unavailable(self._stopped))
         elif len(self._queue) >= self._queue_limit:
             waiting.response.errback(Unavailable("too many messages wait for this link"))
         else:
             self._tickets += 1
-            self._queue.append(waiting)
+            self._put(waiting)
             self._pump()
         return waiting.response
 
@@ -153,8 +165,9 @@ class Submitter:
         status = answer.status
         if status in SLOW_DOWN:
             self.pace.throttled(now)
-            if self._stopped is None and waiting.give_up_at > now:
-                self._put_back(waiting)
+            gives_way, _ = waiting.order
+            if self._stopped is None and waiting.give_up_at > now and not gives_way:
+                self._put(waiting)
             else:
                 _fail(waiting, SubmitUnavailable(status))
         elif status != ESME_ROK:
@@ -162,10 +175,10 @@ class Submitter:
         elif not waiting.response.called:
             waiting.response.callback(response)
 
-    def _put_back(self, waiting: _Waiting) -> None:
-        place = 0
-        while place < len(self._queue) and self._queue[place].ticket < waiting.ticket:
-            place += 1
+    def _put(self, waiting: _Waiting) -> None:
+        place = len(self._queue)
+        while place and self._queue[place - 1].order > waiting.order:
+            place -= 1
         self._queue.insert(place, waiting)
 
 

@@ -1,4 +1,4 @@
-"""The text of a short message: user data header, alphabet, parts; and text cut into segments to send.
+"""The text of a short message, read: user data header, alphabet, parts. `telephony.smpp.text_parts` writes.
 
 Nothing is guessed silently: a text is read strictly in one alphabet and says which, or it is ``None`` and the
 caller keeps the octets. Only octets that cannot be what they claim are tried as UTF-8 and as Korean.
@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from telephony.domain.errors import Malformed
 from telephony.domain.trigger import Part
 from telephony.smpp import gsm0338
-from telephony.smpp.constants import DATA_CODING_DEFAULT, DATA_CODING_UCS2, ESM_UDHI
+from telephony.smpp.constants import DATA_CODING_DEFAULT, ESM_UDHI
 
 # Information elements of a user data header (3GPP TS 23.040 clause 9.2.3.24).
 IEI_CONCATENATED_8: Final = 0x00
@@ -21,13 +20,6 @@ IEI_SINGLE_SHIFT: Final = 0x24
 IEI_LOCKING_SHIFT: Final = 0x25
 _CONCATENATED_8_OCTETS: Final = 3
 _CONCATENATED_16_OCTETS: Final = 4
-
-# What fits into one short message and into one part of a long one (3GPP TS 23.040 clause 9.2.3.24.1).
-_SEPTETS_ALONE: Final = 160
-_SEPTETS_A_PART: Final = 153
-_UCS2_OCTETS_ALONE: Final = 140
-_UCS2_OCTETS_A_PART: Final = 134
-_MOST_PARTS: Final = 255
 
 _GSM: Final = "gsm0338"
 _GSM_PACKED: Final = "gsm0338-packed"
@@ -124,14 +116,6 @@ class Text(NamedTuple):
         return f"Text({self.encoding}, {self.part}, {len(self.payload)} octets)"
 
 
-class Segments(NamedTuple):
-    """A text ready for submit_sm: one user data for each message, with the header that joins them."""
-
-    data_coding: int
-    esm_class: int
-    parts: tuple[bytes, ...]
-
-
 def read_text(
     data_coding: int,
     esm_class: int,
@@ -164,23 +148,6 @@ def read_text(
             continue
         return _new_tuple(Text, (text, encoding, part, udh, payload))
     return Text(None, None, part, udh, payload)
-
-
-def segments(text: str, reference: int, *, default_alphabet: str = _GSM) -> Segments:
-    """Cut a text into what fits into short messages, no escape or surrogate pair split.
-
-    GSM 7 bit where the text allows it, UCS2 otherwise. A carrier whose default alphabet is another gets 7 bit only
-    for characters that are the same in both. ``reference`` (its low octet) joins the parts. Raises `Malformed` for
-    half a surrogate pair and for a text of more than 255 parts.
-    """
-    septets = _septets(text, default_alphabet)
-    if septets is not None:
-        return _cut(septets, DATA_CODING_DEFAULT, reference, (_SEPTETS_ALONE, _SEPTETS_A_PART))
-    try:
-        units = text.encode(_UTF_16)
-    except UnicodeEncodeError as error:
-        raise Malformed("a text with half a surrogate pair cannot be sent") from error
-    return _cut(units, DATA_CODING_UCS2, reference, (_UCS2_OCTETS_ALONE, _UCS2_OCTETS_A_PART))
 
 
 def _read_header(octets: bytes) -> tuple[tuple[tuple[int, bytes], ...], bytes]:
@@ -287,37 +254,3 @@ def _guess(octets: bytes) -> tuple[str, str]:
     if _CONTROL.search(text):
         raise ValueError("not text")
     return text, encoding
-
-
-def _septets(text: str, default_alphabet: str) -> bytes | None:
-    """Write the text in the default alphabet, if it is sure to be read as the same characters."""
-    if default_alphabet == _GSM_PACKED:
-        return None
-    if default_alphabet != _GSM and not gsm0338.SAME_AS_ASCII.issuperset(text):
-        return None
-    return gsm0338.encode(text)
-
-
-def _cut(encoded: bytes, data_coding: int, reference: int, limits: tuple[int, int]) -> Segments:
-    alone, a_part = limits
-    if len(encoded) <= alone:
-        return Segments(data_coding, 0, (encoded,))
-    pieces: list[bytes] = []
-    position = 0
-    while position < len(encoded):
-        end = position + a_part
-        if end < len(encoded) and _splits_a_pair(encoded, end, data_coding):
-            end -= 1 if data_coding == DATA_CODING_DEFAULT else 2
-        pieces.append(encoded[position:end])
-        position = end
-    if len(pieces) > _MOST_PARTS:
-        raise Malformed(f"a text of {len(pieces)} parts is longer than {_MOST_PARTS}")
-    header = (5, IEI_CONCATENATED_8, _CONCATENATED_8_OCTETS, reference & 0xFF, len(pieces))
-    parts = tuple(bytes((*header, number)) + piece for number, piece in enumerate(pieces, start=1))
-    return Segments(data_coding, ESM_UDHI, parts)
-
-
-def _splits_a_pair(encoded: bytes, end: int, data_coding: int) -> bool:
-    if data_coding == DATA_CODING_DEFAULT:
-        return encoded[end - 1] == gsm0338.ESC
-    return encoded[end - 2] in _HIGH_SURROGATES

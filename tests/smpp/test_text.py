@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from telephony.domain.errors import Malformed
 from telephony.domain.trigger import Part
 from telephony.smpp import gsm0338
-from telephony.smpp.text import Text, read_text, segments
+from telephony.smpp.text import Text, read_text
+from telephony.smpp.text_parts import segments
 
 KOREAN = "살려주세요"
 UDHI = 0x40

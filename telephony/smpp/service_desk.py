@@ -1,0 +1,173 @@
+"""Texts to a service number on one link: read, handed over, answered within the hard stop. They are no presses.
+
+What cannot be read, or holds a word of distress, is left to be a press.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from telephony.clock import Call, Clock
+from telephony.domain.errors import Unavailable
+from telephony.domain.keywords import as_heard
+from telephony.domain.recognition import Recognition
+from telephony.domain.service_text import ServiceText
+from telephony.domain.values import Msisdn
+from telephony.smpp.codec import encode_deliver_sm_resp
+from telephony.smpp.constants import (
+    ESM_TYPE_INTERMEDIATE,
+    ESM_TYPE_MASK,
+    ESM_TYPE_MC_RECEIPT,
+    ESME_ROK,
+    STATUS_BY_NAME,
+)
+from telephony.smpp.inbound import reference_of
+from telephony.smpp.link import Link
+from telephony.smpp.pdus import Message, Pdu
+from telephony.smpp.settings import Dialect
+from telephony.smpp.text import read_text
+
+log = structlog.get_logger()
+
+MOST_OPEN: Final = 100
+"""Texts of one link that may be unanswered. More are sent again by the message centre."""
+SAY_AGAIN_S: Final = 10.0
+
+_RECEIPT: Final = re.compile(
+    rb"\s{0,4}id: ?[0-9A-Za-z-]{1,64} [^\0]{0,60}(?:submit date|stat):", re.IGNORECASE
+)
+"""How SMPP 3.4 appendix B begins a receipt; some message centres forget to mark it as one."""
+
+TakeText = Callable[[ServiceText], "Deferred[None]"]
+"""Fires when the text has been handled, fails with `Unavailable` where it is to be sent again."""
+Respond = Callable[[int, int, int], bytes]
+"""Makes the response to a request: command id, status, sequence number."""
+
+
+def is_of_a_machine(message: Message) -> bool:
+    """Claim that a message to our own number was written by an SMSC: a receipt that nobody could read, or unmarked."""
+    if message.esm_class & ESM_TYPE_MASK in (ESM_TYPE_MC_RECEIPT, ESM_TYPE_INTERMEDIATE):
+        return True
+    return _RECEIPT.match(message.short_message) is not None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A text that is not answered yet."""
+
+    link: Link
+    pdu: Pdu
+    timer: Call | None = field(default=None)
+    is_answered: bool = False
+
+
+class ServiceDesk:
+    """The service side of a link's desk. ``hard_stop_s`` is when a text is answered in any case."""
+
+    def __init__(
+        self,
+        service: TakeText,
+        respond: Respond,
+        *,
+        name: str,
+        carrier: str,
+        dialect: Dialect,
+        clock: Clock,
+        hard_stop_s: float,
+    ) -> None:
+        self.taken = 0
+        self.retried = 0
+        self._service = service
+        self._respond = respond
+        self._name = name
+        self._carrier = carrier
+        self._dialect = dialect
+        self._clock = clock
+        self._hard_stop_s = hard_stop_s
+        self._retry_status = STATUS_BY_NAME[dialect.retry_status]
+        self._open = 0
+        self._said_at = -SAY_AGAIN_S
+
+    def read(self, message: Message, recognition: Recognition, received_at: datetime) -> ServiceText | None:
+        """Read a message to a service number; ``None`` for one that is a press. Never raises."""
+        try:
+            text = read_text(
+                message.data_coding,
+                message.esm_class,
+                message.short_message,
+                default_alphabet=self._dialect.default_alphabet,
+                sar=message.sar,
+            )
+            if text.text is None and message.short_message:
+                return None
+            if not recognition.is_for_service(message.destination, as_heard(text.text or "")):
+                return None
+            sender = Msisdn.parse(
+                message.source,
+                ton=message.source_ton,
+                country_code=recognition.country_code,
+                trunk_prefix=recognition.trunk_prefix,
+            )
+        except Exception:
+            # A fault of ours in reading must not cost what may be a press.
+            log.exception("service text could not be read", link=self._name)
+            return None
+        return ServiceText(
+            sender,
+            self._carrier,
+            self._name,
+            message.destination,
+            text.text,
+            reference_of(message, self._carrier),
+            received_at,
+            text.part,
+        )
+
+    def take(self, link: Link, pdu: Pdu, text: ServiceText) -> None:
+        """Hand a text over, and answer its request."""
+        self.taken += 1
+        waiting = _Open(link, pdu)
+        self._open += 1
+        if self._open > MOST_OPEN:
+            self._answer(waiting, self._retry_status)
+            return
+        waiting.timer = self._clock.callLater(self._hard_stop_s, self._answer, waiting, self._retry_status)
+        try:
+            handled = self._service(text)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the SMSC is answered
+            self._failed(Failure(error), waiting)
+            return
+        handled.addCallbacks(lambda _: self._answer(waiting, ESME_ROK), self._failed, errbackArgs=(waiting,))
+
+    def _failed(self, failure: Failure, waiting: _Open) -> None:
+        now = self._clock.seconds()
+        if now - self._said_at >= SAY_AGAIN_S:
+            self._said_at = now
+            defect = None if isinstance(failure.value, Unavailable) else failure.value
+            log.warning(
+                "service text not handled", link=self._name, reason=str(failure.value), exc_info=defect
+            )
+        self._answer(waiting, self._retry_status)
+
+    def _answer(self, waiting: _Open, status: int) -> None:
+        """Answer once: what comes of it after the hard stop is found by the redelivery."""
+        if waiting.is_answered:
+            return
+        waiting.is_answered = True
+        self._open -= 1
+        if waiting.timer is not None and waiting.timer.active():
+            waiting.timer.cancel()
+        pdu = waiting.pdu
+        if status == ESME_ROK:
+            waiting.link.answer(self._respond(pdu.command_id, status, pdu.sequence), 1)
+            return
+        self.retried += 1
+        waiting.link.answer(encode_deliver_sm_resp(pdu.command_id, status, pdu.sequence), 1)

@@ -1,0 +1,53 @@
+"""What becomes of one text: the delivery receipts of its parts, brought together."""
+
+from __future__ import annotations
+
+import structlog
+
+from telephony.domain.text_message import OnState, TextState
+from telephony.smpp.receipts import DELIVRD, DeliveryReceipt
+
+log = structlog.get_logger()
+
+
+class PartsTally:
+    """Counts the parts of one attempt: delivered when all of them are, failed when one is.
+
+    ``tell`` hears each state once, and nothing after the last. Receipts come also while later parts wait to be sent.
+    """
+
+    def __init__(self, parts: int, tell: OnState | None) -> None:
+        self._waiting = parts
+        self._tell = tell
+        self._is_on_its_way = False
+        self._is_over = False
+
+    def drop(self) -> None:
+        """Hear no more: this attempt was given up, and another one will tell."""
+        self._is_over = True
+
+    def heard(self, receipt: DeliveryReceipt) -> None:
+        """Take a receipt of one of the parts."""
+        if self._is_over:
+            return
+        if not receipt.is_final:
+            if not self._is_on_its_way:
+                self._is_on_its_way = True
+                self._say(TextState.ON_ITS_WAY)
+        elif receipt.state == DELIVRD:
+            self._waiting -= 1
+            if self._waiting == 0:
+                self._is_over = True
+                self._say(TextState.DELIVERED)
+        else:
+            self._is_over = True
+            self._say(TextState.FAILED)
+
+    def _say(self, state: TextState) -> None:
+        if self._tell is None:
+            return
+        try:
+            self._tell(state)
+        except Exception:
+            # Whoever sent the text has a defect; the message centre and the other parts have not.
+            log.exception("state of a text not taken", state=state.value)
