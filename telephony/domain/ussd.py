@@ -7,9 +7,13 @@ Operations are those of SMPP (ussd_service_op, SMPP 3.4 clause 5.3.2.44), which 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from telephony.domain.recognition import Recognition
+from telephony.domain.trigger import Trigger
+
+DIALLED_IN_INCIDENT: Final = "service code dialled during an incident"
+"""Label of a press: the menu was asked for by a phone whose silence holds, so nobody there can be sure to be calm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class UssdMessage:
 
 @dataclass(frozen=True, slots=True)
 class UssdReply:
-    """One text for the phone, which ends the dialogue. What is ``None`` is not sent.
+    """One text for the phone; its operation and session say whether it asks or ends. What is ``None`` is not sent.
 
     ``uses_cbs_codings`` says how the alphabet is named: as a cell broadcast data coding scheme (3GPP TS 23.038
     clause 5), as in SMPP, or (``None``) as in the message that is answered.
@@ -63,6 +67,30 @@ class UssdPress:
 
 
 @dataclass(frozen=True, slots=True)
+class UssdMenu:
+    """A message of a menu: the service code was dialled, or a page was answered. To be acknowledged at once.
+
+    ``words`` is what was typed, ``None`` where the code was dialled. ``is_lost`` claims that a page was answered that
+    nobody remembers: after a restart, after a time-out, at another daemon. ``press`` is what the message is where the
+    phone turns out to have an open incident.
+    """
+
+    message: UssdMessage = field(repr=False)
+    words: str | None = field(repr=False)
+    session: str
+    press: UssdPress
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UssdTurn:
+    """What a message of a menu comes to: a text for the phone, or none; ``is_press``: it is a press after all."""
+
+    reply: UssdReply | None = None
+    is_press: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UssdOver:
     """A message that ends a dialogue, or says nothing: to be acknowledged, and no press."""
 
@@ -75,8 +103,21 @@ class UssdRules(Protocol):
     session_s: float
     """How long the gateway keeps a dialogue open, from its first message."""
 
-    def read(self, message: UssdMessage, recognition: Recognition, now: float) -> UssdPress | UssdOver | None:
+    def read(
+        self, message: UssdMessage, recognition: Recognition, now: float
+    ) -> UssdPress | UssdMenu | UssdOver | None:
         """Say what a message is; ``None``: no USSD. Total."""
+        ...
+
+    async def turn(self, menu: UssdMenu, trigger: Trigger) -> UssdTurn:
+        """Take one message of a menu further; does not raise, and is done before the gateway gives up.
+
+        ``trigger`` is the press that it may come to; it also tells whose phone it is and when the message came.
+        """
+        ...
+
+    def page_shown(self, menu: UssdMenu, *, was_taken: bool) -> None:
+        """Learn whether the gateway took the page that answered this message."""
         ...
 
     def reply_to(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdMessage
 from telephony.ussd.profiles import Place
+
+_SHORTEST_BARE_CODE: Final = 3
+"""Digits without signs that can be a code; fewer choose from a menu."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,68 @@ def code_in(
             return Dialled(code, is_listed=True, text=_beyond(code, string, words))
     code = next((string for string in strings if string), "")
     return Dialled(code, is_listed=False, text=words if words and words != code else None)
+
+
+def service_codes(recognition: Recognition) -> frozenset[str]:
+    """Give the codes that open the menu: those of the service numbers that are dialled as codes."""
+    return frozenset(each for each in recognition.service_numbers if is_code(each))
+
+
+def service_code_in(
+    message: UssdMessage, places: tuple[Place, ...], code_tlv: int | None, recognition: Recognition
+) -> str | None:
+    """Find the service code as `code_in` finds an SOS code, which goes before it; ``None`` where there is none.
+
+    What the gateway gives as dialled may lack its signs. Anywhere else a bare number is an address.
+    """
+    codes = service_codes(recognition)
+    words = (message.text or "").strip()
+    strings = [
+        _tlv(message, code_tlv),
+        *(words if place is Place.TEXT else message.destination for place in places),
+    ]
+    dialled = next((string for string in strings if string), "")
+    for string in (dialled, *strings, words, message.destination):
+        if string is dialled or string[:1] in ("*", "#"):
+            same = [code for code in codes if _bare(code) == _bare(string)]
+            if same:
+                return min(same)
+    return None
+
+
+def is_service_code(words: str, recognition: Recognition) -> bool:
+    """Claim that these words are the service code, signs included."""
+    return words[:1] in ("*", "#") and any(_bare(words) == _bare(code) for code in service_codes(recognition))
+
+
+def may_be_dialled(words: str) -> bool:
+    """Claim that words can be a dialled code: with signs, or digits from which a gateway took them."""
+    return words[:1] in ("*", "#") or (words.isdigit() and len(words) >= _SHORTEST_BARE_CODE)
+
+
+def is_call_for_help(words: str, recognition: Recognition) -> bool:
+    """Claim that words typed in a menu are an SOS code, or have a word of distress among them.
+
+    A word in Latin letters counts where it stands alone: it may well be a part of a name.
+    """
+    if may_be_dialled(words) and recognition.ussd_code(words) is not None:
+        return True
+    folded = words.casefold()
+    return any(
+        re.search(rf"(?<![a-z]){re.escape(word)}(?![a-z])", folded) if word.isascii() else word in folded
+        for word in (each.strip().casefold() for each in recognition.sos_words)
+        if word
+    )
+
+
+def is_code(destination: str) -> bool:
+    """Claim that an address can only have been dialled as a code: no number begins so."""
+    return destination[:1] in ("*", "#") and destination.endswith("#")
+
+
+def _bare(code: str) -> str:
+    """Give a code without its signs and without supplementary information (3GPP TS 22.030 clause 6.5.2)."""
+    return code.strip("*#").partition("*")[0]
 
 
 def _beyond(code: str, string: str, words: str) -> str | None:

@@ -1,19 +1,38 @@
 """The dialogues of one carrier: which message is a press, and when the phone gets its one neutral text.
 
-An SOS code is a press on its first message and the dialogue is over with one text. Pure: times are passed in.
+An SOS code is a press on its first message and the dialogue is over with one text. The service code opens the menu,
+where there is one; whatever looks like a call for help in it is a press all the same. Pure: times are passed in.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from telephony.domain.recognition import Recognition
 from telephony.domain.silence import Output, may_reach
-from telephony.domain.trigger import UNKNOWN_USSD_STRING, UNLISTED_DESTINATION
-from telephony.domain.ussd import UssdMessage, UssdOver, UssdPress, UssdReply
-from telephony.ussd.codes import Dialled, code_in
+from telephony.domain.trigger import UNKNOWN_USSD_STRING, UNLISTED_DESTINATION, Trigger
+from telephony.domain.ussd import (
+    DIALLED_IN_INCIDENT,
+    UssdMenu,
+    UssdMessage,
+    UssdOver,
+    UssdPress,
+    UssdReply,
+    UssdTurn,
+)
+from telephony.ussd.codes import (
+    Dialled,
+    code_in,
+    is_call_for_help,
+    is_code,
+    is_service_code,
+    may_be_dialled,
+    service_code_in,
+    service_codes,
+)
+from telephony.ussd.conversation import Page
 from telephony.ussd.profiles import Profile
 from telephony.ussd.service_op import END_OF_SESSION, Step, step_of
 
@@ -27,6 +46,37 @@ class _Told:
 
     begun_at: float
     has_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """No page may be shown. ``is_press``: because silence holds; otherwise nobody can say, or a defect of ours."""
+
+    is_press: bool = False
+
+
+class Menus(Protocol):
+    """The menus that are open on the phones of a carrier."""
+
+    def is_open(self, caller: str, session: str) -> bool:
+        """Claim that this phone was shown a page and has not answered it yet."""
+        ...
+
+    def abort(self, caller: str, session: str) -> None:
+        """End the menu of a phone."""
+        ...
+
+    async def turn(self, menu: UssdMenu, trigger: Trigger) -> Page | Held | None:
+        """Take one message further; ``None``: nothing is to be shown. Does not raise."""
+        ...
+
+    async def may_reach(self, menu: UssdMenu, trigger: Trigger, output: Output) -> Held | None:
+        """Ask the silence policy whether a page may be shown now; ``None``: it may. Does not raise."""
+        ...
+
+    def page_shown(self, caller: str, session: str, *, was_taken: bool) -> None:
+        """Learn whether the gateway took the page."""
+        ...
 
 
 class Dialogues:
@@ -44,22 +94,33 @@ class Dialogues:
         neutral_texts: frozenset[str],
         session_s: float,
         code_tlv: int | None = None,
+        menus: Menus | None = None,
     ) -> None:
         self.session_s = session_s
         self._profile = profile
         self._closing_text = closing_text
         self._neutral_texts = neutral_texts
         self._code_tlv = code_tlv
+        self._menus = menus
         self._begun: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         """Caller and session to the code that was dialled and when: an answer often comes without its code."""
         self._told: OrderedDict[str, _Told] = OrderedDict()
         """By the reference of the press."""
 
-    def read(self, message: UssdMessage, recognition: Recognition, now: float) -> UssdPress | UssdOver | None:
+    def read(
+        self, message: UssdMessage, recognition: Recognition, now: float
+    ) -> UssdPress | UssdMenu | UssdOver | None:
         """Say what a message is: `UssdRules.read`."""
-        is_sure = self._profile.is_sure(message)
-        if not is_sure and not _is_code(message.destination):
+        if not self._profile.is_sure(message) and not is_code(message.destination):
             return None
+        if self._menus is not None:
+            menu = self._read_menu(self._menus, message, recognition, now)
+            if menu is not None:
+                return menu
+        return self._read_press(message, recognition, now)
+
+    def _read_press(self, message: UssdMessage, recognition: Recognition, now: float) -> UssdPress | UssdOver:
+        is_sure = self._profile.is_sure(message)
         dialled = code_in(message, self._profile.places, self._code_tlv, recognition)
         session = self._profile.session_of(message)
         step = step_of(message, self._profile.releases)
@@ -73,6 +134,114 @@ class Dialogues:
             self._remember(message.source, session, dialled.code, now)
         return UssdPress(
             dialled.code, dialled.text, session, _labels(dialled), self._reply(message) if is_sure else None
+        )
+
+    def _read_menu(
+        self, menus: Menus, message: UssdMessage, recognition: Recognition, now: float
+    ) -> UssdMenu | UssdPress | UssdOver | None:
+        """Say what a message is to the menu; ``None``: nothing, and the rules of a press go on."""
+        caller, session = message.source, self._profile.session_of(message)
+        is_open = menus.is_open(caller, session)
+        step = step_of(message, self._profile.releases)
+        heard: UssdMenu | UssdPress | UssdOver | None = None
+        if step is not Step.OVER and self._is_answer(message, step, recognition, is_open=is_open):
+            heard = self._read_answer(message, session, recognition, now, is_open=is_open)
+        elif step is not Step.OVER:
+            heard = self._read_dialled(message, session, recognition)
+        if not isinstance(heard, UssdMenu):
+            menus.abort(caller, session)
+        return heard
+
+    def _is_answer(
+        self, message: UssdMessage, step: Step, recognition: Recognition, *, is_open: bool
+    ) -> bool:
+        """Claim that words answer a page. Gateways that send no operation leave it to what the words can be."""
+        words = (message.text or "").strip()
+        if is_service_code(words, recognition):
+            return False
+        if step is Step.ANSWER:
+            return is_open or bool(words)
+        is_later = is_open or self._profile.is_later_unit(message) or not may_be_dialled(words)
+        return message.operation is None and bool(words) and is_later
+
+    def _read_dialled(
+        self, message: UssdMessage, session: str, recognition: Recognition
+    ) -> UssdMenu | UssdOver | None:
+        code = service_code_in(message, self._profile.places, self._code_tlv, recognition)
+        words = (message.text or "").strip()
+        if code is None or self._is_listed(message, recognition) or is_call_for_help(words, recognition):
+            return None
+        if not self._profile.is_sure(message):
+            return UssdOver("the service code, and no dialogue in which it could be answered")
+        return self._menu(message, session, code, None)
+
+    def _read_answer(
+        self, message: UssdMessage, session: str, recognition: Recognition, now: float, *, is_open: bool
+    ) -> UssdMenu | UssdPress | None:
+        codes = service_codes(recognition)
+        if not is_open and (
+            not codes
+            or not self._profile.is_sure(message)
+            or self._is_of_press(message.source, session, now)
+            or self._is_listed(message, recognition)
+        ):
+            return None
+        words = (message.text or "").strip()
+        code = service_code_in(message, self._profile.places, self._code_tlv, recognition)
+        code = code or min(codes, default="")
+        if is_call_for_help(words, recognition):
+            sos_code = recognition.ussd_code(words)
+            if sos_code is not None:
+                return UssdPress(sos_code, None, session, (), self._reply(message))
+            return UssdPress(code, words, session, (UNKNOWN_USSD_STRING,), self._reply(message))
+        return self._menu(message, session, code, words, is_lost=not is_open)
+
+    def _is_listed(self, message: UssdMessage, recognition: Recognition) -> bool:
+        return code_in(message, self._profile.places, self._code_tlv, recognition).is_listed
+
+    def _is_of_press(self, caller: str, session: str, now: float) -> bool:
+        """Claim that this dialogue began with a code that is a press."""
+        begun = self._begun.get((caller, session))
+        return begun is not None and now - begun[1] <= self.session_s
+
+    def _menu(
+        self, message: UssdMessage, session: str, code: str, words: str | None, *, is_lost: bool = False
+    ) -> UssdMenu:
+        press = UssdPress(code, words or None, session, (DIALLED_IN_INCIDENT,), self._reply(message))
+        return UssdMenu(message, words, session, press, is_lost)
+
+    async def turn(self, menu: UssdMenu, trigger: Trigger) -> UssdTurn:
+        """Take one message of a menu further: `UssdRules.turn`."""
+        assert self._menus is not None
+        page = await self._menus.turn(menu, trigger)
+        if page is None:
+            return UssdTurn()
+        held = page if isinstance(page, Held) else None
+        if isinstance(page, Page):
+            held = await self._menus.may_reach(menu, trigger, Output.USSD_TEXT)
+            if held is None:
+                return UssdTurn(self._page(menu.message, page))
+        return UssdTurn(menu.press.reply, is_press=held is not None and held.is_press)
+
+    def page_shown(self, menu: UssdMenu, *, was_taken: bool) -> None:
+        """Learn whether the gateway took the page."""
+        if self._menus is not None:
+            self._menus.page_shown(menu.message.source, menu.session, was_taken=was_taken)
+
+    def _page(self, message: UssdMessage, page: Page) -> UssdReply:
+        """Give a page of the menu, with every name of the dialogue that came."""
+        if page.ends:
+            return self._ending(message, page.text)
+        info = message.session_info
+        # Where no operation comes and the session cannot say it either, only the operation can ask.
+        asks_by_session = message.operation is None and info is not None
+        return UssdReply(
+            page.text,
+            None if asks_by_session else self._profile.ask,
+            None if info is None else self._profile.info_of_page(info),
+            message.message_reference,
+            message.service_type,
+            self._profile.uses_cbs_codings,
         )
 
     def reply_to(
@@ -108,6 +277,9 @@ class Dialogues:
             Output.USSD_CLOSING_TEXT, silence_lifted=False, text=text, neutral_texts=self._neutral_texts
         ):
             return None
+        return self._ending(message, text)
+
+    def _ending(self, message: UssdMessage, text: str) -> UssdReply:
         session_info = message.session_info
         return UssdReply(
             text,
@@ -128,14 +300,12 @@ class Dialogues:
     def _of_dialogue(self, message: UssdMessage, session: str, dialled: Dialled, now: float) -> Dialled:
         """Give the words of an answer the code that their dialogue began with."""
         code, begun_at = self._begun.get((message.source, session), ("", now))
-        if dialled.is_listed or not code or now - begun_at > self.session_s:
+        if dialled.is_listed:
             return dialled
+        if not code or now - begun_at > self.session_s:
+            # What was typed is what she says, never a destination.
+            return Dialled(message.destination, is_listed=False, text=(message.text or "").strip())
         return Dialled(code, is_listed=True, text=(message.text or "").strip())
-
-
-def _is_code(destination: str) -> bool:
-    """Claim that an address can only have been dialled as a code: no number begins so."""
-    return destination[:1] in ("*", "#") and destination.endswith("#")
 
 
 def _labels(dialled: Dialled) -> tuple[str, ...]:

@@ -9,7 +9,13 @@ from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 from telephony.domain.ussd import UssdMessage
-from telephony.ussd.service_op import PSSR_RESPONSE, USSR_REQUEST, VENDOR_RELEASE
+from telephony.ussd.service_op import (
+    END_OF_SESSION,
+    PSSR_RESPONSE,
+    UNIT,
+    USSR_REQUEST,
+    VENDOR_RELEASE,
+)
 
 ProfileName = Literal["generic", "korits", "tata", "sixdee", "mica", "service-op", "huawei", "nowsms"]
 
@@ -42,11 +48,15 @@ class Profile:
     session_ids: tuple[SessionId, ...] = ()
     end: int = PSSR_RESPONSE
     """Operation of the text that ends the dialogue."""
+    ask: int = USSR_REQUEST
+    """Operation of a page that is to be answered."""
     releases: frozenset[int] = frozenset({VENDOR_RELEASE})
     service_types: frozenset[str] = frozenset({SERVICE_TYPE})
     """By one of these a message is USSD also without ussd_service_op."""
     session_info_is_enough: bool = False
     """its_session_info alone makes a message one of a dialogue."""
+    counts_units: bool = False
+    """The second octet of its_session_info counts the units of a dialogue, in steps of 2 (SMPP 3.4 clause 5.3.2.43)."""
     uses_cbs_codings: bool | None = None
     """How the alphabet of our text is named; ``None``: as the gateway named that of its message."""
 
@@ -57,6 +67,16 @@ class Profile:
             or message.service_type.upper() in self.service_types
             or (self.session_info_is_enough and message.session_info is not None)
         )
+
+    def info_of_page(self, session_info: int) -> int:
+        """Give its_session_info of a page that is to be answered: the end bit clear, and the next unit if counted."""
+        if not self.counts_units:
+            return session_info & ~END_OF_SESSION
+        return session_info & 0xFF00 | (session_info + UNIT) & 0xFE
+
+    def is_later_unit(self, message: UssdMessage) -> bool:
+        """Claim that the count of units says: no first message. Such a gateway may send no operation."""
+        return self.counts_units and message.session_info is not None and message.session_info & 0xFE != 0
 
     def session_of(self, message: UssdMessage) -> str:
         """Give the name of the dialogue, empty where the gateway gives none."""
@@ -73,7 +93,7 @@ class Profile:
 _LISTED: Final = (
     Profile("generic", session_ids=(SessionId.ITS_15_BITS, SessionId.REFERENCE)),
     # its_session_info was made for the Korean interactive teleservice: session number, then a count of the units.
-    Profile("korits", session_ids=(SessionId.ITS_NUMBER,), session_info_is_enough=True),
+    Profile("korits", session_ids=(SessionId.ITS_NUMBER,), session_info_is_enough=True, counts_units=True),
     # Ends with USSR request and the end bit; says PSSR response itself when the dialogue is over.
     Profile(
         "tata",

@@ -24,6 +24,8 @@ VENDOR_RELEASE: Final = 0x81
 ANSWERS: Final = frozenset({USSR_CONFIRM, USSN_CONFIRM})
 END_OF_SESSION: Final = 0x0001
 """Lowest bit of its_session_info (SMPP 3.4 clause 5.3.2.43)."""
+UNIT: Final = 0x0002
+"""One dialogue unit in the second octet of its_session_info, whose lowest bit is the end (same clause)."""
 
 
 class Step(Enum):

@@ -1,0 +1,329 @@
+"""The menus that are open on the phones of a carrier, and what they ask of the enrolment desk.
+
+Before every page the silence guard is asked: a phone whose silence holds is shown the neutral closing text, and its
+message is a press. A phone has one USSD dialogue at a time, so a menu is found by its caller; a session id that
+differs belongs to an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Final, Protocol, TypeVar
+
+import structlog
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as GaveUp
+
+from telephony.clock import Clock, within
+from telephony.domain.errors import OnetouchError, Unavailable
+from telephony.domain.people import Language
+from telephony.domain.silence import Output, Refused
+from telephony.domain.trigger import Trigger
+from telephony.domain.ussd import UssdMenu
+from telephony.domain.values import Msisdn
+from telephony.services.enrolment import Asking, EnrolmentDesk
+from telephony.ussd.conversation import Conversation, Page
+from telephony.ussd.dialogues import Held
+from telephony.ussd.menu import Action
+from telephony.ussd.menu_reading import Reading
+from telephony.ussd.pages import PLAIN_PAGE
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+MOST_OPEN: Final = 20_000
+"""Menus of a carrier; the oldest make room."""
+IDLE_S: Final = 600.0
+"""No network waits longer for an answer (3GPP TS 29.002 clause 17.1.2: operation timer ml, at most 10 minutes)."""
+REPEAT_S: Final = 0.5
+"""The same words so soon after a page are a message that comes again: nobody reads and types as fast."""
+
+_MOST_GUARD_S: Final = 2.0
+_GUARD_PART: Final = 0.1
+_MOST_ACTION_S: Final = 10.0
+_ACTION_PART: Final = 0.5
+"""Of the time that the gateway waits: questions to the guard and one action are done well within it."""
+
+
+class Guard(Protocol):
+    """Knows for whom silence holds: `telephony.services.silence.SilenceGuard`."""
+
+    async def may_reach(self, numbers: Msisdn, output: Output) -> Refused | None:
+        """Give ``None`` where the output may reach this phone; raises `Unavailable` where nobody can say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MenuRules:
+    """What the settings say. ``session_s`` is how long the gateway waits for our answer, ``plain_page`` `pages` tells."""
+
+    language: Language = "ko"
+    session_s: float = 30.0
+    adult_age: int = 19
+    country_code: str = "82"
+    trunk_prefix: str = "0"
+    plain_page: int = PLAIN_PAGE
+
+
+@dataclass(slots=True)
+class _Open:
+    """One menu. ``shown_at`` is when the gateway took the page, ``None`` while it is under way or was not taken."""
+
+    conversation: Conversation
+    session: str
+    heard_at: float
+    last: bytes
+    is_busy: bool = True
+    shown_at: float | None = None
+    has_failed: bool = False
+    is_over: bool = False
+    """Its last page has been made; it is kept for a while, to know a message that comes again."""
+    turns: int = 0
+
+
+class OpenMenus:
+    """Takes the menus of one carrier further. ``language_of`` gives the language a number is registered with."""
+
+    def __init__(
+        self,
+        desk: EnrolmentDesk,
+        guard: Guard,
+        language_of: Callable[[Msisdn], Awaitable[Language | None]],
+        rules: MenuRules,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._desk = desk
+        self._guard = guard
+        self._language_of = language_of
+        self._rules = rules
+        self._clock = clock
+        self._guard_s = min(_MOST_GUARD_S, rules.session_s * _GUARD_PART)
+        self._action_s = min(_MOST_ACTION_S, rules.session_s * _ACTION_PART)
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        """By caller, in the order in which they were last heard."""
+
+    def is_open(self, caller: str, session: str) -> bool:
+        """Claim that this phone is in a menu."""
+        opened = self._find(caller, session)
+        return opened is not None and not opened.is_over
+
+    def abort(self, caller: str, session: str) -> None:
+        """End the menu of a phone: by phone, network, or because it is about something else now."""
+        opened = self._find(caller, session)
+        if opened is not None:
+            opened.conversation.aborted()
+            del self._open[caller]
+
+    def page_shown(self, caller: str, session: str, *, was_taken: bool) -> None:
+        """Learn whether the gateway took the page: if not, the same message once more gets it once more."""
+        opened = self._find(caller, session)
+        if opened is not None:
+            opened.shown_at = self._clock.seconds() if was_taken else None
+            opened.has_failed = not was_taken
+
+    async def turn(self, menu: UssdMenu, trigger: Trigger) -> Page | Held | None:
+        """Take one message further; ``None``: nothing is to be shown. Does not raise."""
+        opened = self._find(menu.message.source, menu.session)
+        try:
+            if opened is not None and self._is_repeat(opened, menu):
+                return self._once_more(opened)
+            if opened is None or menu.words is None or menu.is_lost:
+                return await self._begun(menu, trigger)
+            return await self._gone_on(menu, menu.words, trigger, opened)
+        except CancelledError:
+            raise
+        except Exception:
+            # Whatever is wrong with us, the phone waits: it gets the text that tells nothing.
+            log.exception("menu could not be shown", connector=trigger.connector)
+            self._forget(menu)
+            return Held()
+
+    async def may_reach(self, menu: UssdMenu, trigger: Trigger, output: Output) -> Held | None:
+        """Ask whether a page may be shown on this phone now; where it may not, its menu is over."""
+        try:
+            asked = Deferred.fromCoroutine(_awaited(self._guard.may_reach(trigger.msisdn, output)))
+            refused = await within(asked, self._guard_s, self._clock)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - where nobody can say, nothing is shown
+            log.warning(
+                "menu not shown, silence not known", connector=trigger.connector, error=_reason(error)
+            )
+            self._forget(menu)
+            return Held()
+        if refused is None:
+            return None
+        log.warning(
+            "menu asked for during an incident", connector=trigger.connector, caller=trigger.msisdn.masked
+        )
+        self._forget(menu)
+        return Held(is_press=True)
+
+    # -- turns --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _once_more(opened: _Open) -> Page | None:
+        """Show the page again if the gateway did not take it; the dialogue does not go on."""
+        if not opened.has_failed:
+            return None
+        opened.has_failed = False
+        return opened.conversation.page
+
+    async def _begun(self, menu: UssdMenu, trigger: Trigger) -> Page | None:
+        opened = self._opened(menu)
+        language = opened.conversation.memory.language = await self._language(trigger.msisdn)
+        log.info("menu dialled", connector=trigger.connector, caller=trigger.msisdn.masked, language=language)
+        return self._settled(menu, opened, opened.conversation.begin(is_lost=menu.is_lost))
+
+    async def _gone_on(
+        self, menu: UssdMenu, words: str, trigger: Trigger, opened: _Open
+    ) -> Page | Held | None:
+        self._heard(menu, opened)
+        found = opened.conversation.hear(words)
+        if isinstance(found, Action):
+            # Nothing is done either for a phone that somebody else may hold by now.
+            held = await self.may_reach(menu, trigger, Output.USSD_TEXT)
+            if held is not None:
+                return held
+            found = await self._acted(found, opened, trigger)
+        return self._settled(menu, opened, found)
+
+    def _settled(self, menu: UssdMenu, opened: _Open, page: Page) -> Page | None:
+        if self._open.get(menu.message.source) is not opened:
+            # The phone has left, or begun anew, while others were asked.
+            return None
+        opened.is_busy, opened.is_over = False, page.ends
+        return page
+
+    # -- the menus there are ----------------------------------------------------------------------------------
+
+    def _find(self, caller: str, session: str) -> _Open | None:
+        opened = self._open.get(caller)
+        if opened is None or self._clock.seconds() - opened.heard_at > IDLE_S:
+            return None
+        is_same = not session or not opened.session or session == opened.session
+        return opened if is_same else None
+
+    def _opened(self, menu: UssdMenu) -> _Open:
+        now = self._clock.seconds()
+        while self._open and (
+            len(self._open) >= MOST_OPEN or now - next(iter(self._open.values())).heard_at > IDLE_S
+        ):
+            self._open.popitem(last=False)[1].conversation.timed_out()
+        caller = menu.message.source
+        self._open.pop(caller, None)
+        rules = self._rules
+        reading = Reading(
+            Msisdn.parse(caller, country_code=rules.country_code, trunk_prefix=rules.trunk_prefix),
+            datetime.fromtimestamp(now, UTC).date(),
+            rules.adult_age,
+            rules.country_code,
+            rules.trunk_prefix,
+        )
+        conversation = Conversation(rules.language, reading, plain_page=rules.plain_page)
+        opened = self._open[caller] = _Open(conversation, menu.session, now, _mark(menu))
+        return opened
+
+    def _heard(self, menu: UssdMenu, opened: _Open) -> None:
+        opened.heard_at, opened.last = self._clock.seconds(), _mark(menu)
+        opened.is_busy, opened.shown_at, opened.has_failed = True, None, False
+        opened.turns += 1
+        self._open.move_to_end(menu.message.source)
+
+    def _forget(self, menu: UssdMenu) -> None:
+        self._open.pop(menu.message.source, None)
+
+    def _is_repeat(self, opened: _Open, menu: UssdMenu) -> bool:
+        """Claim that the gateway delivers the same message again.
+
+        A phone answers a page after it was shown, and the gateway takes a page only after it has read that the
+        message before it was taken. So what comes before a page was taken, or too soon after, is no new answer.
+        """
+        if opened.is_busy and menu.words is not None:
+            return True
+        if opened.last != _mark(menu):
+            return False
+        if opened.is_over:
+            return self._clock.seconds() - opened.heard_at <= self._rules.session_s and menu.words is not None
+        return opened.shown_at is None or self._clock.seconds() - opened.shown_at < REPEAT_S
+
+    # -- what is asked of others --------------------------------------------------------------------------------
+
+    async def _language(self, phone: Msisdn) -> Language:
+        try:
+            found = await within(
+                Deferred.fromCoroutine(_awaited(self._language_of(phone))), self._guard_s, self._clock
+            )
+        except (Unavailable, GaveUp):
+            found = None
+        return found or self._rules.language
+
+    async def _acted(self, action: Action, opened: _Open, trigger: Trigger) -> Page:
+        asking = self._asking(opened, trigger)
+        began = self._clock.seconds()
+        try:
+            asked = Deferred.fromCoroutine(_awaited(self._ask(action, opened, asking)))
+            answer = await within(asked, self._action_s, self._clock)
+        except CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the phone waits, whatever it is
+            reason = _reason(error)
+            log.warning("menu could not do it", action=action.value, connector=asking.connector, error=reason)
+            return opened.conversation.failed()
+        took_ms = round((self._clock.seconds() - began) * 1000)
+        log.info("menu did it", action=action.value, connector=asking.connector, ms=took_ms)
+        return opened.conversation.done(answer)
+
+    def _asking(self, opened: _Open, trigger: Trigger) -> Asking:
+        """Say who asks. Two pages that are answered with the same digit are two messages."""
+        name = f"{trigger.reference}\0{trigger.received_at.isoformat()}\0{opened.turns}"
+        return Asking(
+            trigger.msisdn,
+            trigger.carrier,
+            opened.conversation.memory.language,
+            "ussd",
+            trigger.connector,
+            blake2b(name.encode(), digest_size=12).hexdigest(),
+            trigger.received_at,
+        )
+
+    def _ask(self, action: Action, opened: _Open, asking: Asking) -> Awaitable[str]:  # noqa: PLR0911 - one arm per action
+        desk, typed = self._desk, opened.conversation.memory
+        match action:
+            case Action.REGISTER:
+                birth = "" if typed.birth is None else typed.birth.isoformat()
+                return desk.register(asking, typed.name, birth, typed.guardian)
+            case Action.LIST:
+                return desk.guardians(asking)
+            case Action.ADD:
+                return desk.add_guardian(asking, typed.phone, typed.relation)
+            case Action.REMOVE:
+                return desk.remove_guardian(asking, str(typed.place))
+            case Action.MY_DATA:
+                return desk.my_data(asking)
+            case Action.TEST:
+                return desk.test(asking)
+            case Action.CANCEL:
+                return desk.cancel(asking, is_sure=True)
+
+
+def _mark(menu: UssdMenu) -> bytes:
+    """Give what tells a message from the next, as far as a gateway lets us: words, operation and unit."""
+    message = menu.message
+    key = f"{message.operation}\0{message.session_info}\0{message.destination}\0{message.text}"
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _reason(error: BaseException) -> str:
+    """Give why, without anything that somebody typed: only sentences of ours are repeated."""
+    return str(error) if isinstance(error, OnetouchError) else type(error).__name__
+
+
+async def _awaited(waiting: Awaitable[T]) -> T:
+    return await waiting
