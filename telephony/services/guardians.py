@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
-from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, within
 from telephony.domain.delivery import (
     GUARDIANS,
     Again,
@@ -22,139 +17,130 @@ from telephony.domain.delivery import (
     Rejected,
     Retry,
 )
-from telephony.domain.errors import Malformed, Unavailable
-from telephony.domain.fact import GUARDIAN, Fact
-from telephony.domain.guardian import Guardian, GuardianBook, GuardianCalls, is_same_phone
-from telephony.domain.spoken_call import CallOutcome, End
-from telephony.domain.values import Msisdn
+from telephony.domain.errors import Unavailable
+from telephony.domain.fact import Fact
+from telephony.domain.guardian import Guardian, GuardianBook
+from telephony.domain.guardian_turns import (
+    Turn,
+    confirmed_by,
+    open_turns,
+    those_to_tell,
+    waits_until,
+)
+from telephony.services.guardian_record import GuardianRecord
+from telephony.services.guardian_ways import Emergency, GuardianWays
 
 log = structlog.get_logger()
 
-Record = Callable[[str, Sequence[Fact]], Awaitable[None]]
-"""Add facts to an incident, by its id."""
-
 OUR_FAULT_RETRY_S: Final = 5.0
-RECORD_S: Final = 2.0
-"""What the store may take to keep a fact, while a guardian is not yet called."""
 REMEMBERED: Final = 10_000
-"""Incidents of which we know how many attempts were in vain through a fault of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """Whose turn it is: the place in the order and the round, both counted from 1."""
-
-    guardian: Guardian
-    place: int
-    round: int
-    is_last: bool
+"""Incidents of which we know whose turns were put off."""
 
 
 class GuardianChannel:
-    """The channel `GUARDIANS`: one delivery per incident, one call per attempt.
+    """The channel `GUARDIANS`: one delivery per incident, one guardian's turn per attempt.
 
-    The number of the attempt says whose turn it is, so a restart goes on where it was. An attempt in which no call was
-    even tried (no Asterisk, no book) is nobody's turn; those are counted in memory, so a restart in the middle of such
-    a time costs turns.
+    Whose turn it is stands in the facts of the incident, so a restart goes on where it was. A guardian whom nothing
+    could reach through a fault of ours, or of every carrier, has had no turn: the next one is told first, and then it
+    is tried again, for as long as the incident is open.
     """
 
     def __init__(
         self,
         book: GuardianBook,
-        calls: GuardianCalls,
+        ways: GuardianWays,
+        record: GuardianRecord,
         *,
         rounds: int,
         pause_s: float,
-        confirm_digit: str,
-        clock: Clock,
-        record: Record,
+        reply_s: float,
     ) -> None:
         self._book = book
-        self._calls = calls
+        self._ways = ways
+        self._record = record
         self._rounds = rounds
         self._pause_s = pause_s
-        self._confirm_digit = confirm_digit
-        self._clock = clock
-        self._record = record
-        self._in_vain: dict[str, int] = {}
+        self._reply_s = reply_s
+        self._put_off: dict[str, set[int]] = {}
+        """By incident: the places of guardians who could not be reached since the last turn that was had."""
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Call the guardian whose turn it is. `Delivered` when one confirmed or there is none, `Rejected` after all rounds."""
+        """Tell the guardian whose turn it is. `Delivered` when one confirmed or there is none, `Rejected` after all rounds."""
         errand = delivery.content
         if not isinstance(errand, Errand):
             return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
         try:
-            listed = (await self._book.ward_of(errand.msisdn)).guardians
+            return await self._tell(delivery, errand)
         except Unavailable as error:
-            return self._nobodys_turn(delivery, str(error))
-        # Silence: the caller's own phone must not ring, whoever wrote it down as a guardian's.
-        guardians = [each for each in listed if not is_same_phone(each.phone, errand.msisdn)]
+            return _nobodys_turn(str(error))
+
+    async def _tell(self, delivery: Delivery, errand: Errand) -> Outcome:
+        ward = await self._book.ward_of(errand.msisdn)
+        facts = await self._record.facts(delivery.incident_id)
+        guardians = those_to_tell(ward, errand.msisdn)
         if not guardians:
             return Delivered("the caller has no guardians")
-        if not self._calls.is_ready:
-            return self._nobodys_turn(delivery, "no Asterisk is ready")
-        return await self._take(self._turn(delivery, guardians), delivery, errand.msisdn)
+        settled = self._settled(delivery, guardians, facts)
+        if settled is not None:
+            return settled
+        if not self._ways.is_ready:
+            return _nobodys_turn("no bind and no Asterisk is ready")
+        turn = self._next(delivery.incident_id, open_turns(guardians, facts, self._rounds))
+        if turn is None:
+            return Retry("no guardian could be reached by any way")
+        emergency = Emergency(delivery.incident_id, errand.msisdn, errand.opened_at, ward.name)
+        return await self._take(delivery, turn, emergency, guardians)
 
-    async def _take(self, turn: _Turn, delivery: Delivery, caller: Msisdn) -> Outcome:
-        await self._tell(delivery, turn, "calling")
-        outcome = await self._call(delivery, turn, caller)
-        state = self._state(outcome)
-        await self._tell(delivery, turn, state)
-        if state == "confirmed":
-            self._in_vain.pop(delivery.incident_id, None)
+    async def _take(
+        self, delivery: Delivery, turn: Turn, emergency: Emergency, guardians: Sequence[Guardian]
+    ) -> Outcome:
+        end = await self._ways.tell(turn, emergency)
+        said = f"guardian {turn.place}, round {turn.round}: {end.detail}"
+        if end.is_confirmed:
+            self._put_off.pop(delivery.incident_id, None)
             return Delivered(f"confirmed by guardian {turn.place} in round {turn.round}")
-        if turn.is_last:
-            self._in_vain.pop(delivery.incident_id, None)
-            return Rejected(f"nobody confirmed in {self._rounds} rounds")
-        detail = f"guardian {turn.place}, round {turn.round}: {state}: {outcome.detail}"
-        return Again(self._pause_s, GUARDIANS, GUARDIANS, detail)
-
-    def _turn(self, delivery: Delivery, guardians: Sequence[Guardian]) -> _Turn:
-        in_vain = self._in_vain.get(delivery.incident_id, 0)
-        before = max(delivery.attempts - in_vain, 1) - 1
-        past_rounds, index = divmod(before, len(guardians))
-        is_last = before + 1 >= self._rounds * len(guardians)
-        return _Turn(guardians[index], index + 1, past_rounds + 1, is_last)
-
-    async def _call(self, delivery: Delivery, turn: _Turn, caller: Msisdn) -> CallOutcome:
+        if not end.was_had:
+            self._remember_put_off(delivery.incident_id, turn.place)
+            return Again(self._pause_s, GUARDIANS, GUARDIANS, said)
+        self._put_off.pop(delivery.incident_id, None)
         try:
-            return await self._calls.call(turn.guardian, caller)
-        except Malformed as error:
-            log.warning(
-                "guardian cannot be called",
-                incident=delivery.incident_id,
-                guardian=turn.place,
-                error=str(error),
-            )
-            return CallOutcome(End.FAILED, detail=str(error))
+            facts = await self._record.facts(delivery.incident_id)
+        except Unavailable:
+            return Again(self._pause_s, GUARDIANS, GUARDIANS, said)
+        return self._settled(delivery, guardians, facts) or Again(self._pause_s, GUARDIANS, GUARDIANS, said)
 
-    def _state(self, outcome: CallOutcome) -> str:
-        if outcome.answered:
-            return "confirmed" if outcome.digit == self._confirm_digit else "answered-unconfirmed"
-        return "no-answer" if outcome.end is End.NO_ANSWER else "failed"
+    def _settled(
+        self, delivery: Delivery, guardians: Sequence[Guardian], facts: Sequence[Fact]
+    ) -> Outcome | None:
+        """Give what there is to say before anybody is told: that it is done, or that a reply is waited for."""
+        confirmed = confirmed_by(facts)
+        if confirmed is not None:
+            turn = confirmed.data.get("round", "?")
+            return Delivered(f"confirmed by guardian {confirmed.subject} in round {turn}")
+        until = waits_until(facts, self._reply_s)
+        waits_s = 0.0 if until is None else (until - self._record.now).total_seconds()
+        if waits_s > 0:
+            return Again(max(waits_s, self._pause_s), GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
+        if not open_turns(guardians, facts, self._rounds):
+            self._put_off.pop(delivery.incident_id, None)
+            return Rejected("nobody confirmed in all rounds")
+        return None
 
-    def _nobodys_turn(self, delivery: Delivery, reason: str) -> Retry:
-        """Come back soon, to the same guardian."""
-        if len(self._in_vain) >= REMEMBERED:
+    def _next(self, incident_id: str, turns: Sequence[Turn]) -> Turn | None:
+        """Give the first turn that was not put off; None when all were, and then they are all tried anew."""
+        put_off = self._put_off.get(incident_id, set())
+        found = next((turn for turn in turns if turn.place not in put_off), None)
+        if found is None:
+            self._put_off.pop(incident_id, None)
+        return found
+
+    def _remember_put_off(self, incident_id: str, place: int) -> None:
+        if incident_id not in self._put_off and len(self._put_off) >= REMEMBERED:
             # Incidents that were closed meanwhile never come back; the oldest goes.
-            del self._in_vain[next(iter(self._in_vain))]
-        self._in_vain[delivery.incident_id] = self._in_vain.get(delivery.incident_id, 0) + 1
-        return Retry(f"nobody could be called: {reason}", OUR_FAULT_RETRY_S)
+            del self._put_off[next(iter(self._put_off))]
+        self._put_off.setdefault(incident_id, set()).add(place)
 
-    async def _tell(self, delivery: Delivery, turn: _Turn, state: str) -> None:
-        """Let 112 know. A store in trouble must not keep a guardian from being called."""
-        known = {"state": state, "phone": turn.guardian.phone.masked, "round": str(turn.round)}
-        if turn.guardian.relation:
-            known["relation"] = turn.guardian.relation
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-        log.info(
-            "guardian", incident=delivery.incident_id, guardian=turn.place, round=turn.round, state=state
-        )
-        keeping = Deferred.fromCoroutine(self._keep(delivery, Fact(GUARDIAN, str(turn.place), now, known)))
-        try:
-            await within(keeping, RECORD_S, self._clock)
-        except (Unavailable, GaveUp) as error:
-            log.warning("guardian's state not kept", incident=delivery.incident_id, error=str(error))
 
-    async def _keep(self, delivery: Delivery, fact: Fact) -> None:
-        await self._record(delivery.incident_id, [fact])
+def _nobodys_turn(reason: str) -> Retry:
+    """Come back soon, to the same guardian."""
+    return Retry(f"nobody could be told: {reason}", OUR_FAULT_RETRY_S)

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from telephony.asterisk import desk
 from telephony.cli import main
 from telephony.psap.client import CapHttpSender
+from telephony.services.guardian_record import GuardianRecord
 from telephony.smpp.link import Link
 
 
@@ -41,9 +42,19 @@ def be_late_after_a_second() -> None:
     desk.LATE_S = 1.0
 
 
+def die_before_a_text_is_on_record() -> None:
+    """SIGKILL itself when a message centre has taken a guardian's text, and nothing of it is written down."""
+
+    async def tell(_record: GuardianRecord, *_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    GuardianRecord.tell = tell  # type: ignore[assignment,method-assign]
+
+
 MOMENTS: dict[str, Callable[[], None]] = {
     "before-acknowledging": die_before_acknowledging,
     "before-reporting": hold_reports,
+    "before-a-text-is-on-record": die_before_a_text_is_on_record,
     "late-after-a-second": be_late_after_a_second,
 }
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Err
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import Fact
 from telephony.domain.guardian import Guardian, ListedGuardians
+from telephony.domain.guardian_turns import Turn
+from telephony.domain.silence import Output
 from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
 from telephony.lab.exchange import NAME, SECRET, Surroundings
@@ -35,6 +38,7 @@ from telephony.lab.operator import LabOperator
 from telephony.lab.ports import free_port, free_ports
 from telephony.lab.rtp import tone
 from telephony.lab.sip_agent import EndedBy
+from telephony.services.guardian_ways import GuardianWays
 from telephony.services.guardians import GuardianChannel
 from telephony.services.reporting import first_report
 from tests.doubles import NOON, press
@@ -125,6 +129,27 @@ class Exchange:
             self._ready.callback(None)
 
 
+class Record:
+    """What is known of the guardians, kept in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Fact] = []
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def facts(self, _: str) -> Sequence[Fact]:
+        return self.kept
+
+    async def tell(self, _: str, turn: Turn, state: str, by: str = "") -> None:
+        self.kept.append(turn.fact(state, self.now, by))
+
+
+async def anybody(_phone: Msisdn, _output: Output) -> None:
+    """Nobody is in danger but the child."""
+
+
 class House:
     """A phone that rings for every guardian, an operator of 112, and the channel between them and us."""
 
@@ -132,18 +157,27 @@ class House:
         self.exchange = exchange
         self.phone = _far_end("guardian", exchange.guardian_port)
         self.operator = _far_end("112", exchange.centre_port)
-        self.facts: list[tuple[str, str, str]] = []
         self.attempts = 0
         calls = SpokenGuardianCalls(
-            exchange.calls, endpoint="guardian", ring_s=RING_S, confirm_digit="1", caller_id="0215881120"
+            exchange.calls,
+            anybody,
+            endpoint="guardian",
+            ring_s=RING_S,
+            confirm_digit="1",
+            caller_id="0215881120",
         )
-        self.channel = GuardianChannel(
-            ListedGuardians({CHILD.number: [MOTHER, UNCLE]}), calls,
-            rounds=1, pause_s=0.0, confirm_digit="1", clock=reactor, record=self._record,
+        record = Record()
+        self._kept = record.kept
+        ways = GuardianWays(
+            None, calls, may_reach=anybody, record=record, confirm_digit="1", zone=UTC, clock=reactor
         )  # fmt: skip
+        book = ListedGuardians({CHILD.number: [MOTHER, UNCLE]})
+        self.channel = GuardianChannel(book, ways, record, rounds=1, pause_s=0.0, reply_s=0.0)
 
-    async def _record(self, _: str, facts: Sequence[Fact]) -> None:
-        self.facts += [(fact.subject, fact.data["state"], fact.data["round"]) for fact in facts]
+    @property
+    def facts(self) -> list[tuple[str, str, str]]:
+        """Place, state and round of each fact."""
+        return [(fact.subject, fact.data["state"], fact.data["round"]) for fact in self._kept]
 
     def attempt(self) -> Deferred[Outcome]:
         """One claim of the relay."""
@@ -290,7 +324,7 @@ async def test_an_answering_machine_never_confirms(house):
     house.phone.answer_after(0)
     outcomes = [await house.attempt(), await house.attempt()]
 
-    assert outcomes[1] == Rejected("nobody confirmed in 1 rounds")
+    assert outcomes[1] == Rejected("nobody confirmed in all rounds")
     assert [state for _, state, _ in house.facts if state != "calling"] == ["answered-unconfirmed"] * 2
     assert [await soon(call.ended()) for call in house.phone.calls] == [EndedBy.THEM] * 2
     assert all(call.rtp_sent > 0 for call in house.phone.calls)

@@ -1,27 +1,35 @@
-"""Guardians are called in their order, again and again, until one confirms; the caller's own phone never is."""
+"""Guardians are told in their order, again and again, until one confirms; the caller's own phone never is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta, timezone
 
 import pytest
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from telephony.asterisk.settings import Guardians
+from telephony.domain import silence
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
-from telephony.domain.errors import Malformed, Unavailable
+from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.fact import GUARDIAN, Fact
 from telephony.domain.guardian import Guardian, ListedGuardians, Ward, is_same_phone
+from telephony.domain.guardian_turns import Turn
+from telephony.domain.silence import Output
 from telephony.domain.spoken_call import CallOutcome, End
+from telephony.domain.text_message import TextMessage, TextState
 from telephony.domain.values import Msisdn
-from telephony.services.guardians import RECORD_S, REMEMBERED, GuardianChannel
+from telephony.services.guardian_ways import TEXT_S, GuardianWays
+from telephony.services.guardians import REMEMBERED, GuardianChannel
 from tests.awaiting import result_of
 from tests.doubles import NOON
 
 CHILD = Msisdn("821012345678")
+TERMINAL = Msisdn("821200001111")
 MOTHER = Guardian(Msisdn("821011112222"), "ko", "mother")
 UNCLE = Guardian(Msisdn("821033334444"), "en")
+SEOUL = timezone(timedelta(hours=9))
 
 CONFIRMS = CallOutcome(End.ANSWERED, "1", "pressed 1")
 VOICEMAIL = CallOutcome(End.ANSWERED, "", "no digit")
@@ -45,41 +53,110 @@ class Calls:
         return outcome
 
 
+class Texts:
+    """A texter that takes what it is given, except for phones that are to fail; ``heard`` are the ways to receipts."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+        self.sent: list[TextMessage] = []
+        self.heard: list[Callable[[TextState], None]] = []
+        self.errors: dict[str, Exception] = {}
+        self.receipt_at_once: TextState | None = None
+        self.hangs = False
+
+    async def send(self, message: TextMessage, on_state: Callable[[TextState], None] | None = None) -> str:
+        if self.hangs:
+            await Deferred()
+        if message.to.number in self.errors:
+            raise self.errors[message.to.number]
+        self.sent.append(message)
+        assert on_state is not None
+        self.heard.append(on_state)
+        if self.receipt_at_once is not None:
+            on_state(self.receipt_at_once)
+        return "skt-1"
+
+    @property
+    def to(self) -> list[str]:
+        return [message.to.number for message in self.sent]
+
+
 class Book(ListedGuardians):
-    """A book that may be away."""
+    """A book that may be away, and that knows a name and a second number."""
 
     error: Exception | None = None
+    name = ""
 
     async def ward_of(self, msisdn: Msisdn) -> Ward:
         if self.error is not None:
             raise self.error
-        return await super().ward_of(msisdn)
+        ward = await super().ward_of(msisdn)
+        return Ward(self.name, (msisdn, TERMINAL), ward.guardians)
+
+
+class Record:
+    """The record in memory, as `telephony.services.guardian_record.GuardianRecord` keeps it in the store."""
+
+    def __init__(self, clock: task.Clock) -> None:
+        self.clock = clock
+        self.kept: list[tuple[str, Fact]] = []
+        self.error: Exception | None = None
+        self.expected: list[tuple[str, int, int]] = []
+        self.hastened: list[str] = []
+
+    @property
+    def now(self):
+        return NOON + timedelta(seconds=self.clock.seconds() - NOON.timestamp())
+
+    async def facts(self, incident_id: str) -> Sequence[Fact]:
+        if self.error is not None:
+            raise self.error
+        return [fact for incident, fact in self.kept if incident == incident_id]
+
+    async def tell(self, incident_id: str, turn: Turn, state: str, by: str = "") -> None:
+        self.kept.append((incident_id, turn.fact(state, self.now, by)))
+
+    async def expect(self, incident_id: str, turn: Turn) -> None:
+        self.expected.append((incident_id, turn.place, turn.round))
+
+    async def hasten(self, incident_id: str) -> None:
+        self.hastened.append(incident_id)
 
 
 class House:
-    """The channel with its book, its calls and what it told 112."""
+    """The channel with its book, its ways and what is on record. Only the ways that are asked for are there."""
 
     def __init__(
-        self, *outcomes: CallOutcome | Exception, guardians: Sequence[Guardian] = (MOTHER, UNCLE)
+        self,
+        *outcomes: CallOutcome | Exception,
+        guardians: Sequence[Guardian] = (MOTHER, UNCLE),
+        texts: bool = False,
+        rounds: int = 3,
     ) -> None:
         self.clock = task.Clock()
         self.clock.advance(NOON.timestamp())
         self.book = Book({CHILD.number: guardians})
         self.calls = Calls(*outcomes)
-        self.facts: list[tuple[str, Fact]] = []
-        self.record_error: Exception | None = None
-        self.record_hangs = False
-        self.channel = GuardianChannel(
-            self.book, self.calls, rounds=3, pause_s=5.0, confirm_digit="1", clock=self.clock, record=self._record
-        )  # fmt: skip
+        self.texts = Texts()
+        self.record = Record(self.clock)
+        self.in_danger: set[str] = set()
+        self.guard_error: Exception | None = None
+        ways = GuardianWays(
+            self.texts if texts else None,
+            self.calls if outcomes else None,
+            may_reach=self._may_reach,
+            record=self.record,
+            confirm_digit="1",
+            zone=SEOUL,
+            clock=self.clock,
+        )
+        self.channel = GuardianChannel(self.book, ways, self.record, rounds=rounds, pause_s=5.0, reply_s=60.0)
         self.attempts = 0
 
-    async def _record(self, incident_id: str, facts: Sequence[Fact]) -> None:
-        if self.record_error is not None:
-            raise self.record_error
-        if self.record_hangs:
-            await Deferred()
-        self.facts += [(incident_id, fact) for fact in facts]
+    async def _may_reach(self, phone: Msisdn, output: Output) -> silence.Refused | None:
+        if self.guard_error is not None:
+            raise self.guard_error
+        return silence.Refused(f"silence holds: {output.value}") if phone.number in self.in_danger else None
 
     def start(self, attempts: int, caller: Msisdn = CHILD, incident: str = "sos-1") -> Deferred[Outcome]:
         errand = Errand(caller, "skt", NOON)
@@ -91,6 +168,14 @@ class House:
         self.attempts += 1
         outcome: Outcome = result_of(self.start(self.attempts, caller))
         return outcome
+
+    def attempt_later(self, seconds: float = 60.0) -> Outcome:
+        self.clock.advance(seconds)
+        return self.attempt()
+
+    @property
+    def facts(self) -> list[tuple[str, Fact]]:
+        return self.record.kept
 
     @property
     def told(self) -> list[tuple[str, str, str]]:
@@ -109,7 +194,7 @@ def test_112_reads_who_is_called_and_what_came_of_it():
     house = House(CONFIRMS)
     house.attempt()
 
-    known = {"phone": "8210******22", "round": "1", "relation": "mother"}
+    known = {"phone": "8210******22", "round": "1", "relation": "mother", "by": "call"}
     assert house.facts == [
         ("sos-1", Fact(GUARDIAN, "1", NOON, {"state": "calling", **known})),
         ("sos-1", Fact(GUARDIAN, "1", NOON, {"state": "confirmed", **known})),
@@ -129,10 +214,10 @@ def test_guardians_are_called_in_order_and_in_rounds_until_nobody_is_left():
 
     assert [number for number, _ in house.calls.called] == [MOTHER.phone.number, UNCLE.phone.number] * 3
     assert outcomes[0] == Again(
-        5.0, GUARDIANS, GUARDIANS, "guardian 1, round 1: answered-unconfirmed: no digit"
+        5.0, GUARDIANS, GUARDIANS, "guardian 1, round 1: text not there; answered-unconfirmed; no digit"
     )
     assert all(isinstance(outcome, Again) for outcome in outcomes[:5])
-    assert outcomes[5] == Rejected("nobody confirmed in 3 rounds")
+    assert outcomes[5] == Rejected("nobody confirmed in all rounds")
     assert [state for state in house.told if state[1] != "calling"] == [
         ("1", "answered-unconfirmed", "1"),
         ("2", "no-answer", "1"),
@@ -144,8 +229,9 @@ def test_guardians_are_called_in_order_and_in_rounds_until_nobody_is_left():
 
 
 def test_the_last_guardian_of_the_last_round_may_still_confirm():
-    house = House(CONFIRMS)
-    house.attempts = 5
+    house = House(*[RINGS] * 5, CONFIRMS)
+    for _ in range(5):
+        house.attempt()
 
     assert house.attempt() == Delivered("confirmed by guardian 2 in round 3")
 
@@ -220,31 +306,252 @@ def test_a_delivery_without_an_errand_is_refused():
     assert isinstance(result_of(house.channel.deliver(delivery)), Rejected)
 
 
+# Texts.
+
+
+def test_a_guardian_is_texted_what_happened_to_whom():
+    house = House(texts=True)
+    house.book.name = "김하늘"
+    outcome = house.attempt()
+
+    [message] = house.texts.sent
+    assert message.to == MOTHER.phone
+    assert message.text == "[112신고됨] 김하늘 12:00 SOS 누름. 위험하니 그 폰에 전화 마세요. 확인은 1 답장"
+    assert message.is_urgent
+    assert outcome == Again(60.0, GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
+    assert house.told == [("1", "texted", "1")]
+    assert house.facts[0][1].data["by"] == "sms"
+
+
+def test_a_reply_is_awaited_before_the_text_leaves():
+    house = House(texts=True)
+    house.texts.errors[MOTHER.phone.number] = Unavailable("no bind")
+    house.attempt()
+
+    assert house.record.expected == [("sos-1", 1, 1)]
+
+
+def test_each_guardian_reads_their_own_language():
+    house = House(texts=True, guardians=[UNCLE])
+    house.attempt()
+
+    assert "Reply 1 to confirm" in house.texts.sent[0].text
+
+
+def test_the_next_guardian_is_told_when_the_first_has_not_replied_in_time():
+    house = House(texts=True)
+    house.attempt()
+
+    assert house.attempt_later(59.0) == Again(5.0, GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
+    house.attempt_later(1.0)
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number]
+
+
+def test_after_a_restart_the_reply_is_still_waited_for_and_nobody_is_told_again():
+    house = House(texts=True)
+    house.attempt()
+    again = House(texts=True)
+    again.record.kept = house.facts
+    again.clock.advance(20.0)
+
+    assert again.attempt() == Again(40.0, GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
+    again.attempt_later(40.0)
+    assert again.texts.to == [UNCLE.phone.number]
+
+
+def test_texts_go_in_order_and_in_rounds_and_the_last_reply_is_waited_for():
+    house = House(texts=True, rounds=2)
+    outcomes = [house.attempt(), *(house.attempt_later() for _ in range(4))]
+
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number] * 2
+    assert [type(outcome) for outcome in outcomes] == [Again] * 4 + [Rejected]
+
+
+def test_a_guardian_may_have_rounds_of_their_own():
+    house = House(texts=True, guardians=[Guardian(MOTHER.phone, rounds=1), UNCLE], rounds=2)
+    for _ in range(4):
+        house.attempt_later()
+
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number, UNCLE.phone.number]
+
+
+def test_a_reply_ends_the_rounds():
+    house = House(texts=True)
+    house.attempt()
+    house.record.kept.append(("sos-1", Turn(MOTHER, 1, 1).fact("confirmed", NOON, "sms")))
+
+    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
+    assert house.texts.to == [MOTHER.phone.number]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [(TextState.DELIVERED, "text-delivered"), (TextState.FAILED, "text-failed")]
+)
+def test_a_receipt_is_told_to_112_and_confirms_nothing(state: TextState, said: str):
+    house = House(texts=True)
+    house.attempt()
+    house.texts.heard[0](state)
+
+    assert house.told[-1] == ("1", said, "1")
+    assert not isinstance(house.attempt_later(), Delivered)
+
+
+def test_a_message_on_its_way_is_no_news():
+    house = House(texts=True)
+    house.attempt()
+    house.texts.heard[0](TextState.ON_ITS_WAY)
+
+    assert house.told == [("1", "texted", "1")]
+
+
+def test_a_receipt_that_is_quicker_than_our_own_record_comes_after_it():
+    house = House(texts=True)
+    house.texts.receipt_at_once = TextState.DELIVERED
+    house.attempt()
+
+    assert [state for _, state, _ in house.told] == ["texted", "text-delivered"]
+
+
+def test_a_text_that_did_not_arrive_lets_the_next_guardian_be_told_at_once():
+    house = House(texts=True)
+    house.attempt()
+    house.texts.heard[0](TextState.FAILED)
+
+    assert house.record.hastened == ["sos-1"]
+    house.attempt()
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number]
+
+
+def test_a_text_that_failed_before_the_turn_was_over_is_not_waited_for():
+    house = House(texts=True)
+    house.texts.receipt_at_once = TextState.FAILED
+
+    assert isinstance(outcome := house.attempt(), Again)
+    assert outcome.after_s == 5.0
+
+
+# Both ways.
+
+
+def test_a_guardian_is_texted_and_then_called():
+    house = House(RINGS, texts=True)
+    house.attempt()
+
+    assert house.texts.to == [MOTHER.phone.number]
+    assert house.calls.called == [(MOTHER.phone.number, CHILD.number)]
+    assert [state for _, state, _ in house.told] == ["texted", "calling", "no-answer"]
+
+
+def test_a_digit_confirms_though_the_text_is_not_answered():
+    house = House(CONFIRMS, texts=True)
+
+    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
+    assert house.facts[-1][1].data["by"] == "call"
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("every bind is down"), Refused("unknown subscriber"), Malformed("a landline")]
+)
+def test_a_text_that_cannot_be_sent_does_not_keep_the_phone_from_ringing(error: Exception):
+    house = House(CONFIRMS, texts=True)
+    house.texts.errors[MOTHER.phone.number] = error
+
+    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
+
+
+def test_carriers_that_hang_do_not_keep_the_phone_from_ringing():
+    house = House(CONFIRMS, texts=True)
+    house.texts.hangs = True
+    attempt = house.start(1)
+    assert house.calls.called == []
+    house.clock.advance(TEXT_S)
+
+    assert result_of(attempt) == Delivered("confirmed by guardian 1 in round 1")
+
+
+def test_without_a_line_the_text_is_enough_and_without_a_bind_the_call():
+    house = House(RINGS, texts=True)
+    house.calls.is_ready = False
+    house.attempt()
+    house.calls.is_ready, house.texts.is_ready = True, False
+    house.attempt_later()
+
+    assert house.told == [("1", "texted", "1"), ("2", "calling", "1"), ("2", "no-answer", "1")]
+
+
+# A guardian who is in danger herself.
+
+
+def test_a_guardian_in_danger_is_neither_texted_nor_called_and_the_next_one_is_told():
+    house = House(RINGS, texts=True)
+    house.in_danger = {MOTHER.phone.number}
+
+    assert isinstance(house.attempt(), Again)
+    house.attempt()
+    assert house.texts.to == [UNCLE.phone.number]
+    assert [number for number, _ in house.calls.called] == [UNCLE.phone.number]
+    assert house.told[0] == ("1", "failed", "1")
+
+
+def test_while_nobody_can_say_for_whom_silence_holds_nobody_is_told():
+    house = House(RINGS, texts=True)
+    house.guard_error = Unavailable("store: locked")
+    outcomes = [house.attempt() for _ in range(3)]
+
+    assert isinstance(outcomes[2], Retry)
+    assert (house.texts.sent, house.calls.called, house.facts) == ([], [], [])
+
+
+def test_no_phone_of_the_person_is_told():
+    house = House(RINGS, texts=True, guardians=[Guardian(CHILD), Guardian(TERMINAL), UNCLE])
+    for _ in range(8):
+        house.attempt_later()
+
+    assert set(house.texts.to) == {UNCLE.phone.number}
+    assert {number for number, _ in house.calls.called} == {UNCLE.phone.number}
+
+
 # Trouble of ours.
 
 
-def test_while_no_asterisk_is_ready_nobody_loses_a_turn_and_112_is_not_told_again_and_again():
-    house = House(RINGS)
-    house.calls.is_ready = False
+def test_while_no_way_is_ready_nobody_loses_a_turn_and_112_is_not_told_again_and_again():
+    house = House(RINGS, texts=True)
+    house.calls.is_ready = house.texts.is_ready = False
     for _ in range(20):
-        assert house.attempt() == Retry("nobody could be called: no Asterisk is ready", 5.0)
+        assert house.attempt() == Retry("nobody could be told: no bind and no Asterisk is ready", 5.0)
     assert house.facts == []
 
     house.calls.is_ready = True
     outcomes = [house.attempt() for _ in range(6)]
     assert [number for number, _ in house.calls.called] == [MOTHER.phone.number, UNCLE.phone.number] * 3
-    assert outcomes[-1] == Rejected("nobody confirmed in 3 rounds")
-    assert house.channel._in_vain == {}
+    assert outcomes[-1] == Rejected("nobody confirmed in all rounds")
 
 
-def test_a_confirmation_after_trouble_leaves_nothing_behind():
-    house = House(CONFIRMS)
-    house.calls.is_ready = False
-    house.attempt()
-    house.calls.is_ready = True
+def test_a_guardian_whom_no_carrier_takes_loses_no_turn_and_holds_up_nobody():
+    house = House(texts=True, rounds=1)
+    house.texts.errors[MOTHER.phone.number] = Unavailable("ESME_RMSGQFUL")
+    outcome = house.attempt()
+    assert isinstance(outcome, Again)
+    assert outcome.after_s == 5.0
+    house.attempt_later(5.0)
+    assert house.texts.to == [UNCLE.phone.number]
 
-    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
-    assert house.channel._in_vain == {}
+    for _ in range(30):
+        house.attempt_later()
+    house.texts.errors.clear()
+    house.attempt_later()
+    house.attempt_later()
+    assert house.texts.to == [UNCLE.phone.number, MOTHER.phone.number]
+    assert house.told == [("2", "texted", "1"), ("1", "texted", "1")]
+
+
+def test_when_every_guardian_was_put_off_they_are_tried_anew_after_a_while():
+    house = House(texts=True)
+    for guardian in (MOTHER, UNCLE):
+        house.texts.errors[guardian.phone.number] = Unavailable("ESME_RTHROTTLED")
+
+    outcomes = [house.attempt() for _ in range(6)]
+    assert [type(outcome) for outcome in outcomes] == [Again, Again, Retry] * 2
 
 
 def test_a_book_that_is_away_costs_no_turn():
@@ -256,32 +563,21 @@ def test_a_book_that_is_away_costs_no_turn():
     assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
 
 
-def test_trouble_of_many_incidents_is_remembered_up_to_a_bound():
+def test_a_record_that_cannot_be_read_costs_no_turn():
     house = House(CONFIRMS)
-    house.calls.is_ready = False
+    house.record.error = Unavailable("store: locked")
+    assert isinstance(house.attempt(), Retry)
+    assert house.calls.called == []
+
+
+def test_guardians_put_off_of_many_incidents_are_remembered_up_to_a_bound():
+    house = House(texts=True)
+    house.texts.errors[MOTHER.phone.number] = Unavailable("throttled")
     for number in range(REMEMBERED + 5):
         result_of(house.start(1, incident=f"sos-{number}"))
 
-    assert len(house.channel._in_vain) == REMEMBERED
-    assert "sos-0" not in house.channel._in_vain
-
-
-def test_a_store_in_trouble_does_not_keep_a_guardian_from_being_called():
-    house = House(CONFIRMS)
-    house.record_error = Unavailable("the store is down")
-
-    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
-
-
-def test_a_store_that_hangs_is_not_waited_for():
-    house = House(CONFIRMS)
-    house.record_hangs = True
-    attempt = house.start(1)
-    assert house.calls.called == []
-    house.clock.pump([RECORD_S, RECORD_S])
-
-    assert result_of(attempt) == Delivered("confirmed by guardian 1 in round 1")
-    assert len(house.calls.called) == 1
+    assert len(house.channel._put_off) == REMEMBERED
+    assert "sos-0" not in house.channel._put_off
 
 
 # The settings.

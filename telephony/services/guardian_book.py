@@ -1,0 +1,51 @@
+"""The guardians of a caller: those of the registry, and after them those that stand in the settings."""
+
+from __future__ import annotations
+
+import structlog
+
+from telephony.domain.guardian import Guardian, ListedGuardians, Ward, is_same_phone
+from telephony.domain.people import Person
+from telephony.domain.values import Msisdn
+from telephony.store.crypto import Damaged, KeysUnavailable
+from telephony.store.database import Database
+from telephony.store.people import Registry
+
+log = structlog.get_logger()
+
+
+class RegistryGuardians:
+    """Knows the guardians of a caller (`telephony.domain.guardian.GuardianBook`).
+
+    A consent that was withdrawn or outgrown changes nothing here: as long as the person is kept, the guardians are
+    told. Whoever withdraws is deleted, and then there is nobody to find.
+    """
+
+    def __init__(self, database: Database, registry: Registry, listed: ListedGuardians) -> None:
+        self._database = database
+        self._registry = registry
+        self._listed = listed
+
+    async def ward_of(self, msisdn: Msisdn) -> Ward:
+        """Give who this caller is to their guardians. Raises `Unavailable` while the store cannot be read."""
+        person = await self._person(msisdn)
+        if person is None:
+            return await self._listed.ward_of(msisdn)
+        numbers = (msisdn, *(each.number for each in person.devices if each.number != msisdn))
+        guardians = [each.guardian for each in person.guardians if each.is_confirmed]
+        for number in numbers:
+            guardians += _new_among((await self._listed.ward_of(number)).guardians, guardians)
+        return Ward(person.name, numbers, tuple(guardians))
+
+    async def _person(self, msisdn: Msisdn) -> Person | None:
+        if msisdn.is_withheld:
+            return None
+        try:
+            return await self._database.read(self._registry.find, msisdn)
+        except (KeysUnavailable, Damaged) as error:
+            log.warning("guardians of the registry not known", caller=msisdn.masked, error=str(error))
+            return None
+
+
+def _new_among(listed: tuple[Guardian, ...], known: list[Guardian]) -> list[Guardian]:
+    return [each for each in listed if not any(is_same_phone(each.phone, one.phone) for one in known)]

@@ -1,0 +1,100 @@
+"""What is kept of telling guardians: the record by which the next one is found, and which 112 reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as GaveUp
+
+from telephony.clock import Clock, within
+from telephony.domain.errors import Unavailable
+from telephony.domain.fact import Fact
+from telephony.domain.guardian_turns import Turn
+from telephony.domain.guardian_words import GuardianReply
+from telephony.domain.plan import Plan
+from telephony.domain.values import Msisdn
+from telephony.store.database import Database
+from telephony.store.guardian_rows import (
+    Taken,
+    expect_reply,
+    guardian_facts,
+    hasten,
+    keep_guardian_facts,
+    take_reply,
+)
+
+log = structlog.get_logger()
+
+RECORD_S: Final = 2.0
+"""What the store may take to keep a fact, while a guardian is not yet told."""
+REMEMBERED: Final = 10_000
+"""Incidents of which we know what the store did not keep."""
+
+
+class GuardianRecord:
+    """The facts of an incident's guardians, the replies that are awaited, and what of both the store did not take.
+
+    What the store could not keep is remembered while this process lives, so that nobody is told in vain again.
+    """
+
+    def __init__(self, database: Database, *, plan: Plan, clock: Clock, wake: Callable[[str], None]) -> None:
+        self._database = database
+        self._plan = plan
+        self._clock = clock
+        self._wake = wake
+        self._not_kept: dict[str, list[Fact]] = {}
+
+    @property
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+    async def facts(self, incident_id: str) -> tuple[Fact, ...]:
+        """Give what is known of an incident's guardians, in order of time. Raises `Unavailable`."""
+        kept = await self._database.read(guardian_facts, incident_id)
+        return (*kept, *self._not_kept.get(incident_id, ()))
+
+    async def tell(self, incident_id: str, turn: Turn, state: str, by: str = "") -> None:
+        """Keep what became of a turn and let 112 know. A store in trouble must not keep a guardian from being told."""
+        known = turn.fact(state, self.now, by)
+        log.info("guardian", incident=incident_id, guardian=turn.place, round=turn.round, state=state, by=by)
+        keeping = Deferred.fromCoroutine(self._keep(incident_id, [known]))
+        try:
+            await within(keeping, RECORD_S, self._clock)
+        except (Unavailable, GaveUp) as error:
+            log.warning("guardian's state not kept", incident=incident_id, error=str(error))
+            self._remember(incident_id, known)
+
+    async def expect(self, incident_id: str, turn: Turn) -> None:
+        """Wait for this guardian's reply. Without it they are told all the same, and can confirm by call alone."""
+        writing = self._database.transact(expect_reply, incident_id, turn, self.now)
+        try:
+            await within(writing, RECORD_S, self._clock)
+        except (Unavailable, GaveUp) as error:
+            log.warning("reply not awaited", incident=incident_id, guardian=turn.place, error=str(error))
+
+    async def hasten(self, incident_id: str) -> None:
+        """Let the next guardian be told at once. Raises `Unavailable`."""
+        await self._database.transact(hasten, incident_id, self.now)
+        self._wake(incident_id)
+
+    async def reply(self, phone: Msisdn, reply: GuardianReply) -> Sequence[Taken]:
+        """Do what a guardian's reply says; gives the open incidents it belongs to. Raises `Unavailable`."""
+        taken = await self._database.transact(take_reply, self._plan, phone, reply, self.now)
+        for each in taken:
+            self._wake(each.incident_id)
+        return taken
+
+    async def _keep(self, incident_id: str, facts: Sequence[Fact]) -> None:
+        if await self._database.transact(keep_guardian_facts, self._plan, incident_id, facts):
+            self._wake(incident_id)
+
+    def _remember(self, incident_id: str, known: Fact) -> None:
+        if incident_id not in self._not_kept and len(self._not_kept) >= REMEMBERED:
+            # Incidents that were closed meanwhile never come back; the oldest goes.
+            del self._not_kept[next(iter(self._not_kept))]
+        self._not_kept.setdefault(incident_id, []).append(known)
