@@ -20,7 +20,7 @@ TRACK = "track"
 
 GUARDIANS = "guardians"
 """Tell the caller's guardians, one after the other, until one confirms. Also the name of its channel."""
-GUARDIANS_RELEASED = "guardians-released"
+GUARDIANS_RELEASED = "guardians-over"
 """Tell those guardians who were told of an incident that it is over. Also the name of its channel."""
 PERSON = "person"
 """Find out who presses and how likely it is meant, after the first report. Also the name of its channel."""

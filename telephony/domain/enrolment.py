@@ -246,6 +246,15 @@ def number_of(raw: str, rules: EnrolmentRules) -> Msisdn:
     return number
 
 
+def read_number(name: str, raw: str, rules: EnrolmentRules) -> Msisdn | Fault:
+    """Read one telephone number; ``name`` is the field that a fault names."""
+    cells = Cells({name: raw})
+    number = _read(cells, name, lambda text: number_of(text, rules))
+    if number is not None:
+        return number
+    return cells.faults[0] if cells.faults else Fault(name, "is empty", "write the telephone number")
+
+
 def _birth_date(raw: str, today: date) -> date:
     if _RESIDENT_NUMBER.fullmatch(raw):
         raise _Wrong(

@@ -102,6 +102,16 @@ class Person:
         """Never the name nor the number."""
         return f"Person({self.devices[0].number.masked!r})"
 
+    @property
+    def language(self) -> Language | None:
+        """The language in which they are written to, where it is known."""
+        chosen = self.texts.get("language")
+        return "ko" if chosen == "ko" else "en" if chosen == "en" else None
+
+    def is_minor_on(self, day: date, adult_age: int) -> bool:
+        """Claim that on that day a guardian has to agree for them."""
+        return day < birthday(self.birth_date, adult_age)
+
     def has_consented(self, day: date) -> bool:
         """Claim that somebody who may agree has agreed, and still does on that day."""
         return self.consent.is_valid_on(day)
@@ -141,6 +151,10 @@ class Draft:
     def __repr__(self) -> str:
         """Never the name nor the number."""
         return f"Draft({self.devices[0].number.masked!r})"
+
+    def is_minor_on(self, day: date, adult_age: int) -> bool:
+        """Claim that on that day a guardian has to agree for them."""
+        return day < birthday(self.birth_date, adult_age)
 
 
 def birthday(born: date, years: int) -> date:

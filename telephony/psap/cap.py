@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 
 from telephony.domain.delivery import ALERT, CLOSING
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE
+from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import REPORT_CONFIDENCE
 from telephony.domain.report import Report
 from telephony.psap import wording
@@ -59,6 +60,31 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("guardian-relation", "relation"),
             ("guardian-phone", "phone"),
             ("guardian-round", "round"),
+            ("guardian-by", "by"),
+            ("guardian-words", "words"),
+        ),
+        PERSON: (
+            ("person-registered", "registered"),
+            ("person-name", "name"),
+            ("person-birth-date", "born"),
+            ("person-device", "device"),
+            ("person-carrier", "carrier"),
+            ("person-language", "language"),
+            ("person-medical", "medical"),
+            ("person-address", "address"),
+            ("person-family", "family"),
+            ("person-school", "school"),
+            ("person-guardians", "guardians"),
+            ("person-photo", "photo"),
+            ("person-consent", "consent"),
+            ("person-other-incidents", "also"),
+        ),
+        SCORE: (("accident-likelihood-percent", "score"), ("accident-reasons", "reasons")),
+        FALSE_ALARM_FACT: (
+            ("false-alarm", _SUBJECT),
+            ("false-alarm-by", "by"),
+            ("false-alarm-why", "why"),
+            ("false-alarm-time", "at"),
         ),
     }
 )

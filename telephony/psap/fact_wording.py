@@ -1,4 +1,4 @@
-"""The words for what 112 is told beside presses and positions: calls, knocks, silence, guardians.
+"""The words for what 112 is told beside presses and positions: calls, knocks, silence, guardians, the caller.
 
 Keys of a fact's data that are not known here say nothing, and none is needed: whatever a fact brings, it gives a line.
 """
@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE, Fact
+from telephony.domain.fact import CALL, FALSE_ALARM, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE, Fact
 from telephony.domain.report import Report
+from telephony.psap.caller_wording import (
+    ENGLISH_CALLER,
+    KOREAN_CALLER,
+    CallerWording,
+    false_alarm_line,
+    person_lines,
+    score_line,
+)
 
 _LEG = re.compile(
     r"(?P<route>112-[0-9]+) (?P<state>[a-z ]+?)(?: (?P<seconds>[0-9]+) s)?(?: [(](?P<times>[0-9]+) times[)])?(?=;|$)"
@@ -46,7 +54,9 @@ class FactWording:
     somebody: str
     guardian: str
     guardian_states: Mapping[str, str]
+    guardian_confirmed_by: Mapping[str, str]
     guardian_round: str
+    caller: CallerWording
 
 
 KOREAN_FACTS = FactWording(
@@ -97,14 +107,21 @@ KOREAN_FACTS = FactWording(
     guardian="보호자 {who}: {said}",
     guardian_states=MappingProxyType(
         {
+            "texted": "문자 보냄, 답장 기다리는 중",
+            "text-delivered": "문자가 전화기에 도착함, 아직 확인하지 않음",
+            "text-failed": "문자 전달 실패",
             "calling": "전화하는 중",
             "confirmed": "확인함",
             "no-answer": "받지 않음",
             "answered-unconfirmed": "받았으나 확인하지 않음",
             "failed": "연결 실패",
+            "words": "문자로 전해 옴",
+            "released": "종료를 문자로 알림",
         }
     ),
+    guardian_confirmed_by=MappingProxyType({"sms": "문자로 확인함", "call": "전화로 확인함"}),
     guardian_round="{round}회차",
+    caller=KOREAN_CALLER,
 )
 
 ENGLISH_FACTS = FactWording(
@@ -145,24 +162,36 @@ ENGLISH_FACTS = FactWording(
     guardian="Guardian {who}: {said}",
     guardian_states=MappingProxyType(
         {
+            "texted": "was texted, no reply yet",
+            "text-delivered": "has the text on the phone, not confirmed yet",
+            "text-failed": "could not be texted",
             "calling": "being called",
             "confirmed": "confirmed",
             "no-answer": "did not answer",
             "answered-unconfirmed": "answered, but did not confirm",
-            "failed": "could not be called",
+            "failed": "could not be reached",
+            "words": "writes",
+            "released": "was told that it is over",
         }
     ),
+    guardian_confirmed_by=MappingProxyType({"sms": "confirmed by text", "call": "confirmed by phone"}),
     guardian_round="round {round}",
+    caller=ENGLISH_CALLER,
 )
 
 
 def fact_lines(report: Report, words: FactWording) -> Iterator[str]:
-    """Give a line for each fact whose kind is known, in their order."""
+    """Give a line for each fact whose kind is known, in their order; several for who presses."""
     for fact in report.facts:
-        line = _LINES.get(fact.kind)
-        if line is not None:
+        if fact.kind in _LINES:
+            told = [_LINES[fact.kind](fact, words, report)]
+        elif fact.kind == PERSON:
+            told = list(person_lines(fact, words.caller, report))
+        else:
+            continue
+        for line in told:
             # On one line each: a line break in what came from outside must not pass for a line of ours.
-            yield " ".join(line(fact, words, report).split())
+            yield " ".join(line.split())
 
 
 def is_silence_lifted(report: Report) -> bool:
@@ -222,13 +251,32 @@ def _guardian(fact: Fact, words: FactWording, _: Report) -> str:
     who = fact.subject
     if person := ", ".join(known[key] for key in ("relation", "phone") if known.get(key)):
         who += f" ({person})"
-    state = known.get("state", "")
+    state, by = known.get("state", ""), known.get("by", "")
     said = words.guardian_states.get(state, state)
-    if turn := known.get("round"):
+    if state == "confirmed":
+        said = words.guardian_confirmed_by.get(by, said)
+    if written := known.get("words"):
+        said += f": {written}"
+    elif turn := known.get("round"):
         said += ", " + words.guardian_round.format(round=turn)
     return words.guardian.format(who=who, said=said)
 
 
+def _score(fact: Fact, words: FactWording, _: Report) -> str:
+    return score_line(fact, words.caller)
+
+
+def _false_alarm(fact: Fact, words: FactWording, _: Report) -> str:
+    return false_alarm_line(fact, words.caller)
+
+
 _LINES: Mapping[str, Callable[[Fact, FactWording, Report], str]] = MappingProxyType(
-    {CALL: _call, KNOCK: _knock, SILENCE: _silence, GUARDIAN: _guardian}
+    {
+        CALL: _call,
+        KNOCK: _knock,
+        SILENCE: _silence,
+        GUARDIAN: _guardian,
+        SCORE: _score,
+        FALSE_ALARM: _false_alarm,
+    }
 )

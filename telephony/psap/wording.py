@@ -18,6 +18,7 @@ from telephony.domain.trigger import (
     UNLISTED_DESTINATION,
     UNREADABLE_TEXT,
 )
+from telephony.domain.ussd import DIALLED_IN_INCIDENT
 from telephony.psap.fact_wording import (
     ENGLISH_FACTS,
     KOREAN_FACTS,
@@ -90,6 +91,7 @@ KOREAN = Wording(
         UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 온 신고",
         UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
+        DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
     },
     closed="종료 사유: {reason}",
@@ -138,6 +140,7 @@ ENGLISH = Wording(
         UNLISTED_DESTINATION: "sent to a number that is not listed",
         UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
         UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
+        DIALLED_IN_INCIDENT: "the service menu was used during this incident, perhaps by somebody else",
         TOLD_LATE: "told late: it came while the system was away",
     },
     closed="Closed because: {reason}",

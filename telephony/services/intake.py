@@ -19,6 +19,7 @@ from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.services.callers import KnownCallers
 from telephony.services.direct import DirectRelay
@@ -89,6 +90,11 @@ class Intake:
         """Learn at the start which callers' incidents are open, against an outage that begins later."""
         for each in incidents:
             self._callers.learn(each.caller, each.id, each.opened_at, each.press_count)
+
+    def is_told_directly(self, number: Msisdn) -> bool:
+        """Claim that 112 was told past the store of an emergency of this phone, and nothing of it is on disk yet."""
+        known = self._callers.get(number.number if number.is_e164 else f"raw:{number.number}")
+        return known is not None and known.is_told_directly
 
     async def accept(self, trigger: Trigger) -> Receipt:
         """Accept one press; returns after the commit, raises `Unavailable` when there was none."""
@@ -271,7 +277,6 @@ def _log_press(trigger: Trigger, receipt: Receipt, now: float) -> None:
         connector=trigger.connector,
         carrier=trigger.carrier,
         caller=trigger.msisdn.masked,
-        reference=trigger.reference,
         test=trigger.test,
         durable_ms=round((now - trigger.received_at.timestamp()) * 1000, 2),
     )

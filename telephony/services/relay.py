@@ -96,6 +96,11 @@ class Relay:
         )
         return within(ended, within_s, self._clock).addErrback(_none)
 
+    @property
+    def is_pressed(self) -> bool:
+        """Claim that presses come so fast that whatever can wait has to."""
+        return self._traffic.is_pressed
+
     def reserve(self, channels: Iterable[str], wanted: int) -> Reservation:
         """Keep room for the first deliveries of new incidents; every reservation is given back by `offer`."""
         self._traffic.presses(wanted)

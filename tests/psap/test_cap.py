@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from telephony.domain import guardian_turns
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PHONE, SILENCE, Fact
+from telephony.domain.fact import CALL, CALLER, GUARDIAN, KNOCK, PERSON, PHONE, SCORE, SILENCE, Fact
+from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
@@ -122,6 +124,29 @@ CALL_REPORT = replace(
     facts=(call(), TWO_TAPS, guardian(state="calling", relation="mother", phone="8210******78", round="1")),
 )
 
+HANEUL = Fact(
+    PERSON,
+    CALLER,
+    PRESSED,
+    {
+        "registered": "yes",
+        "name": "김하늘",
+        "born": "2015-03-02",
+        "device": "u-relief",
+        "carrier": "skt",
+        "language": "ko",
+        "medical": "천식",
+        "address": "서울 종로구 사직로 8",
+        "family": "할머니와 삶",
+        "school": "한국초등학교",
+        "guardians": "어머니 +821098760001; 아버지 +821098760002",
+        "photo": "2015/haneul.jpg",
+        "consent": "valid",
+    },
+)
+LIKELIHOOD = Fact(SCORE, CALLER, PRESSED, {"score": "65", "reasons": "false-alarms=2;school-hours"})
+PERSON_REPORT = replace(UPDATE_REPORT, position=None, labels=(), facts=(HANEUL, LIKELIHOOD))
+
 EXAMPLES = {
     "alert": (ALERT_REPORT, "ko"),
     "update": (UPDATE_REPORT, "ko"),
@@ -130,6 +155,7 @@ EXAMPLES = {
     "false alarm": (FALSE_ALARM_REPORT, "ko"),
     "test": (replace(ALERT_REPORT, test=True), "ko"),
     "call": (CALL_REPORT, "en"),
+    "caller": (PERSON_REPORT, "ko"),
 }
 
 
@@ -169,7 +195,10 @@ def test_the_document_names_every_parameter():
     document = DOCUMENT.read_text(encoding="utf-8")
     odd_callers = [replace(CLOSING_REPORT, msisdn=Msisdn(number, is_e164=False)) for number in ("", "BANK")]
     ended = call(state="ended", duration_s="42", ended_by="caller")
-    everything = replace(CALL_REPORT, facts=(*CALL_REPORT.facts, ended, silence("lifted", by="desk 7")))
+    twice = Fact(PERSON, CALLER, PRESSED, {**HANEUL.data, "also": "sos-20261123-0000000000"})
+    said_false = Fact(FALSE_ALARM_FACT, "112", PRESSED, dict.fromkeys(("by", "why", "at"), "x"))
+    told = (*CALL_REPORT.facts, ended, silence("lifted", by="desk 7"), twice, LIKELIHOOD, said_false)
+    everything = replace(CALL_REPORT, facts=told)
     for report in (CLOSING_REPORT, everything, *odd_callers):
         for name, _ in parameters(read(as_sent(report))):
             assert f"| `{name}` |" in document
@@ -375,6 +404,21 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             "보호자 1 (mother, 8210******78): 확인함, 2회차",
         ),
         (guardian(2, state="no-answer"), "Guardian 2: did not answer", "보호자 2: 받지 않음"),
+        (
+            guardian(1, state="texted", round="1", by="sms"),
+            "Guardian 1: was texted, no reply yet, round 1",
+            "보호자 1: 문자 보냄, 답장 기다리는 중, 1회차",
+        ),
+        (
+            guardian(2, state="confirmed", round="1", by="sms"),
+            "Guardian 2: confirmed by text, round 1",
+            "보호자 2: 문자로 확인함, 1회차",
+        ),
+        (
+            guardian("1.2", state="words", words="학원\n앞", relation="mother", round="1", by="sms"),
+            "Guardian 1.2 (mother): writes: 학원 앞",
+            "보호자 1.2 (mother): 문자로 전해 옴: 학원 앞",
+        ),
     ],
 )
 def test_a_fact_is_a_line_that_an_operator_understands(fact, english, korean):
@@ -390,7 +434,8 @@ def test_every_state_has_words_in_both_languages(language):
         (("arrived", "dialling", "connected", "ended", "given-up"), words.call_states),
         (("caller", "112", "network"), words.ended_by),
         (("lifted", "held"), words.silence_states),
-        (("calling", "confirmed", "no-answer", "answered-unconfirmed", "failed"), words.guardian_states),
+        (guardian_turns.STATES, words.guardian_states),
+        ((guardian_turns.BY_SMS, guardian_turns.BY_CALL), words.guardian_confirmed_by),
     ):
         assert set(of) == set(states)
 
@@ -423,9 +468,9 @@ def test_what_a_fact_brings_cannot_break_or_forge_the_report():
             kind,
             nasty,
             PRESSED,
-            dict.fromkeys((*CALL_FACTS, "by", "en", "taps", "digits", "relation"), nasty),
+            dict.fromkeys((*CALL_FACTS, "by", "en", "taps", "digits", "relation", "name", "score"), nasty),
         )
-        for kind in (CALL, KNOCK, SILENCE, GUARDIAN)
+        for kind in (CALL, KNOCK, SILENCE, GUARDIAN, PERSON, SCORE, FALSE_ALARM_FACT)
     )
     lines = described(replace(CALL_REPORT, facts=facts))
     assert len(lines) == 3 + len(facts)

@@ -76,6 +76,21 @@ def test_closed_incidents_are_not_learnt(house: House):  # noqa: F811
         assert open_incidents(connection, NOON) == []
 
 
+def test_of_whom_112_was_told_past_the_store_is_known_until_the_press_is_on_disk(house: House):  # noqa: F811
+    """Whoever is about to send something to her phone asks: the store does not know of her yet."""
+    hers = press().msisdn
+    assert not house.intake.is_told_directly(hers)
+    outage(house)
+    house.accept(press(reference="a"))
+    assert house.intake.is_told_directly(hers)
+    assert not house.intake.is_told_directly(press(LEE).msisdn)
+
+    house.recorder.failure = None
+    house.accept(press(reference="a"))
+
+    assert not house.intake.is_told_directly(hers)
+
+
 def test_another_caller_and_a_later_hour_are_emergencies_of_their_own(house: House):  # noqa: F811
     outage(house)
     house.accept(press(reference="a"))

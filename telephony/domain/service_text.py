@@ -1,0 +1,40 @@
+"""A text sent in calm to a service number: enrolment, keywords, replies. No press."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from telephony.domain.trigger import Part
+from telephony.domain.values import Msisdn
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceText:
+    """One text for us, as a link brought it.
+
+    ``carrier`` is the carrier behind the link, ``reference`` the same again whenever the same message is delivered
+    again. ``text`` is ``None`` where its octets could not be read. ``received_at`` is aware, UTC. ``part`` tells which
+    piece of a long message it is; whoever listens behind the service desk gets long messages whole.
+    """
+
+    sender: Msisdn
+    carrier: str
+    connector: str
+    destination: str
+    text: str | None = field(repr=False)
+    reference: str
+    received_at: datetime
+    part: Part | None = None
+
+
+class ServiceListener(Protocol):
+    """Somebody who may know what a text is about."""
+
+    async def take(self, text: ServiceText) -> bool:
+        """Take the text; False where it is for somebody else, and nothing has been done.
+
+        Raises `Unavailable` where it is ours and cannot be handled now: the carrier is asked to send it again.
+        """
+        ...

@@ -1,0 +1,326 @@
+"""Signing up by phone: what a person asks by SMS or USSD, done at once or asked back.
+
+A sender of an SMS can be forged, so by SMS nothing is changed, and nobody else is texted, before the very phone has
+sent back a code. A phone in a USSD dialogue is vouched for by the network. Whoever else is concerned (a guardian, the new
+number) replies from their own phone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import structlog
+from sqlalchemy import Connection
+
+from telephony.clock import Clock
+from telephony.domain.audit import OWN_DATA, Looked
+from telephony.domain.enrolment import LONGEST, EnrolmentRules, draft_of, read_number
+from telephony.domain.enrolment_faults import sentences
+from telephony.domain.enrolment_texts import guardian_list, own_data, say
+from telephony.domain.incident import Receipt
+from telephony.domain.keywords import Word, phone_and_words, read
+from telephony.domain.people import Draft, Fault, Language, Person
+from telephony.domain.ports import AcceptAll
+from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
+from telephony.services.answers import Answers, PerDay
+from telephony.store.audit import append
+from telephony.store.crypto import Damaged
+from telephony.store.database import Database
+from telephony.store.enrolling import Enrolling
+from telephony.store.enrolment_orders import SMS, USSD, Order, Outcome
+from telephony.store.enrolment_replies import Reply, take_reply
+from telephony.store.silence import is_silenced
+
+log = structlog.get_logger()
+
+By = Literal["sms", "ussd"]
+
+CODES: Final = 10_000
+TESTS_PER_DAY: Final = 10
+DRILL: Final = "TEST"
+"""Where a drill that was asked for in words was sent, as 112 reads it."""
+
+_FIELDS: Final = {
+    "이름": "name", "성명": "name", "name": "name",
+    "주소": "address", "address": "address",
+    "언어": "language", "language": "language",
+    "번호": "number", "전화번호": "number", "number": "number", "phone": "number",
+    "통신사": "carrier", "carrier": "carrier",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, by what phone and way. The network vouches for the number of a USSD dialogue, not of an SMS.
+
+    ``reference`` is the sender's id of the message, ``received_at`` is aware, UTC.
+    """
+
+    phone: Msisdn
+    carrier: str
+    language: Language
+    by: By
+    connector: str
+    reference: str
+    received_at: datetime
+
+
+class EnrolmentDesk:
+    """Everything that a person can do about their enrolment from a phone.
+
+    Every method gives the text that the person reads, in their language; texts to others go out beside it. All raise
+    `Unavailable` when the store is in trouble: nothing has been done then. ``rng`` makes the codes, so it must be one
+    that nobody can foresee.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        enrolling: Enrolling,
+        answers: Answers,
+        *,
+        rules: EnrolmentRules,
+        reply_s: float,
+        accept_all: AcceptAll,
+        rng: random.Random,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._enrolling = enrolling
+        self._answers = answers
+        self._rules = rules
+        self._reply_s = reply_s
+        self._accept_all = accept_all
+        self._rng = rng
+        self._clock = clock
+        self._tests = PerDay(TESTS_PER_DAY, clock)
+
+    # -- what is read ------------------------------------------------------------------------------------------
+
+    async def help(self, asking: Asking) -> str:
+        """Say what can be asked."""
+        return say("help", asking.language)
+
+    async def language_of(self, phone: Msisdn) -> Language | None:
+        """Give the language that whoever has this number chose."""
+        try:
+            known = await self._find(phone)
+        except Damaged:
+            return None
+        return None if known is None else known.language
+
+    async def guardians(self, asking: Asking) -> str:
+        """Tell the guardians in their order: last digits, and who has not agreed yet."""
+        try:
+            known = await self._find(asking.phone)
+        except Damaged:
+            return _unreadable(asking)
+        if known is None:
+            return say("not registered", asking.language)
+        return guardian_list(known.guardians, asking.language)
+
+    async def my_data(self, asking: Asking) -> str:
+        """Tell what is kept about whoever asks."""
+        try:
+            known = await self._database.transact(self._given, asking.phone, _means(asking), self._now)
+        except Damaged:
+            return _unreadable(asking)
+        return say("not registered", asking.language) if known is None else own_data(known, asking.language)
+
+    def _given(self, connection: Connection, phone: Msisdn, means: str, now: datetime) -> Person | None:
+        known = self._enrolling.find(connection, phone)
+        if known is not None:
+            append(connection, Looked(f"by {means} of the person", OWN_DATA, phone.number, "asked", now))
+        return known
+
+    # -- what is changed ---------------------------------------------------------------------------------------
+
+    async def register(self, asking: Asking, name: str, birth: str, guardian: str = "") -> str:
+        """Sign up; a minor names a guardian's phone. By SMS it takes a code, of a minor the guardian's reply too."""
+        fields = {
+            "name": name,
+            "birth_date": birth,
+            "number": asking.phone.international,
+            "language": asking.language,
+        }
+        if asking.carrier in self._rules.carriers:
+            fields["carrier"] = asking.carrier
+        if guardian.strip():
+            phone, relation = phone_and_words(guardian)
+            fields |= {
+                "guardian1_phone": phone or guardian,
+                "guardian1_relation": relation[: LONGEST["relation"]] if phone else "",
+                "guardian1_language": asking.language,
+            }
+        draft = draft_of(fields, self._rules_now)
+        if not isinstance(draft, Draft):
+            return sentences(draft, asking.language)
+        if any(not self._answers.may_text(each.phone) for each in draft.guardians):
+            return say("too many questions", asking.language)
+        return await self._asked({"do": "register", "fields": fields}, asking, name=draft.name)
+
+    async def add_guardian(self, asking: Asking, phone: str, relation: str) -> str:
+        """Name one more guardian, who counts once they have agreed from their own phone."""
+        number = read_number("guardian_phone", phone, self._rules_now)
+        if isinstance(number, Fault):
+            return sentences([number], asking.language)
+        if not self._answers.may_text(number):
+            return say("too many questions", asking.language)
+        step = {"do": "add guardian", "phone": number.number, "relation": relation[: LONGEST["relation"]]}
+        return await self._asked(step, asking)
+
+    async def remove_guardian(self, asking: Asking, place: str) -> str:
+        """Take out a guardian, by the place in the order (1, 2, …) or by number."""
+        try:
+            known = await self._find(asking.phone)
+        except Damaged:
+            return _unreadable(asking)
+        if known is None:
+            return say("not registered", asking.language)
+        phones = {str(number): each.phone for number, each in enumerate(known.guardians, start=1)}
+        number = phones.get(place.strip()) or read_number("guardian_phone", place, self._rules_now)
+        if isinstance(number, Fault):
+            return say("no such guardian", asking.language)
+        return await self._asked({"do": "remove guardian", "phone": number.number}, asking)
+
+    async def change(self, asking: Asking, field: str, value: str) -> str:
+        """Change ``field``: name, address, language, number or carrier, in Korean or English."""
+        name = _FIELDS.get(field.strip().casefold())
+        if name is None:
+            return say("unknown field", asking.language)
+        if name != "number":
+            return await self._asked({"do": "change", "field": name, "value": value.strip()}, asking)
+        number = read_number("number", value, self._rules_now)
+        if isinstance(number, Fault):
+            return sentences([number], asking.language)
+        if not self._answers.may_text(number):
+            return say("too many questions", asking.language)
+        return await self._asked({"do": "change number", "new": number.number}, asking)
+
+    async def cancel(self, asking: Asking, *, is_sure: bool = False, ward: str = "") -> str:
+        """Delete whoever asks, or a ward where a guardian asks, by number where there are several.
+
+        ``is_sure``: the USSD menu has asked already. By SMS it takes a code in any case.
+        """
+        try:
+            number = await self._to_cancel(asking, ward)
+        except Damaged:
+            return _unreadable(asking)
+        if isinstance(number, str):
+            return say(number, asking.language)
+        if asking.by == "ussd" and not is_sure:
+            return say("sure to cancel", asking.language)
+        return await self._asked({"do": "cancel", "number": number.number}, asking)
+
+    async def _to_cancel(self, asking: Asking, ward: str) -> Msisdn | str:
+        """Give the number whose registration is to be cancelled, or the key of the text that says why not."""
+        if ward:
+            number = read_number("number", ward, self._rules_now)
+            return "which ward" if isinstance(number, Fault) else number
+        if await self._find(asking.phone) is not None:
+            return asking.phone
+        wards = await self._database.read(self._enrolling.wards_of, asking.phone, self._now)
+        if len(wards) > 1:
+            return "which ward"
+        return wards[0].devices[0].number if wards else "not registered"
+
+    async def reply(self, asking: Asking, words: str) -> str | None:
+        """Take a code, or a yes or no, that something awaits; ``None`` where nothing does."""
+        said = read(words)
+        if said.word not in (Word.CODE, Word.AGREE, Word.REFUSE):
+            return None
+        answer = Reply(said.code, agrees=said.word is not Word.REFUSE)
+        order = self._order({}, asking)
+        try:
+            outcome = await self._database.transact(take_reply, self._enrolling, order, answer)
+        except Damaged:
+            return _unreadable(asking)
+        return None if outcome is None else self._told(outcome, asking)
+
+    # -- drills ------------------------------------------------------------------------------------------------
+
+    async def test(self, asking: Asking) -> str:
+        """Prove the whole way to 112 with a drill; its result comes as a text. Never while a call for help is open."""
+        try:
+            known = await self._find(asking.phone)
+        except Damaged:
+            return _unreadable(asking)
+        if known is None:
+            return say("not registered", asking.language)
+        is_held = await self._database.read(is_silenced, [asking.phone])
+        if not is_held and self._tests.count(asking.phone):
+            drill = Trigger(
+                asking.by,
+                asking.connector,
+                asking.carrier,
+                asking.phone,
+                asking.reference,
+                asking.received_at,
+                DRILL,
+                test=True,
+            )
+            (answer,) = await self._accept_all([drill])
+            if not isinstance(answer, Receipt):
+                raise answer
+        return say("test begun", asking.language)
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    async def _asked(self, step: Mapping[str, Any], asking: Asking, **facts: str) -> str:
+        """Do the step at once for a phone that is vouched for; ask any other phone for a code first."""
+        carry_out = self._enrolling.carry_out if asking.by == "ussd" else self._enrolling.ask_back
+        try:
+            outcome = await self._database.transact(carry_out, self._order(step, asking))
+        except Damaged:
+            return _unreadable(asking)
+        return self._told(outcome, asking, **facts)
+
+    def _told(self, outcome: Outcome, asking: Asking, **facts: str) -> str:
+        """Text those whom it concerns, and give the text for whoever asked."""
+        for letter in outcome.letters:
+            self._answers.post(letter.to, say(letter.text, letter.language, **letter.facts), letter.carrier)
+        log.info("enrolment", step=outcome.text or "faults", by=asking.by, connector=asking.connector)
+        language = outcome.language or asking.language
+        if outcome.faults:
+            return sentences(outcome.faults, language)
+        return say(outcome.text, language, **{**facts, **outcome.facts})
+
+    def _order(self, step: Mapping[str, Any], asking: Asking) -> Order:
+        now = self._now
+        return Order(
+            step,
+            asking.phone,
+            _means(asking),
+            asking.language,
+            asking.carrier,
+            f"{self._rng.randrange(CODES):04d}",
+            now,
+            now + timedelta(seconds=self._reply_s),
+            self._rules_now,
+        )
+
+    async def _find(self, phone: Msisdn) -> Person | None:
+        return await self._database.read(self._enrolling.find, phone)
+
+    @property
+    def _rules_now(self) -> EnrolmentRules:
+        return replace(self._rules, today=self._now.date())
+
+    @property
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+
+
+def _means(asking: Asking) -> str:
+    return USSD if asking.by == "ussd" else SMS
+
+
+def _unreadable(asking: Asking) -> str:
+    """Give the text for whoever's record is damaged; an operator has to look at it."""
+    log.error("person's record damaged", connector=asking.connector)
+    return say("unreadable", asking.language)

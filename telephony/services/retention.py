@@ -1,0 +1,173 @@
+"""The job that deletes what is over its time, beside presses and behind them.
+
+Two of these run in a daemon: one for all that is found by an index, every hour or so, and one for people, whose rows
+must all be opened, once in as many runs as a day has hours. Every transaction is small, and while presses come fast
+there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+from twisted.internet.defer import CancelledError, Deferred
+
+from telephony.background import run_in_background
+from telephony.clock import Call, Clock, pause
+from telephony.domain.errors import Unavailable
+from telephony.services.alarms import Alarms
+from telephony.store.database import Database
+from telephony.store.retention import Done, Kind, Read, Step, WentThrough, Write, forget
+from telephony.store.retention_notes import RetentionNotes
+
+log = structlog.get_logger()
+
+FIRST_AFTER_S: Final = 30.0
+"""After a start there is more urgent work."""
+BREATH_S: Final = 0.05
+"""Between two steps: a tenth of the store's time at most is ours."""
+PRESSED_S: Final = 1.0
+FOLD_TRIES: Final = 10
+PEOPLE_RUNS: Final = 24
+"""One walk through all people for so many runs over the rest."""
+FAILURES_BEFORE_ALARM: Final = 3
+NOTE_EVERY: Final = 200
+"""Pages between two notes of how far a walk has come."""
+RETENTION_ALARM = "retention-overdue"
+
+
+class Retention:
+    """Runs over kinds, one after the other, again and again.
+
+    ``read`` runs a reading function beside the relay's own reads, ``fold_back`` empties the store's log of what was.
+    """
+
+    def __init__(
+        self,
+        about: str,
+        kinds: Sequence[Kind],
+        database: Database,
+        read: Callable[[Callable[[Connection], Any]], Awaitable[Any]],
+        *,
+        every_s: float,
+        clock: Clock,
+        alarms: Alarms,
+        notes: RetentionNotes,
+        is_pressed: Callable[[], bool],
+        fold_back: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._about = about
+        self._kinds = kinds
+        self._database = database
+        self._read = read
+        self._every_s = every_s
+        self._clock = clock
+        self._alarms = alarms
+        self._notes = notes
+        self._is_pressed = is_pressed
+        self._fold_back = fold_back
+        self._begin: dict[str, int] = {}
+        self._failures = 0
+        self._call: Call | None = None
+        self._running: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Run soon, and then every so often."""
+        self._call = self._clock.callLater(min(FIRST_AFTER_S, self._every_s), self._run)
+
+    def stop(self) -> None:
+        """Run no more; what is under way stops between two steps and is found again by the next start."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        if self._running is not None:
+            self._running.cancel()
+
+    def _run(self) -> None:
+        self._running = run_in_background(self._round(), "retention")
+
+    async def _round(self) -> None:
+        failed: tuple[str, str] | None = None
+        for kind in self._kinds:
+            try:
+                await self._over(kind)
+            except CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one kind that fails must not keep the others for ever
+                reason = f"{type(error).__name__}: {error}"
+                log.warning("retention failed", kind=kind.name, reason=reason)
+                failed = (kind.name, reason)
+        self._judge(failed)
+        self._call = self._clock.callLater(self._every_s, self._run)
+
+    async def _over(self, kind: Kind) -> None:
+        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        begin = self._begin.get(kind.name) or self._notes.begin(kind.name)
+        done = await self._take(kind, forget(kind, now, begin))
+        self._begin[kind.name] = done.begin
+        self._notes.ran(kind.name, now, done.deleted)
+        if done.deleted:
+            log.info("forgotten", kind=kind.name, deleted_count=done.deleted)
+            await self._empty_the_log()
+
+    async def _take(self, kind: Kind, run: Any) -> Done:
+        """Take the steps of a run, one after the other."""
+        pages = 0
+        try:
+            step: Step = next(run)
+            while True:
+                if isinstance(step, WentThrough):
+                    pages += 1
+                    if pages % NOTE_EVERY == 0:
+                        self._notes.went_through(kind.name, step.after)
+                    step = run.send(None)
+                    continue
+                await self._wait_for_presses()
+                step = run.send(await self._result(step))
+        except StopIteration as end:
+            done: Done = end.value
+            return done
+
+    async def _result(self, step: Read | Write) -> Any:
+        if isinstance(step, Read):
+            return await self._read(step.work)
+        (result,) = await self._database.batch(_shielded, [step.work], is_urgent=False)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def _empty_the_log(self) -> None:
+        """Let nothing of it stay in SQLite's log; readers may be in the way for a moment."""
+        for _ in range(FOLD_TRIES):
+            if await self._fold_back():
+                return
+            await pause(self._clock, PRESSED_S)
+        log.warning("log still holds what was deleted")
+
+    async def _wait_for_presses(self) -> None:
+        await pause(self._clock, BREATH_S)
+        while self._is_pressed():
+            await pause(self._clock, PRESSED_S)
+
+    def _judge(self, failed: tuple[str, str] | None) -> None:
+        if failed is None:
+            self._failures = 0
+            self._alarms.clear(RETENTION_ALARM, self._about)
+            return
+        self._failures += 1
+        if self._failures >= FAILURES_BEFORE_ALARM:
+            kind, reason = failed
+            self._alarms.raise_(RETENTION_ALARM, self._about, kind=kind, reason=reason)
+
+
+def _shielded(connection: Connection, items: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    """Run work; missing keys are its own answer, and not a failure of the presses in the same commit."""
+    results: list[Any] = []
+    for work in items:
+        try:
+            results.append(work(connection))
+        except Unavailable as error:
+            results.append(error)
+    return results

@@ -1,0 +1,587 @@
+"""Signing up by phone: nothing is changed, and nobody else is texted, on the word of a number that may be forged."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from telephony.domain.errors import Unavailable
+from telephony.domain.people import Device
+from telephony.domain.values import Msisdn
+from telephony.services.enrolment import TESTS_PER_DAY
+from telephony.store.presses import NewPress, PressRecorder, Rules
+from tests.awaiting import failure_of, result_of
+from tests.doubles import NOON, ONE_CENTRE, press
+from tests.services.enrolling import ADULT, CHILD, CHILD_BORN, FATHER, MOTHER, STRANGER, Office, code_in
+
+
+@pytest.fixture
+def office(engines):
+    return Office(engines)
+
+
+# -- an adult ------------------------------------------------------------------------------------------------------
+
+
+def test_an_adult_is_signed_up_once_their_own_phone_has_sent_the_code_back(office):
+    question = office.register(ADULT)
+
+    assert "홍길동" in question
+    assert office.person(ADULT) is None
+    answer = office.reply(ADULT, code_in(question))
+
+    assert "등록되었습니다" in answer
+    person = office.person(ADULT)
+    assert (person.name, person.birth_date) == ("홍길동", date(1990, 3, 2))
+    assert person.devices == (Device(ADULT, "skt", "phone"),)
+    assert (person.consent.by, person.consent.means, person.consent.at) == ("홍길동", "SMS", NOON)
+    assert office.audit() == [("by SMS of the person", "changed a person", "signed up")]
+
+
+def test_by_ussd_the_network_vouches_for_the_number_and_it_is_done_at_once(office):
+    assert "등록되었습니다" in office.register(ADULT, by="ussd")
+
+    assert office.person(ADULT).consent.means == "USSD"
+
+
+def test_three_wrong_codes_end_it(office):
+    code = code_in(office.register(ADULT))
+    wrong = f"{(int(code) + 1) % 10_000:04d}"
+
+    assert "2번" in office.reply(ADULT, wrong)
+    assert "1번" in office.reply(ADULT, wrong)
+    assert "끝났습니다" in office.reply(ADULT, wrong)
+
+    assert office.reply(ADULT, code) is None
+    assert office.person(ADULT) is None
+
+
+def test_a_code_counts_from_the_phone_that_was_asked_and_from_no_other(office):
+    code = code_in(office.register(ADULT))
+
+    assert office.reply(STRANGER, code) is None
+
+    assert office.person(ADULT) is None
+    assert office.person(STRANGER) is None
+
+
+def test_a_code_is_of_no_use_after_its_time(office):
+    code = code_in(office.register(ADULT))
+    office.clock.advance(72 * 3600.0)
+
+    assert office.reply(ADULT, code) is None
+    assert office.person(ADULT) is None
+
+
+def test_a_code_serves_once(office):
+    code = code_in(office.register(ADULT))
+    office.reply(ADULT, code)
+
+    assert office.reply(ADULT, code) is None
+
+
+def test_who_asks_again_gets_a_new_code_and_the_old_one_is_worth_nothing(office):
+    first = code_in(office.register(ADULT))
+    second = code_in(office.register(ADULT, name="홍길순"))
+    assert first != second
+
+    assert "번호가 다릅니다" in office.reply(ADULT, first)
+    office.reply(ADULT, second)
+
+    assert office.person(ADULT).name == "홍길순"
+
+
+def test_a_refusal_ends_it(office):
+    code = code_in(office.register(ADULT))
+
+    assert "거절" in office.reply(ADULT, f"거절 {code}")
+
+    assert office.reply(ADULT, code) is None
+    assert office.person(ADULT) is None
+
+
+def test_a_stranger_who_forges_a_number_gets_nobody_else_texted(office):
+    """The one text goes to the number itself, and tells how to ignore it."""
+    office.register(ADULT, guardian=f"{STRANGER.international} 친구")
+    office.register(CHILD, birth=CHILD_BORN, guardian=STRANGER.international)
+
+    assert office.texts.sent == []
+    assert office.person(ADULT) is None
+    assert office.person(CHILD) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "birth", "guardian", "words"),
+    [
+        ("", "19900302", "", "이름이 없습니다"),
+        ("홍길동", "", "", "생년월일이 없습니다"),
+        ("홍길동", "900302", "", "생년월일이 날짜가 아닙니다"),
+        ("홍길동", "19900231", "", "없는 날짜"),
+        ("홍길동", "20990101", "", "미래"),
+        ("홍길동", "900302-1234567", "", "주민등록번호"),
+        ("홍길동", "20150302", "", "보호자 번호가 필요합니다"),
+        ("홍길동", "20150302", "12", "보호자 전화번호가 전화번호가 아닙니다"),
+        ("홍길동", "20150302", CHILD.international, "본인 번호는 보호자가 될 수 없습니다"),
+        ("홍" * 81, "19900302", "", "80자"),
+    ],
+)
+def test_faults_are_told_at_once_with_what_to_correct(office, name, birth, guardian, words):
+    answer = office.register(CHILD, name=name, birth=birth, guardian=guardian)
+
+    assert words in answer
+    assert office.reply(CHILD, "0000") is None
+
+
+def test_faults_are_told_in_english_to_whoever_writes_english(office):
+    answer = office.register(ADULT, birth="", language="en")
+
+    assert answer == "The birth date is empty (e.g. 20150302)."
+
+
+def test_a_number_that_is_registered_to_somebody_else_is_not_taken_over(office):
+    office.signed_up(ADULT)
+
+    answer = office.register(ADULT, name="김철수", birth="1985-01-01")
+
+    assert "다른 이름과 생년월일" in answer
+    assert office.person(ADULT).name == "홍길동"
+
+
+def test_signing_up_again_changes_what_is_said_and_keeps_the_rest(office):
+    office.signed_up(ADULT)
+    office.reply(
+        ADULT, code_in(result_of(office.desk.change(office.asking(ADULT), "주소", "서울시 종로구 1")))
+    )
+
+    office.reply(ADULT, code_in(office.register(ADULT, name="홍길순")))
+
+    person = office.person(ADULT)
+    assert (person.name, person.texts["address"]) == ("홍길순", "서울시 종로구 1")
+
+
+def test_a_staged_opening_holds_for_cohorts_and_for_carriers(engines):
+    office = Office(engines, opens_to=["seoul-1", "kt"])
+
+    assert "등록 기간이 아닙니다" in office.register(ADULT)
+    assert "등록되었습니다" in office.register(ADULT, by="ussd", carrier="kt")
+    assert "등록 기간이 아닙니다" in office.register(ADULT, by="ussd")
+    office.database.transact(
+        office.registry.change,
+        ADULT,
+        lambda person: type(person)(
+            person.name, person.birth_date, person.devices, person.consent, (), {"cohort": "seoul-1"}
+        ),
+        NOON,
+    )
+    assert "등록되었습니다" in office.register(ADULT, by="ussd")
+
+
+# -- a minor -------------------------------------------------------------------------------------------------------
+
+
+def test_a_minor_is_signed_up_by_the_guardians_reply_which_is_the_consent(office):
+    question = office.register(CHILD, birth=CHILD_BORN, guardian=f"엄마 {MOTHER.international}")
+    assert office.texts.to(MOTHER) == []
+
+    assert "보호자(끝번호 0001)께" in office.reply(CHILD, code_in(question))
+    (asked,) = office.texts.to(MOTHER)
+    assert "홍길동" in asked
+    assert CHILD.number not in asked
+    assert office.person(CHILD) is None
+
+    assert "귀하는 보호자입니다" in office.reply(MOTHER, f"동의 {code_in(asked)}")
+
+    person = office.person(CHILD)
+    (mother,) = person.guardians
+    assert (mother.phone, mother.relation, mother.is_confirmed) == (MOTHER, "엄마", True)
+    consent = person.consent
+    assert consent.is_by_guardian
+    assert MOTHER.international in consent.by
+    assert (consent.means, consent.at, consent.until) == ("SMS", NOON, date(2034, 3, 2))
+    assert "보호자가 동의하여" in office.texts.to(CHILD)[-1]
+    assert office.audit() == [
+        ("by SMS of the guardian", "changed a person", "signed up with a guardian's consent")
+    ]
+
+
+def test_a_child_who_asks_by_ussd_needs_no_code_but_the_guardian_all_the_same(office):
+    office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
+    assert office.person(CHILD) is None
+
+    office.reply(MOTHER, code_in(office.texts.to(MOTHER)[0]))
+
+    assert office.person(CHILD).consent.means == "USSD + SMS"
+
+
+def test_a_guardian_who_never_replies_has_agreed_to_nothing(office):
+    office.reply(CHILD, code_in(office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international)))
+    code = code_in(office.texts.to(MOTHER)[0])
+
+    office.clock.advance(72 * 3600.0)
+
+    assert office.reply(MOTHER, f"동의 {code}") is None
+    assert office.person(CHILD) is None
+
+
+def test_a_guardian_may_refuse_and_the_child_is_told(office):
+    office.reply(CHILD, code_in(office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international)))
+
+    assert "거절하셨습니다" in office.reply(MOTHER, f"거절 {code_in(office.texts.to(MOTHER)[0])}")
+
+    assert office.person(CHILD) is None
+    assert "거절했습니다" in office.texts.to(CHILD)[-1]
+
+
+def test_a_yes_without_the_code_is_asked_for_the_code_by_sms_and_enough_by_ussd(office):
+    office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
+
+    assert "네 자리" in office.reply(MOTHER, "동의")
+    assert office.person(CHILD) is None
+    assert "귀하는 보호자입니다" in office.reply(MOTHER, "동의", by="ussd")
+
+    assert office.person(CHILD).consent.means == "USSD"
+
+
+def test_a_yes_by_ussd_is_not_enough_where_two_children_ask(office):
+    sister = Msisdn("821011110009")
+    for child in (CHILD, sister):
+        office.register(child, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
+
+    assert "네 자리" in office.reply(MOTHER, "동의", by="ussd")
+    office.reply(MOTHER, code_in(office.texts.to(MOTHER)[1]))
+
+    assert office.person(CHILD) is None
+    assert office.person(sister) is not None
+
+
+# -- guardians -----------------------------------------------------------------------------------------------------
+
+
+def test_a_further_guardian_counts_once_they_have_agreed_and_the_person_is_told(office):
+    office.signed_up(ADULT)
+    question = result_of(office.desk.add_guardian(office.asking(ADULT), "010-9999-0002", "아빠"))
+    assert office.texts.to(FATHER) == []
+
+    office.reply(ADULT, code_in(question))
+    assert [each.is_confirmed for each in office.person(ADULT).guardians] == [False]
+    assert "동의 대기" in result_of(office.desk.guardians(office.asking(ADULT)))
+
+    office.reply(FATHER, f"동의 {code_in(office.texts.to(FATHER)[0])}")
+
+    (father,) = office.person(ADULT).guardians
+    assert (father.phone, father.relation, father.is_confirmed) == (FATHER, "아빠", True)
+    assert "0002" in office.texts.to(ADULT)[-1]
+    assert "동의 대기" not in result_of(office.desk.guardians(office.asking(ADULT)))
+
+
+def test_a_guardian_named_at_sign_up_is_asked_too(office):
+    office.reply(ADULT, code_in(office.register(ADULT, guardian=f"{MOTHER.international} 엄마")))
+
+    assert [each.is_confirmed for each in office.person(ADULT).guardians] == [False]
+    office.reply(MOTHER, code_in(office.texts.to(MOTHER)[0]))
+    assert [each.is_confirmed for each in office.person(ADULT).guardians] == [True]
+
+
+def test_a_guardian_who_refuses_is_off_the_list(office):
+    office.signed_up(ADULT)
+    result_of(office.desk.add_guardian(office.asking(ADULT, by="ussd"), FATHER.international, "아빠"))
+
+    office.reply(FATHER, f"거절 {code_in(office.texts.to(FATHER)[0])}")
+
+    assert office.person(ADULT).guardians == ()
+    assert "거절했습니다" in office.texts.to(ADULT)[-1]
+
+
+def test_naming_a_guardian_again_takes_no_agreement_away(office):
+    office.child_signed_up()
+
+    answer = result_of(office.desk.add_guardian(office.asking(CHILD, by="ussd"), MOTHER.international, ""))
+
+    assert "이미 등록된" in answer
+    assert [each.is_confirmed for each in office.person(CHILD).guardians] == [True]
+
+
+def test_ones_own_number_is_no_guardian(office):
+    office.signed_up(ADULT)
+
+    answer = result_of(office.desk.add_guardian(office.asking(ADULT), "01011110002", "나"))
+
+    assert "본인 번호" in answer
+
+
+def test_removing_a_guardian_takes_a_code(office):
+    office.signed_up(ADULT)
+    result_of(office.desk.add_guardian(office.asking(ADULT, by="ussd"), FATHER.international, "아빠"))
+
+    question = result_of(office.desk.remove_guardian(office.asking(ADULT), "1"))
+    assert len(office.person(ADULT).guardians) == 1
+    assert "삭제했습니다" in office.reply(ADULT, code_in(question))
+
+    assert office.person(ADULT).guardians == ()
+
+
+@pytest.mark.parametrize("place", ["2", "0", "", "x", "01055555555"])
+def test_a_guardian_who_is_not_there_cannot_be_removed(office, place):
+    office.child_signed_up()
+
+    assert "그런 보호자가 없습니다" in result_of(office.desk.remove_guardian(office.asking(CHILD), place))
+
+
+def test_a_minors_last_guardian_stays(office):
+    office.child_signed_up()
+    result_of(office.desk.add_guardian(office.asking(CHILD, by="ussd"), FATHER.international, "아빠"))
+
+    answer = result_of(office.desk.remove_guardian(office.asking(CHILD, by="ussd"), "1"))
+
+    assert "한 명 이상" in answer
+    assert len(office.person(CHILD).guardians) == 2
+
+
+# -- changes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "seen"),
+    [
+        ("이름", "홍길순", lambda person: person.name == "홍길순"),
+        ("ADDRESS", "1 Jongno, Seoul", lambda person: person.texts.get("address") == "1 Jongno, Seoul"),
+        ("언어", "영어", lambda person: person.texts["language"] == "en"),
+        ("통신사", "KT", lambda person: person.devices[0].carrier == "kt"),
+    ],
+)
+def test_changes_take_a_code(office, field, value, seen):
+    office.signed_up(ADULT)
+
+    question = result_of(office.desk.change(office.asking(ADULT), field, value))
+    assert not seen(office.person(ADULT))
+    assert "변경되었습니다" in office.reply(ADULT, code_in(question))
+
+    assert seen(office.person(ADULT))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("색깔", "빨강", "바꿀 수 있는 것"),
+        ("이름", "", "이름이 없습니다"),
+        ("언어", "라틴어", "언어를 알 수 없습니다"),
+        ("통신사", "아무거나", "통신사를 알 수 없습니다"),
+        ("번호", "12", "전화번호가 전화번호가 아닙니다"),
+    ],
+)
+def test_a_change_that_cannot_be_is_told_before_any_code(office, field, value, words):
+    office.signed_up(ADULT)
+
+    assert words in result_of(office.desk.change(office.asking(ADULT), field, value))
+    assert office.reply(ADULT, "0000") is None
+
+
+def test_a_number_is_changed_from_the_old_phone_and_confirmed_from_the_new_one(office):
+    new = Msisdn("821022220002")
+    office.signed_up(ADULT)
+    question = result_of(office.desk.change(office.asking(ADULT), "번호", new.international))
+    assert office.texts.to(new) == []
+
+    assert "0002" in office.reply(ADULT, code_in(question))
+    assert office.person(new) is None
+    assert "바뀌었습니다" in office.reply(new, code_in(office.texts.to(new)[0]), carrier="kt")
+
+    assert office.person(ADULT) is None
+    assert office.person(new).devices == (Device(new, "kt", "phone"),)
+    assert "옮겨졌습니다" in office.texts.to(ADULT)[-1]
+
+
+def test_a_number_that_somebody_has_is_not_moved_to(office):
+    office.signed_up(ADULT)
+    office.signed_up(STRANGER, name="다른이")
+
+    answer = result_of(office.desk.change(office.asking(ADULT), "번호", STRANGER.international))
+
+    assert "이미 등록된 번호" in answer
+
+
+# -- cancelling ----------------------------------------------------------------------------------------------------
+
+
+def test_cancelling_deletes_after_the_code(office):
+    office.signed_up(ADULT)
+    question = result_of(office.desk.cancel(office.asking(ADULT), is_sure=True))
+    assert office.person(ADULT) is not None
+
+    assert "지웠습니다" in office.reply(ADULT, code_in(question))
+
+    assert office.person(ADULT) is None
+    assert office.audit()[-1] == ("by SMS of the person", "deleted a person", "cancelled")
+
+
+def test_by_ussd_it_is_asked_once_and_then_done(office):
+    office.signed_up(ADULT)
+
+    assert "정말" in result_of(office.desk.cancel(office.asking(ADULT, by="ussd")))
+    assert office.person(ADULT) is not None
+    result_of(office.desk.cancel(office.asking(ADULT, by="ussd"), is_sure=True))
+
+    assert office.person(ADULT) is None
+
+
+def test_a_minors_guardian_may_cancel_and_both_are_told(office):
+    office.child_signed_up()
+
+    question = result_of(office.desk.cancel(office.asking(MOTHER)))
+    answer = office.reply(MOTHER, code_in(question))
+
+    assert "지웠습니다" in answer
+    assert office.person(CHILD) is None
+    assert "해지되고" in office.texts.to(CHILD)[-1]
+
+
+def test_a_minor_who_cancels_has_the_guardian_told(office):
+    office.child_signed_up()
+
+    office.reply(CHILD, code_in(result_of(office.desk.cancel(office.asking(CHILD)))))
+
+    assert office.person(CHILD) is None
+    assert "해지되고" in office.texts.to(MOTHER)[-1]
+
+
+def test_a_guardian_who_has_not_agreed_and_a_guardian_of_an_adult_cancel_nobody(office):
+    office.signed_up(ADULT)
+    result_of(office.desk.add_guardian(office.asking(ADULT, by="ussd"), FATHER.international, "아빠"))
+    office.reply(FATHER, code_in(office.texts.to(FATHER)[0]))
+    office.child_signed_up()
+    result_of(office.desk.add_guardian(office.asking(CHILD, by="ussd"), STRANGER.international, "남"))
+
+    for phone in (FATHER, STRANGER):
+        assert "등록되지 않은" in result_of(office.desk.cancel(office.asking(phone)))
+        for ward in (ADULT, CHILD):
+            refused = result_of(office.desk.cancel(office.asking(phone), ward=ward.international))
+            assert "등록되지 않은" in refused
+
+    assert office.person(ADULT) is not None
+    assert office.person(CHILD) is not None
+
+
+def test_a_guardian_of_two_says_which(office):
+    sister = Msisdn("821011110009")
+    office.child_signed_up()
+    office.register(sister, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
+    office.reply(MOTHER, code_in(office.texts.to(MOTHER)[-1]))
+
+    assert "누구를" in result_of(office.desk.cancel(office.asking(MOTHER)))
+    question = result_of(office.desk.cancel(office.asking(MOTHER), ward="010-1111-0009"))
+    office.reply(MOTHER, code_in(question))
+
+    assert office.person(sister) is None
+    assert office.person(CHILD) is not None
+
+
+# -- one's own data ------------------------------------------------------------------------------------------------
+
+
+def test_people_get_their_own_data_and_that_is_audited(office):
+    office.child_signed_up()
+
+    said = result_of(office.desk.my_data(office.asking(CHILD)))
+
+    assert "홍길동" in said
+    assert "2015-03-02" in said
+    assert "엄마" in said
+    assert MOTHER.number not in said
+    assert office.audit()[-1][1] == "gave a person their own data"
+
+
+def test_who_is_not_registered_is_told_so(office):
+    for method in (office.desk.my_data, office.desk.guardians, office.desk.test, office.desk.cancel):
+        assert "등록되지 않은" in result_of(method(office.asking(STRANGER)))
+    assert office.presses.taken == []
+
+
+def test_the_language_that_somebody_chose_is_known(office):
+    office.signed_up(ADULT)
+
+    assert result_of(office.desk.language_of(ADULT)) == "ko"
+    assert result_of(office.desk.language_of(STRANGER)) is None
+
+
+# -- drills --------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_is_a_press_that_is_marked_as_one(office):
+    office.signed_up(ADULT)
+
+    assert "시험을 시작" in result_of(office.desk.test(office.asking(ADULT)))
+
+    (drill,) = office.presses.taken
+    assert drill.test
+    assert (drill.msisdn, drill.carrier, drill.source) == (ADULT, "skt", "sms")
+
+
+def test_no_test_while_a_call_for_help_is_open(office):
+    office.signed_up(ADULT)
+    recorder = PressRecorder(Rules(ONE_CENTRE, "test#1", {}))
+    office.database.batch(recorder, [NewPress(press(ADULT.number), "20261123-1")])
+
+    result_of(office.desk.test(office.asking(ADULT)))
+
+    assert office.presses.taken == []
+
+
+def test_nobody_tests_more_often_than_a_few_times_a_day(office):
+    office.signed_up(ADULT)
+
+    for _ in range(TESTS_PER_DAY + 5):
+        result_of(office.desk.test(office.asking(ADULT)))
+
+    assert len(office.presses.taken) == TESTS_PER_DAY
+
+
+# -- trouble -------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_store_is_in_trouble_nothing_is_done_and_the_asker_tries_again(office):
+    office.signed_up(ADULT)
+    office.presses.is_down = True
+
+    assert isinstance(failure_of(office.desk.test(office.asking(ADULT))), Unavailable)
+
+
+def test_no_phone_is_texted_more_than_so_often_a_day_on_somebodys_asking(engines):
+    office = Office(engines, texts_per_day=3)
+    office.signed_up(ADULT)
+    asking = office.asking(ADULT, by="ussd")
+    for _ in range(3):
+        result_of(office.desk.add_guardian(asking, FATHER.international, "아빠"))
+
+    refused = result_of(office.desk.add_guardian(asking, FATHER.international, "아빠"))
+
+    assert "나중에" in refused
+    assert len(office.texts.to(FATHER)) == 3
+    office.clock.advance(timedelta(days=1).total_seconds())
+    result_of(office.desk.add_guardian(asking, FATHER.international, "아빠"))
+    assert len(office.texts.to(FATHER)) == 4
+
+
+def test_a_phone_that_owes_many_replies_is_asked_nothing_more_and_nothing_is_half_done(office):
+    others = [Msisdn(f"82103333000{number}") for number in range(5)]
+    for other in others:
+        office.signed_up(other)
+    answers = [
+        result_of(office.desk.add_guardian(office.asking(other, by="ussd"), MOTHER.international, ""))
+        for other in others
+    ]
+
+    assert "답을 기다리는 문자가 많습니다" in answers[-1]
+    assert len(office.texts.to(MOTHER)) == 4
+    # The fifth has no guardian on the list who was never asked.
+    assert office.person(others[4]).guardians == ()
+
+
+def test_asking_the_same_guardian_again_replaces_the_earlier_question(office):
+    office.signed_up(ADULT)
+    for _ in range(6):
+        result_of(office.desk.add_guardian(office.asking(ADULT, by="ussd"), MOTHER.international, ""))
+    codes = [code_in(text) for text in office.texts.to(MOTHER)]
+
+    assert "번호가 다릅니다" in office.reply(MOTHER, codes[0])
+    assert "보호자가 되셨습니다" in office.reply(MOTHER, codes[-1])
