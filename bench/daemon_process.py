@@ -21,6 +21,7 @@ interval_s = {interval}
 [log]
 file = "{folder}/log"
 level = "{level}"
+{more}
 [[carrier]]
 name = "skt"
 [[carrier.smpp]]
@@ -48,7 +49,7 @@ class DaemonProcess:
 
     def __init__(
         self, folder: Path, *, smsc: int, psap: int, mlp: int | None, core: int | None = 0, level: str = "info",
-        interval: float = 3600.0, environment: dict[str, str] | None = None,
+        interval: float = 3600.0, environment: dict[str, str] | None = None, more: str = "",
     ) -> None:  # fmt: skip
         self.folder = folder
         lbs = LBS.format(mlp=mlp) if mlp is not None else ""
@@ -62,6 +63,7 @@ class DaemonProcess:
                 lbs=lbs,
                 level=level,
                 interval=interval,
+                more=more,
             )
         )
         command = [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]

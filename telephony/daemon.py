@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import Engine
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 
 from telephony.asterisk.agi_server import AgiServer
@@ -23,27 +24,50 @@ from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.background import run_in_background
 from telephony.clock import pause
+from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
+from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
+from telephony.domain.people import Language
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator, ReportSender
+from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import Trigger
+from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
 from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
+from telephony.services import guardian_ways
 from telephony.services.alarms import Alarms
+from telephony.services.answers import Answers
+from telephony.services.audit import Audit
 from telephony.services.callers import KEPT_S
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.direct import DirectRelay
+from telephony.services.drills import DrillChannel
+from telephony.services.enrolment import EnrolmentDesk
+from telephony.services.guardian_book import RegistryGuardians
+from telephony.services.guardian_record import GuardianRecord
+from telephony.services.guardian_release import GuardianReleaseChannel
+from telephony.services.guardian_replies import GuardianReplies
+from telephony.services.guardian_ways import GuardianWays
+from telephony.services.guardians import GuardianChannel
 from telephony.services.intake import STORE_ALARM, Intake
+from telephony.services.joining import Joining, PersonChannel
+from telephony.services.labels import Labels
 from telephony.services.links import LinkAlarms
 from telephony.services.locating import Following, LocateChannel
 from telephony.services.naming import IncidentNames
+from telephony.services.position_reads import PositionReads
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
+from telephony.services.retention import PEOPLE_RUNS, Retention
+from telephony.services.service_texts import ServiceTexts
+from telephony.services.silence import SilenceGuard
 from telephony.services.traffic import Lane
 from telephony.services.watch import Watch
+from telephony.services.weighing import Scales, ScoringRules
 from telephony.settings import Carrier, Settings
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.client import Esme
@@ -51,17 +75,28 @@ from telephony.smpp.observer import LogObserver
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Server
+from telephony.smpp.text_request import Numbering, numbering_of
+from telephony.smpp.texting import BindTexter, TextWay
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.crypto import KeyFile
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, sqlite_checkpoint_engine
+from telephony.store.enrolling import Enrolling
 from telephony.store.incidents import open_incidents
+from telephony.store.joined import who_has
 from telephony.store.outbox import owner_of, release_leases
+from telephony.store.people import Registry
+from telephony.store.people_erasing import fold_back
 from telephony.store.presses import PressRecorder, Rules
+from telephony.store.retention import Kind
+from telephony.store.retention_kinds import found_by_index, found_by_opening
+from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
-from telephony.store.upgrade import upgrade
+from telephony.store.upgrade import take_up
 from telephony.switchboard import Switchboard
 from telephony.ussd.dialogues import Dialogues
+from telephony.ussd.menus import MenuRules, OpenMenus
+from telephony.ussd.pages import PLAIN_PAGE, UCS2_PAGE
 from telephony.ussd.profiles import PROFILES
 from telephony.web.location import LocationResource
 from telephony.web.server import WebServer
@@ -72,6 +107,16 @@ log = structlog.get_logger()
 READERS = 2
 LOCATING_AT_ONCE = 32
 """Location errands in flight of a carrier that has no location service of its own: the others are asked."""
+GUARDIANS_AT_ONCE = 20
+"""Lines that guardians may take at a time; calls for help and 112's own come by other endpoints."""
+RELEASING_TIMEOUT_S = 330.0
+"""Of ten guardians each may take as long as every carrier together may for one text."""
+DRILLS_AT_ONCE = 8
+DRILL_TIMEOUT_S = 120.0
+"""Of one result: it may be offered to one carrier after the other."""
+JOINING_AT_ONCE = 8
+JOINING_TIMEOUT_S = 15.0
+"""Reading and writing of one errand; the look-up has a bound of its own."""
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
@@ -122,15 +167,28 @@ class Daemon(MultiService):
         self.database = self._open_store()
         plan = settings.plan
         self._http: list[HttpClient] = []
+        self._people_reader = self._outside.runner("people-reader", READERS)
+        self._text_ways: list[TextWay] = []
+        self.silence = SilenceGuard(
+            self.database,
+            neutral_texts=settings.ussd.neutral_texts,
+            is_told_directly=self._is_told_directly,
+        )
+        self.texter = self._texter()
         links = {link.name for carrier in settings.carrier for link in carrier.smpp}
         links |= {peer.name for carrier in settings.carrier for peer in carrier.peer}
         links |= {server.name for server in settings.asterisk}
         self._observer = LinkAlarms(LogObserver(), self.alarms, links)
         self.ledger = CallLedger(self.database, plan=plan, wake=self._wake)
         self.calls = CallDirection(self.database, plan=plan, clock=clock, wake=self._wake)
+        self.labels = Labels(self.database, plan=plan, clock=clock, wake=self._wake)
         self._switchboard = Switchboard(
             settings, self.ledger, reactor=clock, rng=outside.rng, observer=self._observer
         )
+        self._guardian_record = GuardianRecord(self.database, plan=plan, clock=clock, wake=self._wake)
+        self._answers = Answers(self.texter, texts_per_day=settings.enrolment.texts_per_day, clock=clock)
+        self.enrolment = self._enrolment_desk()
+        self._service_texts = self._service_side()
         senders: dict[str, ReportSender] = {**self._senders(), **self._switchboard.senders()}
         self._owner = owner_of(settings.service.name, f"{outside.rng.getrandbits(32):08x}")
         self.relay = Relay(
@@ -138,7 +196,10 @@ class Daemon(MultiService):
                 *self._report_lanes(senders),
                 *self._switchboard.report_lanes(senders),
                 *self._locating_lanes(),
+                *self._joining_lanes(),
                 *self._switchboard.lanes(),
+                *self._guardian_lanes(),
+                *self._drill_lanes(),
             ],
             self.database,
             clock=clock,
@@ -171,6 +232,9 @@ class Daemon(MultiService):
             alarms=self.alarms,
             wake=self.relay.wake,
         )
+        self.audit = Audit(self.database, clock=clock, alarms=self.alarms)
+        self._position_reads = PositionReads(self.audit, clock)
+        self._retention = self._retention_jobs()
         self._desks: dict[str, list[PressDesk]] = {}
         peers = [peer for carrier in settings.carrier for peer in self._add_links(carrier)]
         if settings.smpp_server is not None:
@@ -189,6 +253,9 @@ class Daemon(MultiService):
         run_in_background(self._take_up_the_store(), "taking up the store")
         self.relay.start()
         self._watch.start()
+        self.audit.start()
+        for job in self._retention:
+            job.start()
         if self._checkpointer is not None:
             self._checkpointer.start()
         super().startService()  # type: ignore[no-untyped-call]
@@ -197,7 +264,7 @@ class Daemon(MultiService):
         """Bring the schema up to date and take back our leases; until that is possible presses go to 112 directly."""
         while True:
             try:
-                await self.database.between_groups(partial(upgrade, self._writing))
+                await self.database.between_groups(partial(take_up, self._writing, self.key_file))
                 await self.database.transact(release_leases, self._settings.service.name, self._owner)
                 since = datetime.fromtimestamp(self._outside.reactor.seconds() - KEPT_S, UTC)
                 self.intake.remember(await self.database.read(open_incidents, since))
@@ -219,12 +286,17 @@ class Daemon(MultiService):
 
     async def _stop(self, links_gone: Deferred[Any]) -> None:
         await links_gone
+        for job in self._retention:
+            job.stop()
         self._watch.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
+        self._position_reads.stop()
+        await self.audit.stop()
         for client in self._http:
             await client.close()
         if self._checkpointer is not None:
             await self._checkpointer.stop()
+        await self._people_reader.stop()
         await self.database.stop()
 
     def reload(self, settings: Settings) -> None:
@@ -247,8 +319,7 @@ class Daemon(MultiService):
         writing, reading = open_engines(url, self.key_file.ring)
         self._writing = writing
         try:
-            self.key_file.make()
-            upgrade(writing)
+            take_up(writing, self.key_file)
         except Exception as error:  # noqa: BLE001 - fail open, whatever it is
             # A store that cannot be used must not keep us from relaying: see `_take_up_the_store`.
             log.critical("store not usable at start", error=f"{type(error).__name__}: {error}")
@@ -260,10 +331,12 @@ class Daemon(MultiService):
             clock=self._outside.reactor,
         )
         self._checkpointer = None
+        self._checkpoint_engine: Engine | None = None
         if writing.dialect.name == "sqlite":
+            self._checkpoint_engine = sqlite_checkpoint_engine(url)
             self._checkpointer = Checkpointer(
                 url,
-                sqlite_checkpoint_engine(url),
+                self._checkpoint_engine,
                 database,
                 runner=self._outside.runner("store-checkpoint", 1),
                 clock=self._outside.reactor,
@@ -318,6 +391,171 @@ class Daemon(MultiService):
                 lanes.append(Lane(name, channel, at_once, self._locating_timeout_s(quality), rank))
         return lanes
 
+    def _retention_jobs(self) -> list[Retention]:
+        """Give the jobs that delete what is over its time: one for what an index finds, one that walks through people."""
+        settings = self._settings
+        periods = settings.retention
+        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        notes = RetentionNotes(settings.service.state_dir / NOTES_FILE)
+        every_s = periods.every_h * 3600
+
+        def job(about: str, kinds: Sequence[Kind], every_s: float) -> Retention:
+            return Retention(
+                about,
+                kinds,
+                self.database,
+                partial(self.database.read_on, self._people_reader),
+                every_s=every_s,
+                clock=self._outside.reactor,
+                alarms=self.alarms,
+                notes=notes,
+                is_pressed=lambda: self.relay.is_pressed,
+                fold_back=self._empty_the_log,
+            )
+
+        return [
+            job("store", found_by_index(periods), every_s),
+            job("people", found_by_opening(periods, registry), every_s * PEOPLE_RUNS),
+        ]
+
+    def _empty_the_log(self) -> Deferred[bool]:
+        """Fold SQLite's log back and cut it, on the writer's own thread: what was deleted stands in it still."""
+        engine = self._checkpoint_engine
+        if engine is None:
+            return succeed(True)
+
+        def empty() -> bool:
+            with engine.connect() as connection:
+                return fold_back(connection)
+
+        return self.database.between_groups(empty)
+
+    def _joining_lanes(self) -> list[Lane]:
+        """Give the lane that finds out who presses."""
+        settings, clock = self._settings, self._outside.reactor
+        if not settings.plan.joins_people:
+            return []
+        service, scoring = settings.service, settings.scoring
+        scales = None
+        if scoring.on:
+            rules = ScoringRules(
+                scoring.tell_from,
+                scoring.nearby_m,
+                timedelta(minutes=scoring.nearby_min),
+                timedelta(days=settings.retention.history_days),
+            )
+            scales = Scales(self.database, rules, zone=KST, clock=clock)
+        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        channel = PersonChannel(
+            partial(self.database.read_on, self._people_reader, who_has, registry),
+            self.database,
+            Joining(tells=settings.people.join, scales=scales),
+            listed=settings.guardians.book(
+                country_code=service.country_code, trunk_prefix=service.trunk_prefix
+            ),
+            plan=settings.plan,
+            clock=clock,
+            alarms=self.alarms,
+            wake=self._wake,
+        )
+        return [Lane(PERSON, channel, JOINING_AT_ONCE, JOINING_TIMEOUT_S, rank=2)]
+
+    def _guardian_lanes(self) -> list[Lane]:
+        """Give the lanes that tell guardians, and that tell them when it is over."""
+        settings, clock = self._settings, self._outside.reactor
+        if not settings.plan.tells_guardians:
+            return []
+        guardians, service = settings.guardians, settings.service
+        texter = self.texter if "sms" in guardians.by else None
+        listed = guardians.book(country_code=service.country_code, trunk_prefix=service.trunk_prefix)
+        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        book = RegistryGuardians(self.database, registry, listed)
+        ways = GuardianWays(
+            texter,
+            self._switchboard.guardian_calls(self.silence.may_reach),
+            may_reach=self.silence.may_reach,
+            record=self._guardian_record,
+            confirm_digit=guardians.confirm_digit,
+            zone=KST,
+            clock=clock,
+        )
+        telling = GuardianChannel(
+            book,
+            ways,
+            self._guardian_record,
+            rounds=guardians.rounds,
+            pause_s=guardians.pause_s,
+            reply_s=guardians.reply_s,
+        )
+        releasing = GuardianReleaseChannel(
+            book, texter, self._guardian_record, may_reach=self.silence.may_reach, zone=KST, clock=clock
+        )
+        telling_s = guardian_ways.TEXT_S + self._switchboard.guardian_call_s
+        return [
+            Lane(GUARDIANS, telling, GUARDIANS_AT_ONCE, telling_s, rank=3),
+            Lane(GUARDIANS_RELEASED, releasing, GUARDIANS_AT_ONCE, RELEASING_TIMEOUT_S, rank=3),
+        ]
+
+    def _enrolment_desk(self) -> EnrolmentDesk:
+        """Give the desk at which people sign up by phone."""
+        settings = self._settings
+        service, people, enrolment = settings.service, settings.people, settings.enrolment
+        registry = Registry(self.key_file.ring, adult_age=people.adult_age)
+        rules = EnrolmentRules(
+            service.country_code,
+            service.trunk_prefix,
+            service.language,
+            frozenset(carrier.name for carrier in settings.carrier),
+        )
+        return EnrolmentDesk(
+            self.database,
+            Enrolling(registry, adult_age=people.adult_age, opens_to=frozenset(enrolment.opens_to)),
+            self._answers,
+            rules=rules,
+            reply_s=enrolment.reply_h * 3600,
+            accept_all=self._accept_all,
+            rng=self._outside.rng,
+            clock=self._outside.reactor,
+        )
+
+    def _service_side(self) -> ServiceTexts | None:
+        """Give who reads texts to the service numbers, where we can answer by text."""
+        if self.texter is None:
+            return None
+        return ServiceTexts(
+            self.enrolment,
+            self._answers,
+            listeners=[GuardianReplies(self._guardian_record)],
+            accept_all=self._accept_all,
+            recognition_for=self._recognition_for,
+            language=self._settings.service.language,
+            clock=self._outside.reactor,
+        )
+
+    def _recognition_for(self, carrier: str) -> Recognition:
+        return self._settings.recognition_for(carrier)
+
+    def _accept_all(self, triggers: Sequence[Trigger]) -> Deferred[list[Receipt | Unavailable]]:
+        return self.intake.accept_all(triggers)
+
+    def _drill_lanes(self) -> list[Lane]:
+        """Give the lane that answers whoever tried the key in calm."""
+        settings = self._settings
+        if not settings.plan.answers_tests:
+            return []
+        channel = DrillChannel(
+            self.database,
+            self._answers,
+            plan=settings.plan,
+            language_of=self.enrolment.language_of,
+            language=settings.service.language,
+            clock=self._outside.reactor,
+            alarms=self.alarms,
+            wake=self._wake,
+            remembers=settings.scoring.on,
+        )
+        return [Lane(TEST_RESULT, channel, DRILLS_AT_ONCE, DRILL_TIMEOUT_S, rank=3)]
+
     def _locating_timeout_s(self, quality: str) -> float:
         budgets = [
             (carrier.lbs.fast if quality == FAST else carrier.lbs.accurate).budget_s
@@ -352,11 +590,40 @@ class Daemon(MultiService):
         self._http.append(client)
         return client
 
+    def _is_told_directly(self, number: Msisdn) -> bool:
+        return self.intake.is_told_directly(number)
+
+    def _texter(self) -> BindTexter | None:
+        """Give what sends our texts, where the settings say from which number."""
+        sms = self._settings.sms
+        if sms is None:
+            return None
+        return BindTexter(
+            lambda: self._text_ways,
+            self.silence,
+            sms=sms,
+            numbering=self._text_numbering,
+            clock=self._outside.reactor,
+            rng=self._outside.rng,
+        )
+
+    def _text_numbering(self) -> Numbering:
+        """Give the numbers that no text of ours may go to, as the settings have them now."""
+        settings = self._settings
+        dialled = set(settings.recognition.service_numbers)
+        for carrier in settings.carrier:
+            own = settings.recognition_for(carrier.name)
+            dialled |= own.sos_numbers | own.test_numbers
+        if settings.sms is not None:
+            dialled.add(settings.sms.sender)
+        return numbering_of(settings.service.country_code, settings.service.trunk_prefix, dialled)
+
     def _add_links(self, carrier: Carrier) -> list[PeerOfCarrier]:
         """Add the links that we bind to; give the peers that bind to us."""
         recognition = self._settings.recognition_for(carrier.name)
         receipts = ReceiptBook(clock=self._outside.reactor, id_base=carrier.dialect.receipt_id_base)
         ussd = self._dialogues(carrier)
+        sending: list[Esme] = []
         for link in carrier.smpp:
             esme = Esme(
                 link,
@@ -369,9 +636,13 @@ class Daemon(MultiService):
                 rng=self._outside.rng,
                 observer=self._observer,
                 ussd=ussd,
+                service=None if self._service_texts is None else self._service_texts.take,
             )
             esme.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._desks.setdefault(carrier.name, []).append(esme.desk)
+            if link.bind != "receiver":
+                sending.append(esme)
+        self._text_ways.append(TextWay(carrier.name, carrier.dialect, sending))
         return [
             PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, ussd)
             for peer in carrier.peer
@@ -387,11 +658,30 @@ class Daemon(MultiService):
             neutral_texts=texts.neutral_texts,
             session_s=own.session_s,
             code_tlv=own.code_tlv,
+            menus=self._menus(carrier, language),
+        )
+
+    def _menus(self, carrier: Carrier, language: Language) -> OpenMenus:
+        """Give the menus of a carrier's phones; they open where its recognition has a service code."""
+        service, packs = self._settings.service, carrier.dialect.default_alphabet == "gsm0338-packed"
+        rules = MenuRules(
+            language,
+            carrier.ussd.session_s,
+            self._settings.people.adult_age,
+            service.country_code,
+            service.trunk_prefix,
+            UCS2_PAGE if packs else PLAIN_PAGE,
+        )
+        return OpenMenus(
+            self.enrolment, self.silence, self.enrolment.language_of, rules, clock=self._outside.reactor
         )
 
     def _add_web(self, settings: Web) -> None:
         location = LocationResource(
-            self.ledger.holder, host=self._settings.psap[0].sender, clock=self._outside.reactor
+            self.ledger.holder,
+            host=self._settings.psap[0].sender,
+            clock=self._outside.reactor,
+            saw=self._position_reads.saw,
         )
         self.web = WebServer(
             settings, {"v1/location": location}, reactor=self._outside.reactor, alarms=self.alarms
@@ -425,6 +715,7 @@ class Daemon(MultiService):
             reactor=self._outside.reactor,
             rng=self._outside.rng,
             observer=self._observer,
+            service=None if self._service_texts is None else self._service_texts.take,
         )
         server.setServiceParent(self)  # type: ignore[no-untyped-call]
 

@@ -16,18 +16,17 @@ from telephony.asterisk.call_back import CallBack
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.control import CallControl
 from telephony.asterisk.desk import CallDesk, Trunk
-from telephony.asterisk.guardian_calls import SpokenGuardianCalls
+from telephony.asterisk.guardian_calls import MayReach, SpokenGuardianCalls
 from telephony.asterisk.line import Line
 from telephony.asterisk.outgoing import OutgoingCalls
 from telephony.asterisk.speech import Numbering
 from telephony.asterisk.voice_sender import Line as SpokenLine
 from telephony.asterisk.voice_sender import VoiceSender
 from telephony.clock import within
-from telephony.domain.delivery import CALL_CONTROL, GUARDIANS
+from telephony.domain.delivery import CALL_CONTROL
 from telephony.domain.knocks import KnockRule, KnockTable
 from telephony.domain.ports import AcceptAll, ReportSender
 from telephony.services.calls import CallLedger
-from telephony.services.guardians import GuardianChannel
 from telephony.services.links import LinkObserver
 from telephony.services.reporting import ReportChannel
 from telephony.services.traffic import Lane
@@ -35,8 +34,6 @@ from telephony.settings import Settings
 
 ORDERS_AT_ONCE = 16
 ORDER_TIMEOUT_S = 60.0
-GUARDIANS_AT_ONCE = 20
-"""Lines that guardians may take at a time; calls for help and 112's own come by other endpoints."""
 HANG_UP_WITHIN_S = 1.0
 SPOKEN_GRACE_S = 20.0
 NEXT_SERVER_S = 5.0
@@ -126,37 +123,33 @@ class Switchboard(MultiService):
         ]
 
     def lanes(self) -> list[Lane]:
-        """Give the lanes of 112's orders and of the guardians."""
+        """Give the lane of 112's orders."""
         lanes = []
         if self._settings.asterisk:
             control = CallControl(
                 self._clients, self._ledger, self._call_back.ring, now=self._reactor.seconds
             )
             lanes.append(Lane(CALL_CONTROL, control, ORDERS_AT_ONCE, ORDER_TIMEOUT_S, rank=1))
-        if self._settings.plan.tells_guardians:
-            lanes.append(self._guardian_lane())
         return lanes
 
-    def _guardian_lane(self) -> Lane:
-        guardians, service = self._settings.guardians, self._settings.service
-        calls = SpokenGuardianCalls(
+    def guardian_calls(self, may_reach: MayReach) -> SpokenGuardianCalls | None:
+        """Give the calls to guardians, where the settings want them and there is a line."""
+        guardians = self._settings.guardians
+        if "call" not in guardians.by or not self._settings.asterisk:
+            return None
+        return SpokenGuardianCalls(
             self._spoken,
+            may_reach,
             endpoint=guardians.endpoint,
             ring_s=guardians.ring_s,
             confirm_digit=guardians.confirm_digit,
             caller_id=guardians.caller_id or "",
         )
-        channel = GuardianChannel(
-            guardians.book(country_code=service.country_code, trunk_prefix=service.trunk_prefix),
-            calls,
-            rounds=guardians.rounds,
-            pause_s=guardians.pause_s,
-            confirm_digit=guardians.confirm_digit,
-            clock=self._reactor,
-            record=self._ledger.facts,
-        )
-        timeout_s = self._spoken_s(guardians.ring_s, guardian_calls.TALK_S)
-        return Lane(GUARDIANS, channel, GUARDIANS_AT_ONCE, timeout_s, rank=3)
+
+    @property
+    def guardian_call_s(self) -> float:
+        """The bound on one call to a guardian."""
+        return self._spoken_s(self._settings.guardians.ring_s, guardian_calls.TALK_S)
 
     def _spoken_s(self, ring_s: float, talk_s: float) -> float:
         """Give the bound on a spoken call: it is offered to one Asterisk after the other."""

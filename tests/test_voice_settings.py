@@ -97,6 +97,7 @@ def test_what_is_wrong_with_voice_is_told_in_words_with_an_example(house, text, 
 TRUNK = '[[carrier.trunk]]\nname = "skt-voice"\n'
 CLEAR_WEB = "web: without tls_certificate"
 NO_MENU = "recognition.service_numbers: without [service_menu]"
+NO_SMS = "recognition.service_numbers: without [sms] the USSD menu"
 NO_NUMBERS = "service_menu: without recognition.service_numbers"
 
 
@@ -112,6 +113,9 @@ NO_NUMBERS = "service_menu: without recognition.service_numbers"
         (TRUNK, "", VOICE + "host = '192.0.2.1'\n[web]\n", 'asterisk "voice-1": AMI without tls'),
         (TRUNK, "", VOICE + "ping_s = 20\n[web]\n", 'asterisk "voice-1": a dead link is found after 25 s'),
         ("", "service_numbers = ['1588112']", "", NO_MENU),
+        ("", "service_numbers = ['1588112']", "[sms]\nsender = '1588112'\n", None),
+        ("", "service_numbers = ['*1588#']", "", NO_SMS),
+        ("", "service_numbers = ['*1588#', '1588112']", "[sms]\nsender = '1588112'\n", None),
         ("", "", "[service_menu]\n", NO_NUMBERS),
         ("", "service_numbers = ['1588112']", "[service_menu]\n", None),
         ("", "service_numbers = ['1588112']", "[service_menu]\nagi_interface = '0.0.0.0'\n", "FastAGI has no"),

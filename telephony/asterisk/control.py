@@ -90,7 +90,9 @@ class CallControl:
         return done
 
     async def _on_calls(self, delivery: Delivery) -> Outcome:
-        if delivery.kind == LIFT_SILENCE and not await self._calls.silence_lifted(delivery.incident_id):
+        lifted = await self._calls.silence_lifted(delivery.incident_id)
+        refused = may_reach(Output.CENTRE_VOICE, silence_lifted=lifted)
+        if refused is not None and delivery.kind == LIFT_SILENCE:
             return Rejected("silence holds again")
         calls = await self._calls.of_incident(delivery.incident_id)
         done = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from telephony.asterisk.outgoing import OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.speech import guardian_speech
 from telephony.domain.guardian import Guardian
-from telephony.domain.spoken_call import CallOutcome
+from telephony.domain.silence import Output, Refused
+from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
 
 CONTEXT: Final = "guardian"
@@ -15,13 +17,25 @@ TALK_S: Final = 120.0
 """Bound on the call once it is answered: twenty seconds of message, three times, with the wait for a digit."""
 
 
+MayReach = Callable[[Msisdn, Output], Awaitable[Refused | None]]
+"""Asks the silence policy; raises `Unavailable` where nobody can say."""
+
+
 class SpokenGuardianCalls:
     """The calls to guardians (`telephony.domain.guardian.GuardianCalls`), all by one endpoint of pjsip.conf."""
 
     def __init__(
-        self, calls: OutgoingCalls, *, endpoint: str, ring_s: float, confirm_digit: str, caller_id: str = ""
+        self,
+        calls: OutgoingCalls,
+        may_reach: MayReach,
+        *,
+        endpoint: str,
+        ring_s: float,
+        confirm_digit: str,
+        caller_id: str = "",
     ) -> None:
         self._calls = calls
+        self._may_reach = may_reach
         self._endpoint = endpoint
         self._ring_s = ring_s
         self._confirm_digit = confirm_digit
@@ -33,7 +47,15 @@ class SpokenGuardianCalls:
         return self._calls.is_ready
 
     async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
-        """Say whose key was pressed, and wait for a digit. Raises `Malformed` for a number that cannot be dialled."""
+        """Say whose key was pressed, and wait for a digit.
+
+        Raises `Malformed` for a number that cannot be dialled, and `Unavailable` where nobody can say whether silence
+        holds for it: a guardian may have pressed too, and theirs may be the caller's own phone. Where it holds, no call
+        is placed.
+        """
+        refused = await self._may_reach(guardian.phone, Output.CALL_BACK)
+        if refused is not None:
+            return CallOutcome(End.FAILED, detail=refused.reason)
         prompts = guardian_speech(caller, language=guardian.language, confirm_digit=self._confirm_digit)
         return await self._calls.call(
             dial_string(guardian.phone.international, self._endpoint),

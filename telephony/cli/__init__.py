@@ -17,6 +17,7 @@ COMMANDS = {
     "calls": "telephony.cli.calls",
     "people": "telephony.cli.people",
     "keys": "telephony.cli.keys",
+    "audit": "telephony.cli.audit",
     "tail": "telephony.cli.tail",
     "db": "telephony.cli.db",
     "dialplan": "telephony.cli.dialplan",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.turns import in_turn
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from telephony.domain.plan import Plan
     from telephony.domain.silence import Refused
 
-Order = Callable[["Connection", "Plan", datetime], "Refused | None"]
+Order = Callable[["Connection", "Plan", str, datetime], "Refused | None"]
+"""Gives an order about the incident of this id."""
 
 LONGEST_NAME = 80
 
@@ -31,8 +34,10 @@ incident_argument = click.argument("incident_id", metavar="ID")
 def calls() -> None:
     """Look at the SOS calls and give the orders of the 112 side about them.
 
-    An order is written into the store, and the running daemon carries it out within a second. Until silence is
-    lifted for an incident, nothing reaches the caller's phone, and call-back is refused.
+    An order is written into the store with an entry in the audit chain, and the running daemon carries it out within
+    a second. Until silence is lifted for an incident, nothing reaches the caller's phone, and call-back is refused.
+
+    ID is the incident's, or the name that 112 read in the INVITE of any of its calls.
 
     \b
     Examples:
@@ -45,25 +50,40 @@ def calls() -> None:
 @calls.command("list")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-def list_(config: Path, *, as_json: bool) -> None:
-    """List the calls that stand now, as the store knows them, the oldest first."""
-    settings = load_or_exit(config)
-    from telephony.store.calls import live_calls  # noqa: PLC0415 - not needed for --help
+@why_option
+def list_(config: Path, why: str | None, *, as_json: bool) -> None:
+    """List the calls that stand now, as the store knows them, the oldest first; the caller's number is masked.
 
-    with ready_engines(settings) as (_, reading), reading.connect() as connection:
-        found = [each for server in settings.asterisk for each in live_calls(connection, server.name)]
+    The look is an entry in the audit chain; a reason may be given, and is not asked for.
+    """
+    reason = stated_reason(why, "the list, numbers masked")
+    settings = load_or_exit(config)
+    from telephony.domain.audit import SAW_CALLS  # noqa: PLC0415 - not needed for --help
+    from telephony.store.standing_calls import standing_calls  # noqa: PLC0415
+
+    with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        write_entry(writing, SAW_CALLS, "live calls", reason)
+        found = [each for server in settings.asterisk for each in standing_calls(connection, server.name)]
     for each in found:
-        started = each.record.started_at
+        caller = "(unreadable)" if each.caller is None else each.caller.masked
         if as_json:
             row = {
                 "incident": each.incident_id,
-                "call": each.record.reference,
-                "trunk": each.record.trunk,
-                "started_at": started.isoformat(timespec="milliseconds"),
+                "call": each.reference,
+                "caller": caller,
+                "trunk": each.trunk,
+                "state": each.state,
+                "silence": each.silence,
+                "silence_lifted": each.is_lifted,
+                "started_at": each.started_at.isoformat(timespec="milliseconds"),
             }
             click.echo(json.dumps(row))
         else:
-            click.echo(f"{each.incident_id}  {each.record.trunk}  since {started:%Y-%m-%d %H:%M:%S} UTC")
+            silence = "silence LIFTED" if each.is_lifted else f"silent ({each.silence or 'mode not known'})"
+            click.echo(
+                f"{each.incident_id}  {caller}  {each.trunk}  {each.state or 'just arrived'}  {silence}"
+                f"  since {each.started_at:%Y-%m-%d %H:%M:%S} UTC"
+            )
     if not found and not as_json:
         click.echo("no calls")
 
@@ -76,7 +96,13 @@ def lift(config: Path, incident_id: str, by: str) -> None:
     """Lift silence: the caller hears the centre from now on. Be sure that nobody else does."""
     from telephony.store.orders import set_silence  # noqa: PLC0415 - not needed for --help
 
-    _order(config, incident_id, by, lambda c, plan, now: set_silence(c, plan, incident_id, True, by, now))
+    _order(
+        config,
+        incident_id,
+        by,
+        "silence lifted",
+        lambda c, plan, known_id, now: set_silence(c, plan, known_id, True, by, now),
+    )
 
 
 @calls.command()
@@ -87,7 +113,13 @@ def hold(config: Path, incident_id: str, by: str) -> None:
     """Hold silence again: nothing reaches the caller's phone."""
     from telephony.store.orders import set_silence  # noqa: PLC0415 - not needed for --help
 
-    _order(config, incident_id, by, lambda c, plan, now: set_silence(c, plan, incident_id, False, by, now))
+    _order(
+        config,
+        incident_id,
+        by,
+        "silence held",
+        lambda c, plan, known_id, now: set_silence(c, plan, known_id, False, by, now),
+    )
 
 
 @calls.command()
@@ -98,7 +130,9 @@ def hangup(config: Path, incident_id: str, by: str) -> None:
     """End the incident's calls; the incident stays open."""
     from telephony.store.orders import order_hang_up  # noqa: PLC0415 - not needed for --help
 
-    _order(config, incident_id, by, lambda c, _, now: order_hang_up(c, incident_id, by, now))
+    _order(
+        config, incident_id, by, "hang up", lambda c, _, known_id, now: order_hang_up(c, known_id, by, now)
+    )
 
 
 @calls.command()
@@ -109,15 +143,29 @@ def callback(config: Path, incident_id: str, by: str) -> None:
     """Ring the caller's phone and connect it to 112. Refused while silence holds."""
     from telephony.store.orders import order_call_back  # noqa: PLC0415 - not needed for --help
 
-    _order(config, incident_id, by, lambda c, _, now: order_call_back(c, incident_id, by, now))
+    _order(
+        config,
+        incident_id,
+        by,
+        "call back",
+        lambda c, _, known_id, now: order_call_back(c, known_id, by, now),
+    )
 
 
-def _order(config: Path, incident_id: str, by: str, order: Order) -> None:
+def _order(config: Path, incident_id: str, by: str, what: str, order: Order) -> None:
     if not by.strip() or len(by) > LONGEST_NAME:
         raise click.BadParameter(f"write 1 to {LONGEST_NAME} characters", param_hint="--by")
     settings = load_or_exit(config)
-    with ready_engines(settings) as (writing, _), writing.begin() as connection:
-        refused = order(connection, settings.plan, datetime.now(UTC))
+    from telephony.domain.audit import GAVE_ORDER  # noqa: PLC0415 - not needed for --help
+    from telephony.store.call_names import incident_named  # noqa: PLC0415
+
+    def give(connection: Connection) -> tuple[str, Refused | None]:
+        known_id = incident_named(connection, incident_id)
+        add_entry(connection, looked(GAVE_ORDER, known_id, f"{what}, asked by {by.strip()}"))
+        return known_id, order(connection, settings.plan, known_id, datetime.now(UTC))
+
+    with ready_engines(settings) as (writing, _):
+        incident_id, refused = in_turn(writing, give)
     if refused is not None:
         click.echo(f"refused: {refused.reason}", err=True)
         raise SystemExit(EXIT_FAILED)

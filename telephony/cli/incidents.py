@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.incidents_false_alarm import false_alarm
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.turns import in_turn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 LONGEST_REASON = 200
 LIST_WIDTH = 124
@@ -19,7 +26,8 @@ LIST_WIDTH = 124
 def incidents() -> None:
     """Look at incidents and close them, beside a running daemon or without one.
 
-    Numbers are masked, texts are not shown, and coordinates only on demand.
+    Numbers are masked, texts are not shown, and coordinates only on demand and with a reason. Every look is an entry
+    in the audit chain; one that cannot be written is no look.
 
     \b
     Examples:
@@ -29,6 +37,9 @@ def incidents() -> None:
     """
 
 
+incidents.add_command(false_alarm)
+
+
 @incidents.command("list")
 @config_option
 @click.option("--open", "only_open", is_flag=True, help="Only incidents that are not closed.")
@@ -36,13 +47,17 @@ def incidents() -> None:
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-def list_(config: Path, *, only_open: bool, limit: int, as_json: bool) -> None:
-    """List incidents, the newest first."""
+@why_option
+def list_(config: Path, why: str | None, *, only_open: bool, limit: int, as_json: bool) -> None:
+    """List incidents, the newest first, with masked numbers. A reason may be given, and is not asked for."""
+    reason = stated_reason(why, "the list, numbers masked")
     settings = load_or_exit(config)
     from telephony.cli.telling import as_plain_row, as_table  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import SAW_INCIDENTS  # noqa: PLC0415
     from telephony.store.incidents import list_incidents  # noqa: PLC0415
 
-    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+    with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        write_entry(writing, SAW_INCIDENTS, "open incidents" if only_open else "incidents", reason)
         rows = list_incidents(connection, only_open=only_open, limit=limit)
     if as_json:
         for row in rows:
@@ -61,18 +76,30 @@ def list_(config: Path, *, only_open: bool, limit: int, as_json: bool) -> None:
 @incidents.command()
 @config_option
 @click.argument("incident_id", metavar="ID")
-@click.option("--positions", is_flag=True, help="Show coordinates.")
+@click.option("--positions", is_flag=True, help="Show coordinates; needs a reason.")
 @click.option("--json", "as_json", is_flag=True, help="The whole story as one JSON object.")
-def show(config: Path, incident_id: str, *, positions: bool, as_json: bool) -> None:
+@why_option
+def show(config: Path, incident_id: str, why: str | None, *, positions: bool, as_json: bool) -> None:
     """Tell the story of one incident: what came, what was sent, what was acknowledged.
 
-    Times are milliseconds since the first press.
+    Times are milliseconds since the first press. Without coordinates no reason is asked for. ID may also be the name
+    that 112 read in the INVITE of one of its calls.
+
+    \b
+    Examples:
+      onetouch incidents show sos-20261123-7k3qwz2m9t
+      onetouch incidents show sos-20261123-7k3qwz2m9t --positions --why "unit 12 cannot find her"
     """
+    reason = stated_reason(why, None if positions else "the story, number and text masked")
     settings = load_or_exit(config)
     from telephony.cli.telling import as_plain_story, as_story  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import SAW_INCIDENT, SAW_POSITION  # noqa: PLC0415
+    from telephony.store.call_names import incident_named  # noqa: PLC0415
     from telephony.store.incidents import story  # noqa: PLC0415
 
-    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+    with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        incident_id = incident_named(connection, incident_id)
+        write_entry(writing, SAW_POSITION if positions else SAW_INCIDENT, incident_id, reason)
         told = story(connection, incident_id)
     if told is None:
         raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
@@ -101,10 +128,19 @@ def close(config: Path, incident_id: str, reason: str) -> None:
     if not reason or len(reason) > LONGEST_REASON:
         raise click.BadParameter(f"write 1 to {LONGEST_REASON} characters", param_hint="--reason")
     settings = load_or_exit(config)
-    from telephony.store.incidents import close_incident  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import CLOSED_INCIDENT  # noqa: PLC0415 - not needed for --help
+    from telephony.store.incidents import close_incident  # noqa: PLC0415
 
-    with ready_engines(settings) as (writing, _), writing.begin() as connection:
+    entry = looked(CLOSED_INCIDENT, incident_id, reason)
+
+    def close_it(connection: Connection) -> bool:
         is_closed = close_incident(connection, settings.plan, incident_id, reason, datetime.now(UTC))
+        if is_closed:
+            add_entry(connection, entry)
+        return is_closed
+
+    with ready_engines(settings) as (writing, _):
+        is_closed = in_turn(writing, close_it)
     if not is_closed:
         click.echo(f"there is no open incident {incident_id}", err=True)
         raise SystemExit(EXIT_FAILED)

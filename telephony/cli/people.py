@@ -7,34 +7,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from telephony.cli.audit_line import stated_reason, write_audit_line
+from telephony.cli.audited import LONGEST_WHY, add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
-from telephony.cli.registry import enrolment_rules, number_argument, open_registry
+from telephony.cli.people_changes import change_carrier, change_number, withdraw
+from telephony.cli.people_own import own
+from telephony.cli.registry import empty_the_log, enrolment_rules, number_argument, open_registry
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from telephony.domain.people import Person
 
 EXIT_BAD_ROWS = 3
-FOLD_TRIES = 20
 
 number = click.argument("number_text", metavar="NUMBER")
 new_file = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(short_help="Enrol people from a file; count, show, export, delete them.")
+@click.group(short_help="Enrol people from a file; count, show, export, change, delete them.")
 def people() -> None:
     """Keep the registry of people, beside a running daemon or without one. All of it is encrypted in the store.
 
-    Nothing personal is shown unless it is asked for with a reason, which is written to audit.log in the state
-    directory first. A NUMBER of - is read from standard input, so that it is in no list of processes.
+    Nothing personal is shown unless it is asked for with a reason, and every look is an entry in the audit chain first.
+    A NUMBER of - is read from standard input, so that it is in no list of processes.
 
     \b
     Examples:
       onetouch people import class-3.csv --dry-run
       onetouch people import class-3.csv --by "Hankuk school" --means "paper forms"
       onetouch people show 010-1234-5678
-      onetouch people delete 010-1234-5678 --why "withdrawn by letter"
+      onetouch people own 010-1234-5678 --why "asked for her own data, letter of 3 May"
+      onetouch people withdraw 010-1234-5678 --by "her mother" --means "letter of 3 May"
     """
+
+
+for _command in (change_number, change_carrier, withdraw, own):
+    people.add_command(_command)
 
 
 @people.command("import")
@@ -72,6 +80,7 @@ def import_(
         raise click.UsageError("give --by and --means together: who agreed, and by what means")
     settings = load_or_exit(config)
     from telephony.cli.people_import import run_import  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import IMPORTED_PEOPLE  # noqa: PLC0415
     from telephony.domain.errors import Malformed  # noqa: PLC0415
     from telephony.enrolment.reading import EnrolmentFile  # noqa: PLC0415
 
@@ -81,6 +90,9 @@ def import_(
             table = EnrolmentFile(file, enrolment_rules(settings), consent)
             if table.heading.ignored:
                 click.echo(f"ignored columns: {', '.join(table.heading.ignored)}", err=True)
+            if not is_dry_run:
+                reason = f"{by}: {means}" if by and means else "consent as the file says"
+                write_entry(opened.writing, IMPORTED_PEOPLE, file.name, stated_reason(reason[:LONGEST_WHY]))
             tally = run_import(table, opened, report, is_dry_run=is_dry_run)
         except Malformed as error:
             raise click.ClickException(f"{file}: {error}") from error
@@ -96,11 +108,11 @@ def import_(
 @people.command()
 @config_option
 @click.argument("file", type=new_file)
-@click.option("--why", required=True, help="The reason: kept in audit.log.")
+@why_option
 @click.option(
     "--headings", type=click.Choice(["ko", "en"]), default="ko", show_default=True, help="In which language."
 )
-def export(config: Path, file: Path, why: str, headings: str) -> None:
+def export(config: Path, file: Path, why: str | None, headings: str) -> None:
     """Write all people into FILE, a new CSV that only you may read, and that can be imported again.
 
     It is not encrypted: take it away as soon as it has served its purpose.
@@ -109,13 +121,14 @@ def export(config: Path, file: Path, why: str, headings: str) -> None:
     Example:
       onetouch people export /root/people.csv --why "order 2026-114 of the data protection officer"
     """
-    why = stated_reason(why)
+    reason = stated_reason(why)
     settings = load_or_exit(config)
-    from telephony.enrolment.writing import export_headings, exported, table_file  # noqa: PLC0415 - not for --help
+    from telephony.domain.audit import SAW_PEOPLE  # noqa: PLC0415 - not needed for --help
+    from telephony.enrolment.writing import export_headings, exported, table_file  # noqa: PLC0415
 
     service = settings.service
     with open_registry(settings) as opened, opened.reading.connect() as connection:
-        write_audit_line(service.state_dir, "export of all people", why)
+        write_entry(opened.writing, SAW_PEOPLE, "everybody, into a file", reason)
         try:
             with table_file(file) as table:
                 table.writerow(export_headings(headings))
@@ -133,8 +146,8 @@ def export(config: Path, file: Path, why: str, headings: str) -> None:
 @people.command()
 @config_option
 @number
-@click.option("--reveal", is_flag=True, help="Show everything; needs --why.")
-@click.option("--why", help="The reason: kept in audit.log.")
+@click.option("--reveal", is_flag=True, help="Show everything; needs a reason.")
+@why_option
 def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> None:
     """Show who has NUMBER: masked, or all of it with --reveal and a reason.
 
@@ -145,20 +158,14 @@ def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> No
 
     Exit codes: 0 shown, 1 nobody has this number.
     """
-    if reveal and not why:
-        raise click.UsageError("--reveal needs --why: the reason is kept in audit.log")
-    reason = stated_reason(why) if why else ""
+    reason = stated_reason(why, None if reveal else "masked")
     settings = load_or_exit(config)
     wanted = number_argument(settings, number_text)
-    from telephony.store.people import NUMBER  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import SAW_PERSON  # noqa: PLC0415 - not needed for --help
 
     with open_registry(settings) as opened, opened.reading.connect() as connection:
+        write_entry(opened.writing, SAW_PERSON, wanted.international, reason)
         found = opened.registry.find(connection, wanted)
-        if found is not None and reveal:
-            reference = opened.key_file.ring().hash(NUMBER, wanted.number).hex()
-            write_audit_line(
-                settings.service.state_dir, "person shown", reason, msisdn=wanted.masked, reference=reference
-            )
     if found is None:
         click.echo(f"nobody is registered with {wanted.masked}", err=True)
         raise SystemExit(EXIT_FAILED)
@@ -169,40 +176,38 @@ def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> No
 @people.command()
 @config_option
 @number
-@click.option("--why", required=True, help="The reason, e.g. how consent was withdrawn: kept in audit.log.")
-def delete(config: Path, number_text: str, why: str) -> None:
-    """Delete who has NUMBER, with guardians and every hash of a number, so that nothing is left in the store's file.
+@why_option
+def delete(config: Path, number_text: str, why: str | None) -> None:
+    """Delete who has NUMBER, with guardians, the history of presses and every hash, so that nothing is left in the file.
 
-    Backups keep what they hold until they are deleted, or until their key is forgotten (onetouch keys rotate).
+    Incidents stay for [retention] incident_days: they are the record of an emergency. Who withdraws a consent is
+    deleted likewise, and by whom and how is kept: onetouch people withdraw. Backups keep what they hold until they are deleted, or until their key is forgotten (onetouch keys rotate).
 
     \b
     Example:
-      onetouch people delete 010-1234-5678 --why "consent withdrawn by letter of 3 May"
+      onetouch people delete 010-1234-5678 --why "enrolled twice by mistake"
 
     Exit codes: 0 deleted, 1 nobody has this number.
     """
     reason = stated_reason(why)
     settings = load_or_exit(config)
     wanted = number_argument(settings, number_text)
-    from telephony.store.people import NUMBER  # noqa: PLC0415 - not needed for --help
-    from telephony.store.people_erasing import fold_back  # noqa: PLC0415
+    from telephony.domain.audit import DELETED_PERSON  # noqa: PLC0415 - not needed for --help
 
     with open_registry(settings) as opened:
-        reference = opened.key_file.ring().hash(NUMBER, wanted.number).hex()
-        write_audit_line(
-            settings.service.state_dir, "person deleted", reason, msisdn=wanted.masked, reference=reference
-        )
-        if not opened.write(lambda connection: opened.registry.delete(connection, wanted)):
+        entry = looked(DELETED_PERSON, wanted.international, reason)
+
+        def delete_them(connection: Connection) -> bool:
+            is_deleted = opened.registry.delete(connection, wanted)
+            if is_deleted:
+                add_entry(connection, entry)
+            return is_deleted
+
+        if not opened.write(delete_them):
             click.echo(f"nobody is registered with {wanted.masked}", err=True)
             raise SystemExit(EXIT_FAILED)
-        with opened.writing.connect() as connection:
-            is_gone = any(fold_back(connection) for _ in range(FOLD_TRIES))
+        empty_the_log(opened)
     click.echo(f"deleted {wanted.masked}")
-    if not is_gone:
-        click.echo(
-            "the store was busy: the encrypted row may stand in its -wal file until that is begun anew",
-            err=True,
-        )
 
 
 @people.command()

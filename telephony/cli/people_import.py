@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.progress import bar
 from telephony.domain.people import Draft, Fault
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run_import(file: EnrolmentFile, to: OpenRegistry, report: Path | None, *, is
     tally = Tally()
     with ExitStack() as stack:
         tell = stack.enter_context(_bad_rows(file, report))
-        advance = stack.enter_context(_bar("dry run" if is_dry_run else "importing", file.size))
+        advance = stack.enter_context(bar("dry run" if is_dry_run else "importing", file.size))
         for batches, entries in enumerate(_batches(file.entries()), 1):
             drafts = [entry.draft for entry in entries if entry.draft is not None]
             results = iter(_enrol(to, drafts, is_dry_run=is_dry_run))
@@ -113,16 +114,3 @@ def _bad_rows(
                 click.echo("and more; --report FILE writes all of them", err=True)
 
         yield tell
-
-
-@contextmanager
-def _bar(what: str, size: int) -> Iterator[Callable[[int], None]]:
-    """Draw a bar on standard error where that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - not needed for --help
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=max(size, 1))
-        yield lambda read: progress.update(task, completed=read)

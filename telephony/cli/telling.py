@@ -23,7 +23,7 @@ def as_plain_row(row: IncidentRow) -> dict[str, Any]:
     return {
         "incident": row.id,
         "state": row.state,
-        "msisdn": row.msisdn.masked,
+        "msisdn": _caller(row),
         "carrier": row.carrier,
         "source": row.source,
         "test": row.test,
@@ -35,6 +35,10 @@ def as_plain_row(row: IncidentRow) -> dict[str, Any]:
         "closed_at": None if row.closed_at is None else row.closed_at.isoformat(timespec="milliseconds"),
         "close_reason": row.close_reason,
     }
+
+
+def _caller(row: IncidentRow) -> str:
+    return "(unreadable)" if row.msisdn is None else row.msisdn.masked
 
 
 def as_table(rows: list[IncidentRow]) -> Table:
@@ -51,7 +55,7 @@ def as_table(rows: list[IncidentRow]) -> Table:
     for row in rows:
         told = Text(_moment(row.opened_at, row.told_at)) if row.told_at else Text("not yet", "bold red")
         state = f"{row.state} (test)" if row.test else row.state
-        cells = [row.id, f"{row.opened_at:%Y-%m-%d %H:%M:%S}", state, row.msisdn.masked, row.carrier]
+        cells = [row.id, f"{row.opened_at:%Y-%m-%d %H:%M:%S}", state, _caller(row), row.carrier]
         # Text, not str: what came from outside must not be read as rich's markup.
         table.add_row(
             *(Text(plain(cell)) for cell in cells),
@@ -83,7 +87,7 @@ def as_story(told: Story, *, with_coordinates: bool) -> Iterator[str]:
     """Give a story as lines to read."""
     row = told.incident
     test = ", a test" if row.test else ""
-    yield plain(f"{row.id}: {row.state}{test}; {row.msisdn.masked} by {row.source} through {row.carrier}")
+    yield plain(f"{row.id}: {row.state}{test}; {_caller(row)} by {row.source} through {row.carrier}")
     yield f"first press {row.opened_at:%Y-%m-%d %H:%M:%S} UTC, {row.press_count} in all"
     for line in told.lines:
         yield plain(

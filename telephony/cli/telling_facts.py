@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from telephony.domain import fact
 from telephony.domain.fact import Fact
+from telephony.domain.person_fact import UNKNOWN, YES
 from telephony.domain.values import Msisdn
 
 _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -18,10 +19,14 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         fact.KNOCK: ("taps",),
         fact.SILENCE: ("state", "by"),
-        fact.GUARDIAN: ("state", "relation", "phone", "round"),
+        fact.GUARDIAN: ("state", "relation", "phone", "round", "by"),
+        fact.PERSON: ("registered", "device", "consent", "also"),
+        fact.SCORE: ("score", "reasons"),
+        fact.FALSE_ALARM: ("by", "at"),
     }
 )  # fmt: skip
-"""What a story tells of a fact. What was tapped is told by its length alone, as what was written is."""
+"""What a story tells of a fact. What was tapped is told by its length alone, as what was written is; of a person
+nothing by which they can be known: that takes `onetouch people show --reveal`, which is audited."""
 
 
 def shown(known: Fact) -> dict[str, str]:
@@ -35,23 +40,8 @@ def shown(known: Fact) -> dict[str, str]:
 
 def fact_in_words(known: Fact) -> str:
     """Give a fact as a line to read."""
-    told = shown(known)
-    match known.kind:
-        case fact.CALL:
-            return _call(known.subject, told)
-        case fact.KNOCK:
-            taps = told.get("taps", "?")
-            return f"knock {known.subject}: {taps} tap{'' if taps == '1' else 's'}"
-        case fact.SILENCE:
-            return f"silence {told.get('state', '?')} by {told.get('by', '?')}"
-        case fact.GUARDIAN:
-            person = ", ".join(told[name] for name in ("relation", "phone") if name in told)
-            turn = f", round {told['round']}" if "round" in told else ""
-            return (
-                f"guardian {known.subject}{f' ({person})' if person else ''}: {told.get('state', '?')}{turn}"
-            )
-        case _:
-            return f"{known.kind} {known.subject}"
+    in_words = _IN_WORDS.get(known.kind)
+    return f"{known.kind} {known.subject}" if in_words is None else in_words(known.subject, shown(known))
 
 
 def _call(reference: str, told: Mapping[str, str]) -> str:
@@ -68,6 +58,57 @@ def _call(reference: str, told: Mapping[str, str]) -> str:
         if name in told:
             words += template.format(told[name])
     return words
+
+
+def _knock(subject: str, told: Mapping[str, str]) -> str:
+    taps = told.get("taps", "?")
+    return f"knock {subject}: {taps} tap{'' if taps == '1' else 's'}"
+
+
+def _silence(_: str, told: Mapping[str, str]) -> str:
+    return f"silence {told.get('state', '?')} by {told.get('by', '?')}"
+
+
+def _guardian(subject: str, told: Mapping[str, str]) -> str:
+    person = ", ".join(told[name] for name in ("relation", "phone") if name in told)
+    turn = f", round {told['round']}" if "round" in told else ""
+    by = f", by {told['by']}" if "by" in told else ""
+    return f"guardian {subject}{f' ({person})' if person else ''}: {told.get('state', '?')}{by}{turn}"
+
+
+def _person(_: str, told: Mapping[str, str]) -> str:
+    if told.get("registered") == UNKNOWN:
+        return "person not looked up: the registry is not readable"
+    if told.get("registered") != YES:
+        return "person not registered"
+    words = "person registered"
+    for name, template in (("device", ", {}"), ("consent", ", consent {}"), ("also", ", also pressed: {}")):
+        if name in told:
+            words += template.format(told[name])
+    return words
+
+
+def _score(_: str, told: Mapping[str, str]) -> str:
+    reasons = told.get("reasons", "").replace(";", ", ")
+    return f"score: an accident at {told.get('score', '?')} %{f': {reasons}' if reasons else ''}"
+
+
+def _false_alarm(subject: str, told: Mapping[str, str]) -> str:
+    by = f" ({told['by']})" if "by" in told else ""
+    return f"false-alarm, says {subject}{by}"
+
+
+_IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyType(
+    {
+        fact.CALL: _call,
+        fact.KNOCK: _knock,
+        fact.SILENCE: _silence,
+        fact.GUARDIAN: _guardian,
+        fact.PERSON: _person,
+        fact.SCORE: _score,
+        fact.FALSE_ALARM: _false_alarm,
+    }
+)
 
 
 def order_in_words(kind: str, facts: Mapping[str, Any]) -> str:

@@ -5,19 +5,40 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from telephony.daemon import Daemon, on_threads
+from telephony.domain.people import Device, Draft, GuardianEntry
+from telephony.domain.values import Msisdn
 from telephony.lab.mlp import LabMlp
 from telephony.lab.psap import LabPsap
 from telephony.lab.smsc import LabSmsc
 from telephony.settings import Settings, load
+from telephony.store.people import Registry
 
 SOS_NUMBER = "112"
 SOS_CODE = "*112#"
 VICTIM = "821012345678"
+MOTHER = "821087654321"
 CITY_HALL = (37.5663, 126.9779)
+CALLER = Draft(
+    name="김하나",
+    birth_date=date(2015, 3, 2),
+    devices=(Device(Msisdn(VICTIM), "skt", "phone"),),
+    guardians=(GuardianEntry(Msisdn(MOTHER), "어머니"),),
+    texts={
+        "address": "서울특별시 중구 세종대로 110",
+        "medical": "천식, 흡입기를 가지고 다님",
+        "family": "어머니와 둘이 삶",
+        "language": "ko",
+        "school": "한빛초등학교",
+    },
+    consent_by="김어진",
+    consent_means="서면",
+)
+"""Who is invented, as everything here."""
 FAST_AFTER_S, ACCURATE_AFTER_S = 0.4, 2.0
 """How long the simulated location server thinks; live ones take 1.4 s and more."""
 
@@ -112,7 +133,14 @@ class House:
         self.daemon = Daemon(settings, on_threads(self.reactor))
         self.daemon.startService()
         await self.smsc.when_bound()
+        await self._sign_up()
         return settings
+
+    async def _sign_up(self) -> None:
+        """Register the lab's caller, as a school's file would."""
+        assert self.daemon is not None
+        registry = Registry(self.daemon.key_file.ring)
+        await self.daemon.database.transact(registry.enrol, [CALLER], datetime.now(UTC))
 
     def settings(self, interval_s: float) -> Settings:
         """Write settings that lead to the simulators, so that other commands can be tried on them, and load them."""

@@ -22,7 +22,7 @@ from telephony.smpp.constants import (
     TON_INTERNATIONAL,
 )
 from telephony.smpp.pdus import Tlv
-from telephony.smpp.text import segments
+from telephony.smpp.text_parts import segments
 
 Split = Literal["udh", "sar", "payload"]
 

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import TimeoutError as GaveUp
 
 from telephony.clock import Clock, pause, within
+from telephony.domain.fact import PERSON, SCORE, Fact
 from telephony.lab.house import SOS_CODE, SOS_NUMBER, VICTIM, House
 from telephony.lab.psap import LabPsap, ReceivedReport
 from telephony.lab.ussd_gateway import Shown, UssdGateway
@@ -160,7 +161,8 @@ async def story_when_settled(house: House, clock: Clock) -> Story | None:
     while True:
         rows = await house.daemon.database.read(lambda connection: list_incidents(connection, limit=1))
         told = await house.daemon.database.read(story, rows[0].id) if rows else None
-        if told is not None and (not not_acknowledged(told) or clock.seconds() > until):
+        is_settled = told is not None and not told.owed and not not_acknowledged(told)
+        if told is not None and (is_settled or clock.seconds() > until):
             return told
         if clock.seconds() > until:
             return None
@@ -203,15 +205,24 @@ def daemon_moments(told: Story, start: float) -> list[Moment]:
                 )
             )
         elif line.known is not None:
-            known = line.known.data
-            what = known.get("legs") or known.get("en") or known.get("digits") or ""
-            moments.append(
-                Moment(ms, "onetouch", f"{line.known.kind} {known.get('state', '')} {what}".strip())
-            )
+            moments.append(Moment(ms, "onetouch", fact_in_words(line.known)))
         elif line.kind == "delivered" and line.facts["sequence"] > 0:
             what = f"112 acknowledged the {line.facts['kind']} (attempt {line.facts['attempts']})"
             moments.append(Moment(ms, "onetouch", what))
     return moments
+
+
+def fact_in_words(fact: Fact) -> str:
+    """Give what became known; everybody here is invented, so that it may be told in full."""
+    known = fact.data
+    if fact.kind == PERSON:
+        who = [known.get(key, "") for key in ("name", "born", "device")]
+        return "who presses: " + (", ".join(filter(None, who)) or "nobody who is registered")
+    if fact.kind == SCORE:
+        reasons = known.get("reasons", "").replace(";", ", ")
+        return f"an accident at {known.get('score')} %{f': {reasons}' if reasons else ''}"
+    what = known.get("legs") or known.get("en") or known.get("digits") or ""
+    return f"{fact.kind} {known.get('state', '')} {what}".strip()
 
 
 def location_moments(house: House, start: float) -> list[Moment]:

@@ -25,6 +25,7 @@ DROPPED = frozenset(
 
 IDENTIFIERS = frozenset(
     {
+        "audit_entry",
         "incident",
         "incident_id",
         "reference",

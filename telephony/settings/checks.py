@@ -42,6 +42,8 @@ def findings(raw: dict[str, Any]) -> list[Finding]:
         _peers,
         _voice,
         _service_numbers,
+        _service_codes,
+        _sender_of_texts,
         _knocks,
         _listening_ports,
         _centres,
@@ -121,12 +123,14 @@ def _voice(raw: dict[str, Any]) -> Iterator[Finding]:
         spoken = (
             (_tables(raw, "carrier", "trunk"), "no call of it is ever heard of"),
             (_tables(raw, "psap", "voice"), "nobody can be called"),
-            (_tables(guardians if isinstance(guardians, dict) else {}, "listed"), "nobody can be called"),
         )
         for tables, problem in spoken:
             for at, _ in tables:
-                where = ("guardians", *at) if at[0] == "listed" else at
-                yield where, f"{problem}: there is no Asterisk", "add a table [[asterisk]]"
+                yield at, f"{problem}: there is no Asterisk", "add a table [[asterisk]]"
+        if "sms" not in raw:
+            for at, _ in _tables(guardians if isinstance(guardians, dict) else {}, "listed"):
+                problem = "nobody can be told: there is neither a number to text from nor an Asterisk"
+                yield ("guardians", *at), problem, "add a table [sms] or [[asterisk]]"
     for at, server in _tables(raw, "asterisk"):
         name = server.get("name")
         if isinstance(name, str) and len(name) > LONGEST_SYSTEM_NAME:
@@ -157,6 +161,40 @@ def _service_numbers(raw: dict[str, Any]) -> Iterator[Finding]:
                     problem,
                     "take it out of one of the two lists",
                 )
+
+
+def _service_codes(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find codes of the menu that a gateway cannot tell from an SOS code: many drop the signs around the digits."""
+    general = raw.get("recognition")
+    general = general if isinstance(general, dict) else {}
+    owns = [carrier.get("recognition") for _, carrier in _tables(raw, "carrier")]
+    tables = [general, *(own for own in owns if isinstance(own, dict))]
+    keys = ("ussd_codes", "sos_numbers", "test_numbers")
+    lists = [table.get(key) for table in tables for key in keys]
+    codes = [code for listed in lists if isinstance(listed, list) for code in listed if isinstance(code, str)]
+    presses = {code.strip("*#+"): code for code in codes}
+    numbers = general.get("service_numbers")
+    for index, number in enumerate(numbers if isinstance(numbers, list) else []):
+        if isinstance(number, str) and number.startswith(("*", "#")) and number.strip("*#") in presses:
+            press = presses[number.strip("*#")]
+            yield (
+                ("recognition", "service_numbers", index),
+                f'"{number}" without its signs is "{press}", which is a press: the menu would never open',
+                "give the menu a code with other digits",
+            )
+
+
+def _sender_of_texts(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find a number that phones would reply to and where nobody reads: a press at worst, or nothing at all."""
+    sms, general = raw.get("sms"), raw.get("recognition")
+    sender = sms.get("sender") if isinstance(sms, dict) else None
+    numbers = general.get("service_numbers") if isinstance(general, dict) else None
+    listed = numbers if isinstance(numbers, list) else []
+    if isinstance(sender, str) and sender not in listed:
+        problem = (
+            f'"{sender}" is not in recognition.service_numbers, so whoever replies to it is an emergency'
+        )
+        yield ("sms", "sender"), problem, f'add it there: service_numbers = ["{sender}"]'
 
 
 def _knocks(raw: dict[str, Any]) -> Iterator[Finding]:

@@ -231,6 +231,9 @@ class Settings(Table):
             everywhere_else=routes[elsewhere.name],
             by_carrier=by_carrier,
             tells_guardians=self.tells_guardians,
+            answers_tests=self.sms is not None,
+            # Who the guardians are is known once the person is.
+            joins_people=self.people.join or self.scoring.on or self.tells_guardians,
         )
 
     @property

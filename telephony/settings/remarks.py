@@ -81,9 +81,13 @@ def _asterisk(server: AsteriskServer) -> Iterator[str]:
 
 
 def _service_menu(settings: Settings) -> Iterator[str]:
-    menu, numbers = settings.service_menu, settings.recognition.service_numbers
-    if menu is None and numbers:
+    menu, listed = settings.service_menu, settings.recognition.service_numbers
+    numbers = [number for number in listed if not number.startswith(("*", "#"))]
+    is_called = settings.sms is None or any(carrier.trunk for carrier in settings.carrier)
+    if menu is None and numbers and is_called:
         yield "recognition.service_numbers: without [service_menu] whoever dials them is told that the menu has failed"
+    if len(numbers) < len(listed) and settings.sms is None:
+        yield "recognition.service_numbers: without [sms] the USSD menu cannot ask any guardian to agree"
     if menu is not None and not numbers:
         yield (
             "service_menu: without recognition.service_numbers a call for the menu on a carrier's trunk "

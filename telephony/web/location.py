@@ -59,6 +59,8 @@ _QUALITY = re.compile(r"q=([01](?:\.\d{0,3})?)")
 
 Find = Callable[[bytes], Awaitable[TokenHolder | None]]
 """Gives the incident of a token, asked by the token's SHA-256. May raise `Unavailable`."""
+Saw = Callable[[str], None]
+"""Is told the incident whose position is given out, for the audit chain. Never waits, never raises: safety goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,9 @@ class LocationResource(Resource):
 
     isLeaf = True  # noqa: N815 - Twisted's name
 
-    def __init__(self, find: Find, *, host: str, clock: Clock) -> None:
+    def __init__(self, find: Find, *, host: str, clock: Clock, saw: Saw) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._saw = saw
         self._host = host
         self._clock = clock
         self._question = _Question(find, clock)
@@ -119,6 +122,8 @@ class LocationResource(Resource):
             answer = UNAVAILABLE
         else:
             answer = self._for_holder(request, holder)
+        if answer.has_position and answer.holder is not None:
+            self._saw(answer.holder.incident_id)
         self._send(request, answer)
 
     def _for_holder(self, request: Any, holder: TokenHolder | None) -> Answer:

@@ -20,7 +20,9 @@ from telephony.store.facts import record_facts
 from telephony.store.orders import set_silence
 from telephony.store.positions import record_position
 from telephony.store.presses import NewPress, PressRecorder, Rules
-from telephony.store.schema import delivery, incident
+from telephony.store.schema import delivery, incident, position
+from telephony.store.schema import press as press_table
+from telephony.store.sealed_rows import seal_error
 from telephony.store.times import to_us
 from telephony.store.upgrade import upgrade
 
@@ -59,7 +61,7 @@ def config_with_incidents(config):
                 state="delivered",
                 attempts=1,
                 settled_at=to_us(START + timedelta(milliseconds=42)),
-                last_error="200",
+                last_error=seal_error(KeyFile(settings.key_file).ring(), key, 1, "200"),
             )
         )
     writing.dispose()
@@ -106,7 +108,15 @@ def test_a_story_tells_what_came_and_what_was_sent_in_milliseconds(run, config_w
 def test_coordinates_are_shown_on_demand_and_texts_and_numbers_never(run, config_with_incidents, options):
     without = run("incidents", "show", FIRST, "--config", config_with_incidents, *options).output
     with_them = run(
-        "incidents", "show", FIRST, "--config", config_with_incidents, "--positions", *options
+        "incidents",
+        "show",
+        FIRST,
+        "--config",
+        config_with_incidents,
+        "--positions",
+        "--why",
+        "a test",
+        *options,
     ).output
 
     assert "37.5665" not in without
@@ -286,3 +296,36 @@ def test_a_file_that_is_no_store_is_told_in_a_line(run, config):
         result = run(*command, "--config", config)
         assert result.exit_code == 1
         assert "file is not a database" in result.output
+
+
+def test_a_damaged_incident_is_listed_as_such_beside_the_others(run, config_with_incidents):
+    settings = load(config_with_incidents)
+    writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
+    with writing.begin() as connection:
+        connection.execute(update(incident).where(incident.c.id == FIRST).values(sealed=b"damaged"))
+        connection.execute(update(press_table).values(sealed=b"damaged"))
+        connection.execute(update(position).values(sealed=b"damaged"))
+    writing.dispose()
+    reading.dispose()
+
+    listed = run("incidents", "list", "--config", config_with_incidents, "--json")
+    shown = run("incidents", "show", "--config", config_with_incidents, FIRST)
+
+    callers = [json.loads(line)["msisdn"] for line in listed.stdout.splitlines()]
+    assert callers == ["8210******21", "(unreadable)"]
+    assert "row unreadable" in listed.stderr
+    assert shown.exit_code == 0
+    assert "press 2 by sms on skt-1 to (unreadable): repeat press, no readable text" in shown.stdout
+
+
+def test_without_the_key_file_one_line_says_what_to_bring_back(run, config_with_incidents):
+    key_file = load(config_with_incidents).key_file
+    key_file.unlink()
+
+    for command in (("incidents", "list"), ("incidents", "show", FIRST), ("keys", "show"), ("db", "upgrade")):
+        result = run(*command[:2], "--config", config_with_incidents, *command[2:])
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert f"{key_file}" in result.stderr
+        assert "bring it back from its backup" in result.stderr
+    assert not key_file.exists()

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import stat
 from datetime import date
 from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
+
+from telephony.domain.audit import (
+    CHANGED_PERSON,
+    CONSENT_WITHDRAWN,
+    DELETED_PERSON,
+    IMPORTED_PEOPLE,
+    OWN_DATA,
+    SAW_PERSON,
+)
+from telephony.settings import load
+from telephony.store.audit import entries
+from telephony.store.crypto import KeyFile
+from telephony.store.engines import open_engines
 
 HEAD = "이름,생년월일,휴대폰번호,통신사,보호자 관계,보호자 전화번호,비고\n"
 ROWS = [
@@ -28,6 +42,22 @@ def people(run, config: Path):
         return run("people", command, "--config", config, *arguments, stdin=stdin)
 
     return invoke
+
+
+@pytest.fixture
+def chain(config: Path):
+    """What the audit chain holds."""
+
+    def read():
+        settings = load(config)
+        writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
+        with reading.connect() as connection:
+            found = [each.looked for each in entries(connection)]
+        writing.dispose()
+        reading.dispose()
+        return found
+
+    return read
 
 
 def file_of(folder: Path, octets: bytes, name: str = "class.csv") -> Path:
@@ -147,12 +177,12 @@ def test_a_file_that_cannot_be_used_says_what_to_do(people, tmp_path, octets, to
     assert told in result.output
 
 
-def test_a_dry_run_writes_nothing_not_even_a_key(people, tmp_path, run, config):
+def test_a_dry_run_writes_nothing(people, tmp_path, run, config):
     result = people("import", file_of(tmp_path, BAD.encode()), "--dry-run", *CONSENT)
 
     assert "dry run, nothing written: added 1, changed 0, unchanged 0, bad rows 9" in result.output
     assert people("count").output == "0\n"
-    assert not (tmp_path / "data.keys").exists()
+    assert not (tmp_path / "retention.json").exists()
 
 
 def test_without_consent_nobody_is_enrolled(people, tmp_path):
@@ -162,32 +192,95 @@ def test_without_consent_nobody_is_enrolled(people, tmp_path):
     assert "line 2, consent_by: nobody has agreed" in result.output
 
 
-def test_show_masks_and_reveals_only_with_a_reason_that_is_on_disk_first(people, tmp_path):
+def test_show_masks_and_reveals_only_with_a_reason_that_is_in_the_chain_first(people, tmp_path, chain):
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
 
     masked = people("show", "-", stdin=b"010-1234-0001\n").output
     assert "김○○" in masked
     assert not any(text in masked for text in ("하늘", "12340001", "98760001", "2015"))
-    assert people("show", "010-1234-0001", "--reveal").exit_code == 2
-    assert not (tmp_path / "audit.log").exists()
+    refused = people("show", "010-1234-0001", "--reveal")
+    assert refused.exit_code == 2
+    assert "--why" in refused.output
+    assert len(chain()) == 2
 
-    revealed = people("show", "010-1234-0001", "--reveal", "--why", "asked by 010-1234-0001").output
+    revealed = people("show", "010-1234-0001", "--reveal", "--why", "asked by herself").output
 
     assert "김하늘" in revealed
     assert "+821012340001" in revealed
-    line = json.loads((tmp_path / "audit.log").read_text())
-    assert (line["did"], line["msisdn"]) == ("person shown", "8210******01")
-    assert "1234" not in json.dumps(line["why"])
+    assert [(each.what, each.subject, each.why) for each in chain()] == [
+        (IMPORTED_PEOPLE, "class.csv", "한국초: 서면"),
+        (SAW_PERSON, "+821012340001", "masked"),
+        (SAW_PERSON, "+821012340001", "asked by herself"),
+    ]
 
 
-def test_nothing_is_revealed_where_the_audit_line_cannot_be_written(people, tmp_path):
+def test_a_look_at_somebody_who_is_not_there_is_a_look_too(people, chain):
+    assert people("show", "010-1234-0001").exit_code == 1
+
+    assert [each.subject for each in chain()] == ["+821012340001"]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("show", ("010-1234-0001",)),
+        ("show", ("010-1234-0001", "--reveal", "--why", "a test")),
+        ("own", ("010-1234-0001", "--why", "a test")),
+        ("export", ("out.csv", "--why", "a test")),
+    ],
+)
+def test_nothing_is_shown_where_the_entry_cannot_be_written(
+    people, tmp_path, monkeypatch, command, arguments
+):
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
-    (tmp_path / "audit.log").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect(tmp_path / "onetouch.sqlite") as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    connection.close()
 
-    result = people("show", "010-1234-0001", "--reveal", "--why", "a test")
+    result = people(command, *arguments)
 
     assert result.exit_code == 1
-    assert "김하늘" not in result.output
+    assert "nothing is shown, for the audit chain cannot be written" in result.output
+    assert "김" not in result.output
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("delete", ("010-1234-0001", "--why", "a test")),
+        ("withdraw", ("010-1234-0001", "--by", "her", "--means", "letter")),
+        ("change-number", ("010-1234-0001", "010-5555-0001", "--why", "a test")),
+        ("change-carrier", ("010-1234-0001", "skt", "--why", "a test")),
+    ],
+)
+def test_nothing_is_changed_where_the_entry_cannot_be_written(people, tmp_path, command, arguments):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    with sqlite3.connect(tmp_path / "onetouch.sqlite") as connection:
+        before = connection.execute("SELECT * FROM person").fetchall()
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    connection.close()
+
+    assert people(command, *arguments).exit_code == 1
+
+    with sqlite3.connect(tmp_path / "onetouch.sqlite") as connection:
+        assert connection.execute("SELECT * FROM person").fetchall() == before
+    connection.close()
+
+
+def test_a_reason_is_asked_for_on_a_terminal(people, tmp_path, monkeypatch, chain):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    monkeypatch.setattr("telephony.cli.audited.is_terminal", lambda: True)
+
+    result = people("show", "010-1234-0001", "--reveal", stdin=b"her letter\n")
+
+    assert result.exit_code == 0
+    assert chain()[-1].why == "her letter"
 
 
 def test_an_export_can_be_imported_again_and_makes_no_spreadsheet_calculate(people, tmp_path):
@@ -203,15 +296,70 @@ def test_an_export_can_be_imported_again_and_makes_no_spreadsheet_calculate(peop
     assert "unchanged 1, bad rows 0" in people("import", tmp_path / "out.csv").output
 
 
-def test_a_person_is_deleted_with_a_reason(people, tmp_path):
+def test_a_person_is_deleted_with_a_reason(people, tmp_path, chain):
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
 
     assert people("delete", "010-1234-0001").exit_code == 2
-    assert people("delete", "010-1234-0001", "--why", "withdrawn").output == "deleted 8210******01\n"
+    assert people("delete", "010-1234-0001", "--why", "enrolled twice").output == "deleted 8210******01\n"
 
     assert people("show", "010-1234-0001").exit_code == 1
-    assert people("delete", "010-1234-0001", "--why", "withdrawn").exit_code == 1
+    assert people("delete", "010-1234-0001", "--why", "enrolled twice").exit_code == 1
     assert people("count").output == "1\n"
+    assert [each.why for each in chain() if each.what == DELETED_PERSON] == ["enrolled twice"]
+
+
+def test_a_consent_that_is_withdrawn_takes_the_person_with_it(people, tmp_path, chain):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+
+    told = people("withdraw", "010-1234-0001", "--by", "어머니", "--means", "letter of 3 May")
+
+    assert told.output == "withdrawn: 8210******01 is deleted\n"
+    assert people("count").output == "1\n"
+    assert (chain()[-1].what, chain()[-1].subject, chain()[-1].why) == (
+        CONSENT_WITHDRAWN,
+        "+821012340001",
+        "by 어머니, letter of 3 May",
+    )
+    assert people("withdraw", "010-1234-0001", "--by", "어머니", "--means", "letter").exit_code == 1
+
+
+def test_a_number_and_a_carrier_are_changed_and_the_rest_stays(people, tmp_path, chain):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+
+    assert people("change-number", "010-1234-0001", "010-5555-0001", "--why", "new SIM").exit_code == 0
+    assert people("change-carrier", "010-5555-0001", "skt", "--why", "ported").exit_code == 0
+
+    assert people("show", "010-1234-0001").exit_code == 1
+    shown = people("show", "010-5555-0001", "--reveal", "--why", "a test").output
+    assert "김하늘" in shown
+    assert "+821098760001" in shown
+    assert [each.subject for each in chain() if each.what == CHANGED_PERSON] == [
+        "+821012340001",
+        "+821055550001",
+        "+821055550001",
+    ]
+    assert people("change-number", "010-5555-0001", "010-1234-0002", "--why", "x").exit_code == 1
+    assert people("change-number", "010-1234-0009", "010-1234-0008", "--why", "x").exit_code == 1
+    assert people("change-carrier", "010-5555-0001", "t-mobile", "--why", "x").exit_code == 2
+
+
+def test_a_person_is_given_their_own_data_with_every_look_at_them(people, tmp_path, chain):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    people("show", "010-1234-0001", "--reveal", "--why", "the unit asked")
+    people("show", "010-1234-0002", "--why", "another")
+
+    account = json.loads(people("own", "010-1234-0001", "--json", "--why", "letter").output)
+    printed = people("own", "010-1234-0001", "--why", "letter").output
+
+    assert account["registered"]["name"] == "김하늘"
+    assert account["registered"]["guardians"][0]["number"] == "+821098760001"
+    assert account["registered"]["consent"]["by"] == "한국초"
+    assert [look["why"] for look in account["looks"]] == ["the unit asked", "letter"]
+    assert account["kept for days"]["positions"] == 30.0
+    assert "name: 김하늘" in printed
+    assert "why the unit asked" in printed
+    assert chain()[-1].what == OWN_DATA
+    assert "registered: nothing" in people("own", "010-9999-0001", "--why", "letter").output
 
 
 def test_a_lost_key_file_is_not_made_anew_over_people(people, tmp_path):
@@ -226,7 +374,6 @@ def test_a_lost_key_file_is_not_made_anew_over_people(people, tmp_path):
 
 
 def test_keys_are_made_shown_rotated_and_forgotten(people, tmp_path, run, config):
-    assert run("keys", "init", "--config", config).exit_code == 0
     assert run("keys", "init", "--config", config).exit_code == 1
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
 

@@ -10,10 +10,13 @@ from twisted.internet.defer import Deferred
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.lab.smsc import LabSmsc
+from telephony.lab.text_phones import MOST_UNFINISHED, TextPhones
 from telephony.lab.ussd_gateway import KINDS, UssdGateway
 from telephony.smpp.codec import decode_message
-from telephony.smpp.constants import DELIVER_SM, ESME_RBINDFAIL, ESME_RMSGQFUL, ESME_ROK
-from telephony.smpp.pdus import Tlv
+from telephony.smpp.constants import DELIVER_SM, ESME_RBINDFAIL, ESME_RINVDSTADR, ESME_RMSGQFUL, ESME_ROK
+from telephony.smpp.pdus import Message, Tlv
+from telephony.smpp.submitting import SubmitRefused
+from telephony.smpp.text_parts import segments
 from tests.smpp.people import House, Witness
 from tests.smpp.wires import Wires
 
@@ -408,3 +411,69 @@ class TestUssd:
         assert {message.service_type for message in messages} == {KINDS[kind].service_type}
         operations = [message.uint_tlv(0x0501) for message in messages]
         assert operations == ([0x01, 0x12, 0x81] if KINDS[kind].has_operation else [None] * 3)
+
+
+class TestTexts:
+    def submit(self, town, text=b"hello", to=CALLER, **fields):
+        waiting = town.houses[0].esme.submit(
+            source_addr="1366", destination_addr=to, short_message=text, **fields
+        )
+        outcome = []
+        waiting.addBoth(outcome.append)
+        town.wires.settle()
+        return getattr(outcome[0], "value", outcome[0])
+
+    def test_a_phone_shows_a_text_once_all_parts_are_there_in_whatever_order(self):
+        town = Town()
+        cut = segments("가" * 100, 9)
+
+        for part in reversed(cut.parts):
+            assert town.smsc.texts == []
+            self.submit(town, part, data_coding=cut.data_coding, esm_class=cut.esm_class)
+
+        (text,) = town.smsc.texts
+        assert (text.to, text.sender, text.text, text.alphabet) == (CALLER, "1366", "가" * 100, "utf-16-be")
+        assert text.message_ids == ("2", "1")
+
+    def test_a_text_of_a_ussd_dialogue_is_none_of_its_texts(self):
+        town = Town()
+
+        self.submit(town, service_type="USSD")
+
+        assert town.smsc.texts == []
+
+    def test_texts_for_one_phone_or_for_all_can_be_refused(self):
+        town = Town()
+        town.smsc.refuse_texts(ESME_RINVDSTADR, to=CALLER)
+
+        assert isinstance(self.submit(town), SubmitRefused)
+        self.submit(town, to="821099999999")
+        town.smsc.refuse_texts(ESME_RINVDSTADR)
+        assert isinstance(self.submit(town, to="821099999999"), SubmitRefused)
+        town.smsc.accept_texts()
+        self.submit(town)
+
+        assert [text.to for text in town.smsc.texts] == ["821099999999", CALLER]
+
+    def test_receipts_are_sent_for_texts_that_ask_for_them(self):
+        town = Town()
+        town.smsc.tell_receipts("UNDELIV")
+        receipts = []
+
+        self.submit(town)
+        self.submit(town, on_receipt=receipts.append)
+
+        assert [(receipt.message_id, receipt.state) for receipt in receipts] == [("2", "UNDELIV")]
+        assert town.intake.presses == []
+
+    def test_a_phone_forgets_the_oldest_of_too_many_unfinished_texts(self):
+        phones = TextPhones()
+        cut = segments("가" * 100, 9)
+        first = [Message(4, "", 0, 0, "1366", 1, 1, CALLER, 0x40, 0, 0, 0, 8, part) for part in cut.parts]
+        phones.take(first[0], "1")
+        for number in range(MOST_UNFINISHED):
+            phones.take(first[0]._replace(destination=f"8210{number:08d}"), "2")
+
+        phones.take(first[1], "3")
+
+        assert phones.shown == []

@@ -32,6 +32,7 @@ SETTINGS = """
 state_dir = "{folder}/state"
 [recognition]
 sos_numbers = ["112"]
+{recognition}
 [locating]
 interval_s = {interval_s}
 [relay]
@@ -98,6 +99,8 @@ class Choices:
     second_after_s: float = 600.0
     skt_port: int | None = None
     """Where another message centre than the simulated one listens for skt's links."""
+    recognition: str = ""
+    """Further keys of ``[recognition]``."""
     skt_link: str = ""
     skt_trunk: str = ""
     kt_peer: str = ""
@@ -239,6 +242,10 @@ class House:
         self._secrets |= {f"{each:.4f}"[:-1] for each in degrees}
         self._secrets |= {f"{int(each)} {int(each % 1 * 60):02d} " for each in degrees}
 
+    def keep_secret(self, *words: str) -> None:
+        """Learn words that no log may tell."""
+        self._secrets |= set(words)
+
     def press(
         self, caller: str, text: str = HELP, *, smsc: LabSmsc | None = None, **more: Any
     ) -> Deferred[int]:
@@ -296,8 +303,13 @@ class House:
         lines = self.daemon.log.read_text().splitlines() if self.daemon.log.exists() else []
         lines += self.daemon.stderr.read_text().splitlines()
         forms = {form for secret in self._secrets for form in (secret, ascii(secret)[1:-1])}
-        return [line for line in lines if ANY_NUMBER.search(line) or any(form in line for form in forms)]
+        # The seconds of a time may read like the degrees of a place.
+        told = [(line, TIMESTAMP.sub("", line)) for line in lines]
+        return [
+            line for line, words in told if ANY_NUMBER.search(words) or any(form in words for form in forms)
+        ]
 
 
+TIMESTAMP = re.compile(r'"timestamp":"[^"]*"')
 ANY_NUMBER = re.compile(r"(?<![0-9a-z])(?:82|0)?10\d{8}(?!\d)")
 """A mobile number of Korea in any spelling; letters before it mean a hexadecimal reference."""

@@ -212,7 +212,7 @@ def _look_for_the_forgotten(house: House, load: Load, harvest: Harvest) -> None:
         if b"<msgType>Alert<" in report.raw:
             alerts.update({number.decode() for number in CALLBACK.findall(report.raw)})
     in_store = {
-        caller
+        caller.hex()
         for (caller,) in _ask(
             house.daemon.store, "SELECT caller FROM incident GROUP BY caller HAVING count(*) > 1"
         )

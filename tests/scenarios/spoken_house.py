@@ -17,6 +17,9 @@ from telephony.lab.handset import CENTRE_HZ, PHONE_HZ, RINGBACK_HZ
 from telephony.lab.operator import Invite, LabOperator, OperatorCall
 from telephony.lab.rtp import RATE, SAMPLES, tone
 from telephony.lab.sip_agent import Leg
+from telephony.settings.model import KEY_FILE
+from telephony.store.crypto import KeyFile
+from telephony.store.sealed_rows import unseal_error
 from tests.scenarios.daemon_process import ROOT, DaemonProcess
 from tests.scenarios.voice import PORTS, RING_S, Exchange, VoiceHouse
 
@@ -182,8 +185,15 @@ class SpokenHouse(VoiceHouse):
 
     def next_attempts(self, channel: str) -> list[tuple[Any, ...]]:
         """Give attempts so far, Unix time of the next and why the last was in vain, of what a channel has to deliver."""
-        rows = self._deliveries(channel, "state, attempts, due_at / 1000000.0, last_error")
-        return [row[1:] for row in rows if row[0] == "pending"]
+        rows = self._deliveries(
+            channel, "state, incident_key, sequence, attempts, due_at / 1000000.0, last_error"
+        )
+        ring = KeyFile(self.folder / "state" / KEY_FILE).ring()
+        return [
+            (*due, unseal_error(ring, key, sequence, why))
+            for state, key, sequence, *due, why in rows
+            if state == "pending"
+        ]
 
     def _deliveries(self, channel: str, columns: str) -> list[tuple[Any, ...]]:
         return self.daemon.rows(

@@ -158,7 +158,7 @@ async def test_the_command_tells_the_story_of_an_incident_without_telling_who_an
 
     listed = await house.onetouch("incidents", "list", "--json")
     story = await house.onetouch("incidents", "show", incident)
-    with_place = await house.onetouch("incidents", "show", incident, "--positions")
+    with_place = await house.onetouch("incidents", "show", incident, "--positions", "--why", "a test")
 
     (row,) = [json.loads(line) for line in listed.splitlines()]
     assert (row["incident"], row["state"], row["press_count"]) == (incident, "open", 1)

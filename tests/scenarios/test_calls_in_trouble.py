@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import time
 
 import pytest
 import pytest_twisted
 
+from telephony.asterisk.journal import SLOT_CHARACTERS
 from telephony.lab.handset import CENTRE_HZ, PHONE_HZ
 from telephony.lab.sip_agent import EndedBy
+from tests.asterisk.sos_events import Held
 from tests.scenarios.ami_proxy import AmiProxy
-from tests.scenarios.voice import BOTH_ENDS_AT_ONCE, KT, SKT
+from tests.scenarios.voice import BOTH_ENDS_AT_ONCE, KT, SKT, national
 
 pytestmark = pytest.mark.xdist_group("calls-in-trouble")
 
@@ -123,6 +126,53 @@ async def test_a_call_that_came_and_went_while_nobody_watched_is_told_late_from_
         assert alert.parameters["call-trunk"] == (SKT,)
         assert int(alert.parameters["call-duration-s"][0]) <= 1
         assert "늦게 전달됨" in alert.raw.decode()
+
+
+@ON_BOTH_TRUNKS
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_stands_is_told_although_the_journal_names_it_no_more(voice, trunk):
+    """So many calls have come since that its note is pushed out; the channel carries it too."""
+    await voice.start()
+    caller = voice.caller()
+    await voice.kill9()
+
+    phone, centre = await voice.connected_call(caller, trunk)
+    voice.exchange.forget_calls()
+    await voice.start()
+    told = await voice.until_told(caller, call_state="connected")
+
+    assert (told.msg_type, told.incident) == ("Alert", centre.invite.headers.get("x-incident-id"))
+    assert told.parameters["call-trunk"] == (trunk,)
+    assert told.parameters["call-silence"] == ("no-rtp" if trunk == SKT else "zeros",)
+    await phone.hang_up()
+    await voice.until_told(caller, call_state="ended", call_ended_by="caller")
+    assert len(voice.alerts(caller)) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_slot_of_the_journal_keeps_the_calls_before_and_drops_the_oldest_when_it_is_full(voice):
+    """A call writes into the slot of those 1021, 2042 … channels before it."""
+    await voice.start()
+    caller, *earlier = (voice.caller() for _ in range(8))
+    await voice.kill9()
+    phone, _ = await voice.connected_call(caller)
+
+    (slot,) = voice.exchange.journal()
+    began = int(time.time())
+    calls = [Held(number, began=began, caller=national(each)) for number, each in enumerate(earlier)]
+    for call in calls:
+        call.sip_call_id = "10@192.0.2.100"  # so long that one note too many is in the slot
+    notes = [call.note(str(began)) for call in calls]
+    voice.exchange.note(slot, "".join(f"~{note}" for note in notes) + voice.exchange.journal()[slot])
+    await phone.hang_up()
+    await voice.until(lambda: not voice.exchange.channels())
+    assert len(voice.exchange.journal()[slot]) == SLOT_CHARACTERS
+    await voice.start()
+
+    for each in (caller, *earlier[1:]):
+        await voice.until_told(each, call_state="ended")
+    assert voice.reports(earlier[0]) == []
+    assert voice.logged("journal was full: calls of this time may be missing", slots=1)
 
 
 @pytest_twisted.ensureDeferred

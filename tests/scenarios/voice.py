@@ -50,7 +50,7 @@ port = {web}
 name = "{name}"
 port = {ami}
 ping_s = {ping_s}
-ping_timeout_s = 1.0
+ping_timeout_s = {ping_timeout_s}
 secret = {{file = "{secret}"}}
 [[voice.knock]]
 meaning = "cannot-speak"
@@ -143,11 +143,20 @@ class Exchange:
 
     def forget_calls(self) -> None:
         """Empty the journal, so that the next test's daemon does not hear of this one's calls."""
+        for name in self.journal():
+            self.note(name, "")
+
+    def journal(self) -> dict[str, str]:
+        """Give the slots of the journal that are not empty."""
         with self._terminal() as ami:
             said = ami.action("Command", [("Command", "dialplan show globals")]).all("Output")
-            names = [line.split("=")[0].strip() for line in said if "SOS_JOURNAL_" in line.split("=")[0]]
-            for name in names:
-                ami.action("Setvar", [("Variable", name), ("Value", "")])
+        pairs = [line.strip().partition("=") for line in said]
+        return {name: value for name, _, value in pairs if name.startswith("SOS_JOURNAL_") and value}
+
+    def note(self, slot: str, notes: str) -> None:
+        """Write into a slot of the journal."""
+        with self._terminal() as ami:
+            ami.action("Setvar", [("Variable", slot), ("Value", notes)])
 
     def _terminal(self) -> BlockingAmi:
         return BlockingAmi("127.0.0.1", self.ami, "operator", SECRET)
@@ -168,7 +177,7 @@ class VoiceHouse(House):
         self.asterisk_log: list[str] = []
         self.expected_errors: tuple[str, ...] = ()
         """Words of errors that Asterisk may complain of in this test."""
-        self.ping_s = 10.0
+        self.ping_s, self.ping_timeout_s = 10.0, 1.0
         self._rng = random.Random(str(folder))
         """Asterisk takes a second call with the same ids for the first: no two tests may draw the same."""
         # As many lines as anybody wants: a call of an earlier test that still knocks must not make 112 busy.
@@ -228,6 +237,7 @@ class VoiceHouse(House):
             name=NAME,
             ami=ami or self.exchange.ami,
             ping_s=self.ping_s,
+            ping_timeout_s=self.ping_timeout_s,
             secret=secret,
         )
         self.choose(more=voice, skt_trunk=_TRUNK.format(SKT), kt_trunk=_TRUNK.format(KT))

@@ -136,7 +136,10 @@ class Listening:
         self.reactor = MemoryReactorClock()
         self.reactor.rightNow = NOON.timestamp() + 20
         self.store = store or Store()
-        location = LocationResource(self.store.find, host="onetouch.example", clock=self.reactor)
+        self.seen = []
+        location = LocationResource(
+            self.store.find, host="onetouch.example", clock=self.reactor, saw=self.seen.append
+        )
         self.server = WebServer(
             Web(**settings), {"v1/location": location}, reactor=self.reactor, alarms=Alarms(self.reactor)
         )

@@ -36,6 +36,21 @@ def test_get_gives_the_newest_position_as_pidf_lo():
     assert listening.store.asked == [digest_of(TOKEN)]
 
 
+def test_each_position_that_is_given_out_is_noted_for_the_audit_chain_and_nothing_else_is():
+    listening = Listening()
+    for method in ("GET", "HEAD"):
+        listening.ask(method)
+    listening.ask("POST", body=LOCATION_REQUEST, Content_Type=HELD)
+    assert listening.seen == [INCIDENT] * 3
+    listening.ask("POST", body=b"nonsense")
+    listening.ask(path=f"/v1/location/{OTHER}")
+    listening.store.holders[digest_of(TOKEN)] = holder(best=None)
+    listening.ask()
+    listening.store.holders[digest_of(TOKEN)] = holder(is_open=False)
+    listening.ask()
+    assert listening.seen == [INCIDENT] * 3
+
+
 def test_every_question_is_asked_anew():
     listening = Listening()
     wire = listening.connect()

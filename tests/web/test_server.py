@@ -340,7 +340,7 @@ class House:
 
     def __init__(self, **settings):
         self.store = Store()
-        location = LocationResource(self.store.find, host="onetouch.example", clock=reactor)
+        location = LocationResource(self.store.find, host="onetouch.example", clock=reactor, saw=list)
         chosen = Web(**settings).model_copy(update={"port": 0})
         self.server = WebServer(chosen, {"v1/location": location}, reactor=reactor, alarms=Alarms(reactor))
 

@@ -1,0 +1,248 @@
+"""``onetouch audit``: who looked at what, whether the chain of it is whole, and whether what is over its time is gone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from telephony.cli.audited import stated_reason, why_option, write_entry
+from telephony.cli.db import ready_engines
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.progress import bar
+
+if TYPE_CHECKING:
+    from telephony.store.audit import Kept
+    from telephony.store.audit_verifying import LoggedEntry, Verdict
+
+EXIT_BROKEN = 3
+
+log_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+@click.group(short_help="Verify and read the audit chain; prove that data are deleted in time.")
+def audit() -> None:
+    """Read and verify the chain of all looks at what is personal, and prove that what is over its time is gone.
+
+    Each entry is signed together with the one before. The daemon's log names each entry with the beginning of its
+    digest, so that logs that are kept elsewhere show whether the end of the chain was cut off.
+
+    \b
+    Examples:
+      onetouch audit verify --log /var/log/onetouch/onetouch.log
+      onetouch audit list --about 010-1234-5678 --why "her complaint of 3 May"
+      onetouch audit retention
+    """
+
+
+@audit.command()
+@config_option
+@click.option(
+    "--log", "logs", multiple=True, type=log_file, help="A log of a daemon to compare with; again for more."
+)
+@click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object.")
+def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
+    """Walk through the whole chain; say that it is intact, or at which entry it is broken and how.
+
+    Note the head that it prints and keep it elsewhere: it stands for all entries up to it. Without --log nobody can see
+    that the end was cut off. A --log of - is read from standard input.
+
+    \b
+    Examples:
+      onetouch audit verify
+      onetouch audit verify --log /var/log/onetouch/onetouch.log --log /backup/onetouch.log.1
+      journalctl -u onetouch -o cat | onetouch audit verify --log -
+
+    Exit codes: 0 intact, 1 the store or the keys cannot be used, 2 wrong settings or options, 3 broken.
+    """
+    settings = load_or_exit(config)
+    from telephony.domain.errors import OnetouchError  # noqa: PLC0415 - not needed for --help
+    from telephony.store.audit import count  # noqa: PLC0415
+    from telephony.store.audit_verifying import compare, verify  # noqa: PLC0415
+
+    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+        try:
+            with bar("verifying", count(connection)) as advance:
+                verdict = verify(connection, advance)
+            against = list(compare(connection, verdict, _logged(logs)))
+        except OnetouchError as error:
+            raise click.ClickException(str(error)) from error
+    problems = [str(each) for each in (*verdict.breaks, *against)]
+    if verdict.untold:
+        problems.append(f"and {verdict.untold:,} more")
+    if as_json:
+        click.echo(
+            json.dumps({**_plain(verdict), "logs": len(logs), "intact": not problems, "problems": problems})
+        )
+    else:
+        click.echo(_in_words(verdict))
+        for problem in problems:
+            click.echo(f"BROKEN: {problem}")
+        click.echo("the chain is BROKEN" if problems else "the chain is intact")
+        if not logs:
+            click.echo("not compared with a log: an end that was cut off does not show (--log FILE)")
+    if problems:
+        raise SystemExit(EXIT_BROKEN)
+
+
+@audit.command("list")
+@config_option
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Entries of this time and later, UTC.",
+)
+@click.option("--what", help='Entries whose act has these words, e.g. "saw a person".')
+@click.option("--who", help="Entries whose account has these words.")
+@click.option("--about", metavar="NUMBER|INCIDENT", help="Entries about this number or incident.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@why_option
+def list_(  # noqa: PLR0917 - click hands the options over by name
+    config: Path,
+    since: datetime | None,
+    what: str | None,
+    who: str | None,
+    about: str | None,
+    why: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List entries in the order in which they were written; numbers are masked. This look is an entry too.
+
+    \b
+    Examples:
+      onetouch audit list --since 2026-11-01 --who kim
+      onetouch audit list --about sos-20261123-7k3qwz2m9t
+      onetouch audit list --about 010-1234-5678 --why "her complaint of 3 May"
+    """
+    reason = stated_reason(why, "the chain itself")
+    settings = load_or_exit(config)
+    from telephony.domain.audit import SAW_AUDIT  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.errors import OnetouchError  # noqa: PLC0415
+    from telephony.store.audit import about_number, entries  # noqa: PLC0415
+
+    wanted = (
+        None
+        if about is None
+        else _subject(about, settings.service.country_code, settings.service.trunk_prefix)
+    )
+    earliest = None if since is None else since.replace(tzinfo=UTC)
+    with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        write_entry(writing, SAW_AUDIT, wanted or "", reason)
+        try:
+            for kept in entries(connection):
+                looked = kept.looked
+                if (
+                    (earliest is None or looked.at >= earliest)
+                    and (what is None or what in looked.what)
+                    and (who is None or who in looked.who)
+                    and (wanted is None or looked.subject == wanted or about_number(wanted, looked.subject))
+                ):
+                    click.echo(_entry(kept, as_json=as_json))
+        except OnetouchError as error:
+            raise click.ClickException(f"{error}; see `onetouch audit verify`") from error
+
+
+@audit.command()
+@config_option
+@click.option(
+    "--run", "is_run", is_flag=True, help="First delete what is over its time, as the daemon's job does."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def retention(config: Path, *, is_run: bool, as_json: bool) -> None:
+    """Prove that what is over its time is gone: per kind the period, what is kept, the oldest, and what is overdue.
+
+    Everybody in the registry is opened for it: minutes for millions. "held" incidents are over their time and still owe
+    112 a report. Nothing personal is shown.
+
+    \b
+    Examples:
+      onetouch audit retention
+      onetouch audit retention --run --json
+
+    Exit codes: 0 in time, 1 something is overdue by more than one run, or the store cannot be used, 2 wrong settings.
+    """
+    settings = load_or_exit(config)
+    from telephony.cli.retention import run_once, standing  # noqa: PLC0415 - not needed for --help
+
+    if is_run:
+        run_once(settings)
+    is_late = False
+    for kind in standing(settings):
+        is_late = is_late or kind.late > 0
+        click.echo(json.dumps(kind.plain) if as_json else kind.in_words)
+    if is_late:
+        click.echo(
+            "OVERDUE by more than one run: is the daemon running? See the alarm retention-overdue", err=True
+        )
+        raise SystemExit(EXIT_FAILED)
+
+
+def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
+    """Give every line that names an entry; whatever else stands in a log is passed over."""
+    from telephony.cli.following import lines_of  # noqa: PLC0415 - not needed for --help
+    from telephony.store.audit_verifying import LoggedEntry  # noqa: PLC0415
+
+    for path in logs:
+        stream: BinaryIO = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        for line in lines_of(stream):
+            # Most lines are something else, and JSON is slow.
+            if b'"audited"' not in line:
+                continue
+            try:
+                told = json.loads(line)
+                if told["event"] == "audited":
+                    yield LoggedEntry(int(told["audit_entry"]), str(told["digest"]))
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
+
+
+def _subject(about: str, country_code: str, trunk_prefix: str) -> str:
+    from telephony.domain.values import Msisdn  # noqa: PLC0415 - not needed for --help
+
+    number = Msisdn.parse(about, country_code=country_code, trunk_prefix=trunk_prefix)
+    return number.international if number.is_e164 else about.strip()
+
+
+def _entry(kept: Kept, *, as_json: bool) -> str:
+    from telephony.cli.log_lines import plain  # noqa: PLC0415 - not needed for --help
+    from telephony.logs.masking import masked  # noqa: PLC0415
+
+    looked = kept.looked
+    subject = masked(looked.subject)
+    if as_json:
+        row: dict[str, Any] = {
+            "number": kept.number,
+            "at": looked.at.isoformat(timespec="milliseconds"),
+            "who": looked.who,
+            "what": looked.what,
+            "subject": subject,
+            "why": looked.why,
+        }
+        return json.dumps(row, ensure_ascii=False)
+    return plain(
+        f"{kept.number:>8}  {looked.at:%Y-%m-%d %H:%M:%S}  {looked.who:<12} {looked.what}"
+        f"{f' {subject}' if subject else ''}: {looked.why}"
+    )
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "entries": verdict.entries,
+        "first": verdict.first,
+        "last": verdict.last,
+        "head": None if verdict.head is None else verdict.head.digest.hex(),
+        "deleted_through": 0 if verdict.cut is None else verdict.cut.number,
+    }
+
+
+def _in_words(verdict: Verdict) -> str:
+    if verdict.head is None:
+        return "0 entries"
+    cut = "" if verdict.cut is None else f"; retention deleted those through {verdict.cut.number:,}"
+    return f"{verdict.entries:,} entries, {verdict.first:,} to {verdict.last:,}{cut}\nhead {verdict.head.digest.hex()}"

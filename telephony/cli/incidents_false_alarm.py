@@ -1,0 +1,54 @@
+"""``onetouch incidents false-alarm``: what 112 found is kept beside the press, and weighs at the next one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from telephony.cli.db import ready_engines
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+
+LONGEST_NAME, LONGEST_REASON = 60, 200
+
+
+@click.command("false-alarm")
+@config_option
+@click.argument("incident_id", metavar="ID")
+@click.option("--by", required=True, help="Who says so: told to 112, and kept in the audit chain.")
+@click.option("--why", required=True, help="How it is known: told to 112, and kept in the audit chain.")
+def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
+    """Mark an incident as a false alarm, open or closed.
+
+    It is a label: the incident stays open and its phone is followed until it is closed. The next presses of the same
+    person are labelled with it for [retention] history_days; they are relayed like all others.
+
+    \b
+    Examples:
+      onetouch incidents false-alarm sos-20261123-7k3qwz2m9t --by "Lee, desk 7" --why "unit 12 met her: in a bag"
+      onetouch incidents close sos-20261123-7k3qwz2m9t --reason "false alarm: met by unit 12"
+    """
+    by = _text(by, LONGEST_NAME, "--by")
+    why = _text(why, LONGEST_REASON, "--why")
+    settings = load_or_exit(config)
+    from telephony.store.engines import one_transaction  # noqa: PLC0415 - not needed for --help
+    from telephony.store.labels import mark_false_alarm  # noqa: PLC0415
+
+    with (
+        ready_engines(settings) as (writing, _),
+        writing.connect() as connection,
+        one_transaction(connection),
+    ):
+        is_known = mark_false_alarm(connection, settings.plan, incident_id, by, why, datetime.now(UTC))
+    if not is_known:
+        click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
+        raise SystemExit(EXIT_FAILED)
+    click.echo(f"{incident_id} is marked as a false alarm")
+
+
+def _text(raw: str, longest: int, option: str) -> str:
+    text = " ".join(raw.split())
+    if not text or len(text) > longest or not text.isprintable():
+        raise click.BadParameter(f"write 1 to {longest} characters", param_hint=option)
+    return text

@@ -1,0 +1,154 @@
+"""``onetouch people own``: a person's own data, as they may ask for it (Personal Information Protection Act, article 35)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from telephony.cli.audited import stated_reason, why_option, write_entry
+from telephony.cli.options import config_option, load_or_exit
+from telephony.cli.progress import bar
+from telephony.cli.registry import number_argument, open_registry
+
+if TYPE_CHECKING:
+    from telephony.domain.audit import Looked
+    from telephony.domain.people import Person
+    from telephony.settings import Settings
+    from telephony.store.own_data import OwnData
+
+
+@click.command()
+@config_option
+@click.argument("number_text", metavar="NUMBER")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@why_option
+def own(config: Path, number_text: str, why: str | None, *, as_json: bool) -> None:
+    """Give an account of everything that is kept about who has NUMBER, to be printed and handed over.
+
+    The registry, incidents of all their numbers, the history by which presses are weighed, whose guardian they are,
+    who looked at it and why, and how long each is kept. It is in plain: hand it to nobody else. What was written and
+    where the phone was is not in it; that is given to those whom it concerns by order, with
+    onetouch incidents show ID --positions.
+
+    \b
+    Examples:
+      onetouch people own 010-1234-5678 --why "asked for her own data, letter of 3 May" > account.txt
+      onetouch people own - --json --why "letter of 3 May" < number.txt
+    """
+    reason = stated_reason(why)
+    settings = load_or_exit(config)
+    wanted = number_argument(settings, number_text)
+    from telephony.domain.audit import OWN_DATA  # noqa: PLC0415 - not needed for --help
+    from telephony.store.audit import head  # noqa: PLC0415
+    from telephony.store.own_data import own_data, own_entries  # noqa: PLC0415
+
+    with open_registry(settings) as opened, opened.reading.connect() as connection:
+        write_entry(opened.writing, OWN_DATA, wanted.international, reason)
+        account = own_data(connection, opened.registry, wanted)
+        looks = []
+        last = head(connection)
+        with bar("audit chain", 0 if last is None else last.number) as advance:
+            for number, looked in own_entries(
+                connection, account.numbers, {each.id for each in account.incidents}
+            ):
+                advance(number)
+                if looked is not None:
+                    looks.append(looked)
+    plain = _plain(account, looks, settings)
+    if as_json:
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+    else:
+        for line in _lines(plain):
+            click.echo(line)
+
+
+def _plain(account: OwnData, looks: list[Looked], settings: Settings) -> dict[str, Any]:
+    periods = settings.retention
+    return {
+        "numbers": [each.international for each in account.numbers],
+        "registered": None if account.person is None else _person(account.person),
+        "guardian of": account.guarded,
+        "incidents": [
+            {
+                "incident": each.id,
+                "opened_at": each.opened_at.isoformat(timespec="seconds"),
+                "state": each.state,
+                "drill": each.is_drill,
+                "presses": each.presses,
+                "positions": each.positions,
+                "facts": each.facts,
+            }
+            for each in account.incidents
+        ],
+        "history": [
+            {"at": each.at.isoformat(timespec="seconds"), "kind": each.kind, "place": each.place is not None}
+            for each in account.history
+        ],
+        "looks": [
+            {"at": each.at.isoformat(timespec="seconds"), "what": each.what, "why": each.why}
+            for each in looks
+        ],
+        "kept for days": {
+            "registered": "until the consent ends or is withdrawn, then "
+            f"{periods.consent_ended_days:g} where it was outgrown",
+            "incidents": periods.incident_days,
+            "positions": periods.position_days,
+            "texts": periods.text_days,
+            "history": periods.history_days,
+            "looks": periods.audit_days,
+        },
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    consent = person.consent
+    return {
+        "name": person.name,
+        "birth date": person.birth_date.isoformat(),
+        "devices": [
+            {"number": each.number.international, "carrier": each.carrier, "kind": each.kind}
+            for each in person.devices
+        ],
+        "guardians": [
+            {"number": each.phone.international, "relation": each.relation, "language": each.language}
+            for each in person.guardians
+        ],
+        **person.texts,
+        "consent": {
+            "by": consent.by,
+            "means": consent.means,
+            "at": consent.at.isoformat(timespec="seconds"),
+            "by a guardian": consent.is_by_guardian,
+            "until": None if consent.until is None else consent.until.isoformat(),
+        },
+    }
+
+
+def _lines(value: Any, depth: int = 0) -> Iterator[str]:
+    """Write a value as indented lines."""
+    margin = "  " * depth
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, dict | list) and inner:
+                yield f"{margin}{name}:"
+                yield from _lines(inner, depth + 1)
+            else:
+                yield f"{margin}{name}: {_word(inner)}"
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, dict):
+                yield margin + "- " + ", ".join(f"{name} {_word(each)}" for name, each in inner.items())
+            else:
+                yield f"{margin}- {_word(inner)}"
+
+
+def _word(value: Any) -> str:
+    if value is None or value in ([], {}, ""):
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
