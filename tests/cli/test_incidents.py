@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -298,7 +300,13 @@ def test_a_file_that_is_no_store_is_told_in_a_line(run, config):
         assert "file is not a database" in result.output
 
 
-def test_a_damaged_incident_is_listed_as_such_beside_the_others(run, config_with_incidents):
+def onetouch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, where nobody has set up any log before."""
+    command = [sys.executable, "-m", "telephony", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_damaged_incident_is_listed_as_such_beside_the_others(config_with_incidents):
     settings = load(config_with_incidents)
     writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
     with writing.begin() as connection:
@@ -308,13 +316,13 @@ def test_a_damaged_incident_is_listed_as_such_beside_the_others(run, config_with
     writing.dispose()
     reading.dispose()
 
-    listed = run("incidents", "list", "--config", config_with_incidents, "--json")
-    shown = run("incidents", "show", "--config", config_with_incidents, FIRST)
+    listed = onetouch("incidents", "list", "--config", config_with_incidents, "--json")
+    shown = onetouch("incidents", "show", "--config", config_with_incidents, FIRST)
 
     callers = [json.loads(line)["msisdn"] for line in listed.stdout.splitlines()]
     assert callers == ["8210******21", "(unreadable)"]
     assert "row unreadable" in listed.stderr
-    assert shown.exit_code == 0
+    assert shown.returncode == 0
     assert "press 2 by sms on skt-1 to (unreadable): repeat press, no readable text" in shown.stdout
 
 
