@@ -142,7 +142,8 @@ def _position(line: StoryLine, facts: Mapping[str, Any], shown: Position | None)
     if radius is not None and confidence is not None:
         words += f" at {confidence:.0f} %"
     if line.position is not None:
-        words += f", {line.position.age_s(line.at):.0f} s old"
+        age_s = line.position.age_s(line.at)
+        words += ", of unknown age" if age_s is None else f", {age_s:.0f} s old"
     if shown is not None:
         words += f", at {shown.latitude:.6f},{shown.longitude:.6f}"
     return words + ("" if facts.get("became_best") else ", not better than what was known")

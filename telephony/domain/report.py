@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from telephony.domain.fact import Fact
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+
+
+class UpdateReason(StrEnum):
+    """Why a report was written after the alert: what in it is news."""
+
+    PRESSED_AGAIN = "pressed-again"
+    SEEN_AGAIN = "seen-again"
+    """The same message came once more: a redelivery, or the key pressed again; the sender does not say which."""
+    POSITION = "position"
+    """A position that is better, or that shows her to be elsewhere."""
+    SIGN_OF_LIFE = "sign-of-life"
+    """The phone answers still, and is where 112 knows it to be."""
+    NOT_ANSWERING = "phone-not-answering"
+    """The location service cannot reach the phone any more."""
+    ANSWERING = "phone-answering"
+    CALL = "call"
+    KNOCK = "knock"
+    SILENCE = "silence"
+    GUARDIAN = "guardian"
+    PERSON = "person"
+    SCORE = "score"
+    FALSE_ALARM = "false-alarm"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,7 @@ class Report:
     ``sent_at`` is the time the report was written down, not that of the attempt. ``texts`` are what the caller
     typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0.
     ``facts`` hold the newest of each kind and subject.
+    ``reasons`` say what in an update is news; an alert has none.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
     """
 
@@ -48,6 +73,7 @@ class Report:
     labels: tuple[str, ...] = ()
     close_reason: str | None = None
     facts: tuple[Fact, ...] = ()
+    reasons: tuple[UpdateReason, ...] = ()
 
 
 def report_id(incident_id: str, sequence: int) -> str:

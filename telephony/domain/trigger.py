@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from telephony.domain.fact import Fact
 from telephony.domain.position import Position
@@ -28,6 +29,17 @@ UNKNOWN_USSD_STRING = "unknown USSD string"
 
 TOLD_LATE = "told late"
 """It came while we were away and is told only now; its time is when it came."""
+
+
+class Repetition(StrEnum):
+    """What the way in knows of a press that says what an earlier one said (the same ``reference``)."""
+
+    NONE = "none"
+    """It brought no such press before, as far as it remembers; or it was answered, and the link stood: pressed again."""
+    REDELIVERY = "redelivery"
+    """The earlier one was not acknowledged, so its sender delivers it again."""
+    DOUBTFUL = "doubtful"
+    """The acknowledgement of the earlier one may have been lost: a redelivery, or the key pressed again."""
 
 
 @dataclass(frozen=True, slots=True)

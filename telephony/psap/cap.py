@@ -181,6 +181,8 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "incident", report.incident_id
     yield "incident-state", "closed" if report.kind == CLOSING else "open"
     yield "report-sequence", str(report.sequence)
+    for reason in report.reasons:
+        yield "update-reason", reason
     yield "trigger-source", report.source
     yield "destination", report.destination
     yield "carrier", report.carrier
@@ -206,8 +208,12 @@ def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     if position.uncertainty_m is not None:
         yield "location-confidence-percent", f"{REPORT_CONFIDENCE:g}"
         yield "location-uncertainty-m", str(wording.radius_m(position))
-    yield "location-time", _time(position.fixed_at, zone)
-    yield "location-age-s", str(wording.age_s(report, position))
+    age_s = wording.age_s(report, position)
+    if position.fixed_at is None or age_s is None:
+        yield "location-age", "unknown"
+    else:
+        yield "location-time", _time(position.fixed_at, zone)
+        yield "location-age-s", str(age_s)
 
 
 def _told_facts(report: Report) -> Iterator[tuple[str, str]]:

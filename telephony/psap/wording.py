@@ -65,6 +65,8 @@ class Wording:
     methods: Mapping[str, str]
     sources: Mapping[str, str]
     carrier_source: str
+    aged: str
+    age_unknown: str
     age_units: tuple[str, str, str, str]
     """Seconds, minutes, hours, days, each to be put after its number."""
     facts: FactWording
@@ -95,10 +97,10 @@ KOREAN = Wording(
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
     },
     closed="종료 사유: {reason}",
-    position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, 보고 {age} 전 측정",
+    position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
     position_never="위치: 확인되지 않음",
-    area="{within}, {method}, 보고 {age} 전 측정",
+    area="{within}, {method}, {age}",
     area_unknown="위치 미확인",
     within="반경 {radius} m 이내(신뢰도 95 %)",
     accuracy_unknown="정확도 미제공(반경 {radius} m로 가정)",
@@ -116,6 +118,8 @@ KOREAN = Wording(
     methods=MappingProxyType({"cell": "기지국", "gnss": "위성", "wifi": "Wi-Fi", "unknown": "방법 미상"}),
     sources=MappingProxyType({"device": "단말기", "last-known": "이전 신고의 마지막 위치"}),
     carrier_source="통신사 위치 서버({carrier})",
+    aged="보고 {age} 전 측정",
+    age_unknown="측정 시각 미상",
     age_units=("초", "분", "시간", "일"),
     facts=KOREAN_FACTS,
 )
@@ -144,10 +148,10 @@ ENGLISH = Wording(
         TOLD_LATE: "told late: it came while the system was away",
     },
     closed="Closed because: {reason}",
-    position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age} old at this report",
+    position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
     position_never="Position: never found",
-    area="{within}, found by {method}, {age} old at this report",
+    area="{within}, found by {method}, {age}",
     area_unknown="position not known",
     within="within {radius} m (95 % confidence)",
     accuracy_unknown="accuracy not stated ({radius} m assumed)",
@@ -169,6 +173,8 @@ ENGLISH = Wording(
         {"device": "the phone itself", "last-known": "last known, of an earlier incident"}
     ),
     carrier_source="location service of carrier {carrier}",
+    aged="{age} old at this report",
+    age_unknown="of unknown age",
     age_units=(" s", " min", " h", " d"),
     facts=ENGLISH_FACTS,
 )
@@ -223,7 +229,7 @@ def area(report: Report, words: Wording) -> str:
     return words.area.format(
         within=_within(position, words),
         method=words.methods.get(position.method, position.method),
-        age=age(age_s(report, position), words),
+        age=aged(age_s(report, position), words),
     )
 
 
@@ -236,9 +242,18 @@ def radius_m(position: Position) -> int:
     return math.ceil(min(UNKNOWN_RADIUS_M if radius is None else radius, _HALF_WAY_ROUND_M))
 
 
-def age_s(report: Report, position: Position) -> int:
-    """Whole seconds from the fix to the writing of the report, rounded up; the same at every attempt."""
-    return math.ceil(position.age_s(report.sent_at))
+def age_s(report: Report, position: Position) -> int | None:
+    """Whole seconds from the fix to the writing of the report, rounded up; the same at every attempt.
+
+    ``None`` where the time of the fix is not known.
+    """
+    seconds = position.age_s(report.sent_at)
+    return None if seconds is None else math.ceil(seconds)
+
+
+def aged(seconds: int | None, words: Wording) -> str:
+    """Put in words how old a position is, or that this is not known."""
+    return words.age_unknown if seconds is None else words.aged.format(age=age(seconds, words))
 
 
 def age(seconds: int, words: Wording) -> str:
@@ -274,7 +289,7 @@ def _position_line(report: Report, words: Wording) -> str:
         within=_within(position, words),
         method=words.methods.get(position.method, position.method),
         source=_source(position.source, words),
-        age=age(age_s(report, position), words),
+        age=aged(age_s(report, position), words),
     )
 
 

@@ -12,6 +12,7 @@ from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
+from telephony.domain.report import UpdateReason
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, fact_row, said_by, storable_fact
 from telephony.store.reports import News, plan_updates
@@ -21,6 +22,9 @@ from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
 
 log = structlog.get_logger()
+
+_REASONS = frozenset(UpdateReason)
+"""A kind of fact is the reason of the update that tells of it."""
 
 
 def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
@@ -51,7 +55,10 @@ def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[F
     connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
     if row.state != CLOSED:
         at_us = to_us(max(known.at for known in new))
-        news = News(row.key, row.carrier, row.last_sequence, at_us, row.press_count, row.best_position, count)
+        reasons = tuple(dict.fromkeys(UpdateReason(known.kind) for known in new if known.kind in _REASONS))
+        news = News(
+            row.key, row.carrier, row.last_sequence, at_us, row.press_count, row.best_position, count, reasons
+        )
         plan_updates(connection, plan, [news])
     return True
 

@@ -17,6 +17,7 @@ from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED, TRANSITIONS
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
+from telephony.domain.report import UpdateReason
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
@@ -288,6 +289,7 @@ def close_incident(connection: Connection, plan: Plan, incident_id: str, reason:
         row.press_count,
         row.best_position,
         row.fact_count,
+        (UpdateReason.CLOSED,),
         CLOSING,
     )
     plan_updates(connection, plan, [news])

@@ -13,13 +13,14 @@ from telephony.domain.errors import Malformed
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
+from telephony.domain.report import UpdateReason
 from telephony.store.callers import caller_hashes
 from telephony.store.crypto import KeyRing
 from telephony.store.reports import News, plan_updates, position_of
 from telephony.store.schema import incident, last_position, position
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
 from telephony.store.sealing import keys_of
-from telephony.store.times import to_us
+from telephony.store.times import fix_time_to_us, to_us
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
             confidence=found.confidence,
             method=found.method,
             source=found.source,
-            fixed_at=to_us(found.fixed_at),
+            fixed_at=fix_time_to_us(found.fixed_at),
             received_at=to_us(found.received_at),
             became_best=became_best,
         )
@@ -96,7 +97,16 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
         changes["best_position"] = number
         _remember(connection, ring, row, number)
         at_us = to_us(found.received_at)
-        news = News(row.key, row.carrier, row.last_sequence, at_us, row.press_count, number, row.fact_count)
+        news = News(
+            row.key,
+            row.carrier,
+            row.last_sequence,
+            at_us,
+            row.press_count,
+            number,
+            row.fact_count,
+            (UpdateReason.POSITION,),
+        )
         plan_updates(connection, plan, [news])
     connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
     return became_best

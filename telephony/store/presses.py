@@ -28,6 +28,7 @@ from telephony.domain.incident import (
     Receipt,
 )
 from telephony.domain.plan import Plan, locating_channel
+from telephony.domain.report import UpdateReason
 from telephony.domain.trigger import Trigger
 from telephony.store.bulk import (
     BulkInsert,
@@ -366,7 +367,7 @@ class _Group:
 def _news(found: _Open) -> News:
     return News(
         found.key, found.carrier, found.last_sequence, found.last_press_at, found.press_count, found.best_position,
-        found.fact_count,
+        found.fact_count, (UpdateReason.PRESSED_AGAIN,),
     )  # fmt: skip
 
 

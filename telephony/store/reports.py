@@ -15,7 +15,7 @@ from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
-from telephony.domain.report import EarlierReport, Report, report_id
+from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
@@ -27,7 +27,7 @@ from telephony.store.sealed_rows import (
     unseal_press,
 )
 from telephony.store.sealing import keys_of
-from telephony.store.times import from_us, seconds_to_us
+from telephony.store.times import fix_time, from_us, seconds_to_us
 
 log = structlog.get_logger()
 
@@ -55,21 +55,23 @@ class News:
     presses: int
     position: int | None
     facts: int
+    reasons: tuple[UpdateReason, ...]
+    """What is news in it; folded news adds to the reasons of the update that it goes into."""
     kind: str = UPDATE
 
-    @property
-    def payload(self) -> str:
-        """The news as the delivery keeps it."""
+    def payload(self, folded: Sequence[str] = ()) -> str:
+        """Return the news as the delivery keeps it, after the reasons of the news that it is folded into."""
         known: dict[str, Any] = {"presses": self.presses}
         if self.position is not None:
             known["position"] = self.position
         if self.facts:
             known["facts"] = self.facts
+        known["why"] = list(dict.fromkeys((*folded, *self.reasons)))
         return json.dumps(known)
 
 
 _LAST_REPORTS = (
-    "SELECT d.incident_key, d.kind, d.state, d.attempts FROM delivery d JOIN incident i"
+    "SELECT d.incident_key, d.kind, d.state, d.attempts, d.payload FROM delivery d JOIN incident i"
     " ON i.key = d.incident_key AND d.sequence = i.last_sequence WHERE i.key {}"
 )
 
@@ -82,15 +84,20 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
     every channel of its carrier that is told more than the alert. Call it once per transaction and incident.
     """
     foldable: dict[int, bool] = {}
-    for key, kind, state, attempts in select_in(connection, _LAST_REPORTS, [n.incident_key for n in news]):
+    told: dict[int, tuple[str, ...]] = {}
+    last = select_in(connection, _LAST_REPORTS, [n.incident_key for n in news])
+    for key, kind, state, attempts, payload in last:
         untouched = kind == UPDATE and state == PENDING and attempts == 0
         foldable[key] = foldable.get(key, True) and untouched
+        if foldable[key]:
+            told[key] = _reasons_in(payload)
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[str, int, int]] = []
     moved: list[tuple[int, int]] = []
     for item in news:
         if item.kind == UPDATE and foldable.get(item.incident_key):
-            folded.append((item.payload, item.incident_key, item.last_sequence))
+            payload = item.payload(told[item.incident_key])
+            folded.append((payload, item.incident_key, item.last_sequence))
             continue
         routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
         if not routes:
@@ -99,7 +106,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         moved.append((sequence, item.incident_key))
         rows.extend(
             (
-                item.incident_key, route.channel, sequence, item.kind, item.payload, item.at_us,
+                item.incident_key, route.channel, sequence, item.kind, item.payload(), item.at_us,
                 item.at_us + seconds_to_us(route.after_s), None, 0,
             )
             for route in routes
@@ -114,6 +121,15 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         )
     if moved:
         execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
+
+
+def _reasons_in(payload: str) -> tuple[str, ...]:
+    """Return the reasons that a delivery's payload names; none where it cannot be read."""
+    try:
+        known = json.loads(payload).get("why", ())
+    except (ValueError, AttributeError):
+        return ()
+    return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
 
 
 class _IncidentRow(NamedTuple):
@@ -290,6 +306,7 @@ def _report(
         labels=_labels(presses),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
+        reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
     )
 
 
@@ -319,7 +336,7 @@ def position_of(ring: KeyRing, row: Any) -> Position:
         row.confidence,
         row.method,
         row.source,
-        from_us(row.fixed_at),
+        fix_time(row.fixed_at),
         from_us(row.received_at),
     )
 

@@ -21,3 +21,17 @@ def from_us(microseconds: int) -> datetime:
 def seconds_to_us(seconds: float) -> int:
     """Microseconds of a Unix time or a duration in seconds."""
     return int(seconds * 1_000_000)
+
+
+_NOT_KNOWN = 0
+"""Stands in the column of a fix's time for one that nobody stated; no phone was located in 1970."""
+
+
+def fix_time_to_us(moment: datetime | None) -> int:
+    """Return the time of a fix as its column holds it."""
+    return _NOT_KNOWN if moment is None else to_us(moment)
+
+
+def fix_time(microseconds: int) -> datetime | None:
+    """Return the time of a fix from its column; ``None`` where it is not known."""
+    return None if microseconds == _NOT_KNOWN else from_us(microseconds)

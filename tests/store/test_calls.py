@@ -69,7 +69,7 @@ def test_a_call_and_its_facts_come_in_one_transaction_and_one_update(ledger: Led
 
     (update,) = ledger.claim()
     assert update.content.facts == (call_fact("dialling"),)
-    assert update.payload == {"presses": 1, "facts": 2}
+    assert update.payload == {"presses": 1, "facts": 2, "why": ["call"]}
 
 
 def test_a_call_of_which_nothing_new_is_known_tells_nobody_and_is_kept_all_the_same(ledger: Ledger):

@@ -48,7 +48,7 @@ def test_a_fact_is_kept_and_owes_one_update(ledger: Ledger):
     assert (row["number"], row["kind"], row["subject"]) == (1, "call", "voice-1/1")
     assert row["data"] == '{"state": "connected", "trunk": "skt"}'
     assert ledger.rows("incident")[0]["fact_count"] == 1
-    assert updates(ledger) == ['{"presses": 1, "facts": 1}']
+    assert updates(ledger) == ['{"presses": 1, "facts": 1, "why": ["call"]}']
     assert ledger.delivery("seoul", 2)["created_at"] == round((NOON.timestamp() + 3) * 1e6)
 
 
@@ -67,7 +67,7 @@ def test_facts_fold_into_the_update_that_nobody_has_begun_to_send(ledger: Ledger
     ledger.again("1", after_s=1)
     ledger.tell(call_fact("connected", after_s=2))
 
-    assert updates(ledger) == ['{"presses": 2, "facts": 2}']
+    assert updates(ledger) == ['{"presses": 2, "facts": 2, "why": ["call", "pressed-again"]}']
 
 
 def test_every_attempt_tells_the_same_facts(ledger: Ledger):

@@ -45,7 +45,7 @@ def reports(ledger: Ledger) -> list[tuple[int, str]]:
 
 def test_loud_and_quiet_facts_are_one_update(ledger: Ledger):
     assert keep(ledger, Joined([WHO], [LABEL]))
-    assert reports(ledger) == [(2, '{"presses": 1, "facts": 2}')]
+    assert reports(ledger) == [(2, '{"presses": 1, "facts": 2, "why": ["person", "score"]}')]
 
 
 def test_quiet_facts_alone_wait_for_the_next_report(ledger: Ledger):
@@ -60,11 +60,11 @@ def test_quiet_facts_alone_wait_for_the_next_report(ledger: Ledger):
 def test_quiet_facts_go_into_an_update_that_waits_but_not_into_one_on_its_way(ledger: Ledger):
     ledger.locate(fix(80))
     keep(ledger, Joined([], [LABEL]))
-    assert reports(ledger) == [(2, '{"presses": 1, "position": 1, "facts": 1}')]
+    assert reports(ledger) == [(2, '{"presses": 1, "position": 1, "facts": 1, "why": ["position", "score"]}')]
 
     ledger.claim(after_s=1)
     keep(ledger, Joined([], [replace(LABEL, data={"score": "40"})]))
-    assert reports(ledger) == [(2, '{"presses": 1, "position": 1, "facts": 1}')]
+    assert reports(ledger) == [(2, '{"presses": 1, "position": 1, "facts": 1, "why": ["position", "score"]}')]
 
 
 def test_the_same_once_more_is_no_news(ledger: Ledger):

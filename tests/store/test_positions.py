@@ -41,7 +41,7 @@ def test_the_first_position_is_the_best_and_owes_an_update(ledger: Ledger):
     assert ledger.locate(fix(after_s=1))
 
     assert known(ledger).best == fix(after_s=1)
-    assert updates(ledger) == ['{"presses": 1, "position": 1}']
+    assert updates(ledger) == ['{"presses": 1, "position": 1, "why": ["position"]}']
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_worse_position_is_kept_but_not_told(ledger: Ledger):
 
     assert known(ledger).best == fix(50, after_s=1)
     assert [row["became_best"] for row in ledger.rows("position")] == [True, False]
-    assert updates(ledger) == ['{"presses": 1, "position": 1}']
+    assert updates(ledger) == ['{"presses": 1, "position": 1, "why": ["position"]}']
 
 
 def test_a_coarse_fresh_position_replaces_a_sharp_one_that_has_grown_old(ledger: Ledger):
@@ -88,7 +88,7 @@ def test_better_positions_fold_into_the_update_that_nobody_has_begun_to_send(led
     ledger.again("1", after_s=2)
     ledger.locate(fix(50, after_s=3))
 
-    assert updates(ledger) == ['{"presses": 2, "position": 2}']
+    assert updates(ledger) == ['{"presses": 2, "position": 2, "why": ["position", "pressed-again"]}']
 
 
 def test_a_better_position_never_changes_an_update_that_is_being_sent(ledger: Ledger):
@@ -99,7 +99,10 @@ def test_a_better_position_never_changes_an_update_that_is_being_sent(ledger: Le
 
     ledger.locate(fix(50, after_s=2))
 
-    assert updates(ledger) == ['{"presses": 1, "position": 1}', '{"presses": 1, "position": 2}']
+    assert updates(ledger) == [
+        '{"presses": 1, "position": 1, "why": ["position"]}',
+        '{"presses": 1, "position": 2, "why": ["position"]}',
+    ]
 
 
 def test_a_worse_position_does_not_change_the_update_that_waits(ledger: Ledger):
@@ -107,7 +110,7 @@ def test_a_worse_position_does_not_change_the_update_that_waits(ledger: Ledger):
     ledger.locate(fix(500, after_s=2))
     ledger.again("1", after_s=3)
 
-    assert updates(ledger) == ['{"presses": 2, "position": 1}']
+    assert updates(ledger) == ['{"presses": 2, "position": 1, "why": ["position", "pressed-again"]}']
 
 
 def test_a_closed_incident_takes_no_more_positions(ledger: Ledger):

@@ -124,7 +124,7 @@ def test_further_presses_fold_into_the_update_that_nobody_has_begun_to_send(book
         book.record(press(reference=f"again-{number}"))
 
     updates = [d for d in book.rows("delivery") if d["kind"] == "update"]
-    assert [update["payload"] for update in updates] == ['{"presses": 6}']
+    assert [update["payload"] for update in updates] == ['{"presses": 6, "why": ["pressed-again"]}']
     assert book.rows("incident")[0]["press_count"] == 6
 
 
@@ -285,7 +285,10 @@ def test_a_press_that_joins_appends_its_facts_and_its_update_tells_all(book: Boo
 
     assert [row["number"] for row in book.rows("fact")] == [1, 2, 3]
     assert counted(book) == [3]
-    assert payloads(book) == ['{"presses":1,"facts":1}', '{"presses": 2, "facts": 3}']
+    assert payloads(book) == [
+        '{"presses":1,"facts":1}',
+        '{"presses": 2, "facts": 3, "why": ["pressed-again"]}',
+    ]
 
 
 def test_presses_of_one_group_each_bring_their_facts(book: Book):
@@ -304,7 +307,7 @@ def test_presses_of_one_group_each_bring_their_facts(book: Book):
         ("sos-821022222222", 1, "voice-1/2"),
     ]
     assert sorted(map(str, counted(book))) == ["0", "1", "2"]
-    assert '{"presses": 2, "facts": 2}' in payloads(book)
+    assert '{"presses": 2, "facts": 2, "why": ["pressed-again"]}' in payloads(book)
 
 
 def test_a_redelivery_brings_no_facts(book: Book):
@@ -320,7 +323,7 @@ def test_a_press_without_facts_on_an_incident_with_some_still_tells_them(book: B
     book.record(press(facts=(call_fact(),)))
     book.record(press(reference="other"))
 
-    assert payloads(book)[1] == '{"presses": 2, "facts": 1}'
+    assert payloads(book)[1] == '{"presses": 2, "facts": 1, "why": ["pressed-again"]}'
     assert counted(book) == [1]
 
 

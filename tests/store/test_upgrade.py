@@ -171,7 +171,7 @@ def test_a_store_of_the_first_version_climbs_with_its_rows_and_goes_on(empty: En
     assert ledger.call(call_record(), call_fact(), incident_id="sos-1")
     assert [row["payload"] for row in ledger.rows("delivery")] == [
         '{"presses":1}',
-        '{"presses": 1, "facts": 1}',
+        '{"presses": 1, "facts": 1, "why": ["call"]}',
     ]
 
 
