@@ -593,7 +593,7 @@ class TestTls:
         url = await self._url(far_end, certificates)
         client = far_end.client(tls=self._settings(certificates, server_name="113.example"))
         words, sent = await failure_of(client.post(url, b"secret", [], 5))
-        assert words == "TLS verification failed: the certificate is for another name"
+        assert words == "TLS verification failed: the certificate is not for 113.example"
         assert not sent
         assert far_end.seen == []
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from telephony.asterisk.ami import AmiStream, Packet, encode_action
+from telephony.client_tls import verified_socket
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.fields import Tls
 
@@ -173,10 +174,7 @@ def _connect(host: str, port: int, timeout_s: float, tls: Tls | None) -> socket.
     if tls is None:
         return plain
     try:
-        context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
-        if tls.client_certificate is not None and tls.client_key is not None:
-            context.load_cert_chain(tls.client_certificate, tls.client_key)
-        return context.wrap_socket(plain, server_hostname=tls.server_name or host)
+        return verified_socket(plain, tls, host)
     except BaseException:
         plain.close()
         raise

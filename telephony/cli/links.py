@@ -7,12 +7,14 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from pydantic import HttpUrl
 
 from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.settings import AsteriskServer
+from telephony.client_tls import Impostor, verified_socket
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.fields import Tls
 from telephony.settings import Settings
@@ -96,6 +98,8 @@ def try_one(far_end: FarEnd, *, with_bind: bool, now: Callable[[], float] = time
         is_fine = True
     except ssl.SSLCertVerificationError as error:
         detail, is_fine = f"TLS: {error.verify_message}", False
+    except Impostor as error:
+        detail, is_fine = f"TLS: {error}", False
     except (OSError, Malformed, Refused, Unavailable, LookupError, ValueError) as error:
         detail, is_fine = _words(error), False
     return Reached(far_end, is_fine, detail, (now() - began) * 1000)
@@ -108,25 +112,19 @@ def _words(error: Exception) -> str:
 
 
 def _try(far_end: FarEnd, *, with_bind: bool) -> str:
-    context = None if far_end.tls is None else _tls_context(far_end.tls)
-    with socket.create_connection((far_end.host, far_end.port), far_end.timeout_s) as plain:
+    with ExitStack() as open_ones:
+        stream = socket.create_connection((far_end.host, far_end.port), far_end.timeout_s)
+        open_ones.enter_context(stream)
         detail = "connected"
-        stream: socket.socket = plain
-        if context is not None and far_end.tls is not None:
-            stream = context.wrap_socket(plain, server_hostname=far_end.tls.server_name or far_end.host)
-            detail = f"connected, {stream.version()}"
+        if far_end.tls is not None:
+            stream = in_tls = verified_socket(stream, far_end.tls, far_end.host)
+            open_ones.enter_context(stream)
+            detail = f"connected, {in_tls.version()}"
         if with_bind and far_end.link is not None:
             detail += f", {_bind(stream, far_end.link)}"
     if with_bind and far_end.asterisk is not None:
         detail += f", {_log_in(far_end.asterisk)}"
     return detail
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
-    if tls.client_certificate is not None and tls.client_key is not None:
-        context.load_cert_chain(tls.client_certificate, tls.client_key)
-    return context
 
 
 def _bind(stream: socket.socket, link: EsmeLink) -> str:

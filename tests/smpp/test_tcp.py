@@ -190,7 +190,7 @@ class TestTls:
         ("fault", "words"),
         [
             ("authority", "certificate verify failed"),
-            ("name", "the certificate is for another name"),
+            ("name", "the certificate is not for 127.0.0.1"),
             ("in the clear", ""),
         ],
     )
