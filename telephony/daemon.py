@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from telephony.asterisk.client import AmiClient
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.background import run_in_background
-from telephony.clock import pause
+from telephony.clock import due_s, keep_steady, pause, utc_now
 from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
@@ -84,7 +84,7 @@ from telephony.store.engines import open_engines, sqlite_checkpoint_engine
 from telephony.store.enrolling import Enrolling
 from telephony.store.incidents import open_incidents
 from telephony.store.joined import who_has
-from telephony.store.outbox import owner_of, release_leases
+from telephony.store.outbox import bring_forward, owner_of, release_leases
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.presses import PressRecorder, Rules
@@ -141,6 +141,7 @@ class Outside:
 def on_threads(reactor: Any) -> Outside:
     """Give the surroundings of a real process."""
     assert IReactorFromThreads.providedBy(reactor)
+    keep_steady(reactor)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     return Outside(reactor, random.SystemRandom(), partial(ThreadRunner, reactor))
 
@@ -266,7 +267,10 @@ class Daemon(MultiService):
             try:
                 await self.database.between_groups(partial(take_up, self._writing, self.key_file))
                 await self.database.transact(release_leases, self._settings.service.name, self._owner)
-                since = datetime.fromtimestamp(self._outside.reactor.seconds() - KEPT_S, UTC)
+                moved = await self.database.transact(bring_forward, due_s(self._outside.reactor))
+                if moved:
+                    log.warning("clock was set back while we were away", brought_forward=moved)
+                since = utc_now(self._outside.reactor) - timedelta(seconds=KEPT_S)
                 self.intake.remember(await self.database.read(open_incidents, since))
             except Unavailable as error:
                 self.alarms.raise_(STORE_ALARM, "store", reason=str(error))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 from typing import Protocol
@@ -28,7 +28,7 @@ from telephony.asterisk.sos_call import (
     Tapped,
 )
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, pause
+from telephony.clock import Call, Clock, pause, utc_now
 from telephony.domain.delivery import retry_delay_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import CALL, KNOCK, Fact
@@ -296,7 +296,7 @@ class CallDesk:
         return Fact(CALL, call.reference, self._now(), call.data)
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+        return utc_now(self._clock)
 
 
 def _record(call: SosCall) -> CallRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -17,7 +17,7 @@ from telephony.asterisk.desk import CallDesk
 from telephony.asterisk.journal import JOURNAL_SLOTS, Slot, read_note, read_slot
 from telephony.asterisk.sos_call import DIALLING, ENDED, SosCall, route_of
 from telephony.background import run_in_background
-from telephony.clock import Clock, pause
+from telephony.clock import Clock, pause, utc_now
 from telephony.domain.delivery import retry_delay_s
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.store.calls import CallRecord, KnownCall
@@ -226,7 +226,7 @@ class Line(Service):
             )
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+        return utc_now(self._clock)
 
 
 def _is_gone(failure: Failure) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 import structlog
@@ -17,7 +16,7 @@ import structlog
 from telephony.asterisk.agi import DIGITS, Request
 from telephony.asterisk.agi_server import Agi
 from telephony.asterisk.settings import ServiceMenu
-from telephony.clock import Clock
+from telephony.clock import Clock, utc_now
 from telephony.domain.errors import Malformed, Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.trigger import Trigger
@@ -135,7 +134,7 @@ class Menu:
             self._carriers.get(call.trunk, self._default_carrier),
             Msisdn.parse(call.caller, country_code=self._country_code, trunk_prefix=self._trunk_prefix),
             call.reference,
-            datetime.fromtimestamp(self._clock.seconds(), UTC),
+            utc_now(self._clock),
             call.dialled,
             test=True,
         )

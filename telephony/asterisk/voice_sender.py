@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -13,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.asterisk.outgoing import OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.speech import KOREA, Language, Numbering, report_speech
-from telephony.clock import Clock, within
+from telephony.clock import Clock, utc_now, within
 from telephony.domain.delivery import Delivered, Outcome, Retry
 from telephony.domain.position import Position
 from telephony.domain.report import Report
@@ -103,7 +102,7 @@ class VoiceSender:
         prompts = report_speech(
             report,
             await self._position(report),
-            datetime.fromtimestamp(self._clock.seconds(), UTC),
+            utc_now(self._clock),
             language=line.language,
             confirm_digit=line.confirm_digit,
             repeat_digit=line.repeat_digit,

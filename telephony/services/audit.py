@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -17,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, within
+from telephony.clock import Call, Clock, utc_now, within
 from telephony.domain.audit import Looked
 from telephony.domain.errors import OnetouchError, Unavailable
 from telephony.services.alarms import Alarms
@@ -73,7 +72,7 @@ class Audit:
         self._write_notes()
 
     def _now(self, who: str, what: str, subject: str, why: str) -> Looked:
-        return Looked(who, what, subject, why, datetime.fromtimestamp(self._clock.seconds(), UTC))
+        return Looked(who, what, subject, why, utc_now(self._clock))
 
     async def _append(self, looked: Sequence[Looked]) -> list[Entry]:
         """Not urgent: a press must not find the writer busy with it."""

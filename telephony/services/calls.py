@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
-from telephony.clock import Clock
+from telephony.clock import Clock, utc_now
 from telephony.domain.fact import Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
@@ -76,7 +76,7 @@ class CallDirection:
 
     @property
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+        return utc_now(self._clock)
 
 
 class CallLedger:

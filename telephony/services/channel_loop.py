@@ -8,7 +8,7 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, within
+from telephony.clock import Call, Clock, age_s, due_s, wall_s, within
 from telephony.domain.delivery import Delivered, Delivery, Outcome, Rejected, Retry, retry_delay_s
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
@@ -94,7 +94,7 @@ class ChannelLoop:
         return ended
 
     async def _claim(self) -> None:
-        now = self._clock.seconds()
+        now = due_s(self._clock)
         wanted = Claim(self.lane.name, self._owner, self.room, now, now + self.lane.lease_s)
         claimed: list[Delivery] = []
         try:
@@ -125,7 +125,7 @@ class ChannelLoop:
 
     def _start(self) -> None:
         now = self._clock.seconds()
-        useful_until = now + self.lane.attempt_timeout_s
+        useful_until = due_s(self._clock) + self.lane.attempt_timeout_s
         useless: list[Delivery] = []
         while self._at_hand and len(self._in_flight) < self.lane.concurrency and not self._is_stopped:
             if now < self._next_start:
@@ -191,10 +191,10 @@ class ChannelLoop:
         except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
             log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
             outcome = Retry(f"{type(error).__name__}: {error}")
-        now = self._clock.seconds()
         try:
-            self._tell(delivery, outcome, now)
-            await self._database.batch(settle_all, [Settlement(delivery, outcome, now)], is_urgent=False)
+            self._tell(delivery, outcome)
+            settlement = Settlement(delivery, outcome, wall_s(self._clock), due_s(self._clock))
+            await self._database.batch(settle_all, [settlement], is_urgent=False)
         except Unavailable as error:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
             log.warning("not settled", **_facts(delivery), error=str(error))
@@ -222,8 +222,8 @@ class ChannelLoop:
             self._retry_call.cancel()
         self._retry_call = self._clock.callLater(seconds, self.wake)
 
-    def _tell(self, delivery: Delivery, outcome: Outcome, now: float) -> None:
-        since_ms = round((now - delivery.created_at.timestamp()) * 1000, 1)
+    def _tell(self, delivery: Delivery, outcome: Outcome) -> None:
+        since_ms = round(age_s(self._clock, delivery.created_at) * 1000, 1)
         if isinstance(outcome, Delivered):
             log.info("delivered", **_facts(delivery), since_ms=since_ms, detail=outcome.detail)
             self._alarms.clear("channel-failing", self.lane.name)

@@ -9,7 +9,7 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.background import run_in_background
-from telephony.clock import Clock, pause, within
+from telephony.clock import Clock, age_s, pause, within
 from telephony.domain.delivery import Delivered, Outcome, Retry, retry_delay_s
 from telephony.domain.plan import ReportRoute
 from telephony.domain.ports import ReportSender
@@ -69,7 +69,7 @@ class DirectRelay:
             if isinstance(outcome, Delivered):
                 log.warning(
                     "relayed directly", incident=report.incident_id, channel=channel, attempt=attempt,
-                    since_ms=round((self._clock.seconds() - report.opened_at.timestamp()) * 1000, 1),
+                    since_ms=round(age_s(self._clock, report.opened_at) * 1000, 1),
                 )  # fmt: skip
                 self._in_hand.discard(report.report_id)
                 self._remember(report.report_id)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from telephony.clock import Clock
+from telephony.clock import Clock, age_s, utc_now
 from telephony.domain.delivery import (
     TEST_RESULT,
     Again,
@@ -79,15 +78,15 @@ class DrillChannel:
         if not isinstance(errand, Errand):
             return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
         told = await self._database.read(told_at, delivery.incident_key)
-        age_s = self._clock.seconds() - errand.opened_at.timestamp()
-        if told is None and age_s < WAIT_S:
+        waited_s = age_s(self._clock, errand.opened_at)
+        if told is None and waited_s < WAIT_S:
             return Again(LOOK_AGAIN_S, TEST_RESULT, TEST_RESULT, "112 has not acknowledged it yet")
         seconds = None if told is None else max((told - errand.opened_at).total_seconds(), 0.0)
         self._note(delivery.incident_id, seconds)
         try:
             is_sent = await self._send(errand, seconds)
         except Unavailable as error:
-            if age_s < GIVE_UP_S:
+            if waited_s < GIVE_UP_S:
                 return Retry(str(error))
             is_sent = False
         return await self._close(delivery, seconds, is_sent=is_sent)
@@ -110,7 +109,7 @@ class DrillChannel:
 
     async def _close(self, delivery: Delivery, seconds: float | None, *, is_sent: bool) -> Outcome:
         result = "112 was not reached" if seconds is None else f"112 acknowledged after {seconds:.1f} s"
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         if await self._database.transact(
             close_incident, self._plan, delivery.incident_id, f"drill: {result}", now
         ):

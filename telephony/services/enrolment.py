@@ -10,13 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import structlog
 from sqlalchemy import Connection
 
-from telephony.clock import Clock
+from telephony.clock import Clock, utc_now
 from telephony.domain.audit import OWN_DATA, Looked
 from telephony.domain.enrolment import LONGEST, EnrolmentRules, draft_of, read_number
 from telephony.domain.enrolment_faults import sentences
@@ -313,7 +313,7 @@ class EnrolmentDesk:
 
     @property
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+        return utc_now(self._clock)
 
 
 def _means(asking: Asking) -> str:

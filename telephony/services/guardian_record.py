@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, within
+from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import Fact
 from telephony.domain.guardian_turns import Turn
@@ -51,7 +51,7 @@ class GuardianRecord:
     @property
     def now(self) -> datetime:
         """The time, UTC."""
-        return datetime.fromtimestamp(self._clock.seconds(), UTC)
+        return utc_now(self._clock)
 
     async def facts(self, incident_id: str) -> tuple[Fact, ...]:
         """Give what is known of an incident's guardians, in order of time. Raises `Unavailable`."""

@@ -9,7 +9,7 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, within
+from telephony.clock import Clock, age_s, within
 from telephony.domain.delivery import Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.guardian import GuardianBook, Ward
@@ -75,7 +75,7 @@ class GuardianReleaseChannel:
         missed = [turn for turn in turns if not await self._release(texter, turn, delivery, errand, ward)]
         if not missed:
             return Delivered(f"{len(turns)} told")
-        if self._clock.seconds() - delivery.created_at.timestamp() > GIVE_UP_S:
+        if age_s(self._clock, delivery.created_at) > GIVE_UP_S:
             return Rejected(f"{len(missed)} of {len(turns)} could not be told that it is over")
         return Retry(f"{len(missed)} of {len(turns)} could not be told yet")
 

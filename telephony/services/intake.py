@@ -12,7 +12,7 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.clock import Clock
+from telephony.clock import Clock, wall_s
 from telephony.domain.delivery import ALERT, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
@@ -178,7 +178,7 @@ class Intake:
             self._relay.wake()
         for incident_id in joined:
             self._relay.wake(incident_id)
-        _log_presses(presses, results, self._clock.seconds())
+        _log_presses(presses, results, wall_s(self._clock))
 
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.

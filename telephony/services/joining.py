@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, within
+from telephony.clock import Clock, age_s, utc_now, within
 from telephony.domain.delivery import (
     PERSON,
     Again,
@@ -129,7 +129,7 @@ class PersonChannel:
 
     async def _join(self, delivery: Delivery, caller: Caller, found: Found | None) -> bool:
         """Keep what is known now; False where the incident is not open."""
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         subject = self._subject(caller, found)
         known = await self._database.read(so_far, self._wanted(delivery, caller, subject, now))
         if known is None:
@@ -180,7 +180,7 @@ class PersonChannel:
         return bool((await self._listed.ward_of(caller.number)).guardians)
 
     def _age_s(self, errand: Errand) -> float:
-        return self._clock.seconds() - errand.opened_at.timestamp()
+        return age_s(self._clock, errand.opened_at)
 
 
 def _who(caller: Caller, known: SoFar, now: datetime) -> Fact:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import structlog
 
-from telephony.clock import Clock
+from telephony.clock import Clock, utc_now
 from telephony.domain.plan import Plan
 from telephony.store.database import Database
 from telephony.store.labels import mark_false_alarm
@@ -29,7 +28,7 @@ class Labels:
 
         ``by`` is who says so, as the incident's story will tell it. Raises `Unavailable` when the store cannot be used.
         """
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         is_known = await self._database.transact(mark_false_alarm, self._plan, incident_id, by, why, now)
         if is_known:
             log.info("marked as a false alarm", incident=incident_id, by=by)

@@ -15,7 +15,7 @@ import structlog
 from twisted.internet.defer import Deferred, DeferredList
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, within
+from telephony.clock import Call, Clock, due_s, within
 from telephony.domain.delivery import Delivery
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
@@ -104,7 +104,7 @@ class Relay:
     def reserve(self, channels: Iterable[str], wanted: int) -> Reservation:
         """Keep room for the first deliveries of new incidents; every reservation is given back by `offer`."""
         self._traffic.presses(wanted)
-        now = self._clock.seconds()
+        now = due_s(self._clock)
         counts, leases = {}, {}
         for name in channels:
             loop = self._loops[name]
@@ -133,7 +133,7 @@ class Relay:
 
     async def _look(self) -> None:
         try:
-            for name in await self._database.read(due_channels, self._clock.seconds()):
+            for name in await self._database.read(due_channels, due_s(self._clock)):
                 if name in self._loops:
                     self._loops[name].wake()
         except Unavailable as error:

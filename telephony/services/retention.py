@@ -8,7 +8,6 @@ there is none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -16,7 +15,7 @@ from sqlalchemy import Connection
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, pause
+from telephony.clock import Call, Clock, pause, utc_now
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
@@ -103,7 +102,7 @@ class Retention:
         self._call = self._clock.callLater(self._every_s, self._run)
 
     async def _over(self, kind: Kind) -> None:
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         begin = self._begin.get(kind.name) or self._notes.begin(kind.name)
         done = await self._take(kind, forget(kind, now, begin))
         self._begin[kind.name] = done.begin

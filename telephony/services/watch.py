@@ -1,15 +1,15 @@
-"""Looks at the house from time to time: overdue reports, incidents gone quiet."""
+"""Every few seconds: reports that are overdue, incidents that went quiet, a clock that was set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock
+from telephony.clock import Call, Clock, utc_now, wall_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan
 from telephony.services.alarms import Alarms
@@ -22,8 +22,14 @@ log = structlog.get_logger()
 OVERDUE_S = 10.0
 """A report that 112 has not acknowledged after this time raises an alarm: our own goal for the first is 1 s."""
 
+CLOCK_ALARM = "clock-set"
+
 EVERY_S = 5.0
 QUIET_EVERY_S = 60.0
+SET_S = 0.5
+"""What the machine's clock must gain or lose between two looks to have been set: NTP slews 0.5 ms a second."""
+SET_ALARM_S = 600.0
+"""How long the alarm stands after a clock was set: an operator must see it, and times of reports may have to be explained."""
 QUIET_REASON = "closed by itself: no press for the longest quiet time"
 
 
@@ -48,6 +54,8 @@ class Watch:
         self._wake = wake
         self._overdue: set[str] = set()
         self._next_quiet = 0.0
+        self._offset_s = wall_s(clock) - clock.seconds()
+        self._set_at = 0.0
         self._call: Call | None = None
         self._is_running = False
 
@@ -67,16 +75,28 @@ class Watch:
 
     async def _round(self) -> None:
         now = self._clock.seconds()
+        self._see_whether_clock_was_set(now)
         try:
-            await self._overdue_reports(now)
+            await self._overdue_reports(wall_s(self._clock))
             if now >= self._next_quiet:
                 self._next_quiet = now + QUIET_EVERY_S
-                await self._quiet_incidents(now)
+                await self._quiet_incidents(utc_now(self._clock))
         except Unavailable as error:
             log.warning("watch cannot see the store", error=str(error))
         finally:
             if self._is_running:
                 self._call = self._clock.callLater(EVERY_S, self._look)
+
+    def _see_whether_clock_was_set(self, now: float) -> None:
+        """Say that the machine's clock stepped. Nothing waits for it; only times that people read are touched."""
+        offset_s = wall_s(self._clock) - now
+        by_s, self._offset_s = offset_s - self._offset_s, offset_s
+        if abs(by_s) > SET_S:
+            self._set_at = now
+            log.warning("clock was set", by_s=round(by_s, 1))
+            self._alarms.raise_(CLOCK_ALARM, "machine", by_s=round(by_s, 1))
+        elif now - self._set_at >= SET_ALARM_S:
+            self._alarms.clear(CLOCK_ALARM, "machine")
 
     async def _overdue_reports(self, now: float) -> None:
         oldest = await self._database.read(oldest_reports)
@@ -87,11 +107,10 @@ class Watch:
             self._alarms.clear("report-overdue", channel)
         self._overdue = set(overdue)
 
-    async def _quiet_incidents(self, now: float) -> None:
-        before = datetime.fromtimestamp(now, UTC) - timedelta(seconds=self._quiet_close_s)
+    async def _quiet_incidents(self, now: datetime) -> None:
+        before = now - timedelta(seconds=self._quiet_close_s)
         for incident_id in await self._database.read(quiet_incidents, before):
-            moment = datetime.fromtimestamp(now, UTC)
-            if await self._database.transact(_close, self._plan, incident_id, moment):
+            if await self._database.transact(_close, self._plan, incident_id, now):
                 log.warning("incident closed", incident=incident_id, reason=QUIET_REASON)
                 self._wake(incident_id)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Final
 
-from telephony.clock import Clock
+from telephony.clock import Clock, utc_now
 from telephony.domain.fact import CALL, CALLER, FALSE_ALARM, KNOCK, SCORE, Fact
 from telephony.domain.people import Person
 from telephony.domain.person_fact import age_on
@@ -62,7 +62,7 @@ class Scales:
             "score": str(found.likelihood),
             "reasons": ";".join(str(reason) for reason in found.reasons),
         }
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         before = standing_score(() if so_far.report is None else so_far.report.facts)
         return (
             Fact(SCORE, CALLER, now, {name: text for name, text in known.items() if text}),
@@ -74,7 +74,7 @@ class Scales:
         if now - self._looked_around_at > LOOK_AROUND_S:
             # Set before the reading: whoever weighs meanwhile takes the earlier list.
             self._looked_around_at = now
-            since = datetime.fromtimestamp(now, UTC) - self.rules.nearby
+            since = utc_now(self._clock) - self.rules.nearby
             self._around = await self._database.read(places_of_open_incidents, since)
         return self._around
 

@@ -156,11 +156,12 @@ def _errand(ring: KeyRing, row: _Due, item: Delivery) -> Delivery | None:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A delivery and what became of it, at a Unix time."""
+    """A delivery and what became of it: when, as people read it, and from when its next attempt is counted (Unix time)."""
 
     delivery: Delivery
     outcome: Outcome
     at: float
+    due_from: float
 
 
 def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
@@ -176,6 +177,7 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     delivered: list[tuple[Any, ...]] = []
     for item in settlements:
         delivery, outcome, at = item.delivery, item.outcome, seconds_to_us(item.at)
+        due_from = seconds_to_us(item.due_from)
         key = (delivery.incident_key, delivery.channel, delivery.sequence)
         attempts = max(delivery.attempts, 1)
         said = _said(ring, delivery, outcome)
@@ -186,11 +188,11 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         elif isinstance(outcome, Rejected):
             ended.append((REJECTED, attempts, at, said, *key))
         elif isinstance(outcome, Again):
-            due_at = at + seconds_to_us(outcome.after_s)
+            due_at = due_from + seconds_to_us(outcome.after_s)
             moved.append((outcome.channel, outcome.kind, due_at, attempts, said, *key))
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
-            later.append((at + seconds_to_us(wait_s), attempts, said, *key))
+            later.append((due_from + seconds_to_us(wait_s), attempts, said, *key))
     where = f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
     if ended:
         execute_many(
@@ -282,6 +284,32 @@ def release_leases(connection: Connection, name: str, owner: str) -> int:
     )
     count: int = released.rowcount
     return count
+
+
+LONGEST_REPORT_WAIT_S = 15.0
+LONGEST_ERRAND_WAIT_S = 300.0
+"""After a start no report and no errand that was tried before waits for longer: its time may be of a clock that was wrong."""
+
+
+def bring_forward(connection: Connection, now: float) -> int:
+    """Make due in time what would wait for a clock that was set back while we were away; return how many rows.
+
+    What was never tried waits as long as it was to wait when it was written (a fallback); what was tried, for the
+    longest pause between two attempts. Leases are not looked at: see `release_leases`.
+    """
+    mark = placeholder(connection.dialect.name)
+    at, report, errand = (
+        seconds_to_us(each) for each in (now, now + LONGEST_REPORT_WAIT_S, now + LONGEST_ERRAND_WAIT_S)
+    )
+    moved = 0
+    for due, where, values in (
+        (f"{mark} + due_at - created_at", "attempts = 0 AND created_at > {0}", (at, at)),
+        (mark, "attempts > 0 AND sequence > 0 AND due_at > {0}", (report, report)),
+        (mark, "attempts > 0 AND sequence <= 0 AND due_at > {0}", (errand, errand)),
+    ):
+        statement = f"UPDATE delivery SET due_at = {due} WHERE state = '{PENDING}' AND {where.format(mark)}"
+        moved += execute(connection, statement, values).rowcount
+    return moved
 
 
 def due_channels(connection: Connection, now: float) -> list[str]:

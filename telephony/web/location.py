@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from telephony.background import run_in_background
-from telephony.clock import Clock, within
+from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import Unavailable
 from telephony.psap.pidf_lo import (
     HELD_TYPE,
@@ -157,7 +156,7 @@ class LocationResource(Resource):
             incident_id=holder.incident_id,
             host=self._host,
             msisdn=holder.msisdn,
-            now=datetime.fromtimestamp(self._clock.seconds(), UTC),
+            now=utc_now(self._clock),
         )
 
     def _send(self, request: Any, answer: Answer) -> None:

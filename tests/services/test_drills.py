@@ -64,7 +64,7 @@ class Drill:
     def acknowledge(self, after_s=1.2):
         report = self.claimed("seoul")
         self.clock.advance(after_s)
-        settled = Settlement(report, Delivered("202"), self.clock.seconds())
+        settled = Settlement(report, Delivered("202"), self.clock.seconds(), self.clock.seconds())
         result_of(self.office.database.batch(settle_all, [settled]))
 
     def look(self):

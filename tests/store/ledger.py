@@ -135,7 +135,7 @@ class Ledger:
         return claimed
 
     def settle(self, delivery: Delivery, outcome: Outcome, *, after_s: float = 0.0) -> None:
-        self.transact(settle_all, [Settlement(delivery, outcome, NOON_S + after_s)])
+        self.transact(settle_all, [Settlement(delivery, outcome, NOON_S + after_s, NOON_S + after_s)])
 
     def locate(self, found: Position, caller: str = "821012345678") -> bool:
         became_best: bool = self.transact(record_position, self.plan, self.key_of(caller), found)
