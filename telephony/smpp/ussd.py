@@ -63,7 +63,7 @@ def ussd_message_of(message: Message, text: Text) -> UssdMessage:
     operation = _operation_of(message)
     return UssdMessage(
         message.source,
-        message.destination,
+        message.destination.strip(),
         None if text.text is None else _without_nuls(text.text),
         int.from_bytes(operation) if operation else None,
         message.tlv(TAG_ITS_SESSION_INFO),

@@ -157,6 +157,16 @@ class TestPress:
         (press,) = house.intake.presses
         assert (press.destination, press.text, press.labels) == ("112", None, ())
 
+    @pytest.mark.parametrize("destination", ["*112#", "*112# ", "*112#\t"])
+    def test_a_code_in_the_destination_may_have_blanks_behind_it(self, wires, destination):
+        house, peer = bound(wires)
+
+        peer.send(dialled(text=b"", destination_addr=destination))
+        wires.settle()
+
+        assert [(press.source, press.labels) for press in house.intake.presses] == [("ussd", ())]
+        assert len(texts(peer)) == 1
+
     def test_an_answer_that_cannot_be_read_is_a_press(self, wires):
         house, peer = bound(wires)
 
