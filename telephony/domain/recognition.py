@@ -38,7 +38,7 @@ class Recognition:
         return destination in self.sos_numbers or destination in self.test_numbers or self._has(destination)
 
     def _has(self, destination: str) -> bool:
-        """Claim that a destination is one of ours once its separators, NULs, filler or URI are off."""
+        """Whether a destination is one of ours once its separators, NULs, filler or URI are off."""
         number = as_dialled(destination)
         return number in self.sos_numbers or number in self.test_numbers
 

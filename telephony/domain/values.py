@@ -100,7 +100,7 @@ class Msisdn:
 
 
 def as_dialled(raw: str) -> str:
-    """Give an address as a phone dials it: out of its URI, without separators, NULs and the filler F.
+    """Return an address as a phone dials it: out of its URI, without separators, NULs and the filler F.
 
     Total; what is no number stays as it came, but for its separators.
     """
@@ -110,7 +110,7 @@ def as_dialled(raw: str) -> str:
 
 
 def _unwrapped(raw: str, country_code: str) -> str:
-    """Give the digits of a number that is written with more than digits, a plus before them; empty where it is none."""
+    """Return the digits, behind their plus if any, of a number written with more than digits; empty for what is none."""
     text = _in_uri(raw)
     if text:
         context = _CONTEXT.search(raw)
@@ -124,7 +124,7 @@ def _unwrapped(raw: str, country_code: str) -> str:
 
 
 def _in_uri(raw: str) -> str:
-    """Give the number within a tel or SIP URI, without separators; empty where there is none."""
+    """Return the number within a tel or SIP URI, without separators; empty where there is none."""
     uri = _URI.fullmatch(raw.strip("\0 \t\r\n")) if len(raw) <= _LONGEST_URI else None
     if uri is None:
         return ""

@@ -24,7 +24,7 @@ class Dialled:
 
 
 def words_of(message: UssdMessage) -> str:
-    """Give what was dialled or typed, empty where nothing was or where it cannot be read."""
+    """Return what was dialled or typed, empty where nothing was or where it cannot be read."""
     return (message.text or "").strip()
 
 

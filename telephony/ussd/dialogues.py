@@ -322,7 +322,7 @@ class Dialogues:
         )
 
     def _vendor_tlvs(self, message: UssdMessage) -> tuple[tuple[int, bytes], ...]:
-        """Give back what is the gateway's own, but for the dialled string: a phone could show it."""
+        """Return what is the gateway's own, to go back to it; not the dialled string, which a phone could show."""
         return tuple(each for each in message.tlvs if each[0] in VENDOR_TAGS and each[0] != self._code_tlv)
 
     def _remember(self, caller: str, session: str, code: str, now: float) -> None:
