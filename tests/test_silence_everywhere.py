@@ -483,7 +483,7 @@ def test_a_ussd_dialogue_ends_with_no_text_but_a_neutral_one_of_the_settings(tex
 
 
 def dialled(code="*112#"):
-    return UssdMessage(HERS.number, code, "", 1, 2, None, "USSD", False, ())
+    return UssdMessage(HERS.number, code, "", 1, b"\x00\x02", None, "USSD")
 
 
 async def korean(_):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from telephony.domain.values import as_dialled
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
@@ -33,7 +35,12 @@ class Recognition:
 
     def is_listed(self, destination: str) -> bool:
         """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
-        return destination in self.sos_numbers or destination in self.test_numbers
+        return destination in self.sos_numbers or destination in self.test_numbers or self._has(destination)
+
+    def _has(self, destination: str) -> bool:
+        """Whether a destination is one of ours once its separators, NULs, filler or URI are off."""
+        number = as_dialled(destination)
+        return number in self.sos_numbers or number in self.test_numbers
 
     def is_for_service(self, destination: str, text: str | None) -> bool:
         """Claim that a message is for enrolment and keywords: sent to a service number, and no call for help.
@@ -49,8 +56,9 @@ class Recognition:
         """Give the listed code that a string dialled on a phone is; ``None`` for one of somebody else.
 
         Gateways drop the signs around a code, and whoever dials may add supplementary information: ``*112#``,
-        ``112`` and ``*112*3#`` are one code (3GPP TS 22.030 clause 6.5.2).
+        ``112`` and ``*112*3#`` are one code (3GPP TS 22.030 clause 6.5.2). NULs and blanks around it are nobody's.
         """
+        dialled = dialled.strip("\0 \t\r\n")
         service_code = dialled.strip("*#").partition("*")[0]
         if not service_code:
             return None
@@ -65,6 +73,8 @@ class Recognition:
     def is_test(self, destination: str, text: str | None) -> bool:
         """Claim that this press is a drill: by its number, or because its whole text is a test word."""
         if destination in self.test_numbers:
+            return True
+        if destination not in self.sos_numbers and as_dialled(destination) in self.test_numbers:
             return True
         return bool(self._folded) and text is not None and text.strip().casefold() in self._folded
 

@@ -18,19 +18,22 @@ DIALLED_IN_INCIDENT: Final = "service code dialled during an incident"
 
 @dataclass(frozen=True, slots=True)
 class UssdMessage:
-    """One message of a USSD gateway. ``session_info`` is its_session_info, both octets; what is absent is ``None``.
+    """One message of a USSD gateway; what is absent is ``None``.
 
-    ``text`` is ``None`` where there is none or it cannot be read. Numbers and texts are left out of ``repr``.
+    ``session_info`` is its_session_info and ``message_reference`` user_message_reference, as they came: gateways give
+    them other lengths than the two octets of the specification. ``text`` is ``None`` where there is none, or where it
+    ``is_unreadable``. Numbers and texts are left out of ``repr``.
     """
 
     source: str = field(repr=False)
     destination: str
     text: str | None = field(default=None, repr=False)
     operation: int | None = None
-    session_info: int | None = None
-    message_reference: int | None = None
+    session_info: bytes | None = None
+    message_reference: bytes | None = None
     service_type: str = ""
     is_conversation_abort: bool = False
+    is_unreadable: bool = False
     tlvs: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
 
 
@@ -39,15 +42,17 @@ class UssdReply:
     """One text for the phone; its operation and session say whether it asks or ends. What is ``None`` is not sent.
 
     ``uses_cbs_codings`` says how the alphabet is named: as a cell broadcast data coding scheme (3GPP TS 23.038
-    clause 5), as in SMPP, or (``None``) as in the message that is answered.
+    clause 5), as in SMPP, or (``None``) as in the message that is answered. ``vendor_tlvs`` are tags and values of the
+    gateway's own parameters: it may know its dialogue by one of them.
     """
 
     text: str
     operation: int | None = None
-    session_info: int | None = None
-    message_reference: int | None = None
+    session_info: bytes | None = None
+    message_reference: bytes | None = None
     service_type: str = ""
     uses_cbs_codings: bool | None = None
+    vendor_tlvs: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

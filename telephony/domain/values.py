@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NOT_DIAL = re.compile(r"[\s().\-/]+")
+_NOT_DIAL = re.compile("[\\s\0().\\-/\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+"""Separators, and what nobody sees: NULs of a gateway, marks of direction in what was copied."""
+_URI = re.compile(
+    r"(?:[^<>]*<)?(?:tel:(?://)?(?P<tel>[^;:@?<>]+)(?:;[^@<>]*)?"
+    r"|sips?:(?P<sip>[^;:@?<>]+)(?:[;:][^@<>]*)?@[^<>]*)(?:>[^<>]*)?",
+    re.IGNORECASE,
+)
+"""RFC 3966 and RFC 3261 clause 19.1.6, also as a name-addr. The user part of a SIP URI counts only with a host behind it."""
+_LONGEST_URI = 256
+_CONTEXT = re.compile(r";phone-context=(?:\+|%2b)([0-9]+)", re.IGNORECASE)
+"""Country that a local number of a URI belongs to; a context may also be the name of a network."""
+_MARKED = re.compile(r"(?:\++|00\++)?[0-9]{7,}(?:[Ff]+|TYPE=PLMN)?")
+"""A number with a plus too many, with the filler of its semi-octets (3GPP TS 24.008 clause 10.5.4.7), or as MMS writes it."""
 _NOT_SHOWN = re.compile(r"[^A-Za-z0-9+*#]")
 """What a caller may put into a number and no terminal should be sent."""
 _SHORTEST_SUBSCRIBER = 7
@@ -61,13 +73,21 @@ class Msisdn:
         """Read a number by its content, with the type of number as a hint only.
 
         Total: whatever is not a subscriber number is kept as it came. Accepts ``+82…``, ``82…``,
-        ``0082…``, ``00n82…`` (Korean carrier selection), ``010…`` and ``820 10…``.
+        ``0082…``, ``00n82…`` (Korean carrier selection), ``010…`` and ``820 10…``; the same in a tel or SIP URI,
+        with a filler F at its end, with separators and NULs.
         """
         text = _NOT_DIAL.sub("", raw)
         explicit = text.startswith("+")
         digits = text[1:] if explicit else text
         if not (digits.isascii() and digits.isdigit()):
-            return cls(raw.strip(), is_e164=False)
+            text = _unwrapped(raw, country_code)
+            digits = text.lstrip("+")
+            explicit = digits != text
+        if not digits:
+            return cls(_kept(raw), is_e164=False)
+        if explicit and digits.startswith("0"):
+            # No country code does: the plus was put in front of a national number, or of 00.
+            explicit = False
         if len(digits) < _SHORTEST_SUBSCRIBER and not explicit:
             return cls(digits, is_e164=False)
         if not explicit:
@@ -75,8 +95,45 @@ class Msisdn:
         if trunk_prefix and digits.startswith(country_code + trunk_prefix):
             digits = country_code + digits[len(country_code) + len(trunk_prefix) :]
         if len(digits) > _LONGEST_E164 or digits.startswith("0"):
-            return cls(raw.strip(), is_e164=False)
+            return cls(_kept(raw), is_e164=False)
         return cls(digits)
+
+
+def as_dialled(raw: str) -> str:
+    """Return an address as a phone dials it: out of its URI, without separators, NULs and the filler F.
+
+    Total; what is no number stays as it came, but for its separators.
+    """
+    text = _in_uri(raw) or _NOT_DIAL.sub("", raw)
+    digits = text.rstrip("Ff")
+    return digits if digits.isdigit() else text
+
+
+def _unwrapped(raw: str, country_code: str) -> str:
+    """Return the digits, behind their plus if any, of a number written with more than digits; empty for what is none."""
+    text = _in_uri(raw)
+    if text:
+        context = _CONTEXT.search(raw)
+        is_foreign = context is not None and context[1] != country_code and not text.startswith("+")
+        return "" if is_foreign or not text.lstrip("+").isdigit() else text
+    marked = _MARKED.fullmatch(_NOT_DIAL.sub("", raw))
+    if marked is None:
+        return ""
+    text = marked[0].removesuffix("TYPE=PLMN").rstrip("Ff")
+    return text.removeprefix("00") if "+" in text else text
+
+
+def _in_uri(raw: str) -> str:
+    """Return the number within a tel or SIP URI, without separators; empty where there is none."""
+    uri = _URI.fullmatch(raw.strip("\0 \t\r\n")) if len(raw) <= _LONGEST_URI else None
+    if uri is None:
+        return ""
+    text = _NOT_DIAL.sub("", (uri["tel"] or uri["sip"]).replace("%2B", "+").replace("%2b", "+"))
+    return text if text.isascii() else ""
+
+
+def _kept(raw: str) -> str:
+    return raw.replace("\0", "").strip()
 
 
 def _to_international(digits: str, ton: int, country_code: str, trunk_prefix: str) -> str:

@@ -16,6 +16,7 @@ from telephony.smpp.constants import (
     ADDRESS_RANGE_OCTETS,
     DATA_SM,
     DATA_SM_ADDRESS_OCTETS,
+    MAX_COMMAND_LENGTH,
     MAX_PDU,
     MESSAGE_ID_OCTETS,
     MIN_PDU,
@@ -71,38 +72,50 @@ _new_tuple = tuple.__new__
 class PduStream:
     """Cuts a stream of octets into PDUs.
 
-    Holds at most one incomplete PDU, and believes a command_length only between 16 and 65,536. Any other value
-    means that the place in the stream is lost for good: ``broken`` then says so in words, and nothing more is
-    read. The caller answers generic_nack (ESME_RINVCMDLEN) and closes the link.
+    Holds the beginning of at most one PDU, and at most 128 KiB of it: of a longer PDU the head is kept, the rest is
+    skipped as it arrives, and `Pdu.skipped` counts it. A command_length below 16 or above 4 MiB means that the place
+    in the stream is lost for good: ``broken`` then says so in words, and nothing more is read. The caller answers
+    generic_nack (ESME_RINVCMDLEN) and closes the link.
     """
 
     def __init__(self) -> None:
         self.broken: str | None = None
         self._held = bytearray()
         self._wanted = _LENGTH_OCTETS
-        """Octets that must be held before anything can be done: 4, then the length of the PDU."""
+        """Octets that must be held before anything can be done: 4, then the length of what is kept of the PDU."""
+        self._head: Pdu | None = None
+        """What is kept of a PDU whose excess is being skipped."""
+        self._excess = 0
+        """How much of that is still to come."""
 
     def feed(self, data: bytes) -> list[Pdu]:
         """Take octets as they came; give the PDUs they complete, in order. Never raises."""
         if self.broken is not None:
             return []
+        pdus: list[Pdu] = []
+        if self._head is not None:
+            if len(data) < self._excess:
+                self._excess -= len(data)
+                return []
+            pdus.append(self._head)
+            data, self._head = data[self._excess :], None
         if self._held:
             self._held += data
             if len(self._held) < self._wanted:
                 return []
             data = bytes(self._held)
             self._held.clear()
-        pdus: list[Pdu] = []
         position, end = 0, len(data)
         while end - position >= MIN_PDU:
             length, command_id, status, sequence = _HEADER.unpack_from(data, position)
-            if not MIN_PDU <= length <= MAX_PDU:
+            if not MIN_PDU <= length <= MAX_COMMAND_LENGTH:
                 break
             following = position + length
             if following > end:
                 break
-            body = data[position + MIN_PDU : following]
-            pdus.append(_new_tuple(Pdu, (command_id, status, sequence, body)))
+            skipped = length - MAX_PDU if length > MAX_PDU else 0
+            body = data[position + MIN_PDU : following - skipped]
+            pdus.append(_new_tuple(Pdu, (command_id, status, sequence, body, skipped)))
             position = following
         if position < end:
             self._hold(data, position)
@@ -110,11 +123,19 @@ class PduStream:
 
     def _hold(self, data: bytes, position: int) -> None:
         """Keep the beginning of a PDU, if it can become one."""
+        there = len(data) - position
         self._wanted = _LENGTH_OCTETS
-        if len(data) - position >= _LENGTH_OCTETS:
-            self._wanted = int.from_bytes(data[position : position + _LENGTH_OCTETS])
-            if not MIN_PDU <= self._wanted <= MAX_PDU:
-                self.broken = f"command_length {self._wanted} is not within {MIN_PDU} and {MAX_PDU}"
+        if there >= _LENGTH_OCTETS:
+            length = int.from_bytes(data[position : position + _LENGTH_OCTETS])
+            if not MIN_PDU <= length <= MAX_COMMAND_LENGTH:
+                self.broken = f"command_length {length} is not within {MIN_PDU} and {MAX_COMMAND_LENGTH}"
+                return
+            self._wanted = min(length, MAX_PDU)
+            if there >= MAX_PDU:
+                head = data[position : position + MAX_PDU]
+                _, command_id, status, sequence = _HEADER.unpack_from(head)
+                self._head = Pdu(command_id, status, sequence, head[MIN_PDU:], length - MAX_PDU)
+                self._excess = length - there
                 return
         self._held += data[position:]
 
@@ -189,14 +210,18 @@ def decode_message(command_id: int, body: bytes) -> Message:
 
 
 def decode_bind(command_id: int, body: bytes) -> Bind:
-    """Read a bind request. Raises `Malformed`: nobody is let in by a bind that cannot be read whole."""
+    """Read a bind request. Raises `Malformed`: nobody is let in by credentials that cannot be read whole.
+
+    What stands behind them decides nothing: it may lack its end, as from gateways that forget the last NUL. An
+    interface_version that did not come is 0, that of a peer that knows no optional parameters.
+    """
     fields = _Fields(body)
     system_id = fields.c_string("system_id", SYSTEM_ID_OCTETS)
     password = fields.c_string("password", PASSWORD_TAKEN_OCTETS)
+    _refuse_faults(fields)
     system_type = fields.c_string("system_type", SYSTEM_TYPE_OCTETS)
     version, ton, npi = fields.octets(_BIND_TAIL, "interface_version")
     address_range = fields.c_string("address_range", ADDRESS_RANGE_OCTETS)
-    _refuse_faults(fields)
     return Bind(command_id, system_id, password, system_type, version, ton, npi, address_range)
 
 

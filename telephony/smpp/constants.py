@@ -8,8 +8,13 @@ from typing import Final
 
 # Framing. The header is four 32-bit words (SMPP 3.4 clause 3.2).
 MIN_PDU: Final = 16
-MAX_PDU: Final = 65_536
-"""Longest PDU we take or send, header included. The specification sets no limit; message_payload holds 64 K."""
+MAX_PDU: Final = 131_072
+"""Octets of a PDU that are read, header included, and the longest PDU we send.
+
+The specification sets no limit. A message_payload of 65,535 octets (clause 5.3.2.32) and as much again of others fit.
+"""
+MAX_COMMAND_LENGTH: Final = 4 * 1024 * 1024
+"""A longer PDU is no PDU: the place in the stream is lost. What is longer than `MAX_PDU` is read in part."""
 MAX_SEQUENCE: Final = 0x7FFFFFFF
 """SMPP 3.4 clause 5.1.4; peers are known to send 0 and more than this, which is accepted from them."""
 

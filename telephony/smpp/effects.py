@@ -74,7 +74,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Say `Session.drained` as soon as every request of the peer is answered, now or later."""
+    """Say `Session.drained` as soon as every request of the peer is answered: at the end of this read, or later."""
 
 
 @dataclass(frozen=True, slots=True)

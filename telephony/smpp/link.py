@@ -66,6 +66,8 @@ BIND_RESPS: Final = frozenset(command | RESPONSE for command in BINDS)
 NOTE_AGAIN_S: Final = 10.0
 CLOSE_S: Final = 2.0
 """Wait for the other side's end of the close."""
+SIGN_OF_LIFE_OCTETS: Final = 16_384
+"""So much of a PDU that is not whole yet is a sign of life: a long one on a slow line. Drops are none."""
 
 
 class Limits(NamedTuple):
@@ -110,6 +112,8 @@ class Link(protocol.Protocol):
         self._takes_messages = False
         self._is_over = False
         self._noted_at = -NOTE_AGAIN_S
+        self._unfinished = 0
+        """Octets since the last PDU, or since they were last taken for a sign of life."""
         self._stream = PduStream()
         self._is_unreadable = False
         self._is_draining = False
@@ -161,8 +165,7 @@ class Link(protocol.Protocol):
         """Answer so many of the peer's requests with one write."""
         self.in_flight -= count
         self.write(responses)
-        if self._is_draining and self.in_flight <= 0:
-            self.perform(self.session.drained())
+        self._leave_when_drained()
 
     def leave(self) -> None:
         """Unbind, finish what is in flight, close; `Owner.link_gone` follows within the unbind time-out."""
@@ -196,10 +199,18 @@ class Link(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take what one read brought; all messages in it go to the desk together."""
         pdus = self._stream.feed(data)
-        if pdus:
+        if not pdus:
+            self._unfinished += len(data)
+            if self._unfinished >= SIGN_OF_LIFE_OCTETS:
+                self._unfinished = 0
+                self._liveness.heard()
+        else:
+            self._unfinished = 0
             self._liveness.heard()
             requests: list[Pdu] = []
             for pdu in pdus:
+                if pdu.skipped:
+                    self.note(f"the last {pdu.skipped} octets of a {pdu.name} were not read")
                 if self._takes_messages and pdu.command_id in MESSAGES:
                     self.in_flight += 1
                     requests.append(pdu)
@@ -211,6 +222,7 @@ class Link(protocol.Protocol):
             self._is_unreadable = True
             self.note(self._stream.broken)
             self.perform(self.session.framing_lost())
+        self._leave_when_drained()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802 - Twisted's name
         """End."""
@@ -226,6 +238,10 @@ class Link(protocol.Protocol):
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Note nothing: `connectionLost` follows."""
+
+    def _leave_when_drained(self) -> None:
+        if self._is_draining and self.in_flight <= 0:
+            self.perform(self.session.drained())
 
     # Everything but messages.
 
@@ -267,7 +283,6 @@ class Link(protocol.Protocol):
         for effect in effects:
             match effect:
                 case SendBind():
-                    # Some SMSCs deliver before they answer the bind.
                     self._takes_messages = True
                     self.send_bind()
                 case AnswerBind(status):
@@ -290,9 +305,8 @@ class Link(protocol.Protocol):
                 case Refused(status):
                     self._owner.link_refused(self, status)
                 case Drain():
+                    # Said at the end of the read that asked for it: a press behind the unbind is answered too.
                     self._is_draining = True
-                    if self.in_flight <= 0:
-                        self.perform(self.session.drained())
                 case Close():
                     self._close()
                 case Abort():

@@ -21,12 +21,16 @@ def command_name(command_id: int) -> str:
 
 
 class Pdu(NamedTuple):
-    """One protocol data unit, its header read and its body untouched."""
+    """One protocol data unit, its header read and its body untouched.
+
+    ``skipped`` counts the octets at its end that were not kept: it was longer than we read.
+    """
 
     command_id: int
     status: int
     sequence: int
     body: bytes
+    skipped: int = 0
 
     @property
     def name(self) -> str:

@@ -169,8 +169,9 @@ def _dropped_from_bound(memory: Memory, reason: str) -> Effects:
 
 
 def _rejected(memory: Memory, status: int) -> Effects:
+    """Go, when what was sent to us ahead of the refusal has been answered."""
     memory.reason = "bind refused"
-    return (Refused(status), Close(), TIMER_CLOSE)
+    return (Refused(status), TIMER_UNBIND, Drain())
 
 
 def _denied(memory: Memory, status: int) -> Effects:
@@ -196,9 +197,15 @@ def _leaving_before_bound(memory: Memory) -> Effects:
 
 
 def _peer_leaves(memory: Memory, sequence: int) -> Effects:
+    """Answer what is in flight, also what came ahead of the answer to our bind, then the unbind."""
     memory.reason = "unbound by the peer"
     memory.farewell = (AnswerUnbind(sequence),)
-    return (Down(memory.reason), TIMER_UNBIND, Drain())
+    return (TIMER_UNBIND, Drain())
+
+
+def _peer_leaves_bound(memory: Memory, sequence: int) -> Effects:
+    effects = _peer_leaves(memory, sequence)
+    return (Down(memory.reason), *effects)
 
 
 def _peer_leaves_too(_memory: Memory, sequence: int) -> Effects:
@@ -209,7 +216,12 @@ def _framing_lost(memory: Memory) -> Effects:
     """Answer what came whole before the fault, then go: the way back is in order."""
     memory.reason = "framing lost"
     memory.farewell = (SendNack(),)
-    return (Down(memory.reason), TIMER_UNBIND, Drain())
+    return (TIMER_UNBIND, Drain())
+
+
+def _framing_lost_while_bound(memory: Memory) -> Effects:
+    effects = _framing_lost(memory)
+    return (Down(memory.reason), *effects)
 
 
 def _framing_lost_while_leaving(memory: Memory) -> Effects:
@@ -246,11 +258,11 @@ TABLE: Final[tuple[tuple[str, Any, str, Callable[..., Effects]], ...]] = (
     (OUTBOUND, Session.timed_out, CLOSING, _aborting("no outbind in time")),
     (OUTBOUND, Session.drop, CLOSING, _dropped),
     (OUTBOUND, Session.lost, CLOSED, _lost),
-    # As ESME: our bind is on its way.
+    # As ESME: our bind is on its way, and some SMSCs deliver before they answer it.
     (BINDING, Session.bind_confirmed, BOUND, _always(Up())),
-    (BINDING, Session.bind_rejected, CLOSING, _rejected),
-    (BINDING, Session.peer_unbound, CLOSING, _unbound_early),
-    (BINDING, Session.framing_lost, CLOSING, _NO_FRAMING),
+    (BINDING, Session.bind_rejected, DRAINING, _rejected),
+    (BINDING, Session.peer_unbound, DRAINING, _peer_leaves),
+    (BINDING, Session.framing_lost, DRAINING, _framing_lost),
     (BINDING, Session.unbind, UNBINDING, _leaving_before_bound),
     (BINDING, Session.timed_out, CLOSING, _aborting("no bind_resp in time")),
     (BINDING, Session.drop, CLOSING, _dropped),
@@ -266,8 +278,8 @@ TABLE: Final[tuple[tuple[str, Any, str, Callable[..., Effects]], ...]] = (
     (OPEN, Session.lost, CLOSED, _lost),
     # Both roles from here on.
     (BOUND, Session.unbind, UNBINDING, _leaving),
-    (BOUND, Session.peer_unbound, DRAINING, _peer_leaves),
-    (BOUND, Session.framing_lost, DRAINING, _framing_lost),
+    (BOUND, Session.peer_unbound, DRAINING, _peer_leaves_bound),
+    (BOUND, Session.framing_lost, DRAINING, _framing_lost_while_bound),
     (BOUND, Session.found_dead, CLOSING, _aborting("dead", Down("dead"))),
     (BOUND, Session.drop, CLOSING, _dropped_from_bound),
     (BOUND, Session.lost, CLOSED, _lost_from_bound),

@@ -6,6 +6,7 @@ whatever a message holds.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
@@ -41,6 +42,9 @@ PAGE_SEPTETS: Final = 182
 PAGE_OCTETS: Final = 160
 """What a phone shows at once: 160 octets, that is 182 septets (3GPP TS 23.090, TS 23.038 clause 6.1.2.3.1)."""
 
+_DIALLED: Final = re.compile("[0-9*#+]+")
+_MOST_OPERATION_OCTETS: Final = 4
+"""Of ussd_service_op: one by the specification; some gateways write it as a wider integer, and get it back so."""
 _TAGS: Final = frozenset({TAG_USSD_SERVICE_OP, TAG_ITS_SESSION_INFO})
 _DIGEST_OCTETS: Final = 12
 
@@ -55,18 +59,33 @@ def may_be_ussd(message: Message) -> bool:
 
 
 def ussd_message_of(message: Message, text: Text) -> UssdMessage:
-    """Give what the rules look at. A parameter of a wrong length is one that did not come."""
+    """Give what the rules look at. Parameters are taken at the length they have: they go back so."""
+    operation = _operation_of(message)
     return UssdMessage(
         message.source,
-        message.destination,
-        text.text,
-        message.uint_tlv(TAG_USSD_SERVICE_OP),
-        message.uint_tlv(TAG_ITS_SESSION_INFO),
-        message.uint_tlv(TAG_USER_MESSAGE_REFERENCE),
+        message.destination.strip(),
+        None if text.text is None else _without_nuls(text.text),
+        int.from_bytes(operation) if operation else None,
+        message.tlv(TAG_ITS_SESSION_INFO),
+        message.tlv(TAG_USER_MESSAGE_REFERENCE),
         message.service_type,
         message.esm_class & ESM_TYPE_MASK == ESM_TYPE_CONVERSATION_ABORT,
+        text.text is None and bool(message.short_message),
         tuple((tlv.tag, tlv.value) for tlv in message.tlvs),
     )
+
+
+def _operation_of(message: Message) -> bytes:
+    """Return ussd_service_op as it came; empty where none did, or none that is an integer."""
+    operation = message.tlv(TAG_USSD_SERVICE_OP) or b""
+    return operation if len(operation) <= _MOST_OPERATION_OCTETS else b""
+
+
+def _without_nuls(text: str) -> str:
+    """Take off the NULs that a gateway counts as part of a string; in GSM 7 bit a NUL is @, which no phone dials."""
+    text = text.strip("\0")
+    dialled = text.rstrip("@\0 \r\n")
+    return dialled if _DIALLED.fullmatch(dialled) else text
 
 
 def text_of(message: Message, dialect: Dialect) -> Text:
@@ -130,15 +149,15 @@ def reply_pdu(command: str, asked: Message, press: UssdPress, reply: UssdReply, 
     if uses_cbs is None:
         uses_cbs = asked.data_coding == CBS_GSM or asked.data_coding >> 4 in _CBS_GROUPS
     octets, data_coding = page(reply.text, uses_cbs=uses_cbs, default_alphabet=dialect.default_alphabet)
-    tlvs = [
-        Tlv(tag, value.to_bytes(size))
-        for tag, value, size in (
-            (TAG_USSD_SERVICE_OP, reply.operation, 1),
-            (TAG_ITS_SESSION_INFO, reply.session_info, 2),
-            (TAG_USER_MESSAGE_REFERENCE, reply.message_reference, 2),
-        )
-        if value is not None
-    ]
+    operation = reply.operation
+    width = len(_operation_of(asked)) or 1
+    parameters = (
+        (TAG_USSD_SERVICE_OP, None if operation is None else operation.to_bytes(width)),
+        (TAG_ITS_SESSION_INFO, reply.session_info),
+        (TAG_USER_MESSAGE_REFERENCE, reply.message_reference),
+        *reply.vendor_tlvs,
+    )
+    tlvs = [Tlv(tag, value) for tag, value in parameters if value is not None]
     return build(
         command,
         0,

@@ -23,11 +23,16 @@ class Dialled:
     text: str | None = field(default=None, repr=False)
 
 
+def words_of(message: UssdMessage) -> str:
+    """Return what was dialled or typed, empty where nothing was or where it cannot be read."""
+    return (message.text or "").strip()
+
+
 def code_in(
     message: UssdMessage, places: tuple[Place, ...], code_tlv: int | None, recognition: Recognition
 ) -> Dialled:
     """Find the code: in the carrier's own TLV first, then where the profile says, then anywhere."""
-    words = (message.text or "").strip()
+    words = words_of(message)
     strings = [_tlv(message, code_tlv)]
     strings += [words if place is Place.TEXT else message.destination for place in (*places, *Place)]
     for string in strings:
@@ -51,7 +56,7 @@ def service_code_in(
     What the gateway gives as dialled may lack its signs. Anywhere else a bare number is an address.
     """
     codes = service_codes(recognition)
-    words = (message.text or "").strip()
+    words = words_of(message)
     strings = [
         _tlv(message, code_tlv),
         *(words if place is Place.TEXT else message.destination for place in places),
@@ -73,6 +78,11 @@ def is_service_code(words: str, recognition: Recognition) -> bool:
 def may_be_dialled(words: str) -> bool:
     """Claim that words can be a dialled code: with signs, or digits from which a gateway took them."""
     return words[:1] in ("*", "#") or (words.isdigit() and len(words) >= _SHORTEST_BARE_CODE)
+
+
+def is_choice(words: str) -> bool:
+    """Whether words can only choose from a menu: a digit or two, or a sign."""
+    return 0 < len(words) < _SHORTEST_BARE_CODE and not words.strip("*#0123456789")
 
 
 def is_call_for_help(words: str, recognition: Recognition) -> bool:
@@ -111,4 +121,4 @@ def _tlv(message: UssdMessage, tag: int | None) -> str:
     if tag is None:
         return ""
     value = next((value for each, value in message.tlvs if each == tag), b"")
-    return value.rstrip(b"\0").decode("latin-1").strip()
+    return value.strip(b"\0").decode("latin-1").strip()

@@ -26,18 +26,22 @@ from telephony.ussd.codes import (
     Dialled,
     code_in,
     is_call_for_help,
+    is_choice,
     is_code,
     is_service_code,
     may_be_dialled,
     service_code_in,
     service_codes,
+    words_of,
 )
 from telephony.ussd.conversation import Page
 from telephony.ussd.profiles import Profile
-from telephony.ussd.service_op import END_OF_SESSION, Step, step_of
+from telephony.ussd.service_op import Step, step_of
 
 REMEMBERED: Final = 100_000
 """Dialogues of a carrier; the oldest make room."""
+VENDOR_TAGS: Final = range(0x1400, 0x4000)
+"""Parameters of a vendor's own (SMPP 3.4 clause 5.3.1). One of them may be how the gateway finds the dialogue again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +128,26 @@ class Dialogues:
         dialled = code_in(message, self._profile.places, self._code_tlv, recognition)
         session = self._profile.session_of(message)
         step = step_of(message, self._profile.releases)
-        if step is Step.OVER and recognition.ussd_code((message.text or "").strip()) is None:
+        if step is Step.OVER and recognition.ussd_code(words_of(message)) is None:
             return UssdOver("the dialogue was ended by the phone or the network")
-        if step is Step.ANSWER:
-            if not (message.text or "").strip():
+        if step in (Step.ANSWER, Step.LAST):
+            if not self._says_something(message, session, step, now):
                 return UssdOver("an answer without words")
             dialled = self._of_dialogue(message, session, dialled, now)
         else:
             self._remember(message.source, session, dialled.code, now)
-        return UssdPress(
-            dialled.code, dialled.text, session, _labels(dialled), self._reply(message) if is_sure else None
-        )
+        # Nobody waits for a text once the gateway has ended the dialogue: it would arrive as something new.
+        reply = self._reply(message) if is_sure and step is not Step.LAST else None
+        return UssdPress(dialled.code, dialled.text, session, _labels(dialled), reply)
+
+    def _says_something(self, message: UssdMessage, session: str, step: Step, now: float) -> bool:
+        """Whether an answer is more than a key that leaves a menu; what cannot be read may well be."""
+        if message.is_unreadable:
+            return True
+        words = words_of(message)
+        if step is Step.LAST and is_choice(words):
+            return self._is_of_press(message.source, session, now)
+        return bool(words)
 
     def _read_menu(
         self, menus: Menus, message: UssdMessage, recognition: Recognition, now: float
@@ -144,7 +157,10 @@ class Dialogues:
         is_open = menus.is_open(caller, session)
         step = step_of(message, self._profile.releases)
         heard: UssdMenu | UssdPress | UssdOver | None = None
-        if step is not Step.OVER and self._is_answer(message, step, recognition, is_open=is_open):
+        if step is Step.LAST:
+            if is_open or is_service_code(words_of(message), recognition):
+                heard = self._read_last(message, session, recognition, now)
+        elif step is not Step.OVER and self._is_answer(message, step, recognition, is_open=is_open):
             heard = self._read_answer(message, session, recognition, now, is_open=is_open)
         elif step is not Step.OVER:
             heard = self._read_dialled(message, session, recognition)
@@ -156,7 +172,7 @@ class Dialogues:
         self, message: UssdMessage, step: Step, recognition: Recognition, *, is_open: bool
     ) -> bool:
         """Claim that words answer a page. Gateways that send no operation leave it to what the words can be."""
-        words = (message.text or "").strip()
+        words = words_of(message)
         if is_service_code(words, recognition):
             return False
         if step is Step.ANSWER:
@@ -168,8 +184,9 @@ class Dialogues:
         self, message: UssdMessage, session: str, recognition: Recognition
     ) -> UssdMenu | UssdOver | None:
         code = service_code_in(message, self._profile.places, self._code_tlv, recognition)
-        words = (message.text or "").strip()
-        if code is None or self._is_listed(message, recognition) or is_call_for_help(words, recognition):
+        if code is None or message.is_unreadable or self._is_listed(message, recognition):
+            return None
+        if is_call_for_help(words_of(message), recognition):
             return None
         if not self._profile.is_sure(message):
             return UssdOver("the service code, and no dialogue in which it could be answered")
@@ -186,15 +203,26 @@ class Dialogues:
             or self._is_listed(message, recognition)
         ):
             return None
-        words = (message.text or "").strip()
+        words = words_of(message)
         code = service_code_in(message, self._profile.places, self._code_tlv, recognition)
         code = code or min(codes, default="")
+        if message.is_unreadable:
+            return UssdPress(code, None, session, (), self._reply(message))
         if is_call_for_help(words, recognition):
             sos_code = recognition.ussd_code(words)
             if sos_code is not None:
                 return UssdPress(sos_code, None, session, (), self._reply(message))
             return UssdPress(code, words, session, (UNKNOWN_USSD_STRING,), self._reply(message))
         return self._menu(message, session, code, words, is_lost=not is_open)
+
+    def _read_last(
+        self, message: UssdMessage, session: str, recognition: Recognition, now: float
+    ) -> UssdPress | UssdOver:
+        """Say what an answer is with which the gateway has ended a menu; no page can follow it."""
+        heard = self._read_answer(message, session, recognition, now, is_open=True)
+        if isinstance(heard, UssdPress):
+            return replace(heard, reply=None)
+        return UssdOver("the menu was ended by the phone or the network")
 
     def _is_listed(self, message: UssdMessage, recognition: Recognition) -> bool:
         return code_in(message, self._profile.places, self._code_tlv, recognition).is_listed
@@ -242,6 +270,7 @@ class Dialogues:
             message.message_reference,
             message.service_type,
             self._profile.uses_cbs_codings,
+            self._vendor_tlvs(message),
         )
 
     def reply_to(
@@ -285,11 +314,16 @@ class Dialogues:
             text,
             # A gateway that sent no operation knows its dialogue by service_type or session alone.
             None if message.operation is None else self._profile.end,
-            None if session_info is None else session_info | END_OF_SESSION,
+            None if session_info is None else self._profile.info_of_end(session_info),
             message.message_reference,
             message.service_type,
             self._profile.uses_cbs_codings,
+            self._vendor_tlvs(message),
         )
+
+    def _vendor_tlvs(self, message: UssdMessage) -> tuple[tuple[int, bytes], ...]:
+        """Return what is the gateway's own, to go back to it; not the dialled string, which a phone could show."""
+        return tuple(each for each in message.tlvs if each[0] in VENDOR_TAGS and each[0] != self._code_tlv)
 
     def _remember(self, caller: str, session: str, code: str, now: float) -> None:
         self._begun[caller, session] = code, now
@@ -304,8 +338,8 @@ class Dialogues:
             return dialled
         if not code or now - begun_at > self.session_s:
             # What was typed is what she says, never a destination.
-            return Dialled(message.destination, is_listed=False, text=(message.text or "").strip())
-        return Dialled(code, is_listed=True, text=(message.text or "").strip())
+            return Dialled(message.destination, is_listed=False, text=words_of(message) or None)
+        return Dialled(code, is_listed=True, text=words_of(message) or None)
 
 
 def _labels(dialled: Dialled) -> tuple[str, ...]:

@@ -316,7 +316,7 @@ class OpenMenus:
 def _mark(menu: UssdMenu) -> bytes:
     """Give what tells a message from the next, as far as a gateway lets us: words, operation and unit."""
     message = menu.message
-    key = f"{message.operation}\0{message.session_info}\0{message.destination}\0{message.text}"
+    key = f"{message.operation}\0{message.session_info!r}\0{message.destination}\0{message.text}"
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final, Literal, get_args
 
@@ -12,6 +13,7 @@ from telephony.domain.ussd import UssdMessage
 from telephony.ussd.service_op import (
     END_OF_SESSION,
     PSSR_RESPONSE,
+    SESSION_INFO_OCTETS,
     UNIT,
     USSR_REQUEST,
     VENDOR_RELEASE,
@@ -20,6 +22,9 @@ from telephony.ussd.service_op import (
 ProfileName = Literal["generic", "korits", "tata", "sixdee", "mica", "service-op", "huawei", "nowsms"]
 
 SERVICE_TYPE: Final = "USSD"
+
+_LONGEST_NAME_OCTETS: Final = 16
+"""A longer name of a dialogue is remembered by its digest: a parameter may have 65,535 octets."""
 
 
 class Place(Enum):
@@ -68,26 +73,52 @@ class Profile:
             or (self.session_info_is_enough and message.session_info is not None)
         )
 
-    def info_of_page(self, session_info: int) -> int:
-        """Give its_session_info of a page that is to be answered: the end bit clear, and the next unit if counted."""
-        if not self.counts_units:
-            return session_info & ~END_OF_SESSION
-        return session_info & 0xFF00 | (session_info + UNIT) & 0xFE
+    def info_of_page(self, session_info: bytes) -> bytes:
+        """Return its_session_info of a page that is to be answered: the end bit clear, and the next unit if counted."""
+        if not self._has_end_bit(session_info):
+            return session_info
+        number, unit = session_info
+        if self.counts_units:
+            unit = (unit + UNIT) & 0xFF
+        return bytes((number, unit & ~END_OF_SESSION))
+
+    def info_of_end(self, session_info: bytes) -> bytes:
+        """Return its_session_info of the text that ends the dialogue: the end bit set."""
+        if not self._has_end_bit(session_info):
+            return session_info
+        number, unit = session_info
+        return bytes((number, unit | END_OF_SESSION))
+
+    def _has_end_bit(self, session_info: bytes) -> bool:
+        """Whether the gateway means its_session_info as the specification does; otherwise it goes back as it came."""
+        return len(session_info) == SESSION_INFO_OCTETS and not {
+            SessionId.ITS_15_BITS,
+            SessionId.ITS_NUMBER,
+        }.isdisjoint(self.session_ids)
 
     def is_later_unit(self, message: UssdMessage) -> bool:
         """Claim that the count of units says: no first message. Such a gateway may send no operation."""
-        return self.counts_units and message.session_info is not None and message.session_info & 0xFE != 0
+        info = message.session_info
+        return self.counts_units and info is not None and len(info) == SESSION_INFO_OCTETS and info[1] >= UNIT
 
     def session_of(self, message: UssdMessage) -> str:
         """Give the name of the dialogue, empty where the gateway gives none."""
+        info, reference = message.session_info, message.message_reference
+        is_usual = info is not None and len(info) == SESSION_INFO_OCTETS
         for kind in self.session_ids:
-            if kind is SessionId.REFERENCE and message.message_reference is not None:
-                return f"r{message.message_reference:04x}"
-            if kind is SessionId.ITS_15_BITS and message.session_info is not None:
-                return f"s{message.session_info & 0xFFFE:04x}"
-            if kind is SessionId.ITS_NUMBER and message.session_info is not None:
-                return f"n{message.session_info >> 8:02x}"
+            if kind is SessionId.REFERENCE and reference:
+                return "r" + _name(reference)
+            if kind is SessionId.ITS_15_BITS and info:
+                return "s" + _name(bytes((info[0], info[1] & ~END_OF_SESSION)) if is_usual else info)
+            if kind is SessionId.ITS_NUMBER and info:
+                return "n" + _name(info[:1] if is_usual else info)
         return ""
+
+
+def _name(octets: bytes) -> str:
+    if len(octets) > _LONGEST_NAME_OCTETS:
+        return blake2b(octets, digest_size=_LONGEST_NAME_OCTETS).hexdigest()
+    return octets.hex()
 
 
 _LISTED: Final = (

@@ -22,10 +22,15 @@ VENDOR_RELEASE: Final = 0x81
 """Released by the phone or the network; a vendor's number (32 to 255 are theirs), the same on several gateways."""
 
 ANSWERS: Final = frozenset({USSR_CONFIRM, USSN_CONFIRM})
-END_OF_SESSION: Final = 0x0001
-"""Lowest bit of its_session_info (SMPP 3.4 clause 5.3.2.43)."""
-UNIT: Final = 0x0002
-"""One dialogue unit in the second octet of its_session_info, whose lowest bit is the end (same clause)."""
+SESSION_INFO_OCTETS: Final = 2
+"""Of its_session_info: session number, then a count of the units with the end bit (SMPP 3.4 clause 5.3.2.43).
+
+Where a gateway gives it another length, nobody but the gateway knows what its bits mean.
+"""
+END_OF_SESSION: Final = 0x01
+"""Lowest bit of the second octet."""
+UNIT: Final = 0x02
+"""One dialogue unit in the second octet."""
 
 
 class Step(Enum):
@@ -33,6 +38,7 @@ class Step(Enum):
 
     BEGIN = "a code was dialled"
     ANSWER = "something was typed within a dialogue"
+    LAST = "the same, and the gateway has ended the dialogue with it"
     OVER = "the dialogue was ended"
 
 
@@ -44,6 +50,12 @@ def step_of(message: UssdMessage, releases: AbstractSet[int]) -> Step:
     if message.is_conversation_abort or message.operation in releases:
         return Step.OVER
     if message.operation in ANSWERS:
-        has_ended = message.session_info is not None and message.session_info & END_OF_SESSION
-        return Step.OVER if has_ended else Step.ANSWER
+        return Step.LAST if has_ended(message.session_info) else Step.ANSWER
     return Step.BEGIN
+
+
+def has_ended(session_info: bytes | None) -> bool:
+    """Whether its_session_info says that the dialogue is over."""
+    if session_info is None or len(session_info) != SESSION_INFO_OCTETS:
+        return False
+    return bool(session_info[1] & END_OF_SESSION)

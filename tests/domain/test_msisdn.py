@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from telephony.domain.values import TON_INTERNATIONAL, Msisdn
+from telephony.domain.values import TON_INTERNATIONAL, Msisdn, as_dialled
 
 KIM = "821012345678"
 
@@ -28,6 +30,29 @@ WAYS_TO_WRITE_KIM = [
     "+8201012345678",
     "82 010 1234 5678",
     "00182 010 1234 5678",
+    # As a URI (RFC 3966, RFC 3261), with what gateways put around a number.
+    "tel:+821012345678",
+    "TEL:+82-10-1234-5678;phone-context=ims.example",
+    "tel:01012345678;phone-context=+82",
+    "tel:01012345678;phone-context=%2B82;ext=1",
+    "tel:%2B821012345678",
+    "sip:+821012345678@ims.example;user=phone",
+    "sips:01012345678;phone-context=+82@192.0.2.1:5061;user=phone",
+    '"Kim" <sip:+821012345678@ims.example>;tag=7',
+    "<tel:+821012345678>",
+    "+821012345678/TYPE=PLMN",
+    # Filled up to whole octets.
+    "821012345678F",
+    "+821012345678f",
+    "01012345678FFF",
+    "821012345678\0\0",
+    "\0821012345678 \0",
+    "\u202a+82 10 1234 5678\u202c",
+    # A plus too many.
+    "++821012345678",
+    "+00821012345678",
+    "00+821012345678",
+    "+01012345678",
 ]
 
 
@@ -88,10 +113,63 @@ def test_a_withheld_number_is_an_empty_one(written: str):
         "1²345678",
         "1234567890123456",
         "00012345678",
+        "112F",
+        "DEADBEEF",
+        "F821012345678",
+        "8210FF12345678",
+        "82101234567A",
+        "1234567890123456F",
+        "tel:",
+        "tel:KAKAO",
+        "tel:212345678;phone-context=+1",
+        "sip:192.168.100.200",
+        "sip:kim@ims.example",
+        "mailto:821012345678@example",
     ],
 )
 def test_what_is_no_subscriber_number_is_kept_as_it_came(written: str):
     assert Msisdn.parse(written) == Msisdn(written, is_e164=False)
+
+
+def test_a_short_code_in_a_uri_is_one():
+    assert Msisdn.parse("tel:112;phone-context=+82") == Msisdn("112", is_e164=False)
+
+
+def test_a_nul_is_no_part_of_what_is_kept():
+    assert Msisdn.parse("KAKAO\0") == Msisdn("KAKAO", is_e164=False)
+    assert Msisdn.parse("\0\0").is_withheld
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["tel:" + " " * 100_000 + "@", "<" * 100_000, "9" * 100_000 + "F" * 100_000 + "x", "+" * 100_000],
+)
+def test_an_address_as_long_as_a_pdu_is_read_in_no_time(written: str):
+    """An address without its NUL takes the rest of the body."""
+    began = time.process_time()
+
+    assert not Msisdn.parse(written).is_e164
+    as_dialled(written)
+
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("112", "112"),
+        ("112\0", "112"),
+        (" 112\t", "112"),
+        ("112F", "112"),
+        ("tel:112", "112"),
+        ("*112#", "*112#"),
+        ("", ""),
+        ("FF", "FF"),
+        ("KAKAO", "KAKAO"),
+    ],
+)
+def test_an_address_is_given_as_a_phone_dials_it(written: str, expected: str):
+    assert as_dialled(written) == expected
 
 
 def test_another_country_has_its_own_codes():
@@ -112,7 +190,11 @@ def test_a_log_shows_the_first_four_and_the_last_two():
     assert Msisdn("\x1b[2J0105550001\n\r", is_e164=False).masked == "??2J**********??"
 
 
-written_numbers = st.text(max_size=40) | st.from_regex(r"\+?[0-9 .()/-]{0,24}", fullmatch=True)
+written_numbers = (
+    st.text(max_size=40)
+    | st.from_regex(r"(tel:|sip:|<|\+)*[0-9F;@>+\0 -]{0,24}", fullmatch=True)
+    | st.from_regex(r"\+?[0-9 .()/-]{0,24}", fullmatch=True)
+)
 
 
 @given(
@@ -129,7 +211,12 @@ def test_whatever_a_carrier_sends_is_read(written: str, ton: int, country_code: 
         assert number.number.isdigit()
         assert len(number.number) <= 15
     else:
-        assert number.number in (written.strip(), "".join(filter(str.isdigit, written)))
+        kept = written.replace("\0", "").strip()
+        assert number.number == kept or (number.number.isdigit() and number.number in _digits(written))
+
+
+def _digits(written: str) -> str:
+    return "".join(character for character in written if character.isascii() and character.isdigit())
 
 
 @given(st.from_regex(r"1[016789][0-9]{7,8}", fullmatch=True))

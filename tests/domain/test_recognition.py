@@ -19,6 +19,20 @@ def test_a_destination_of_ours_is_in_one_of_the_tables():
     assert listed == ["1122", "1199"]
 
 
+@pytest.mark.parametrize(
+    "written", ["{}\0", "{} ", " {}\t", "{}F", "tel:{}", "sip:{};phone-context=+82@ims.example"]
+)
+def test_what_a_gateway_writes_around_a_number_is_no_part_of_it(written: str):
+    sos, drill, unlisted = (written.format(number) for number in ("1122", "1199", "1133"))
+
+    assert [TABLES.is_listed(destination) for destination in (sos, drill, unlisted)] == [True, True, False]
+    assert [TABLES.is_test(destination, None) for destination in (sos, drill, unlisted)] == [
+        False,
+        True,
+        False,
+    ]
+
+
 @pytest.mark.parametrize("text", [None, "", "SOS", "help me"])
 def test_whatever_goes_to_a_drill_number_is_a_drill(text: str | None):
     assert TABLES.is_test("1199", text)
@@ -66,6 +80,9 @@ class TestUssdCodes:
             ("*112*3*4#", "*112#"),
             ("*1129#", "*1129#"),
             ("1129", "*1129#"),
+            ("*112#\0", "*112#"),
+            ("\0*112# ", "*112#"),
+            ("*112*3#\0\0", "*112#"),
             ("*500*7#", "*500*7#"),
             ("*500*8#", "*500#"),
             ("*1120#", None),

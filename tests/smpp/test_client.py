@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 from twisted.internet.address import IPv4Address
@@ -27,6 +27,8 @@ from telephony.smpp.constants import (
     ESME_RTHROTTLED,
     ESME_RX_T_APPN,
     GENERIC_NACK,
+    MAX_COMMAND_LENGTH,
+    MAX_PDU,
     RESPONSE,
     TAG_MESSAGE_PAYLOAD,
 )
@@ -123,6 +125,60 @@ class TestBinding:
 
         assert len(house.intake.presses) == 1
         assert peer.names == ["bind_transceiver", "deliver_sm_resp"]
+
+    @pytest.mark.parametrize("order", list(permutations(["press", "unbind", "bind_resp"])), ids=" ".join)
+    @pytest.mark.parametrize("reads", ["one read", "a read each"])
+    def test_a_press_beside_an_unbind_and_the_answer_to_our_bind_is_answered_in_every_order(
+        self, house, wires, order, reads
+    ):
+        """An unbind is answered last; what comes in a read behind it finds the link closed, and is delivered again."""
+        peer = house.start()
+        (bind,) = peer.take()
+        bind_resp = encode_header(bind.command_id | RESPONSE, ESME_ROK, bind.sequence, b"mc\0")
+        pdus = {"press": deliver_sm(1), "unbind": build("unbind", 2), "bind_resp": bind_resp}
+        house.intake.hold()
+
+        for group in [order] if reads == "one read" else [(name,) for name in order]:
+            peer.send(*(pdus[name] for name in group))
+            wires.settle()
+        house.intake.release()
+        wires.settle()
+
+        is_too_late = reads == "a read each" and order.index("unbind") < order.index("press")
+        assert peer.names == (["unbind_resp"] if is_too_late else ["deliver_sm_resp", "unbind_resp"])
+        assert len(house.intake.presses) == (0 if is_too_late else 1)
+        assert peer.is_lost
+        assert not house.esme.is_bound
+
+    @pytest.mark.parametrize("ending", ["a refusal", "a lost framing"])
+    def test_a_press_ahead_of_a_bind_that_comes_to_nothing_is_answered(self, house, wires, ending):
+        peer = house.start()
+        (bind,) = peer.take()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1))
+        if ending == "a refusal":
+            peer.answer(bind, ESME_RBINDFAIL)
+        else:
+            peer.send(b"HTTP/1.1 400 Bad Request")
+        wires.settle()
+        assert not peer.is_lost
+        house.intake.release()
+        wires.settle()
+
+        assert peer.names[:1] == ["deliver_sm_resp"]
+        assert peer.is_lost
+
+    def test_an_unbind_before_the_bind_response_does_not_wait_for_ever(self, house, wires):
+        peer = house.start()
+        peer.take()
+        house.intake.hold()
+
+        peer.send(deliver_sm(1), build("unbind", 2))
+        wires.pass_time(5.1)
+
+        assert peer.names == ["deliver_sm_resp", "unbind_resp"]
+        assert [pdu.status for pdu in peer.heard] == [ESME_RMSGQFUL, ESME_ROK]
 
     def test_an_smsc_that_does_not_answer_the_bind_is_left(self, house, wires):
         peer = house.start()
@@ -559,7 +615,7 @@ class TestTheRestOfTheProtocol:
 
         assert [(pdu.name, pdu.status) for pdu in peer.heard] == [("bind_receiver_resp", ESME_RINVBNDSTS)]
 
-    @pytest.mark.parametrize("length", [0, 15, 65_537, 0xFFFFFFFF])
+    @pytest.mark.parametrize("length", [0, 15, MAX_COMMAND_LENGTH + 1, 0xFFFFFFFF])
     def test_lost_framing_closes_the_link_after_what_came_whole_is_answered(self, house, wires, length):
         peer = house.start_bound()
         house.intake.hold()
@@ -574,6 +630,44 @@ class TestTheRestOfTheProtocol:
             (GENERIC_NACK, ESME_RINVCMDLEN, 0),
         ]
         assert peer.is_lost
+
+    @pytest.mark.parametrize("length", [65_535 + 80, MAX_PDU + 1, 400_000, MAX_COMMAND_LENGTH])
+    def test_a_lawful_pdu_of_any_length_is_a_press_and_keeps_the_link(self, house, wires, length):
+        """The SMSC keeps it at the head of its queue until it is answered."""
+        peer = house.start_bound()
+        long = deliver_sm(1)
+        while len(long) < length:
+            more = min(65_535, max(0, length - len(long) - 4))
+            long += (0x1400).to_bytes(2) + more.to_bytes(2) + b"\0" * more
+
+        peer.send(length.to_bytes(4) + long[4:length] + deliver_sm(2, b"next"))
+        wires.settle()
+
+        assert [press.text for press in house.intake.presses] == ["help", "next"]
+        assert [(pdu.name, pdu.status, pdu.sequence) for pdu in peer.heard] == [
+            ("deliver_sm_resp", ESME_ROK, 1),
+            ("deliver_sm_resp", ESME_ROK, 2),
+        ]
+        assert len(house.intake.presses[0].raw) == min(length, MAX_PDU) - 16
+        skipped = f"the last {length - MAX_PDU} octets of a deliver_sm were not read"
+        assert (("noted", "skt-1", skipped) in house.witness.said) is (length > MAX_PDU)
+
+    def test_a_long_pdu_on_a_slow_line_is_a_sign_of_life_and_drops_are_none(self, house, wires):
+        peer = house.start_bound()
+        length = 400_000
+        long = length.to_bytes(4) + deliver_sm(1)[4:]
+        long += b"\0" * (length - len(long))
+
+        for second in range(50):
+            peer.send(long[second * 8_000 : (second + 1) * 8_000])
+            wires.pass_time(1)
+        assert len(house.intake.presses) == 1
+        peer.take()
+        for second in range(40):
+            peer.send(long[second : second + 1])
+            wires.pass_time(1)
+
+        assert ("down", "skt-1", "dead") in house.witness.said
 
     def test_the_peers_unbind_waits_for_our_answers(self, house, wires):
         peer = house.start_bound()

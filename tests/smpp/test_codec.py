@@ -29,6 +29,7 @@ from telephony.smpp.constants import (
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
+    MAX_COMMAND_LENGTH,
     MAX_PDU,
     RESPONSE,
     SUBMIT_SM,
@@ -54,7 +55,7 @@ MO = (
 
 
 def pdu_of_length(length):
-    return encode_header(DELIVER_SM, 0, 7, b"\xaa" * (length - 16))
+    return struct.pack(">IIII", length, DELIVER_SM, 0, 7) + b"\xaa" * (length - 16)
 
 
 class CountingHeader:
@@ -105,15 +106,64 @@ class TestFraming:
         assert stream.feed(ENQUIRE[-1:]) == [Pdu(ENQUIRE_LINK, 0, 1, b"")]
 
     @pytest.mark.parametrize("length", [16, 17, 4096, MAX_PDU - 1, MAX_PDU])
-    def test_every_length_from_16_to_65536_is_taken(self, length):
+    def test_every_length_from_16_to_128_kib_is_taken_whole(self, length):
         stream = PduStream()
 
         (pdu,) = stream.feed(pdu_of_length(length))
 
         assert len(pdu.body) == length - 16
+        assert (pdu.skipped, stream.broken) == (0, None)
+
+    @pytest.mark.parametrize("length", [MAX_PDU + 1, 300_000, MAX_COMMAND_LENGTH])
+    @pytest.mark.parametrize("size", [997, 65_536, 2 * MAX_COMMAND_LENGTH])
+    def test_of_a_longer_pdu_the_head_is_kept_and_the_excess_skipped(self, length, size):
+        """A PDU may hold several parameters of 65,535 octets: the SMSC that keeps one at the head of its queue goes on."""
+        stream = PduStream()
+        octets = ENQUIRE + pdu_of_length(length) + ENQUIRE + pdu_of_length(length) + ENQUIRE
+
+        received = []
+        for start in range(0, len(octets), size):
+            received += stream.feed(octets[start : start + size])
+            assert len(stream._held) <= MAX_PDU
+
+        long = Pdu(DELIVER_SM, 0, 7, b"\xaa" * (MAX_PDU - 16), length - MAX_PDU)
+        enquire = Pdu(ENQUIRE_LINK, 0, 1, b"")
+        assert received == [enquire, long, enquire, long, enquire]
         assert stream.broken is None
 
-    @pytest.mark.parametrize("length", [0, 1, 4, 15, MAX_PDU + 1, 0x7FFFFFFF, 0x80000010, 0xFFFFFFFF])
+    @given(st.lists(st.integers(0, 2 * MAX_PDU + 64), max_size=8))
+    def test_a_longer_pdu_is_the_same_however_it_is_cut(self, cuts):
+        octets = pdu_of_length(MAX_PDU + 40) + ENQUIRE + pdu_of_length(MAX_PDU + 1) + ENQUIRE
+        places = sorted(min(place, len(octets)) for place in cuts)
+        stream = PduStream()
+
+        received = []
+        for start, end in zip([0, *places], [*places, len(octets)], strict=True):
+            received += stream.feed(octets[start:end])
+
+        assert [(pdu.name, len(pdu.body), pdu.skipped) for pdu in received] == [
+            ("deliver_sm", MAX_PDU - 16, 40),
+            ("enquire_link", 0, 0),
+            ("deliver_sm", MAX_PDU - 16, 1),
+            ("enquire_link", 0, 0),
+        ]
+
+    def test_what_is_skipped_takes_no_memory(self):
+        stream = PduStream()
+        stream.feed(pdu_of_length(MAX_COMMAND_LENGTH)[:MAX_PDU])
+        rest = b"\0" * (MAX_COMMAND_LENGTH - MAX_PDU - 1)
+        tracemalloc.start()
+        try:
+            assert stream.feed(rest) == []
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert peak < 1024
+
+    @pytest.mark.parametrize(
+        "length", [0, 1, 4, 15, MAX_COMMAND_LENGTH + 1, 0x7FFFFFFF, 0x80000010, 0xFFFFFFFF]
+    )
     @pytest.mark.parametrize("size", [1, 3, 16, 1000])
     def test_a_length_that_cannot_be_loses_the_stream_after_the_good_pdus(self, length, size):
         stream = PduStream()
@@ -128,7 +178,7 @@ class TestFraming:
         assert str(length) in stream.broken
         assert stream.feed(ENQUIRE) == []
 
-    @pytest.mark.parametrize("length", [0, 15, MAX_PDU + 1, 0xFFFFFFFF])
+    @pytest.mark.parametrize("length", [0, 15, MAX_COMMAND_LENGTH + 1, 0xFFFFFFFF])
     def test_a_wrong_length_is_seen_at_its_fourth_octet(self, length):
         stream = PduStream()
         octets = struct.pack(">I", length)
@@ -443,10 +493,27 @@ class TestBind:
 
         assert bind == (BIND_TRANSCEIVER, "skt", "secret", "", 0x34, 1, 1, "^112")
 
-    @pytest.mark.parametrize("cut", range(len(BODY)))
-    def test_a_bind_cut_anywhere_is_refused(self, cut):
+    @pytest.mark.parametrize("cut", range(len(b"skt\0secret\0")))
+    def test_a_bind_cut_within_its_credentials_is_refused(self, cut):
+        """Half a password may be the whole of another: what is compared has its NUL."""
         with pytest.raises(Malformed):
             decode_bind(BIND_TRANSCEIVER, self.BODY[:cut])
+
+    @pytest.mark.parametrize(
+        ("tail", "expected"),
+        [
+            (b"", ("", 0, 0, 0, "")),
+            (b"VMA", ("VMA", 0, 0, 0, "")),
+            (b"\0", ("", 0, 0, 0, "")),
+            (b"\0\x34", ("", 0x34, 0, 0, "")),
+            (b"\0\x34\1", ("", 0x34, 1, 0, "")),
+            (b"\0\x34\1\1", ("", 0x34, 1, 1, "")),
+            (b"\0\x34\1\1^112", ("", 0x34, 1, 1, "^112")),
+            (b"system-type-14\0\x34\1\1" + b"1" * 50 + b"\0", ("system-type-14", 0x34, 1, 1, "1" * 50)),
+        ],
+    )
+    def test_behind_its_credentials_a_bind_may_lack_its_end(self, tail, expected):
+        assert decode_bind(BIND_TRANSCEIVER, b"skt\0secret\0" + tail)[1:] == ("skt", "secret", *expected)
 
     def test_a_password_longer_than_the_specification_is_taken_and_one_without_bound_is_not(self):
         assert decode_bind(BIND_TRANSCEIVER, self.BODY.replace(b"secret", b"s" * 64)).password == "s" * 64

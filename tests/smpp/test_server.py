@@ -133,6 +133,31 @@ class TestBinding:
         house.wires.settle()
         assert [pdu.status for pdu in house.bind().heard] == [ESME_ROK]
 
+    def test_a_bind_without_its_last_nul_is_let_in(self):
+        house = Listening()
+        caller = house.call()
+
+        caller.send(encode_header(0x00000009, 0, 1, b"ktgw\0kt-pass\0\0\x34\0\0"))
+        house.wires.settle()
+        caller.send(deliver_sm(2))
+        house.wires.settle()
+
+        assert [(pdu.name, pdu.status) for pdu in caller.heard] == [
+            ("bind_transceiver_resp", ESME_ROK),
+            ("deliver_sm_resp", ESME_ROK),
+        ]
+
+    @pytest.mark.parametrize("body", [b"ktgw\0kt-pass", b"ktgw\0kt-pas\0", b"ktgw\0kt-pas", b"ktgw\0"])
+    def test_credentials_are_compared_whole(self, body):
+        house = Listening()
+        caller = house.call()
+
+        caller.send(encode_header(0x00000009, 0, 1, body))
+        house.wires.settle()
+
+        assert [pdu.status == ESME_ROK for pdu in caller.heard] == [False]
+        assert caller.is_lost
+
     def test_a_bind_that_cannot_be_read_is_refused(self):
         house = Listening()
         caller = house.call()

@@ -33,7 +33,8 @@ CLOSED = [("lost", ("closed",), ())]
 LIVES = {
     "a bind refused for its password": [
         BOUND_ESME[0],
-        ("bind_rejected", (0x0E,), (Refused(0x0E), Close(), TIMER_CLOSE)),
+        ("bind_rejected", (0x0E,), (Refused(0x0E), TIMER_UNBIND, Drain())),
+        ("drained", (), (Close(), TIMER_CLOSE)),
         ("lost", ("closed",), (Gone("bind refused"),)),
         *CLOSED,
     ],
@@ -82,6 +83,24 @@ LIVES = {
         ("peer_unbound", (9,), (Down("unbound by the peer"), TIMER_UNBIND, Drain())),
         ("timed_out", (), (AnswerUnbind(9), Close(), TIMER_CLOSE)),
         ("drained", (), ()),
+    ],
+    "an SMSC that leaves before it answers our bind": [
+        BOUND_ESME[0],
+        ("peer_unbound", (9,), (TIMER_UNBIND, Drain())),
+        ("bind_confirmed", (), ()),
+        ("drained", (), (AnswerUnbind(9), Close(), TIMER_CLOSE)),
+        ("lost", ("closed",), (Gone("unbound by the peer"),)),
+    ],
+    "an SMSC that leaves before it answers our bind, and answers of ours that take too long": [
+        BOUND_ESME[0],
+        ("peer_unbound", (9,), (TIMER_UNBIND, Drain())),
+        ("timed_out", (), (AnswerUnbind(9), Close(), TIMER_CLOSE)),
+    ],
+    "framing lost before our bind is answered": [
+        BOUND_ESME[0],
+        ("framing_lost", (), (TIMER_UNBIND, Drain())),
+        ("drained", (), (SendNack(), Close(), TIMER_CLOSE)),
+        ("lost", ("closed",), (Gone("framing lost"),)),
     ],
     "a peer that leaves before it binds": [
         BOUND_SMSC[0],

@@ -125,6 +125,58 @@ class TestPress:
         assert first.reference == again.reference != other.reference
         assert len(texts(peer)) == 1
 
+    @pytest.mark.parametrize(
+        ("sent", "back"),
+        [
+            ([Tlv(0x0501, b"\1"), Tlv(0x1383, b"\5")], [Tlv(0x0501, b"\x11"), Tlv(0x1383, b"\5")]),
+            ([Tlv(0x0501, b"\0\1")], [Tlv(0x0501, b"\0\x11")]),
+            (
+                [Tlv(0x0501, b"\1"), Tlv(0x1501, b"\0\0\x30\x39"), Tlv(0x0204, b"\7")],
+                [Tlv(0x0501, b"\x11"), Tlv(0x0204, b"\7"), Tlv(0x1501, b"\0\0\x30\x39")],
+            ),
+            (
+                [Tlv(0x0501, b"\1"), Tlv(0x1383, b"\0\0\x30\x38")],
+                [Tlv(0x0501, b"\x11"), Tlv(0x1383, b"\0\0\x30\x38")],
+            ),
+        ],
+    )
+    def test_the_text_carries_the_session_back_as_it_came(self, wires, sent, back):
+        _, peer = bound(wires)
+
+        peer.send(dialled(tlvs=sent))
+        wires.settle()
+
+        assert texts(peer)[0].tlvs == tuple(back)
+
+    def test_a_code_with_its_nul_is_the_code(self, wires):
+        house, peer = bound(wires)
+
+        peer.send(dialled(text=b"*112#\0"))
+        wires.settle()
+
+        (press,) = house.intake.presses
+        assert (press.destination, press.text, press.labels) == ("112", None, ())
+
+    @pytest.mark.parametrize("destination", ["*112#", "*112# ", "*112#\t"])
+    def test_a_code_in_the_destination_may_have_blanks_behind_it(self, wires, destination):
+        house, peer = bound(wires)
+
+        peer.send(dialled(text=b"", destination_addr=destination))
+        wires.settle()
+
+        assert [(press.source, press.labels) for press in house.intake.presses] == [("ussd", ())]
+        assert len(texts(peer)) == 1
+
+    def test_an_answer_that_cannot_be_read_is_a_press(self, wires):
+        house, peer = bound(wires)
+
+        peer.send(dialled(1, 0x12, 0x0103, b"\xff\xfe\x81", data_coding=0x0E))
+        wires.settle()
+
+        (press,) = house.intake.presses
+        assert (press.text, press.labels) == (None, ("unlisted destination", "unreadable text"))
+        assert texts(peer) == []
+
     @pytest.mark.parametrize("operation", [0x81, 0x12])
     def test_an_abort_is_acknowledged_and_is_no_press(self, wires, operation):
         house, peer = bound(wires)
@@ -195,6 +247,16 @@ class TestPeers:
         assert [pdu.name for pdu in caller.heard] == ["deliver_sm_resp", "deliver_sm"]
         text = decode_message(DELIVER_SM, caller.heard[1].body)
         assert (text.destination, text.uint_tlv(0x0501)) == ("821012345678", 0x11)
+
+    def test_the_session_goes_back_to_the_gateway_that_is_bound_to_us_as_it_came(self):
+        house = Listening(ussd=rules())
+        caller = house.bound()
+
+        caller.send(dialled(tlvs=[Tlv(0x0501, b"\1"), Tlv(0x1383, b"\5"), Tlv(0x1501, b"\0\0\x30\x39")]))
+        house.wires.settle()
+
+        text = decode_message(DELIVER_SM, caller.heard[1].body)
+        assert text.tlvs == (Tlv(0x0501, b"\x11"), Tlv(0x1383, b"\5"), Tlv(0x1501, b"\0\0\x30\x39"))
 
     def test_a_transmitter_gets_no_text(self):
         house = Listening(ussd=rules())
@@ -307,12 +369,38 @@ def test_a_message_of_each_gateway_is_read(kind):
     assert (read.operation == 1) is KINDS[kind].has_operation
 
 
-def test_parameters_of_a_wrong_length_are_as_good_as_none():
+def test_parameters_are_read_at_the_length_they_have():
     message = Message(DELIVER_SM, tlvs=(Tlv(0x0501, b"\0\1"), Tlv(0x1383, b"\1"), Tlv(0x0204, b"")))
 
     read = ussd_message_of(message, text_of(message, Dialect()))
 
-    assert (read.operation, read.session_info, read.message_reference) == (None, None, None)
+    assert (read.operation, read.session_info, read.message_reference) == (1, b"\1", b"")
+
+
+@pytest.mark.parametrize("value", [b"", b"\0\0\0\0\1", b"x" * 5000])
+def test_an_operation_that_is_no_integer_is_as_good_as_none(value):
+    message = Message(DELIVER_SM, tlvs=(Tlv(0x0501, value),))
+
+    assert ussd_message_of(message, text_of(message, Dialect())).operation is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "data_coding", "text"),
+    [
+        (b"*112#\0", 0, "*112#"),
+        (b"*112#\0\0", 0x0F, "*112#"),
+        (b"112\0", 0, "112"),
+        (b"1\0", 0, "1"),
+        ("*112#\0".encode("utf-16-be"), 8, "*112#"),
+        ("살려주세요\0".encode("utf-16-be"), 8, "살려주세요"),
+        (b"*112#\r", 0, "*112#"),
+        (b"me\0home.example", 0, "me@home.example"),
+    ],
+)
+def test_nuls_behind_a_string_are_no_part_of_it(octets, data_coding, text):
+    message = Message(DELIVER_SM, data_coding=data_coding, short_message=octets)
+
+    assert ussd_message_of(message, text_of(message, Dialect())).text == text
 
 
 @given(message_bodies)

@@ -35,17 +35,21 @@ def said(**fields):
 FIRST_MESSAGES = {
     # profile: its first message, the session's name, and the operation, session and reference of the answer
     "generic": (
-        said(text="*112#", operation=1, session_info=0x0204, service_type="USSD"),
+        said(text="*112#", operation=1, session_info=b"\x02\x04", service_type="USSD"),
         "s0204",
-        (0x11, 0x0205, None),
+        (0x11, b"\x02\x05", None),
     ),
-    "korits": (said(text="*112#", session_info=0x0700), "n07", (None, 0x0701, None)),
-    "tata": (said(destination="*112#", operation=1, session_info=0x1234), "s1234", (0x02, 0x1235, None)),
-    "sixdee": (said(text="*112#", operation=1, session_info=0xFFFE), "sfffe", (0x11, 0xFFFF, None)),
+    "korits": (said(text="*112#", session_info=b"\x07\x00"), "n07", (None, b"\x07\x01", None)),
+    "tata": (
+        said(destination="*112#", operation=1, session_info=b"\x12\x34"),
+        "s1234",
+        (0x02, b"\x12\x35", None),
+    ),
+    "sixdee": (said(text="*112#", operation=1, session_info=b"\xff\xfe"), "sfffe", (0x11, b"\xff\xff", None)),
     "mica": (
-        said(destination="", text="*112#", operation=1, message_reference=9),
+        said(destination="", text="*112#", operation=1, message_reference=b"\x00\x09"),
         "r0009",
-        (0x11, None, 9),
+        (0x11, None, b"\x00\x09"),
     ),
     "service-op": (said(text="*112#", operation=1, service_type="P2"), "", (0x11, None, None)),
     "huawei": (said(text="*112#", operation=1, service_type="USSD"), "", (0x11, None, None)),
@@ -109,15 +113,78 @@ class TestFirstMessages:
 
 
 def test_the_end_bit_is_no_part_of_the_name_of_a_session():
-    names = {read(said(text="*112#", operation=1, session_info=value)).session for value in (0x0204, 0x0205)}
+    names = {
+        read(said(text="*112#", operation=1, session_info=value)).session
+        for value in (b"\x02\x04", b"\x02\x05")
+    }
 
     assert names == {"s0204"}
+
+
+class TestParameters:
+    """The gateway finds its dialogue by what it has sent: that goes back as it came, whatever its length."""
+
+    @pytest.mark.parametrize("value", [b"", b"\x05", b"\x01\x02\x04", b"\x00\x00\x30\x38", b"\x04" * 300])
+    @pytest.mark.parametrize("profile", PROFILES)
+    def test_a_session_of_another_length_goes_back_as_it_came(self, profile, value):
+        message = said(text="*112#", operation=1, session_info=value, message_reference=value)
+
+        press = read(message, profile)
+
+        assert (press.reply.session_info, press.reply.message_reference) == (value, value)
+        assert len(press.session) < 40
+
+    @pytest.mark.parametrize(
+        ("profile", "value", "session"),
+        [
+            ("generic", b"\x05", "s05"),
+            ("generic", b"\x00\x00\x30\x39", "s00003039"),
+            ("generic", b"", ""),
+            ("korits", b"\x07", "n07"),
+            ("korits", b"\x07\x00\x00\x01", "n07000001"),
+        ],
+    )
+    def test_and_names_the_dialogue_whole(self, profile, value, session):
+        assert read(said(text="*112#", operation=1, session_info=value), profile).session == session
+
+    def test_dialogues_with_long_names_are_told_apart(self):
+        names = {
+            read(said(text="*112#", operation=1, session_info=b"a" * 300 + end)).session
+            for end in (b"1", b"2")
+        }
+
+        assert len(names) == 2
+
+    @pytest.mark.parametrize("profile", ["mica", "service-op", "huawei", "nowsms"])
+    def test_where_the_profile_knows_no_end_bit_none_is_set(self, profile):
+        reply = read(said(text="*112#", operation=1, session_info=b"\x12\x34"), profile).reply
+
+        assert reply.session_info == b"\x12\x34"
+
+    def test_what_is_the_vendors_own_goes_back_and_nothing_else(self):
+        vendor = ((0x1400, b"first"), (0x1501, b"\0\0\x30\x39"), (0x1501, b""), (0x3FFF, b"last"))
+        others = ((0x0424, b"x"), (0x13FF, b"x"), (0x4000, b"x"), (0x1383, b"\x02\x04"))
+
+        reply = read(said(text="*112#", operation=1, tlvs=(*vendor, *others))).reply
+
+        assert reply.vendor_tlvs == vendor
+
+    def test_the_dialled_string_in_a_vendors_parameter_does_not_go_back(self):
+        message = said(operation=1, text="1", tlvs=((0x1400, b"*112#\0"), (0x1501, b"7")))
+
+        assert read(message, code_tlv=0x1400).reply.vendor_tlvs == ((0x1501, b"7"),)
 
 
 class TestNoUssd:
     @pytest.mark.parametrize(
         "fields",
-        [{}, {"text": "*112#"}, {"service_type": "CMT"}, {"session_info": 4}, {"message_reference": 4}],
+        [
+            {},
+            {"text": "*112#"},
+            {"service_type": "CMT"},
+            {"session_info": b"\x00\x04"},
+            {"message_reference": b"\x00\x04"},
+        ],
     )
     def test_a_message_without_a_sign_is_none(self, fields):
         assert read(said(**fields)) is None
@@ -134,24 +201,58 @@ class TestLater:
     @pytest.mark.parametrize(
         ("profile", "message"),
         [
-            ("generic", said(operation=0x81, session_info=5)),
-            ("mica", said(operation=0x81, message_reference=9)),
-            ("tata", said(operation=0x11, session_info=5)),
-            ("sixdee", said(operation=0x12, text="1", session_info=5)),
-            ("korits", said(session_info=0x0701, is_conversation_abort=True)),
-            ("generic", said(operation=0x12, text="", session_info=4)),
-            ("generic", said(operation=0x13, text=None, session_info=4)),
+            ("generic", said(operation=0x81, session_info=b"\x00\x05")),
+            ("mica", said(operation=0x81, message_reference=b"\x00\x09")),
+            ("tata", said(operation=0x11, session_info=b"\x00\x05")),
+            ("sixdee", said(operation=0x12, text="1", session_info=b"\x00\x05")),
+            ("korits", said(session_info=b"\x07\x01", is_conversation_abort=True)),
+            ("generic", said(operation=0x12, text="", session_info=b"\x00\x04")),
+            ("generic", said(operation=0x13, text=None, session_info=b"\x00\x04")),
         ],
     )
     def test_an_abort_or_an_empty_answer_is_no_press(self, profile, message):
         assert isinstance(read(message, profile), UssdOver)
 
+    @pytest.mark.parametrize("end", [b"\x01\x02", b"\x01\x03"], ids=["going on", "ended"])
+    def test_an_answer_that_cannot_be_read_is_a_press(self, end):
+        press = read(said(operation=0x12, text=None, is_unreadable=True, session_info=end))
+
+        assert (press.code, press.text, press.labels) == ("8112", None, UNLISTED)
+
+    @pytest.mark.parametrize("words", ["he has a knife", "칼", "도와주세요", "112", "no"])
+    def test_words_with_which_the_gateway_ends_the_dialogue_are_a_press_that_nobody_answers(self, words):
+        press = read(said(operation=0x12, text=words, session_info=b"\x01\x03"), "sixdee")
+
+        assert isinstance(press, UssdPress)
+        assert words in (press.text, press.code.strip("*#"))
+        assert press.reply is None
+
+    def test_words_to_our_code_are_a_press_of_it_though_the_gateway_ends_the_dialogue(self):
+        press = read(
+            said(destination="*112#", operation=0x12, text="칼을 들고 있어요", session_info=b"\x01\x03")
+        )
+
+        assert (press.code, press.text, press.labels) == ("*112#", "칼을 들고 있어요", UNKNOWN)
+
+    @pytest.mark.parametrize("key", ["1", "0", "12", "#", "*"])
+    def test_a_key_that_leaves_a_menu_is_no_press_but_within_the_dialogue_of_one(self, key):
+        ours = rules("sixdee")
+        last = said(text=key, operation=0x12, session_info=b"\x00\x05")
+
+        assert isinstance(ours.read(last, RECOGNITION, 0.0), UssdOver)
+        ours.read(said(text="*112#", operation=1, session_info=b"\x00\x04"), RECOGNITION, 0.0)
+        assert ours.read(last, RECOGNITION, 1.0).text == key
+
     def test_words_typed_within_the_session_are_a_press_of_its_code(self):
         ours = rules("sixdee")
-        ours.read(said(text="*112#", operation=1, session_info=4), RECOGNITION, 0.0)
+        ours.read(said(text="*112#", operation=1, session_info=b"\x00\x04"), RECOGNITION, 0.0)
 
-        answer = ours.read(said(text="he has a knife", operation=0x12, session_info=4), RECOGNITION, 9.0)
-        later = ours.read(said(text="he has a knife", operation=0x12, session_info=4), RECOGNITION, 31.0)
+        answer = ours.read(
+            said(text="he has a knife", operation=0x12, session_info=b"\x00\x04"), RECOGNITION, 9.0
+        )
+        later = ours.read(
+            said(text="he has a knife", operation=0x12, session_info=b"\x00\x04"), RECOGNITION, 31.0
+        )
 
         assert (answer.code, answer.text, answer.labels) == ("*112#", "he has a knife", UNKNOWN)
         assert later.labels == UNLISTED
@@ -196,7 +297,9 @@ class TestClosing:
         monkeypatch.setattr("telephony.ussd.dialogues.REMEMBERED", 3)
         ours = rules()
         for number in range(9):
-            ours.read(said(text="*112#", operation=1, session_info=2 * number), RECOGNITION, 0.0)
+            ours.read(
+                said(text="*112#", operation=1, session_info=(2 * number).to_bytes(2)), RECOGNITION, 0.0
+            )
             ours.reply_to(self.press(), str(number), 0.0, 0.1, is_known=False)
 
         assert (len(ours._begun), len(ours._told)) == (3, 3)
@@ -211,7 +314,7 @@ class TestClosing:
 
 
 octets = st.integers(0, 0xFF) | st.none()
-words = st.integers(0, 0xFFFF) | st.none()
+parameters = st.binary(min_size=2, max_size=2) | st.binary(max_size=20) | st.none()
 strings = st.text(max_size=30) | st.sampled_from(["*112#", "112", "*112*3#", "#", "*"])
 messages = st.builds(
     UssdMessage,
@@ -219,10 +322,11 @@ messages = st.builds(
     destination=strings,
     text=strings | st.none(),
     operation=octets,
-    session_info=words,
-    message_reference=words,
+    session_info=parameters,
+    message_reference=parameters,
     service_type=st.sampled_from(["", "USSD", "ussd", "P2", "CMT"]),
     is_conversation_abort=st.booleans(),
+    is_unreadable=st.booleans(),
     tlvs=st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=9))).map(tuple),
 )
 

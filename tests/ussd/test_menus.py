@@ -99,7 +99,7 @@ class House:
 
     def send(self, **fields):
         """Let a message arrive; give what it comes to."""
-        fields = {"destination": "8112", "operation": 0x12, "session_info": 4, **fields}
+        fields = {"destination": "8112", "operation": 0x12, "session_info": b"\x00\x04", **fields}
         message = UssdMessage(fields.pop("source", CALLER), **fields)
         self.heard = self.dialogues.read(message, RECOGNITION, self.clock.seconds())
         return self.heard
@@ -157,7 +157,7 @@ class TestPages:
         found = house.dial()
 
         assert found.reply.text.startswith("1 등록\n2 보호자")
-        assert (found.reply.operation, found.reply.session_info, found.is_press) == (0x02, 4, False)
+        assert (found.reply.operation, found.reply.session_info, found.is_press) == (0x02, b"\x00\x04", False)
 
     def test_in_the_language_of_the_registration(self):
         assert "1 Register" in House(language="en").dial().reply.text
@@ -213,7 +213,11 @@ class TestPages:
 
         found = house.answer("5", "1")
 
-        assert (found.reply.text, found.reply.operation, found.reply.session_info) == ("done", 0x11, 5)
+        assert (found.reply.text, found.reply.operation, found.reply.session_info) == (
+            "done",
+            0x11,
+            b"\x00\x05",
+        )
         assert not house.menus.is_open(CALLER, "")
 
 
@@ -244,6 +248,55 @@ class TestTrouble:
         found = house.dial()
 
         assert (found.reply.text, found.is_press) == (CLOSING, False)
+
+    def test_an_answer_with_which_the_gateway_ends_the_menu_is_no_press(self, house):
+        house.dial()
+        house.answer("1")
+
+        assert isinstance(house.send(text="Kim Hana", session_info=b"\x00\x05"), UssdOver)
+        assert not house.menus.is_open(CALLER, "")
+        assert isinstance(house.send(text=CODE, session_info=b"\x00\x05"), UssdOver)
+
+    @pytest.mark.parametrize(
+        ("fields", "code", "text"),
+        [
+            ({"text": "살려주세요"}, CODE, "살려주세요"),
+            ({"is_unreadable": True}, CODE, None),
+            ({"text": "*112#"}, "*112#", None),
+        ],
+    )
+    @pytest.mark.parametrize("end", [b"\x00\x04", b"\x00\x05"], ids=["going on", "ended"])
+    def test_a_call_for_help_and_what_cannot_be_read_is_a_press_in_a_menu_too(
+        self, house, fields, code, text, end
+    ):
+        """Nobody waits for a text where the gateway has ended the dialogue with it."""
+        house.dial()
+
+        press = house.send(session_info=end, **fields)
+
+        assert isinstance(press, UssdPress)
+        assert (press.code, press.text) == (code, text)
+        assert (press.reply is None) is (end == b"\x00\x05")
+        assert not house.menus.is_open(CALLER, "")
+
+    @pytest.mark.parametrize("operation", [0x01, 0x12])
+    def test_what_cannot_be_read_does_not_open_the_menu(self, house, operation):
+        press = house.send(destination=CODE, is_unreadable=True, operation=operation)
+
+        assert (press.code, press.text, press.labels) == (CODE, None, ("unlisted destination",))
+
+    def test_a_session_of_one_octet_goes_through_the_menu_as_it_came(self, house):
+        pages = [house.dial(session_info=b"\x05"), house.answer("0", session_info=b"\x05")]
+
+        assert [page.reply.session_info for page in pages] == [b"\x05", b"\x05"]
+        assert [page.reply.operation for page in pages] == [0x02, 0x11]
+
+    def test_every_page_carries_what_is_the_vendors_own(self, house):
+        vendor = ((0x1501, b"\x00\x00\x30\x39"),)
+
+        pages = [house.dial(tlvs=vendor), house.answer("1", tlvs=vendor), house.answer("0", "0", tlvs=vendor)]
+
+        assert [page.reply.vendor_tlvs for page in pages] == [vendor] * 3
 
     def test_an_abort_while_the_desk_is_at_work_is_the_end(self, house):
         house.dial()
@@ -284,7 +337,11 @@ class TestSilence:
 
         found = house.dial()
 
-        assert (found.reply.text, found.reply.operation, found.reply.session_info) == (CLOSING, 0x11, 5)
+        assert (found.reply.text, found.reply.operation, found.reply.session_info) == (
+            CLOSING,
+            0x11,
+            b"\x00\x05",
+        )
         assert found.is_press
         assert house.heard.press.labels == (DIALLED_IN_INCIDENT,)
         assert (house.heard.press.code, house.heard.press.text) == (CODE, None)
@@ -355,7 +412,7 @@ class TestCallsForHelp:
         house = House()
         recognition = replace(RECOGNITION, ussd_codes=frozenset({"*1#"}))
         house.dial()
-        message = UssdMessage(CALLER, "8112", text="1", operation=0x12, session_info=4)
+        message = UssdMessage(CALLER, "8112", text="1", operation=0x12, session_info=b"\x00\x04")
 
         assert isinstance(house.dialogues.read(message, recognition, house.clock.seconds()), UssdMenu)
 
@@ -382,7 +439,7 @@ class TestCallsForHelp:
 
     def test_without_a_service_code_nobody_has_a_menu(self, house):
         recognition = replace(RECOGNITION, service_numbers=frozenset({"1366"}))
-        message = UssdMessage(CALLER, "8112", text="1", operation=0x12, session_info=4)
+        message = UssdMessage(CALLER, "8112", text="1", operation=0x12, session_info=b"\x00\x04")
 
         press = house.dialogues.read(message, recognition, house.clock.seconds())
 
@@ -480,8 +537,8 @@ class TestRepeats:
         house.answer("1")
         house.clock.advance(1)
 
-        assert house.text(house.dial(session_info=6)).startswith("1 등록")
-        assert house.text(house.answer("1", session_info=6)).startswith("이름")
+        assert house.text(house.dial(session_info=b"\x00\x06")).startswith("1 등록")
+        assert house.text(house.answer("1", session_info=b"\x00\x06")).startswith("이름")
 
 
 class TestSessions:
@@ -498,9 +555,9 @@ class TestSessions:
         assert "처음부터" in house.answer("1").reply.text
 
     def test_an_answer_of_an_earlier_session_is_none_of_this_one(self, house):
-        house.dial(session_info=6)
+        house.dial(session_info=b"\x00\x06")
 
-        assert "처음부터" in house.answer("1", session_info=4).reply.text
+        assert "처음부터" in house.answer("1", session_info=b"\x00\x04").reply.text
 
     def test_an_answer_without_its_session_belongs_to_the_phone(self, house):
         house.dial()
@@ -508,8 +565,8 @@ class TestSessions:
         assert house.text(house.answer("1", session_info=None)).startswith("이름")
 
     def test_phones_do_not_get_in_each_others_way(self, house):
-        house.dial(source="821000000001", session_info=4)
-        house.dial(source="821000000002", session_info=4)
+        house.dial(source="821000000001", session_info=b"\x00\x04")
+        house.dial(source="821000000002", session_info=b"\x00\x04")
 
         assert house.text(house.answer("1", source="821000000001")).startswith("이름")
         assert house.text(house.answer("4", source="821000000002")).startswith("112까지")
@@ -534,11 +591,17 @@ class TestSessions:
 
 
 FIRST = {
-    "generic": {"text": CODE, "operation": 1, "session_info": 0x0204, "service_type": "USSD"},
-    "korits": {"text": CODE, "operation": None, "session_info": 0x0700},
-    "tata": {"destination": CODE, "operation": 1, "session_info": 0x1234},
-    "sixdee": {"text": CODE, "operation": 1, "session_info": 0xFFFE},
-    "mica": {"text": CODE, "destination": "", "operation": 1, "session_info": None, "message_reference": 9},
+    "generic": {"text": CODE, "operation": 1, "session_info": b"\x02\x04", "service_type": "USSD"},
+    "korits": {"text": CODE, "operation": None, "session_info": b"\x07\x00"},
+    "tata": {"destination": CODE, "operation": 1, "session_info": b"\x12\x34"},
+    "sixdee": {"text": CODE, "operation": 1, "session_info": b"\xff\xfe"},
+    "mica": {
+        "text": CODE,
+        "destination": "",
+        "operation": 1,
+        "session_info": None,
+        "message_reference": b"\x00\x09",
+    },
     "service-op": {"text": CODE, "operation": 1, "session_info": None, "service_type": "P2"},
     "huawei": {"text": CODE, "operation": 1, "session_info": None, "service_type": "USSD"},
     "nowsms": {
@@ -550,15 +613,15 @@ FIRST = {
     },
 }
 ANSWERS = {
-    "korits": {"operation": None, "session_info": 0x0702},
+    "korits": {"operation": None, "session_info": b"\x07\x02"},
     "nowsms": {"operation": None},
 }
 ASKS = {
-    "generic": (0x02, 0x0204, None),
-    "korits": (None, 0x0702, None),
-    "tata": (0x02, 0x1234, None),
-    "sixdee": (0x02, 0xFFFE, None),
-    "mica": (0x02, None, 9),
+    "generic": (0x02, b"\x02\x04", None),
+    "korits": (None, b"\x07\x02", None),
+    "tata": (0x02, b"\x12\x34", None),
+    "sixdee": (0x02, b"\xff\xfe", None),
+    "mica": (0x02, None, b"\x00\x09"),
     "service-op": (0x02, None, None),
     "huawei": (0x02, None, None),
     "nowsms": (0x02, None, None),
@@ -610,9 +673,9 @@ class TestProfiles:
     def test_korits_counts_its_units_round(self):
         profile = PROFILES["korits"]
 
-        assert [profile.info_of_page(info) for info in (0x0700, 0x0702, 0x07FE, 0x07FF)] == [
-            0x0702,
-            0x0704,
-            0x0700,
-            0x0700,
+        assert [profile.info_of_page(bytes((7, unit))) for unit in (0x00, 0x02, 0xFE, 0xFF)] == [
+            b"\x07\x02",
+            b"\x07\x04",
+            b"\x07\x00",
+            b"\x07\x00",
         ]
