@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
@@ -23,7 +22,6 @@ from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
 from telephony.psap import wording
 from telephony.psap.cap import encode
-from telephony.psap.cap_answer import MAX_OCTETS, Ack, Error, read_answer
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 SCHEMA = etree.XMLSchema(
@@ -672,68 +670,3 @@ def test_any_report_whatsoever_is_valid_and_repeats_byte_for_byte(report, langua
     assert octets == as_sent(report, language)
     facts = parameters(read(octets))
     assert len([name for name, _ in facts if name == "caller-text"]) == len(report.texts)
-
-
-def answer(msg_type, note="", namespace="urn:oasis:names:tc:emergency:cap:1.2"):
-    return (
-        f'<?xml version="1.0"?><!-- x --><a:alert xmlns:a="{namespace}"><a:identifier>a-1</a:identifier>'
-        f"<a:sender>112</a:sender><a:msgType> {msg_type}\n</a:msgType><a:note>{note}</a:note></a:alert>"
-    ).encode()
-
-
-def test_an_ack_and_an_error_are_read_in_every_version():
-    for namespace in (
-        "urn:oasis:names:tc:emergency:cap:1.2",
-        "urn:oasis:names:tc:emergency:cap:1.1",
-        "http://www.incident.com/cap/1.0",
-    ):
-        assert read_answer(answer("Ack", "taken\n by  desk 7", namespace)) == Ack("a-1", "taken by desk 7")
-        assert read_answer(answer("Error", "no such area", namespace)) == Error("a-1", "no such area")
-    assert read_answer(b"<alert><msgType>Ack</msgType></alert>") == Ack("", "")
-
-
-def test_a_long_note_is_cut():
-    assert len(read_answer(answer("Error", "x" * 10_000)).note) == 200
-
-
-BOMB = (
-    b'<!DOCTYPE alert [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;">]>'
-    b"<alert><msgType>Ack</msgType><note>&c;</note></alert>"
-)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"OK",
-        b'{"status": "ok"}',
-        b"<html><body>Service</body></html>",
-        b"<alert><msgType>Ack</msgType>",
-        answer("Alert"),
-        answer("Ack", namespace="urn:example:other"),
-        BOMB,
-        b'<!DOCTYPE alert SYSTEM "file:///etc/passwd"><alert><msgType>Ack</msgType></alert>',
-        BOMB.decode().encode("utf-16"),
-        b'<?xml version="1.0" encoding="no-such"?><alert><msgType>Ack</msgType></alert>',
-        b"<alert>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</alert>",
-        answer("Ack", "x" * MAX_OCTETS),
-    ],
-)
-def test_what_is_no_answer_in_cap_is_none(body):
-    assert read_answer(body) is None
-
-
-def test_fifty_thousand_mutated_answers_give_a_value_or_nothing():
-    source = random.Random(1122)
-    seeds = [answer("Ack", "taken"), answer("Error", "no"), BOMB, as_sent(ALERT_REPORT)]
-    for _ in range(50_000):
-        body = bytearray(source.choice(seeds))
-        for _ in range(source.randint(1, 5)):
-            body[source.randrange(len(body))] = source.randrange(256)
-        assert isinstance(read_answer(bytes(body)), Ack | Error | None)
-
-
-@given(st.binary(max_size=200))
-def test_any_octets_give_a_value_or_nothing(body):
-    assert isinstance(read_answer(body), Ack | Error | None)
