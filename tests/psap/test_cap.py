@@ -15,7 +15,19 @@ from lxml import etree
 from telephony.domain import guardian_turns
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import CALL, CALLER, GUARDIAN, KNOCK, PERSON, PHONE, SCORE, SILENCE, Fact
+from telephony.domain.fact import (
+    CALL,
+    CALLER,
+    CENTRE,
+    GUARDIAN,
+    KNOCK,
+    PERSON,
+    PHONE,
+    SCORE,
+    SILENCE,
+    TOLD_BY_VOICE,
+    Fact,
+)
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
@@ -195,7 +207,16 @@ def test_the_document_names_every_parameter():
     ended = call(state="ended", duration_s="42", ended_by="caller")
     twice = Fact(PERSON, CALLER, PRESSED, {**HANEUL.data, "also": "sos-20261123-0000000000"})
     said_false = Fact(FALSE_ALARM_FACT, "112", PRESSED, dict.fromkeys(("by", "why", "at"), "x"))
-    told = (*CALL_REPORT.facts, ended, silence("lifted", by="desk 7"), twice, LIKELIHOOD, said_false)
+    by_voice = replace(said_false, kind=TOLD_BY_VOICE)
+    told = (
+        *CALL_REPORT.facts,
+        ended,
+        silence("lifted", by="desk 7"),
+        twice,
+        LIKELIHOOD,
+        said_false,
+        by_voice,
+    )
     everything = replace(CALL_REPORT, facts=told)
     for report in (CLOSING_REPORT, everything, *odd_callers):
         for name, _ in parameters(read(as_sent(report))):
@@ -416,6 +437,16 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             guardian("1.2", state="words", words="학원\n앞", relation="mother", round="1", by="sms"),
             "Guardian 1.2 (mother): writes: 학원 앞",
             "보호자 1.2 (mother): 문자로 전해 옴: 학원 앞",
+        ),
+        (
+            Fact(
+                TOLD_BY_VOICE,
+                CENTRE,
+                PRESSED,
+                {"by": "Kim", "why": "desk 4", "at": "2026-11-23 15:09:00+09:00"},
+            ),
+            "This incident was told to 112 on the telephone already, at 2026-11-23 15:09:00+09:00, by Kim; desk 4",
+            "이 신고는 2026-11-23 15:09:00+09:00에 전화로 먼저 알림: Kim; desk 4",
         ),
     ],
 )
