@@ -94,8 +94,10 @@ def test_a_damaged_row_costs_itself_alone(ledger: Ledger, table: str):
 
 def test_where_the_database_gives_nothing_else_the_incident_s_own_row_is_told(ledger: Ledger):
     ledger.transact(lambda connection: connection.exec_driver_sql("ALTER TABLE fact RENAME TO lost"))
-    lee = known(ledger)
+    with ledger.engine.connect() as connection:
+        lee, park = (read_out(connection, name(number), LATER) for number in (LEE, PARK))
     assert (lee.is_damaged, lee.report.msisdn.number, lee.report.facts) == (True, LEE, ())
+    assert (park.is_damaged, park.report.msisdn.number) == (False, PARK)
     ledger.transact(lambda connection: connection.execute(update(schema.incident).values(sealed=b"damaged")))
     assert known(ledger).report.msisdn == UNREADABLE_NUMBER
 
