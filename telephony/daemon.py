@@ -353,7 +353,7 @@ class Daemon(MultiService):
             for channel in psap.channel:
                 http = self._client(channel.tls, channel.concurrency)
                 authorization = None if channel.authorization is None else channel.authorization.read()
-                senders[channel.name] = CapHttpSender(channel, psap, http, authorization)
+                senders[channel.name] = CapHttpSender(channel, psap, http, authorization, alarms=self.alarms)
         return senders
 
     def _report_lanes(self, senders: Mapping[str, ReportSender]) -> list[Lane]:

@@ -67,11 +67,11 @@ def _on_standard_error(*_: object) -> Any:
 
 def has_store(settings: Settings) -> bool:
     """Claim that there is a store to look at: SQLite would make the file for whoever only looks."""
-    file = _file_of(settings)
+    file = file_of(settings)
     return file is None or file.exists()
 
 
-def _file_of(settings: Settings) -> Path | None:
+def file_of(settings: Settings) -> Path | None:
     """Give SQLite's file; ``None`` for a database of another kind."""
     from sqlalchemy import make_url  # noqa: PLC0415 - not needed for --help
 
@@ -86,7 +86,7 @@ def ready_engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
 
     if not has_store(settings):
         raise click.ClickException(
-            f"there is no store {_file_of(settings)} yet; `onetouch db upgrade` makes it"
+            f"there is no store {file_of(settings)} yet; `onetouch db upgrade` makes it"
         )
     with engines(settings) as (writing, reading):
         version = version_of(reading)

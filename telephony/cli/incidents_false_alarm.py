@@ -29,8 +29,8 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
       onetouch incidents false-alarm sos-20261123-7k3qwz2m9t --by "Lee, desk 7" --why "unit 12 met her: in a bag"
       onetouch incidents close sos-20261123-7k3qwz2m9t --reason "false alarm: met by unit 12"
     """
-    by = _text(by, LONGEST_NAME, "--by")
-    why = _text(why, LONGEST_REASON, "--why")
+    by = one_line(by, LONGEST_NAME, "--by")
+    why = one_line(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
     from telephony.store.engines import one_transaction  # noqa: PLC0415 - not needed for --help
     from telephony.store.labels import mark_false_alarm  # noqa: PLC0415
@@ -47,7 +47,8 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
     click.echo(f"{incident_id} is marked as a false alarm")
 
 
-def _text(raw: str, longest: int, option: str) -> str:
+def one_line(raw: str, longest: int, option: str) -> str:
+    """Return what was given for an option on one line, or end the command and say how long it may be."""
     text = " ".join(raw.split())
     if not text or len(text) > longest or not text.isprintable():
         raise click.BadParameter(f"write 1 to {longest} characters", param_hint=option)

@@ -24,12 +24,12 @@ config_option = click.option(
 )
 
 
-def load_or_exit(config: Path) -> Settings:
-    """Load the settings, or tell every fault on standard error and end with `EXIT_FAULTS`."""
+def load_or_exit(config: Path, *, for_reading: bool = False) -> Settings:
+    """Load the settings, or tell every fault on standard error and end with `EXIT_FAULTS`; see `telephony.settings.load`."""
     from telephony.settings import SettingsFaults, load  # noqa: PLC0415 - pydantic is not needed for --help
 
     try:
-        return load(config)
+        return load(config, for_reading=for_reading)
     except SettingsFaults as faults:
         _tell(faults)
 

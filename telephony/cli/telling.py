@@ -1,6 +1,6 @@
 """Incidents in words, in a table and as plain values for JSON: pure functions of what the store gave.
 
-Numbers are masked everywhere. What a caller wrote or tapped is told by its length alone.
+Numbers are masked, and what a caller wrote or tapped is told by its length alone, unless all of it is revealed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def as_plain_row(row: IncidentRow) -> dict[str, Any]:
+def as_plain_row(row: IncidentRow, *, is_revealed: bool = False) -> dict[str, Any]:
     """Give a row as JSON can say it; the milliseconds count from the first press, ``null`` while not yet."""
     return {
         "incident": row.id,
         "state": row.state,
-        "msisdn": _caller(row),
+        "msisdn": _caller(row, is_revealed=is_revealed),
         "carrier": row.carrier,
         "source": row.source,
         "test": row.test,
@@ -37,8 +37,10 @@ def as_plain_row(row: IncidentRow) -> dict[str, Any]:
     }
 
 
-def _caller(row: IncidentRow) -> str:
-    return "(unreadable)" if row.msisdn is None else row.msisdn.masked
+def _caller(row: IncidentRow, *, is_revealed: bool = False) -> str:
+    if row.msisdn is None:
+        return "(unreadable)"
+    return row.msisdn.international if is_revealed and not row.msisdn.is_withheld else row.msisdn.masked
 
 
 def as_table(rows: list[IncidentRow]) -> Table:
@@ -66,8 +68,8 @@ def as_table(rows: list[IncidentRow]) -> Table:
     return table
 
 
-def as_plain_story(told: Story, *, with_coordinates: bool) -> dict[str, Any]:
-    """Give a story as JSON can say it."""
+def as_plain_story(told: Story, *, with_coordinates: bool, is_revealed: bool = False) -> dict[str, Any]:
+    """Give a story as JSON can say it; revealed, with everything that was written, tapped and known of the person."""
     opened_at = told.incident.opened_at
     lines = []
     for line in told.lines:
@@ -75,35 +77,46 @@ def as_plain_story(told: Story, *, with_coordinates: bool) -> dict[str, Any]:
             "at": line.at.isoformat(timespec="milliseconds"),
             "since_ms": _since(opened_at, line.at),
             "what": line.kind,
-            **_facts_to_tell(line),
+            **_facts_to_tell(line, is_revealed=is_revealed),
         }
-        if with_coordinates and line.position is not None:
+        if (with_coordinates or is_revealed) and line.position is not None:
             facts["latitude"], facts["longitude"] = line.position.latitude, line.position.longitude
         lines.append(facts)
-    return {**as_plain_row(told.incident), "owed": told.owed, "story": lines}
+    return {**as_plain_row(told.incident, is_revealed=is_revealed), "owed": told.owed, "story": lines}
 
 
-def as_story(told: Story, *, with_coordinates: bool) -> Iterator[str]:
+def as_story(told: Story, *, with_coordinates: bool, is_revealed: bool = False) -> Iterator[str]:
     """Give a story as lines to read."""
     row = told.incident
     test = ", a test" if row.test else ""
-    yield plain(f"{row.id}: {row.state}{test}; {_caller(row)} by {row.source} through {row.carrier}")
+    caller = _caller(row, is_revealed=is_revealed)
+    yield plain(f"{row.id}: {row.state}{test}; {caller} by {row.source} through {row.carrier}")
     yield f"first press {row.opened_at:%Y-%m-%d %H:%M:%S} UTC, {row.press_count} in all"
     for line in told.lines:
-        yield plain(
-            f"{_moment(row.opened_at, line.at):>12}  {_told(line, with_coordinates=with_coordinates)}"
-        )
+        words = _told(line, with_coordinates=with_coordinates or is_revealed)
+        yield plain(f"{_moment(row.opened_at, line.at):>12}  {words}")
+        if is_revealed:
+            yield from (plain(f"{'':>14}{each}") for each in _revealed(line))
     if told.owed:
         yield f"112 has not acknowledged {told.owed} report{'s' if told.owed > 1 else ''} yet"
 
 
-def _facts_to_tell(line: StoryLine) -> dict[str, Any]:
+def _facts_to_tell(line: StoryLine, *, is_revealed: bool = False) -> dict[str, Any]:
     facts = {key: value for key, value in line.facts.items() if value is not None}
-    if (text := facts.pop("text", None)) is not None:
+    if not is_revealed and (text := facts.pop("text", None)) is not None:
         facts["text_length"] = len(text)
     if line.known is not None:
-        facts["told"] = shown(line.known)
+        facts["told"] = dict(line.known.data) if is_revealed else shown(line.known)
     return facts
+
+
+def _revealed(line: StoryLine) -> Iterator[str]:
+    """Give what a line of the story leaves out, for whoever has said why."""
+    if text := line.facts.get("text"):
+        yield f"text: {' '.join(text.split())}"
+    if line.known is not None:
+        hidden = {name: text for name, text in line.known.data.items() if name not in shown(line.known)}
+        yield from (f"{name}: {' '.join(text.split())}" for name, text in hidden.items())
 
 
 def _told(line: StoryLine, *, with_coordinates: bool) -> str:

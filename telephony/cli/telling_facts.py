@@ -23,10 +23,11 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         fact.PERSON: ("registered", "device", "consent", "also"),
         fact.SCORE: ("score", "reasons"),
         fact.FALSE_ALARM: ("by", "at"),
+        fact.TOLD_BY_VOICE: ("by", "at"),
     }
 )  # fmt: skip
 """What a story tells of a fact. What was tapped is told by its length alone, as what was written is; of a person
-nothing by which they can be known: that takes `onetouch people show --reveal`, which is audited."""
+nothing by which they can be known: that takes `--reveal`, which is audited."""
 
 
 def shown(known: Fact) -> dict[str, str]:
@@ -98,6 +99,10 @@ def _false_alarm(subject: str, told: Mapping[str, str]) -> str:
     return f"false-alarm, says {subject}{by}"
 
 
+def _told_by_voice(_: str, told: Mapping[str, str]) -> str:
+    return f"told-by-voice: read out to 112 by {told.get('by', '?')}"
+
+
 _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyType(
     {
         fact.CALL: _call,
@@ -107,6 +112,7 @@ _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyT
         fact.PERSON: _person,
         fact.SCORE: _score,
         fact.FALSE_ALARM: _false_alarm,
+        fact.TOLD_BY_VOICE: _told_by_voice,
     }
 )
 

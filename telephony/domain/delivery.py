@@ -86,10 +86,14 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now. ``after_s`` overrides the schedule when the far end named a time."""
+    """Not now. ``after_s`` overrides the schedule when the far end named a time.
+
+    ``is_doubtful``: the far end answered, and nobody can say whether it took the report.
+    """
 
     reason: str
     after_s: float | None = None
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 
 from telephony.domain.delivery import ALERT, CLOSING
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE, TOLD_BY_VOICE
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import REPORT_CONFIDENCE
 from telephony.domain.report import Report
@@ -86,6 +86,7 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("false-alarm-why", "why"),
             ("false-alarm-time", "at"),
         ),
+        TOLD_BY_VOICE: (("told-by-voice", "by"), ("told-by-voice-time", "at"), ("told-by-voice-why", "why")),
     }
 )
 """By kind of fact: the names of its parameters and the keys of its data. The first is always there: it begins the fact."""

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-from telephony.domain.fact import CALL, FALSE_ALARM, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE, Fact
+from telephony.domain.fact import (
+    CALL,
+    FALSE_ALARM,
+    GUARDIAN,
+    KNOCK,
+    PERSON,
+    SCORE,
+    SILENCE,
+    TOLD_BY_VOICE,
+    Fact,
+)
 from telephony.domain.report import Report
 from telephony.psap.caller_wording import (
     ENGLISH_CALLER,
@@ -56,6 +66,7 @@ class FactWording:
     guardian_states: Mapping[str, str]
     guardian_confirmed_by: Mapping[str, str]
     guardian_round: str
+    told_by_voice: str
     caller: CallerWording
 
 
@@ -121,6 +132,7 @@ KOREAN_FACTS = FactWording(
     ),
     guardian_confirmed_by=MappingProxyType({"sms": "문자로 확인함", "call": "전화로 확인함"}),
     guardian_round="{round}회차",
+    told_by_voice="이 신고는 {at}에 전화로 먼저 알림: {by}",
     caller=KOREAN_CALLER,
 )
 
@@ -176,6 +188,7 @@ ENGLISH_FACTS = FactWording(
     ),
     guardian_confirmed_by=MappingProxyType({"sms": "confirmed by text", "call": "confirmed by phone"}),
     guardian_round="round {round}",
+    told_by_voice="This incident was told to 112 on the telephone already, at {at}, by {by}",
     caller=ENGLISH_CALLER,
 )
 
@@ -270,6 +283,12 @@ def _false_alarm(fact: Fact, words: FactWording, _: Report) -> str:
     return false_alarm_line(fact, words.caller)
 
 
+def _told_by_voice(fact: Fact, words: FactWording, _: Report) -> str:
+    known = fact.data
+    by = "; ".join(known[key] for key in ("by", "why") if known.get(key))
+    return words.told_by_voice.format(at=known.get("at", "?"), by=by or words.somebody)
+
+
 _LINES: Mapping[str, Callable[[Fact, FactWording, Report], str]] = MappingProxyType(
     {
         CALL: _call,
@@ -278,5 +297,6 @@ _LINES: Mapping[str, Callable[[Fact, FactWording, Report], str]] = MappingProxyT
         GUARDIAN: _guardian,
         SCORE: _score,
         FALSE_ALARM: _false_alarm,
+        TOLD_BY_VOICE: _told_by_voice,
     }
 )

@@ -39,18 +39,22 @@ class _Written:
         return Fault(str(file), dotted(path), problem, instead)
 
 
-def load(path: FilePath) -> Settings:
+def load(path: FilePath, *, for_reading: bool = False) -> Settings:
     """Read the settings file and those it includes.
 
     Raises `SettingsFaults` with every fault that can be found, never only the first. Opens no socket and creates
     nothing; reads the places of secrets only to see that they are there.
+
+    ``for_reading`` asks for tables that are right in themselves, and not for what a daemon needs around them: whoever
+    reads the store in an emergency need have neither its secrets nor a disk that can be written.
     """
     written = _Written(path)
     main = _read(path, written.faults, "name a readable file; start from config/onetouch.toml")
     if main is not None:
         _merge(main, path, written)
         found = _model_faults(written)
-        found += [written.fault(*finding) for finding in checks.findings(written.raw)]
+        if not for_reading:
+            found += [written.fault(*finding) for finding in checks.findings(written.raw)]
         written.faults += sorted(found, key=lambda fault: (fault.file != str(path), fault.file))
     if written.faults:
         raise SettingsFaults(_without_repeats(written.faults))

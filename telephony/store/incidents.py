@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, text, update
 
 from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, PERSON, SUPERSEDED, TRACK
 from telephony.domain.errors import Malformed
@@ -102,6 +102,18 @@ _LOCATED = (
     .scalar_subquery()
     .label("located_at")
 )
+_delivered = delivery.alias()
+_OWED = select(delivery.c.incident_key).where(
+    text(
+        "delivery.state = 'pending'"
+    ),  # in these words SQLite sees that its index of what is pending will do
+    delivery.c.sequence > 0,
+    ~exists().where(
+        _delivered.c.incident_key == delivery.c.incident_key,
+        _delivered.c.sequence == delivery.c.sequence,
+        _delivered.c.state == "delivered",
+    ),
+)
 
 
 def _row(ring: KeyRing, row: Any) -> IncidentRow:
@@ -141,11 +153,15 @@ def _moment(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else from_us(microseconds)
 
 
-def list_incidents(connection: Connection, *, only_open: bool = False, limit: int = 50) -> list[IncidentRow]:
-    """Give the newest incidents first."""
+def list_incidents(
+    connection: Connection, *, only_open: bool = False, only_owed: bool = False, limit: int = 50
+) -> list[IncidentRow]:
+    """Give the newest incidents first; of those that owe 112 a report, the ones with one that no channel has delivered."""
     query = select(incident, _TOLD, _LOCATED).order_by(incident.c.opened_at.desc()).limit(limit)
     if only_open:
         query = query.where(incident.c.state != CLOSED)
+    if only_owed:
+        query = query.where(incident.c.key.in_(_OWED))
     ring = keys_of(connection)
     return [_row(ring, row) for row in connection.execute(query)]
 

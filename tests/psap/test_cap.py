@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
@@ -16,14 +15,25 @@ from lxml import etree
 from telephony.domain import guardian_turns
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import CALL, CALLER, GUARDIAN, KNOCK, PERSON, PHONE, SCORE, SILENCE, Fact
+from telephony.domain.fact import (
+    CALL,
+    CALLER,
+    CENTRE,
+    GUARDIAN,
+    KNOCK,
+    PERSON,
+    PHONE,
+    SCORE,
+    SILENCE,
+    TOLD_BY_VOICE,
+    Fact,
+)
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.values import Msisdn
 from telephony.psap import wording
 from telephony.psap.cap import encode
-from telephony.psap.cap_answer import MAX_OCTETS, Ack, Error, read_answer
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 SCHEMA = etree.XMLSchema(
@@ -197,7 +207,16 @@ def test_the_document_names_every_parameter():
     ended = call(state="ended", duration_s="42", ended_by="caller")
     twice = Fact(PERSON, CALLER, PRESSED, {**HANEUL.data, "also": "sos-20261123-0000000000"})
     said_false = Fact(FALSE_ALARM_FACT, "112", PRESSED, dict.fromkeys(("by", "why", "at"), "x"))
-    told = (*CALL_REPORT.facts, ended, silence("lifted", by="desk 7"), twice, LIKELIHOOD, said_false)
+    by_voice = replace(said_false, kind=TOLD_BY_VOICE)
+    told = (
+        *CALL_REPORT.facts,
+        ended,
+        silence("lifted", by="desk 7"),
+        twice,
+        LIKELIHOOD,
+        said_false,
+        by_voice,
+    )
     everything = replace(CALL_REPORT, facts=told)
     for report in (CLOSING_REPORT, everything, *odd_callers):
         for name, _ in parameters(read(as_sent(report))):
@@ -418,6 +437,16 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             guardian("1.2", state="words", words="학원\n앞", relation="mother", round="1", by="sms"),
             "Guardian 1.2 (mother): writes: 학원 앞",
             "보호자 1.2 (mother): 문자로 전해 옴: 학원 앞",
+        ),
+        (
+            Fact(
+                TOLD_BY_VOICE,
+                CENTRE,
+                PRESSED,
+                {"by": "Kim", "why": "desk 4", "at": "2026-11-23 15:09:00+09:00"},
+            ),
+            "This incident was told to 112 on the telephone already, at 2026-11-23 15:09:00+09:00, by Kim; desk 4",
+            "이 신고는 2026-11-23 15:09:00+09:00에 전화로 먼저 알림: Kim; desk 4",
         ),
     ],
 )
@@ -672,68 +701,3 @@ def test_any_report_whatsoever_is_valid_and_repeats_byte_for_byte(report, langua
     assert octets == as_sent(report, language)
     facts = parameters(read(octets))
     assert len([name for name, _ in facts if name == "caller-text"]) == len(report.texts)
-
-
-def answer(msg_type, note="", namespace="urn:oasis:names:tc:emergency:cap:1.2"):
-    return (
-        f'<?xml version="1.0"?><!-- x --><a:alert xmlns:a="{namespace}"><a:identifier>a-1</a:identifier>'
-        f"<a:sender>112</a:sender><a:msgType> {msg_type}\n</a:msgType><a:note>{note}</a:note></a:alert>"
-    ).encode()
-
-
-def test_an_ack_and_an_error_are_read_in_every_version():
-    for namespace in (
-        "urn:oasis:names:tc:emergency:cap:1.2",
-        "urn:oasis:names:tc:emergency:cap:1.1",
-        "http://www.incident.com/cap/1.0",
-    ):
-        assert read_answer(answer("Ack", "taken\n by  desk 7", namespace)) == Ack("a-1", "taken by desk 7")
-        assert read_answer(answer("Error", "no such area", namespace)) == Error("a-1", "no such area")
-    assert read_answer(b"<alert><msgType>Ack</msgType></alert>") == Ack("", "")
-
-
-def test_a_long_note_is_cut():
-    assert len(read_answer(answer("Error", "x" * 10_000)).note) == 200
-
-
-BOMB = (
-    b'<!DOCTYPE alert [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;">]>'
-    b"<alert><msgType>Ack</msgType><note>&c;</note></alert>"
-)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"OK",
-        b'{"status": "ok"}',
-        b"<html><body>Service</body></html>",
-        b"<alert><msgType>Ack</msgType>",
-        answer("Alert"),
-        answer("Ack", namespace="urn:example:other"),
-        BOMB,
-        b'<!DOCTYPE alert SYSTEM "file:///etc/passwd"><alert><msgType>Ack</msgType></alert>',
-        BOMB.decode().encode("utf-16"),
-        b'<?xml version="1.0" encoding="no-such"?><alert><msgType>Ack</msgType></alert>',
-        b"<alert>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</alert>",
-        answer("Ack", "x" * MAX_OCTETS),
-    ],
-)
-def test_what_is_no_answer_in_cap_is_none(body):
-    assert read_answer(body) is None
-
-
-def test_fifty_thousand_mutated_answers_give_a_value_or_nothing():
-    source = random.Random(1122)
-    seeds = [answer("Ack", "taken"), answer("Error", "no"), BOMB, as_sent(ALERT_REPORT)]
-    for _ in range(50_000):
-        body = bytearray(source.choice(seeds))
-        for _ in range(source.randint(1, 5)):
-            body[source.randrange(len(body))] = source.randrange(256)
-        assert isinstance(read_answer(bytes(body)), Ack | Error | None)
-
-
-@given(st.binary(max_size=200))
-def test_any_octets_give_a_value_or_nothing(body):
-    assert isinstance(read_answer(body), Ack | Error | None)

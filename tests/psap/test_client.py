@@ -9,6 +9,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE, Delivered, Rejected, Retry
 from telephony.domain.report import EarlierReport, Report
@@ -16,8 +17,9 @@ from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpResponse
 from telephony.lab.http_server import LabHttpServer, LabResponse
 from telephony.lab.psap import LabPsap
-from telephony.psap.client import CapHttpSender, outcome_of
+from telephony.psap.client import ALARM, MOST_DOUBTS, CapHttpSender, outcome_of
 from telephony.psap.settings import CapHttpChannel, Psap
+from telephony.services.alarms import Alarms
 
 NOW = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
 
@@ -63,8 +65,28 @@ class TestWhatAnAnswerMeans:
         assert answered(200, cap_answer("Ack", "desk 7")) == Delivered("200 Ack desk 7")
         assert answered(200, cap_answer("Ack", "")) == Delivered("200 Ack")
 
-    def test_an_unreadable_body_takes_nothing_from_a_2xx(self):
-        assert answered(200, b"<alert") == Delivered("200")
+    @pytest.mark.parametrize("body", [b"OK", b"<html><h1>Thank you</h1></html>", b'{"status": "ok"}'])
+    def test_words_that_are_no_cap_and_no_error_take_nothing_from_a_2xx(self, body):
+        assert answered(200, body) == Delivered("200")
+
+    @pytest.mark.parametrize("report", [REPORT, UPDATE_REPORT], ids=["alert", "update"])
+    def test_cap_that_is_not_plainly_an_ack_of_this_report_is_tried_again(self, report):
+        for body, reason in (
+            (b"<alert", "its answer in CAP cannot be read"),
+            (cap_answer("Alert", ""), "it answered in CAP with neither Ack nor Error"),
+            (
+                cap_answer("Ack", "</note><references>x,I-11,y</references><note>"),
+                "it answered with a CAP Ack of another report",
+            ),
+        ):
+            assert answered(200, body, report) == Retry(
+                f"the centre answered 200, but {reason}", is_doubtful=True
+            )
+
+    @pytest.mark.parametrize("report", [REPORT, UPDATE_REPORT], ids=["alert", "update"])
+    def test_a_failure_in_words_of_its_own_is_tried_again_like_a_status(self, report):
+        outcome = answered(201, b'{"status": "error", "message": "no database"}', report, retry_after="4")
+        assert outcome == Retry("the centre answered 201 and an error: no database", 4.0)
 
     @pytest.mark.parametrize(
         "status", [100, 301, 400, 401, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 599]
@@ -103,6 +125,7 @@ class Door:
 
     def __init__(self):
         self.http = HttpClient(reactor)
+        self.alarms = Alarms(Clock())
         self.centre = LabPsap(reactor)
 
     async def open(self):
@@ -114,7 +137,7 @@ class Door:
         return self.sender()
 
     def sender(self, authorization=None):
-        return CapHttpSender(self.channel, self.psap, self.http, authorization)
+        return CapHttpSender(self.channel, self.psap, self.http, authorization, alarms=self.alarms)
 
     async def close(self):
         await self.http.close()
@@ -148,6 +171,34 @@ async def test_a_retry_repeats_key_and_content(door):
     assert len(door.centre.reports) == 1
     assert door.centre.repeats == 1
     assert door.centre.violations == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_doubtful_answers_raise_one_alarm_until_the_centre_acknowledges(door):
+    sender = await door.open()
+    door.centre.answer(200, cap_answer("Update", ""))
+    for _ in range(3):
+        assert isinstance(await sender.send(REPORT), Retry)
+    (alarm,) = door.alarms.standing()
+    assert (alarm.name, alarm.about) == (ALARM, "main")
+    door.centre.refuse(503)
+    await sender.send(REPORT)
+    assert door.alarms.standing() == [alarm]
+    door.centre.answer(200, cap_answer("Ack", ""))
+    assert isinstance(await sender.send(REPORT), Delivered)
+    assert door.alarms.standing() == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_doubt_never_ends_the_attempts_of_an_alert_and_frees_the_way_after_an_update(door):
+    """An update says everything again; an alert has nothing behind it that could take its place."""
+    sender = await door.open()
+    door.centre.answer(200, cap_answer("Ack", "</note><references>x,I-7,y</references><note>"))
+    for _ in range(3 * MOST_DOUBTS):
+        assert isinstance(await sender.send(REPORT), Retry)
+    for report in (UPDATE_REPORT, replace(UPDATE_REPORT, report_id="I-3", kind=CLOSING)):
+        outcomes = [await sender.send(report) for _ in range(MOST_DOUBTS)]
+        assert [type(each) for each in outcomes] == [Retry] * (MOST_DOUBTS - 1) + [Rejected]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +243,8 @@ async def test_content_type_and_password_are_sent_as_configured():
     channel = CapHttpChannel(name="main", url=f"http://127.0.0.1:{port.getHost().port}/cap")
     psap = Psap(name="seoul", addresses="112.example", channel=(channel,))
 
-    outcome = await CapHttpSender(channel, psap, http, "Bearer abc").send(UPDATE_REPORT)
+    sender = CapHttpSender(channel, psap, http, "Bearer abc", alarms=Alarms(Clock()))
+    outcome = await sender.send(UPDATE_REPORT)
 
     assert isinstance(outcome, Rejected)
     assert seen[0][b"content-type"] == b"application/cap+xml"

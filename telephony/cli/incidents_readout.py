@@ -1,0 +1,315 @@
+"""``onetouch incidents readout`` and ``told``: what is owed to 112 goes by telephone when nothing else reaches it."""
+
+from __future__ import annotations
+
+import json
+import syslog
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from telephony.cli.audited import add_entry, looked, stated_reason, why_option
+from telephony.cli.db import ready_engines
+from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON, one_line
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.readable_store import readable_store
+from telephony.cli.turns import in_turn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from telephony.cli.spoken import Language, Numbering
+    from telephony.settings import Settings
+    from telephony.store.readout import ReadOut
+
+READ_BY_TELEPHONE = "read out to 112 by telephone"
+
+_HEADINGS = {
+    "ko": {
+        "some": "112가 아직 모르는 신고 {count}건: 실제 상황부터, 오래된 순서로. 천천히 읽으십시오.",
+        "all": "신고 {count}건: 실제 상황부터, 오래된 순서로. 천천히 읽으십시오.",
+        "none": "112가 모르는 신고가 없습니다.",
+        "by_voice": "전화로 이미 알린 신고 {count}건은 뺐습니다. 다시 읽으려면: --all",
+        "reported": "112가 이 신고를 이미 받았습니다.",
+        "owed": "112가 첫 신고는 받았고, 그 뒤의 소식은 아직 받지 못했습니다.",
+        "told": "{clock}, {since}에 전화로 알림: {by}",
+        "told_news": "{clock}, {since}에 전화로 알림: {by}. 그 뒤에 새 소식이 있습니다.",
+        "damaged": "이 신고의 일부는 저장소에서 읽을 수 없어 빠졌습니다(onetouch db check).",
+        "after": "112가 번호와 위치를 되풀이해 확인하면:",
+    },
+    "en": {
+        "some": "Incidents that 112 does not know of: {count}. Emergencies first, the oldest first. Read slowly.",
+        "all": "Incidents: {count}. Emergencies first, the oldest first. Read slowly.",
+        "none": "There is no incident that 112 does not know of.",
+        "by_voice": "Left out: {count} told on the telephone already. To read them again: --all",
+        "reported": "112 has acknowledged this one.",
+        "owed": "112 has acknowledged the alert, and not yet the news since.",
+        "told": "Told on the telephone {clock}, {since}, by {by}.",
+        "told_news": "Told on the telephone {clock}, {since}, by {by}. There is news since.",
+        "damaged": "Some of this incident cannot be read from the store and is left out (onetouch db check).",
+        "after": "When 112 has repeated number and place to you:",
+    },
+}
+"""What is for the operator and not for 112; it stands in brackets."""
+
+
+@click.command()
+@config_option
+@click.argument("incident_id", metavar="[ID]", required=False)
+@click.option("--all", "is_all", is_flag=True, help="Also what 112 has, and what was told on the telephone.")
+@click.option("--language", type=click.Choice(["ko", "en"]), help="Unset: that of the 112 centre.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@why_option
+def readout(
+    config: Path,
+    incident_id: str | None,
+    why: str | None,
+    language: Language | None,
+    *,
+    is_all: bool,
+    as_json: bool,
+) -> None:
+    """Read out to 112, on the telephone, what no report has told it.
+
+    One block for each incident that 112 has acknowledged no report of, emergencies before drills, the oldest first;
+    with ID that one. Works beside a running daemon and without one. Every block is an entry in the audit chain, `--why`
+    or not. Where the chain cannot be written the blocks are shown all the same, and the system log says so.
+
+    \b
+    Examples:
+      onetouch incidents readout
+      onetouch incidents readout --language en
+      onetouch incidents readout sos-20261123-7k3qwz2m9t
+      onetouch incidents told sos-20261123-7k3qwz2m9t --by "Kim" --why "told to desk 4 of Seoul"
+
+    Exit codes: 0 read, or nothing to read; 1 an incident could not be read, or there is none of that ID.
+    """
+    if incident_id is not None and is_all:
+        raise click.UsageError("give an ID or --all, not both")
+    reason = stated_reason(why, READ_BY_TELEPHONE)
+    settings = load_or_exit(config, for_reading=True)
+    with readable_store(settings) as (writing, reading), reading.connect() as connection:
+        found, lost = _found(connection, incident_id, is_all=is_all)
+        shown = [each for each in found if incident_id or is_all or each.has_news]
+        _audit(writing, [each.report.incident_id for each in shown], reason)
+    words = _HEADINGS[language or settings.service.language]
+    if as_json:
+        for line in _as_json(shown, settings, language):
+            click.echo(line)
+    else:
+        if incident_id is None:
+            heading = words["all" if is_all else "some"] if shown else words["none"]
+            click.echo(f"{heading.format(count=len(shown))}\n")
+        for line in _as_blocks(shown, settings, language):
+            click.echo(line)
+        _say_what_else(words, len(shown), len(found) - len(shown))
+    for each, error in lost:
+        click.echo(f"{each} cannot be read: {error}", err=True)
+    if lost:
+        raise SystemExit(EXIT_FAILED)
+
+
+@click.command()
+@config_option
+@click.argument("incident_id", metavar="ID")
+@click.option("--by", required=True, help="Who read it out: told to 112, and kept in the audit chain.")
+@click.option(
+    "--why", required=True, help="Whom at 112 it was told to: told to 112, and kept in the audit chain."
+)
+def told(config: Path, incident_id: str, by: str, why: str) -> None:
+    """Mark an incident as read out to 112 on the telephone.
+
+    `readout` leaves it out from then on, until it has news. Its reports stay owed and leave by themselves when 112 can
+    be reached; they say that it was told already, when and by whom, so that nobody is sent twice.
+
+    \b
+    Example:
+      onetouch incidents told sos-20261123-7k3qwz2m9t --by "Kim, night shift" --why "told to desk 4 of Seoul"
+    """
+    by = one_line(by, LONGEST_NAME, "--by")
+    why = one_line(why, LONGEST_REASON, "--why")
+    settings = load_or_exit(config)
+    from telephony.psap.cap import KST  # noqa: PLC0415 - not needed for --help
+    from telephony.store.call_names import incident_named  # noqa: PLC0415
+    from telephony.store.readout import mark_told_by_voice  # noqa: PLC0415
+
+    now = datetime.now(KST)
+    with ready_engines(settings) as (writing, _):
+        is_known = in_turn(
+            writing,
+            lambda connection: mark_told_by_voice(
+                connection, settings.plan, incident_named(connection, incident_id), by, why, now
+            ),
+        )
+    if not is_known:
+        click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
+        raise SystemExit(EXIT_FAILED)
+    click.echo(f"{incident_id} is marked as told to 112 on the telephone")
+
+
+def _found(
+    connection: Connection, incident_id: str | None, *, is_all: bool
+) -> tuple[list[ReadOut], list[tuple[str, str]]]:
+    """Return the incidents that are asked for, and the ids of those that the store does not give, with its reason."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - not needed for --help
+
+    from telephony.psap.cap import KST  # noqa: PLC0415
+    from telephony.store.call_names import incident_named  # noqa: PLC0415
+    from telephony.store.readout import read_out, unreported  # noqa: PLC0415
+    from telephony.store.sealing import keys_of  # noqa: PLC0415
+
+    keys_of(
+        connection
+    )  # without any key nothing can be read, which is one sentence and not one for each incident
+    now = datetime.now(KST)
+    if incident_id is not None:
+        known = read_out(connection, incident_named(connection, incident_id), now)
+        if known is None:
+            raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
+        return [known], []
+    found, lost = [], []
+    for each in unreported(connection, and_all_open=is_all):
+        try:
+            known = read_out(connection, each, now)
+        except SQLAlchemyError as error:
+            lost.append((each, str(getattr(error, "orig", None) or error)))
+            connection.rollback()
+        else:
+            found += [] if known is None else [known]
+    return found, lost
+
+
+def _audit(writing: Engine | None, incident_ids: Sequence[str], reason: str) -> None:
+    """Have an entry for each block on disk before it is shown, or say loudly where none can be written.
+
+    A full disk or a lost audit key must not keep anybody from telling 112 of a person in danger.
+    """
+    from telephony.domain.audit import READ_OUT  # noqa: PLC0415 - not needed for --help
+
+    entries = [looked(READ_OUT, each, reason) for each in incident_ids]
+
+    def add_them(connection: Connection) -> None:
+        for entry in entries:
+            add_entry(connection, entry)
+
+    if not entries:
+        return
+    missing = "the store cannot be opened for writing; a copy of it is read"
+    try:
+        if writing is not None:
+            in_turn(writing, add_them)
+            return
+    except click.ClickException as error:
+        missing = error.message
+    for entry in entries:
+        syslog.syslog(
+            syslog.LOG_CRIT | syslog.LOG_AUTH,
+            f"onetouch: not in the audit chain: {entry.who} {READ_OUT} ({entry.subject}): {entry.why}",
+        )
+    click.echo(
+        f"NO ENTRY IN THE AUDIT CHAIN ({missing}).\nShown all the same, and the system log says so. Write down who, when"
+        " and which incidents for the data protection officer.",
+        err=True,
+    )
+
+
+def _as_blocks(shown: Sequence[ReadOut], settings: Settings, language: Language | None) -> Iterator[str]:
+    """Return each incident as lines to read aloud; what is for the operator alone stands in brackets."""
+    from telephony.cli.log_lines import plain  # noqa: PLC0415 - not needed for --help
+    from telephony.cli.readout_wording import sentences  # noqa: PLC0415
+    from telephony.cli.spoken import COLUMNS, wrapped  # noqa: PLC0415
+    from telephony.psap.cap import KST  # noqa: PLC0415
+
+    for number, each in enumerate(shown, 1):
+        spoken = language or _centre_language(settings, each.report.carrier)
+        now = each.report.sent_at.astimezone(KST)
+        yield f"---- {number}/{len(shown)} {each.report.incident_id} ".ljust(COLUMNS, "-")
+        for remark in _remarks(each, spoken):
+            yield from wrapped(plain(f"[{remark}]"))
+        for line in sentences(each, _home(settings), now, spoken):
+            yield from wrapped(plain(" ".join(line.split())))
+        yield ""
+
+
+def _remarks(known: ReadOut, language: Language) -> Iterator[str]:
+    from telephony.cli.spoken import clock, since  # noqa: PLC0415 - not needed for --help
+
+    words = _HEADINGS[language]
+    if known.is_reported:
+        yield words["owed" if known.is_owed else "reported"]
+    if (fact := known.by_voice) is not None:
+        now = known.report.sent_at
+        at = fact.at.astimezone(now.tzinfo)
+        yield words["told_news" if known.has_news else "told"].format(
+            clock=clock(at, now, language), since=since(at, now, language), by=fact.data.get("by", "?")
+        )
+    if known.is_damaged:
+        yield words["damaged"]
+
+
+def _say_what_else(words: Mapping[str, str], shown: int, left_out: int) -> None:
+    """Tell the operator what is not there, and what to do after reading."""
+    if left_out:
+        click.echo(words["by_voice"].format(count=left_out))
+    if shown:
+        click.echo(words["after"])
+        click.echo('  onetouch incidents told ID --by "…" --why "…"')
+
+
+def _as_json(shown: Sequence[ReadOut], settings: Settings, language: Language | None) -> Iterator[str]:
+    """Return each incident as one JSON object."""
+    from telephony.cli.readout_wording import number_in_words, sentences  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.fact import PERSON  # noqa: PLC0415
+    from telephony.psap.cap import KST  # noqa: PLC0415
+
+    for each in shown:
+        report, spoken = each.report, language or _centre_language(settings, each.report.carrier)
+        now = report.sent_at.astimezone(KST)
+        position, by_voice = report.position, each.by_voice
+        number = number_in_words(report.msisdn, _home(settings), spoken)
+        plain: dict[str, Any] = {
+            "incident": report.incident_id,
+            "test": report.test,
+            "closed": each.is_closed,
+            "reported": each.is_reported,
+            "owed": each.is_owed,
+            "damaged": each.is_damaged,
+            "number": None if number is None else report.msisdn.international,
+            "number_spoken": number,
+            "carrier": report.carrier,
+            "source": report.source,
+            "opened_at": report.opened_at.isoformat(timespec="milliseconds"),
+            "press_count": report.press_count,
+            "last_press_at": report.last_press_at.isoformat(timespec="milliseconds"),
+            "texts": list(report.texts),
+            "person": next((dict(fact.data) for fact in report.facts if fact.kind == PERSON), None),
+            "position": None
+            if position is None
+            else {
+                "latitude": position.latitude,
+                "longitude": position.longitude,
+                "radius_m": position.radius_at(),
+                "method": position.method,
+                "source": position.source,
+                "age_s": round(position.age_s(now)),
+            },
+            "told_by_voice": None if by_voice is None else {**by_voice.data, "has_news": each.has_news},
+            "language": spoken,
+            "lines": list(sentences(each, _home(settings), now, spoken)),
+        }
+        yield json.dumps(plain, ensure_ascii=False)
+
+
+def _home(settings: Settings) -> Numbering:
+    from telephony.cli.spoken import Numbering  # noqa: PLC0415 - not needed for --help
+
+    return Numbering(settings.service.country_code, settings.service.trunk_prefix)
+
+
+def _centre_language(settings: Settings, carrier: str) -> Language:
+    """Return the language of the centre that hears of a carrier's presses."""
+    elsewhere = next((centre for centre in settings.psap if not centre.carriers), settings.psap[0])
+    return next((centre for centre in settings.psap if carrier in centre.carriers), elsewhere).language
