@@ -294,7 +294,7 @@ def _as_json(shown: Sequence[ReadOut], settings: Settings, language: Language | 
                 "radius_m": position.radius_at(),
                 "method": position.method,
                 "source": position.source,
-                "age_s": round(position.age_s(now)),
+                "age_s": None if (age_s := position.age_s(now)) is None else round(age_s),
             },
             "told_by_voice": None if by_voice is None else {**by_voice.data, "has_news": each.has_news},
             "language": spoken,

@@ -45,6 +45,7 @@ class Sentences:
     place: str
     circle: str
     found: str
+    found_some_time: str
     remembered: str
     accuracy_unknown: str
     place_unknown: str
@@ -92,6 +93,7 @@ KOREAN = Sentences(
     place="위치는 {latitude}도, {longitude}도{circle}입니다.",
     circle=", 반경 {radius}미터 이내",
     found="{method} {since} 위치입니다.",
+    found_some_time="{method} 위치이며, 언제 측정했는지는 모릅니다.",
     remembered="이번 신고가 아니라 이전 신고 때의 위치입니다.",
     accuracy_unknown="정확도는 알 수 없습니다.",
     place_unknown="위치는 아직 모릅니다.",
@@ -146,6 +148,7 @@ ENGLISH = Sentences(
     place="The place is {latitude}, {longitude}{circle}.",
     circle=", within {radius} metres",
     found="It was found by {method}, {since}.",
+    found_some_time="It was found by {method}; how long ago is not known.",
     remembered="This is where the caller was in an earlier incident.",
     accuracy_unknown="How accurate that is, is not known.",
     place_unknown="The place is not known yet.",
@@ -257,7 +260,10 @@ def _place(position: Position | None, words: Sentences, now: datetime) -> Iterat
     if position.uncertainty_m is None:
         yield words.accuracy_unknown
     method = words.methods.get(position.method, position.method)
-    yield words.found.format(method=method, since=since(position.fixed_at, now, words.language))
+    if position.fixed_at is None:
+        yield words.found_some_time.format(method=method)
+    else:
+        yield words.found.format(method=method, since=since(position.fixed_at, now, words.language))
 
 
 def _degrees(degrees: float, sides: tuple[str, str], language: Language) -> str:

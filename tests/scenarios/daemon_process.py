@@ -25,6 +25,8 @@ class DaemonProcess:
         self.log = folder / "log"
         self.stderr = folder / "stderr"
         self.store = folder / "state" / "onetouch.sqlite"
+        self.environment: dict[str, str] = {}
+        """Further variables of the daemon and of the commands beside it."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,7 +66,7 @@ class DaemonProcess:
         # The options of a subcommand come after its name, and some have subcommands of their own.
         at = 2 if arguments[0] in ("incidents", "calls", "people", "audit", "keys") else 1
         command = [sys.executable, *how, *arguments[:at], "--config", str(self.config), *arguments[at:]]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT)} | self.environment
         with self.stderr.open("ab") as stderr:
             return subprocess.Popen(command, cwd=ROOT, env=environment, **{"stderr": stderr, **options})
 

@@ -22,6 +22,8 @@ from telephony.smpp.constants import ESME_ROK
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.smpp.people import Witness
 
+PATIENCE_S = 120.0
+"""What must come is waited for until it is there; the bound is for what never comes, also on a busy machine."""
 SEOUL = (37.5665, 126.9780)
 HELP = "살려주세요 집이에요"
 LONG_HELP = "남편이 문을 부수고 있어요. 말을 할 수 없어요. " * 4 + "빨리 와 주세요."
@@ -283,7 +285,7 @@ class House:
 
     # Waiting.
 
-    async def until(self, claim: Callable[[], Any], within_s: float = 10.0) -> None:
+    async def until(self, claim: Callable[[], Any], within_s: float = PATIENCE_S) -> None:
         """Wait for the claim to come true, looking every few milliseconds."""
         end = self.reactor.seconds() + within_s
         while not claim():
@@ -292,7 +294,7 @@ class House:
                 raise AssertionError(f"not true within {within_s} s: {words}")
             await deferLater(self.reactor, 0.005)
 
-    async def soon(self, waiting: Deferred[Any], within_s: float = 10.0) -> Any:
+    async def soon(self, waiting: Deferred[Any], within_s: float = PATIENCE_S) -> Any:
         """Wait for a Deferred, with a bound."""
         return await waiting.addTimeout(within_s, self.reactor)
 
