@@ -33,7 +33,7 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceListener, ServiceText
 from telephony.domain.trigger import UNLISTED_DESTINATION, Trigger
-from telephony.services.answers import Answers
+from telephony.services.answers import Answers, PerDay
 from telephony.services.enrolment import Asking, EnrolmentDesk
 from telephony.services.long_texts import LongTexts
 
@@ -47,6 +47,9 @@ MOST_REMEMBERED: Final = 20_000
 TEXTS_PER_SENDER: Final = 10
 PER_SENDER_S: Final = 600.0
 """A sender's texts beyond so many in this time are dropped: nobody signs up that fast."""
+HELPS_PER_DAY: Final = 3
+"""A text that asks nothing is answered with help so many times to one phone in 24 hours: whatever writes by itself (an
+assistant, a receipt that nobody recognised) is not answered for ever."""
 SAY_AGAIN_S: Final = 60.0
 
 Key = tuple[str, str]
@@ -77,6 +80,7 @@ class ServiceTexts:
         self._recognition_for = recognition_for
         self._written_here = language
         self._clock = clock
+        self._helps = PerDay(HELPS_PER_DAY, clock)
         self._long = LongTexts(clock, self._take_alone)
         self._at_work: dict[Key, list[Deferred[None]]] = {}
         """Those who wait for a message that is being handled: a redelivery waits for the first."""
@@ -160,9 +164,18 @@ class ServiceTexts:
             text.received_at,
         )
         answer = await self._desk.reply(asking, text.text or "")
+        if (
+            answer is None
+            and self._asks_nothing(said)
+            and (text.is_marked or not self._helps.count(asking.phone))
+        ):
+            return
         if answer is None:
             answer = await self._answer(asking, said)
         self._answers.post(asking.phone, answer, asking.carrier)
+
+    def _asks_nothing(self, said: Said) -> bool:
+        return said.word not in self._answer_to and said.word is not Word.HELP
 
     def _answer(self, asking: Asking, said: Said) -> Awaitable[str]:
         if said.word in self._answer_to:
