@@ -123,6 +123,18 @@ def test_an_id_that_is_given_out_again_is_waited_for_again(clock):
     assert [one.state for one in first + second] == ["DELIVRD", "EXPIRED"]
 
 
+def test_what_was_over_later_does_not_keep_what_was_over_before(clock):
+    book = ReceiptBook(clock=clock)
+    for message_id in ("1", "2", "1"):
+        book.expect(message_id, lambda _: None)
+        book.receive(receipt(message_id))
+        clock.advance(10)
+
+    clock.advance(KNOWN_S - 20)
+    assert book.known(["2"]) is None
+    assert book.known(["1"]) == "1"
+
+
 def test_an_answer_without_an_id_is_waited_for_by_nobody(clock):
     book = ReceiptBook(clock=clock)
     book.expect("\0", lambda _: None)

@@ -167,6 +167,9 @@ class TestReceipt:
 
         assert desk.sort(words, data_coding=8 if coding == "utf-16-be" else 0).is_proven
 
+    def test_no_receipt_comes_to_a_number_that_no_text_of_ours_leaves_from(self, desk):
+        assert desk.sort(FORM % b"77", MENU) == OfCentre(None, is_proven=False)
+
     def test_an_id_may_be_in_the_parameter_in_one_form_and_in_the_words_in_another(self, desk):
         assert desk.sort(FORM % b"77", tlvs=parameters(b"FFFF")).receipt.message_id == "77"
 
