@@ -625,7 +625,11 @@ class Daemon(MultiService):
     def _add_links(self, carrier: Carrier) -> list[PeerOfCarrier]:
         """Add the links that we bind to; give the peers that bind to us."""
         recognition = self._settings.recognition_for(carrier.name)
-        receipts = ReceiptBook(clock=self._outside.reactor, id_base=carrier.dialect.receipt_id_base)
+        receipts = ReceiptBook(
+            clock=self._outside.reactor,
+            id_base=carrier.dialect.receipt_id_base,
+            sender="" if self._settings.sms is None else self._settings.sms.sender,
+        )
         ussd = self._dialogues(carrier)
         sending: list[Esme] = []
         for link in carrier.smpp:

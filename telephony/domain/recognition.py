@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from telephony.domain.values import as_dialled
+from telephony.domain.values import Msisdn, as_dialled
+
+_SHORTEST_NUMBER = 3
+"""Digits that are left of a number without its country code, at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,19 @@ class Recognition:
     """Words that make a press even of what is sent to a service number."""
     _folded: frozenset[str] = field(init=False, default=frozenset())
     _sos_folded: frozenset[str] = field(init=False, default=frozenset())
+    _pressed: frozenset[str] = field(init=False, default=frozenset())
+    """SOS and test numbers as they are dialled at home."""
+    _service: Mapping[str, str] = field(init=False, default_factory=dict, compare=False)
+    """Service numbers as they are dialled at home, to the form in which they are listed."""
 
     def __post_init__(self) -> None:
         # A blank word would make a drill of every empty message, and a pressed key often sends nothing else.
         object.__setattr__(self, "_folded", _folded(self.test_words))
         object.__setattr__(self, "_sos_folded", _folded(self.sos_words))
+        object.__setattr__(
+            self, "_pressed", frozenset(map(self.national, self.sos_numbers | self.test_numbers))
+        )
+        object.__setattr__(self, "_service", {self.national(each): each for each in self.service_numbers})
 
     def is_listed(self, destination: str) -> bool:
         """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
@@ -41,6 +53,36 @@ class Recognition:
         """Whether a destination is one of ours once its separators, NULs, filler or URI are off."""
         number = as_dialled(destination)
         return number in self.sos_numbers or number in self.test_numbers
+
+    def national(self, number: str) -> str:
+        """Return a number as it is dialled at home, without trunk prefix: 1588112 for +821588112 and 00821588112."""
+        dialled = as_dialled(number)
+        digits = Msisdn.parse(dialled, country_code=self.country_code, trunk_prefix=self.trunk_prefix).number
+        for prefix in (self.trunk_prefix, self.country_code, self.trunk_prefix):
+            rest = digits.removeprefix(prefix)
+            digits = rest if len(rest) >= _SHORTEST_NUMBER else digits
+        return digits
+
+    def service_number(self, destination: str) -> str | None:
+        """Return the listed service number that a destination is, in whatever form the network writes it.
+
+        A service number that is an SOS or test number as well is none.
+        """
+        if self.is_listed(destination):
+            return None
+        if destination in self.service_numbers:
+            return destination
+        dialled = self.national(destination)
+        return None if dialled in self._pressed else self._service.get(dialled)
+
+    def is_own(self, destination: str, number: str) -> bool:
+        """Whether a destination is this number of ours, in whatever form; never where it is an SOS or test number."""
+        if not number or self.is_listed(destination):
+            return False
+        if destination == number:
+            return True
+        dialled = self.national(destination)
+        return dialled not in self._pressed and dialled == self.national(number)
 
     def is_for_service(self, destination: str, text: str | None) -> bool:
         """Claim that a message is for enrolment and keywords: sent to a service number, and no call for help.

@@ -27,6 +27,8 @@ class ServiceText:
     reference: str
     received_at: datetime
     part: Part | None = None
+    is_marked: bool = False
+    """Whether the carrier marked it as an acknowledgement. It may be a person's all the same, but help never answers it."""
 
 
 class ServiceListener(Protocol):

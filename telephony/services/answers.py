@@ -27,11 +27,12 @@ PAUSES_S: Final = (10.0, 60.0, 300.0)
 """After an attempt that no message centre took. Later nobody expects the answer any more."""
 
 
-class PerDay:
-    """Counts by phone what happens at most so many times in any 24 hours."""
+class PerPhone:
+    """Counts by phone what happens at most so many times in any 24 hours, or in another period."""
 
-    def __init__(self, most: int, clock: Clock) -> None:
+    def __init__(self, most: int, clock: Clock, *, period_s: float = DAY_S) -> None:
         self._most = most
+        self._period_s = period_s
         self._clock = clock
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
         """The phone whose last time is the oldest first."""
@@ -42,7 +43,7 @@ class PerDay:
         times = self._times.get(phone.number)
         if times is None:
             return len(self._times) < MOST_PHONES or self._forget_oldest(now)
-        return len(times) < self._most or times[0] <= now - DAY_S
+        return len(times) < self._most or times[0] <= now - self._period_s
 
     def count(self, phone: Msisdn) -> bool:
         """Note that it happens, and give whether it may."""
@@ -57,7 +58,7 @@ class PerDay:
 
     def _forget_oldest(self, now: float) -> bool:
         oldest, times = next(iter(self._times.items()))
-        if times[-1] > now - DAY_S:
+        if times[-1] > now - self._period_s:
             return False
         del self._times[oldest]
         return True
@@ -71,7 +72,7 @@ class Answers:
 
     def __init__(self, texter: Texter | None, *, texts_per_day: int, clock: Clock) -> None:
         self._texter = texter
-        self._per_day = PerDay(texts_per_day, clock)
+        self._per_day = PerPhone(texts_per_day, clock)
         self._clock = clock
         self._waiting = 0
 

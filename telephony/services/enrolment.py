@@ -27,7 +27,7 @@ from telephony.domain.people import Draft, Fault, Language, Person
 from telephony.domain.ports import AcceptAll
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
-from telephony.services.answers import Answers, PerDay
+from telephony.services.answers import Answers, PerPhone
 from telephony.store.audit import append
 from telephony.store.crypto import Damaged
 from telephony.store.database import Database
@@ -98,7 +98,7 @@ class EnrolmentDesk:
         self._accept_all = accept_all
         self._rng = rng
         self._clock = clock
-        self._tests = PerDay(TESTS_PER_DAY, clock)
+        self._tests = PerPhone(TESTS_PER_DAY, clock)
 
     # -- what is read ------------------------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceListener, ServiceText
 from telephony.domain.trigger import UNLISTED_DESTINATION, Trigger
-from telephony.services.answers import Answers
+from telephony.domain.values import Msisdn
+from telephony.services.answers import Answers, PerPhone
 from telephony.services.enrolment import Asking, EnrolmentDesk
 from telephony.services.long_texts import LongTexts
 
@@ -47,6 +48,10 @@ MOST_REMEMBERED: Final = 20_000
 TEXTS_PER_SENDER: Final = 10
 PER_SENDER_S: Final = 600.0
 """A sender's texts beyond so many in this time are dropped: nobody signs up that fast."""
+HELPS_PER_DAY: Final = 3
+HELP_AGAIN_S: Final = 60.0
+"""A text that asks nothing is answered with help so often to one phone, and then again. What writes by itself (an
+assistant, a receipt that was not recognised) gets no answer to its answer, and there it ends."""
 SAY_AGAIN_S: Final = 60.0
 
 Key = tuple[str, str]
@@ -77,6 +82,8 @@ class ServiceTexts:
         self._recognition_for = recognition_for
         self._written_here = language
         self._clock = clock
+        self._helps = PerPhone(HELPS_PER_DAY, clock)
+        self._helps_now = PerPhone(1, clock, period_s=HELP_AGAIN_S)
         self._long = LongTexts(clock, self._take_alone)
         self._at_work: dict[Key, list[Deferred[None]]] = {}
         """Those who wait for a message that is being handled: a redelivery waits for the first."""
@@ -161,13 +168,20 @@ class ServiceTexts:
         )
         answer = await self._desk.reply(asking, text.text or "")
         if answer is None:
-            answer = await self._answer(asking, said)
-        self._answers.post(asking.phone, answer, asking.carrier)
+            answer = await self._answer(asking, said, is_marked=text.is_marked)
+        if answer is not None:
+            self._answers.post(asking.phone, answer, asking.carrier)
 
-    def _answer(self, asking: Asking, said: Said) -> Awaitable[str]:
+    async def _answer(self, asking: Asking, said: Said, *, is_marked: bool) -> str | None:
+        """Return the answer to a keyword, help for anything else; ``None`` where that could go round and round."""
         if said.word in self._answer_to:
-            return self._answer_to[said.word](asking, said.rest)
-        return self._desk.help(asking)
+            return await self._answer_to[said.word](asking, said.rest)
+        if said.word is not Word.HELP and (is_marked or not self._may_help(asking.phone)):
+            return None
+        return await self._desk.help(asking)
+
+    def _may_help(self, phone: Msisdn) -> bool:
+        return self._helps.is_left(phone) and self._helps_now.count(phone) and self._helps.count(phone)
 
     def _register(self, asking: Asking, rest: str) -> Awaitable[str]:
         wanted = registration(rest)

@@ -26,14 +26,15 @@ from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
 from telephony.domain.ussd import UssdOver, UssdRules
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
-from telephony.smpp.constants import ESM_TYPE_MASK, ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
+from telephony.smpp.constants import ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
 from telephony.smpp.inbound import SOURCE, reference_of, trigger_of
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.pdus import Message, Pdu
-from telephony.smpp.receipts import DeliveryReceipt, parse_receipt
-from telephony.smpp.service_desk import ServiceDesk, TakeText, is_of_a_machine
+from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.service_desk import ServiceDesk, TakeText
 from telephony.smpp.settings import Dialect
+from telephony.smpp.sorting import InCalm, OfCentre, sort
 from telephony.smpp.ussd_desk import Dialogue, MenuMessage, UssdDesk
 
 log = structlog.get_logger()
@@ -44,8 +45,6 @@ MOST_UNANSWERED: Final = 10_000
 MOST_UNANSWERED_OCTETS: Final = 32 * 1024 * 1024
 """What one link may have open with us; beyond it the answer is the transient status, at once."""
 SAY_AGAIN_S: Final = 10.0
-
-ReceiptSink = Callable[[DeliveryReceipt], None]
 
 
 @dataclass
@@ -108,7 +107,7 @@ class PressDesk:
         dialect: Dialect,
         recognition: Recognition,
         accept_all: AcceptAll,
-        receipts: ReceiptSink,
+        receipts: ReceiptBook,
         new_message_id: Callable[[], str],
         clock: Clock,
         observer: Observer,
@@ -179,8 +178,9 @@ class PressDesk:
         message = decode_message(pdu.command_id, pdu.body)
         if message.faults:
             self._remark(message)
-        if message.esm_class & ESM_TYPE_MASK and (receipt := parse_receipt(message)) is not None:
-            read.taken.append(self._take_receipt(pdu, receipt))
+        found = self._sorted(message)
+        if isinstance(found, OfCentre) and found.is_proven:
+            read.taken.append(self._take_receipt(pdu, found))
             return
         heard = None
         if self._ussd is not None:
@@ -188,33 +188,29 @@ class PressDesk:
         if isinstance(heard, UssdOver | MenuMessage):
             read.taken.append(self._take_dialogue(pdu, heard, read.menus))
             return
-        service = self._service
-        if (
-            service is not None
-            and heard is None
-            and message.destination in self.recognition.service_numbers
-            and self._take_service(service, pdu, message, read)
-        ):
-            return
         if heard is not None:
             read.dialogues[len(read.triggers)] = heard
             read.triggers.append(heard.trigger)
+        elif isinstance(found, OfCentre):
+            read.taken.append(self._take_receipt(pdu, found))
+            return
+        elif isinstance(found, InCalm) and self._service is not None:
+            text = self._service.text_of(message, found, self.recognition, read.received_at)
+            read.texts.append((pdu, text))
+            return
         else:
             read.triggers.append(self._trigger_of(message, pdu.body, read.received_at))
         read.owed.append((pdu.command_id, pdu.sequence))
 
-    def _take_service(self, service: ServiceDesk, pdu: Pdu, message: Message, read: _Read) -> bool:
-        """Take what came to a service number; False where it is a press all the same."""
-        if is_of_a_machine(message):
-            # Our own texts leave from here, and what an SMSC says of them must not look like a press of their readers.
-            self.tally.receipts += 1
-            read.taken.append(self._response(pdu.command_id, ESME_ROK, pdu.sequence))
-            return True
-        text = service.read(message, self.recognition, read.received_at)
-        if text is None:
-            return False
-        read.texts.append((pdu, text))
-        return True
+    def _sorted(self, message: Message) -> OfCentre | InCalm | None:
+        try:
+            return sort(
+                message, self.recognition, self._receipts, default_alphabet=self._dialect.default_alphabet
+            )
+        except Exception:
+            # A fault of ours in reading must not cost what may be a press.
+            log.exception("message could not be sorted", link=self._name)
+            return None
 
     def _take_texts(self, link: Link, texts: Sequence[tuple[Pdu, ServiceText]]) -> None:
         """Hand over what was sent in calm, after the presses of the same read."""
@@ -249,10 +245,11 @@ class PressDesk:
                 labels=(UNREADABLE_TEXT,),
             )
 
-    def _take_receipt(self, pdu: Pdu, receipt: DeliveryReceipt) -> bytes:
+    def _take_receipt(self, pdu: Pdu, found: OfCentre) -> bytes:
         self.tally.receipts += 1
         try:
-            self._receipts(receipt)
+            if found.receipt is not None:
+                self._receipts.receive(found.receipt)
         except Exception:
             log.exception("delivery receipt could not be taken", link=self._name)
             return self._response(pdu.command_id, self._retry_status, pdu.sequence)

@@ -60,7 +60,7 @@ class Esme(Service):
             dialect=dialect,
             recognition=recognition,
             accept_all=accept_all,
-            receipts=receipts.receive,
+            receipts=receipts,
             new_message_id=lambda: f"{rng.getrandbits(64):016x}",
             clock=reactor,
             observer=observer,

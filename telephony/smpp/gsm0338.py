@@ -183,6 +183,11 @@ SAME_AS_ASCII: Final = frozenset(
     character for septet, character in enumerate(_DEFAULT) if septet == ord(character) and septet != ESC
 )
 """Characters that any default alphabet of an SMSC writes with the same octet."""
+AS_ASCII: Final[Mapping[int, str]] = MappingProxyType(
+    {ord(sign): chr(septet) for septet, sign in enumerate(_DEFAULT) if chr(septet).isprintable()}
+    | {0x02: "$", 0x11: "_"}
+)
+"""For `str.translate`: what was ASCII before it was read in this alphabet, and the septets of signs that were not read."""
 
 
 def decode(septets: bytes, *, locking: int = 0, single: int = 0) -> str:

@@ -1,17 +1,17 @@
 """Which delivery receipt belongs to which message of ours, across all binds of one carrier.
 
-A receipt may come on another bind than the submit_sm left by, before its submit_sm_resp, and with the id in another
-form. One book for each carrier; what it holds is bounded in number and in time.
+A receipt may come on another bind than the submit_sm left by, before its submit_sm_resp, more than once, and with the
+id in another form. One book for each carrier; what it holds is bounded in number and in time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from telephony.clock import Clock
-from telephony.smpp.receipts import DeliveryReceipt, ReceiptIdBase, normal_id
+from telephony.smpp.receipts import DeliveryReceipt, ReceiptIdBase, id_forms, normal_id
 
 OnReceipt = Callable[[DeliveryReceipt], None]
 
@@ -19,8 +19,10 @@ PARK_S: Final = 60.0
 """How long a receipt may be ahead of its submit_sm_resp."""
 EXPECT_S: Final = 3 * 86_400.0
 """How long a receipt may be behind it: the longest validity_period that message centres commonly grant."""
+KNOWN_S: Final = 86_400.0
+"""How long a message is known after its final receipt: message centres tell it again when our answer was lost."""
 CAPACITY: Final = 100_000
-"""Messages, and parked receipts, that one book holds; the oldest make room."""
+"""Messages, those that are over, and parked receipts, of each so many; the oldest make room."""
 
 
 class _Expected(NamedTuple):
@@ -34,15 +36,23 @@ class _Parked(NamedTuple):
 
 
 class ReceiptBook:
-    """Brings receipts and messages together, whichever comes first."""
+    """Brings receipts and messages together, whichever comes first.
 
-    def __init__(self, *, clock: Clock, id_base: ReceiptIdBase = "raw", capacity: int = CAPACITY) -> None:
+    ``sender`` is the number that our messages leave from, and receipts come to; empty where none ever leaves.
+    """
+
+    def __init__(
+        self, *, clock: Clock, id_base: ReceiptIdBase = "raw", sender: str = "", capacity: int = CAPACITY
+    ) -> None:
+        self.sender = sender
         self.unmatched = 0
         """Receipts nobody was waiting for, after they had been parked."""
         self._clock = clock
         self._id_base = id_base
         self._capacity = capacity
         self._expected: OrderedDict[str, _Expected] = OrderedDict()
+        self._over: OrderedDict[str, float] = OrderedDict()
+        """Those whose final receipt has come, and when."""
         self._parked: OrderedDict[str, _Parked] = OrderedDict()
 
     def expect(self, message_id: str, tell: OnReceipt) -> None:
@@ -52,43 +62,63 @@ class ReceiptBook:
         """
         self._forget()
         key = normal_id(message_id, "raw")
+        if not key:
+            return
+        # An id may be given out a second time; the order of the book is that of time.
+        self._expected.pop(key, None)
+        self._over.pop(key, None)
         self._expected[key] = _Expected(self._clock.seconds(), tell)
-        while len(self._expected) > self._capacity:
+        if len(self._expected) > self._capacity:
             self._expected.popitem(last=False)
-        parked = self._parked.pop(key, None)
-        for receipt in parked.receipts if parked is not None else ():
+        parked = [self._parked.pop(form) for form in id_forms(message_id, "raw") if form in self._parked]
+        for receipt in (each for one in parked for each in one.receipts):
             self._tell(key, receipt)
+
+    def known(self, message_ids: Iterable[str]) -> str | None:
+        """Return which of these ids belongs to a message that is waited for, or was until its final receipt came."""
+        self._forget()
+        return next((each for each in message_ids if self._key_of(each) is not None), None)
 
     def receive(self, receipt: DeliveryReceipt) -> None:
         """Take a receipt from any bind of the carrier."""
         self._forget()
-        key = normal_id(receipt.message_id, self._id_base)
-        if key in self._expected:
+        key = self._key_of(receipt.message_id)
+        if key is not None:
             self._tell(key, receipt)
             return
+        key = normal_id(receipt.message_id, self._id_base)
         parked = self._parked.pop(key, None)
         earlier = parked.receipts if parked is not None else ()
         # The last of each: a carrier that repeats itself does not fill the book.
         kept = tuple(one for one in earlier if one.state != receipt.state)
         self._parked[key] = _Parked(self._clock.seconds(), (*kept, receipt))
-        while len(self._parked) > self._capacity:
+        if len(self._parked) > self._capacity:
             self._parked.popitem(last=False)
             self.unmatched += 1
+
+    def _key_of(self, message_id: str) -> str | None:
+        forms = id_forms(message_id, self._id_base)
+        return next((form for form in forms if form in self._expected or form in self._over), None)
 
     def _tell(self, key: str, receipt: DeliveryReceipt) -> None:
         expected = self._expected.get(key)
         if expected is None:
-            self.unmatched += 1
+            # Told again after the final one.
             return
         if receipt.is_final:
             del self._expected[key]
+            self._over[key] = self._clock.seconds()
+            if len(self._over) > self._capacity:
+                self._over.popitem(last=False)
         expected.tell(receipt)
 
     def _forget(self) -> None:
-        """Drop what is too old; both books are in the order of time."""
+        """Drop what is too old; all three are in the order of time."""
         now = self._clock.seconds()
         while self._parked and now - next(iter(self._parked.values())).since >= PARK_S:
             self._parked.popitem(last=False)
             self.unmatched += 1
         while self._expected and now - next(iter(self._expected.values())).since >= EXPECT_S:
             self._expected.popitem(last=False)
+        while self._over and now - next(iter(self._over.values())) >= KNOWN_S:
+            self._over.popitem(last=False)

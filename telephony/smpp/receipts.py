@@ -1,9 +1,15 @@
-"""Delivery receipts: what became of a message that we sent (SMPP 3.4 clause 5.2.12 and appendix B)."""
+"""Delivery receipts: what became of a message that we sent (SMPP 3.4 clause 5.2.12 and appendix B).
+
+Nothing that is read here proves that a message is a receipt: anyone may write "id:7 stat:DELIVRD", and message centres
+set the parameters and the bits of receipts on what people write. An id that is waited for is the proof
+(`telephony.smpp.sorting`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -17,7 +23,9 @@ from telephony.smpp.constants import (
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
 )
+from telephony.smpp.gsm0338 import AS_ASCII
 from telephony.smpp.pdus import Message
+from telephony.smpp.text import Text
 
 ReceiptIdBase = Literal["raw", "hex-to-decimal", "decimal-to-hex"]
 
@@ -30,38 +38,72 @@ UNDELIV: Final = "UNDELIV"
 ACCEPTD: Final = "ACCEPTD"
 UNKNOWN: Final = "UNKNOWN"
 REJECTD: Final = "REJECTD"
+FAILED: Final = "FAILED"
+"""Any other word: FAILED, BLOCKED and their like are how vendors say that a phone will not have it."""
 
-FINAL_STATES: Final = frozenset({DELIVRD, EXPIRED, DELETED, UNDELIV, REJECTD})
+FINAL_STATES: Final = frozenset({DELIVRD, EXPIRED, DELETED, UNDELIV, REJECTD, FAILED})
 """No other receipt follows. UNKNOWN is not one: the SMSC may learn more."""
 
 _STATES: Final = (ENROUTE, DELIVRD, EXPIRED, DELETED, UNDELIV, ACCEPTD, UNKNOWN, REJECTD)
-_STATE_OF_NUMBER: Final[Mapping[int, str]] = MappingProxyType(dict(enumerate(_STATES, start=1)))
-"""message_state (SMPP 3.4 clause 5.2.28)."""
-_STATE_OF_WORD: Final[Mapping[str, str]] = MappingProxyType(
+_STATE_OF_NUMBER: Final[Mapping[int, str]] = MappingProxyType(
     {
-        **{state: state for state in _STATES},
-        "DELIVERED": DELIVRD,
-        "UNDELIVERABLE": UNDELIV,
-        "ACCEPTED": ACCEPTD,
-        "REJECTED": REJECTD,
+        0: ENROUTE,
+        **dict(enumerate(_STATES, start=1)),
+        9: FAILED,
     }
 )
+"""message_state (SMPP 3.4 clause 5.2.28; 0 SCHEDULED and 9 SKIPPED: SMPP 5.0 clause 4.7.15)."""
+_STATE_OF_BEGINNING: Final = (
+    ("DELIV", DELIVRD),
+    ("DLVRD", DELIVRD),
+    ("UNDELIV", UNDELIV),
+    ("EXPIR", EXPIRED),
+    ("DELET", DELETED),
+    ("REJEC", REJECTD),
+    ("ACCEP", ACCEPTD),
+    ("UNKNO", UNKNOWN),
+    ("ENR", ENROUTE),
+    ("BUFFE", ENROUTE),
+    ("SCHED", ENROUTE),
+    ("PENDI", ENROUTE),
+    ("QUEUE", ENROUTE),
+    ("RETRY", ENROUTE),
+)
+"""Letters by which a state is known however it is spelt: DELIVRD, DELIVERED, DELIVERED_TO_HANDSET."""
 
 _RECEIPT_TYPES: Final = frozenset(
     {ESM_TYPE_MC_RECEIPT, ESM_TYPE_SME_DELIVERY_ACK, ESM_TYPE_SME_USER_ACK, ESM_TYPE_INTERMEDIATE}
 )
 """Values of bits 5-2 of esm_class. Conversation Abort (0x18) has bits in common with them and is none of them."""
+_TOLD_BY_CENTRE: Final = frozenset({ESM_TYPE_MC_RECEIPT, ESM_TYPE_INTERMEDIATE})
 _ACKNOWLEDGED_BY_PHONE: Final = frozenset({ESM_TYPE_SME_DELIVERY_ACK, ESM_TYPE_SME_USER_ACK})
 
 _LONGEST_RECEIPT_TEXT: Final = 1024
 _LONGEST_NUMERIC_ID: Final = 64
+_TELLING_ID: Final = 8
+"""Digits from which an id is not by chance another one in another base."""
 _NETWORK_ERROR_OCTETS: Final = 3
-_ID: Final = re.compile(r"(?:^|\s)id: ?([^\s:]+)(?=\s|$)", re.IGNORECASE)
-_STATE: Final = re.compile(r"(?:^|\s)stat: ?([a-z]+)", re.IGNORECASE)
-_ERROR: Final = re.compile(r"(?:^|\s)err: ?([0-9a-z]+)(?=\s|$)", re.IGNORECASE)
-_QUOTED_TEXT: Final = re.compile(r"\stext:", re.IGNORECASE)
+_FIELD: Final = re.compile(
+    r"(?<![a-z])(?:(?P<id>(?:(?:msg|message)[ _-]?)?id)|(?P<stat>stat(?:e|us)?)|(?P<err>err(?:or)?)|(?P<sub>sub)"
+    r"|(?P<dlvrd>dlvrd)|(?P<submitted>submit[ _]?date)|(?P<done>done[ _]?date))[\"']?\s{0,2}[:=]\s{0,2}",
+    re.IGNORECASE,
+)
+"""A field of appendix B, also as vendors write it: ``id:7``, ``message id: 7``, ``"msgid":"7"``."""
+_TELLING_FIELDS: Final = frozenset({"stat", "sub", "dlvrd", "submitted", "done"})
+_FEWEST_FIELDS: Final = 2
+_AROUND_VALUE: Final = " \t\r\n\"',;{}|"
+_QUOTED_TEXT: Final = re.compile(r"(?<![a-z])text[\"']?\s{0,2}[:=]", re.IGNORECASE)
+_PHRASE: Final = re.compile(
+    r"(?:(?:your )?(?:message|sms|short message) (?:is |was |has been )?)?"
+    r"(?:not |un)?(?:deliver(?:ed|able)|delivrd|deliv|buffered|enroute|accepte?d|expired|rejecte?d|failed|deleted)"
+    r"(?: (?:to|by) (?:the )?(?:handset|phone|mobile|smsc|network|recipient|subscriber))?",
+    re.IGNORECASE,
+)
+"""What message centres write in place of the fields. What people write beside such words is theirs."""
+_ERROR: Final = re.compile(r"[0-9a-z]+", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"[0-9]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]+")
+_NOT_LETTERS: Final = re.compile(r"[^A-Z]+")
 
 
 class NetworkError(NamedTuple):
@@ -74,9 +116,8 @@ class NetworkError(NamedTuple):
 class DeliveryReceipt(NamedTuple):
     """What became of a message.
 
-    ``message_id`` is as the SMSC wrote it: compare it with that of submit_sm_resp through `normal_id`. ``state`` is
-    one of the constants above; a state this module does not know is ``UNKNOWN``. ``error`` is the vendor's code, or
-    empty.
+    ``message_id`` is as the SMSC wrote it: compare it with that of submit_sm_resp through `id_forms`. ``state`` is
+    one of the constants above. ``error`` is the vendor's code, or empty.
     """
 
     message_id: str
@@ -90,34 +131,93 @@ class DeliveryReceipt(NamedTuple):
         return self.state in FINAL_STATES
 
 
-def parse_receipt(message: Message) -> DeliveryReceipt | None:
-    """Read a receipt; ``None`` where there is none, however the message is marked. Never raises.
+class Wording(StrEnum):
+    """What the words of a message look like, beside what they were marked as."""
 
-    A message without both an id and a state may be what a person wrote: the caller takes it for a message. The
-    optional parameters count first, then the text. An acknowledgement by the phone itself needs no state.
+    NONE = "none"
+    FORM = "form"
+    """Fields as in appendix B: ``id:… stat:…``."""
+    PHRASE = "phrase"
+    """"Delivered to handset", and no more."""
+    FREE = "free"
+    """What a person may have written."""
+
+
+class Signs(NamedTuple):
+    """What of a message may tell of a text of ours.
+
+    ``ids`` are what may be the id of that text, the likeliest first. ``state`` is empty where none is told; ``error``
+    and ``network_error`` are as in `DeliveryReceipt`. ``has_parameters`` means receipted_message_id and message_state.
     """
-    message_type = message.esm_class & ESM_TYPE_MASK
-    if message_type not in _RECEIPT_TYPES:
-        return None
-    words = _words(message.short_message)
-    message_id = (message.tlv(TAG_RECEIPTED_MESSAGE_ID) or b"").decode("latin-1").strip("\0 ") or _find(
-        _ID, words
+
+    wording: Wording
+    begins: bool
+    """Whether the first field stands at the beginning: nothing is said before it."""
+    ids: tuple[str, ...]
+    state: str
+    error: str
+    network_error: NetworkError | None
+    has_state_parameter: bool
+    has_parameters: bool
+    is_marked: bool
+    """By esm_class, as any kind of receipt."""
+    is_told_by_centre: bool
+    """Marked as a receipt of the message centre, not of the phone."""
+
+    def receipt(self, message_id: str | None) -> DeliveryReceipt | None:
+        """Return the receipt of this message; ``None`` where it has no id or tells no state.
+
+        An acknowledgement by the phone itself needs no state.
+        """
+        state = self.state or (DELIVRD if self.is_marked and not self.is_told_by_centre else "")
+        if not message_id or not state:
+            return None
+        return DeliveryReceipt(message_id, state, self.error, self.network_error)
+
+
+def read_signs(message: Message, text: Text) -> Signs:
+    """Read what a message tells of a text of ours, ``text`` being its words as read. Never raises.
+
+    The optional parameters count before the words; words that are quoted from the text itself do not count.
+    """
+    kind = message.esm_class & ESM_TYPE_MASK
+    named = (message.tlv(TAG_RECEIPTED_MESSAGE_ID) or b"").decode("latin-1").strip("\0 ")
+    number = message.uint_tlv(TAG_MESSAGE_STATE)
+    plain, read = _plain(text.payload), _own_words(text.text or "")
+    ids = [named] if named else []
+    fields: Mapping[str, str] = {}
+    begins = text.part is not None and text.part.number > 1
+    for words in dict.fromkeys((plain, read, _plain(message.short_message))):
+        found = _fields(words)
+        begins = begins or _begins_with_a_field(words)
+        for name, value in found:
+            ids += _ids_in(value) if name == "id" else ()
+        if len(found) > len(fields):
+            fields = dict(reversed(found))
+    is_form = len(fields) >= _FEWEST_FIELDS and not _TELLING_FIELDS.isdisjoint(fields)
+    error = _ERROR.match(fields.get("err", ""))
+    return Signs(
+        Wording.FORM if is_form else _wording_of(text.payload, plain, read),
+        begins,
+        tuple(dict.fromkeys(ids)),
+        _state(number, fields.get("stat", ""), is_intermediate=kind == ESM_TYPE_INTERMEDIATE),
+        error[0] if error else "",
+        _network_error(message),
+        number is not None,
+        bool(named) and number is not None,
+        kind in _RECEIPT_TYPES,
+        kind in _TOLD_BY_CENTRE,
     )
-    state = _state(message, words)
-    if not state and message_type in _ACKNOWLEDGED_BY_PHONE:
-        state = DELIVRD
-    if not message_id or not state:
-        return None
-    return DeliveryReceipt(message_id, state, _find(_ERROR, words), _network_error(message))
 
 
 def normal_id(raw: str, base: ReceiptIdBase) -> str:
     """Give a message id in the form in which submit_sm_resp and receipts of this carrier agree.
 
-    Case and leading zeros never count. Apply ``"raw"`` to the ids of submit_sm_resp and the carrier's base to those
-    of receipts. An id that is no number of the base stays as it is.
+    Case and leading zeros never count, nor whether a sign was read as ASCII or as GSM 03.38 (``_`` is ``§``). Apply
+    ``"raw"`` to the ids of submit_sm_resp and the carrier's base to those of receipts. An id that is no number of the
+    base stays as it is.
     """
-    text = raw.strip("\0 ").lower()
+    text = raw.translate(AS_ASCII).strip("\0 ").lower()
     if len(text) <= _LONGEST_NUMERIC_ID:
         if base == "hex-to-decimal" and _HEXADECIMAL.fullmatch(text):
             return str(int(text, 16))
@@ -126,27 +226,78 @@ def normal_id(raw: str, base: ReceiptIdBase) -> str:
     return text.lstrip("0") or text[-1:]
 
 
-def _words(octets: bytes) -> str:
-    """Give the text of a receipt up to the words quoted from the message itself, which may say anything."""
+def id_forms(raw: str, base: ReceiptIdBase) -> tuple[str, ...]:
+    """Return the forms by which an id is looked for: that of `normal_id` first, and a long one in the other bases."""
+    first = normal_id(raw, base)
+    if len(first) < _TELLING_ID:
+        return (first,)
+    return tuple(
+        dict.fromkeys(
+            (first, *(normal_id(raw, each) for each in ("raw", "hex-to-decimal", "decimal-to-hex")))
+        )
+    )
+
+
+def _plain(octets: bytes) -> str:
+    """Read words whatever they are labelled as: that is often the coding of the text that they are about."""
     octets = octets[:_LONGEST_RECEIPT_TEXT]
-    # Some SMSCs send their receipts as UCS2 when the message was: every other octet is NUL then.
-    text = octets.decode("utf-16-be", "replace") if octets[:1] == b"\0" else octets.decode("latin-1")
-    return _QUOTED_TEXT.split(text, maxsplit=1)[0].replace("\0", " ")
+    return _own_words(octets.decode(_plain_coding(octets), "replace"))
 
 
-def _find(pattern: re.Pattern[str], words: str) -> str:
-    found = pattern.search(words)
-    return found[1] if found else ""
+def _plain_coding(octets: bytes) -> str:
+    if octets[:2] in (b"\xfe\xff", b"\xff\xfe"):
+        return "utf-16"
+    if octets[:1] == b"\0":
+        return "utf-16-be"
+    return "utf-16-le" if octets[1:2] == b"\0" else "latin-1"
 
 
-def _state(message: Message, words: str) -> str:
-    number = message.uint_tlv(TAG_MESSAGE_STATE)
+def _own_words(words: str) -> str:
+    """Leave out what is quoted from the text itself, which may say anything."""
+    return _QUOTED_TEXT.split(words[:_LONGEST_RECEIPT_TEXT], maxsplit=1)[0].replace("\0", " ")
+
+
+def _begins_with_a_field(words: str) -> bool:
+    """Whether nothing is said before the first field: brackets and blanks say nothing."""
+    first = _FIELD.search(words)
+    return first is not None and not any(sign.isalnum() for sign in words[: first.start()])
+
+
+def _fields(words: str) -> list[tuple[str, str]]:
+    """Give the name of each field, and what stands between it and the next."""
+    found = list(_FIELD.finditer(words))
+    ends = [*(each.start() for each in found[1:]), len(words)]
+    return [
+        (str(each.lastgroup), words[each.end() : end].strip(_AROUND_VALUE))
+        for each, end in zip(found, ends, strict=False)
+    ]
+
+
+def _ids_in(value: str) -> list[str]:
+    """Give the whole value, and its first word where more follows."""
+    return [value, value.split(maxsplit=1)[0].strip(_AROUND_VALUE)] if value else []
+
+
+def _wording_of(octets: bytes, *readings: str) -> Wording:
+    if not octets.strip(b"\0 \r\n"):
+        return Wording.NONE
+    said = (words.strip(_AROUND_VALUE + ".!") for words in readings)
+    return Wording.PHRASE if any(_PHRASE.fullmatch(words) for words in said) else Wording.FREE
+
+
+def _state(number: int | None, word: str, *, is_intermediate: bool) -> str:
+    if number is None and word.isascii() and word.isdigit():
+        number = int(word[:3])
+        word = ""
     if number is not None and number in _STATE_OF_NUMBER:
         return _STATE_OF_NUMBER[number]
-    word = _find(_STATE, words)
-    if word:
-        return _STATE_OF_WORD.get(word.upper(), UNKNOWN)
-    return "" if number is None else UNKNOWN
+    letters = _NOT_LETTERS.sub("", word.upper())
+    if not letters:
+        return "" if number is None else UNKNOWN
+    otherwise = UNKNOWN if is_intermediate else FAILED
+    return next(
+        (state for beginning, state in _STATE_OF_BEGINNING if letters.startswith(beginning)), otherwise
+    )
 
 
 def _network_error(message: Message) -> NetworkError | None:

@@ -200,7 +200,7 @@ def peer_server(
                 dialect=one.dialect,
                 recognition=one.recognition,
                 accept_all=accept_all,
-                receipts=one.receipts.receive,
+                receipts=one.receipts,
                 new_message_id=partial(_message_id, rng),
                 clock=reactor,
                 observer=observer,

@@ -1,11 +1,7 @@
-"""Texts to a service number on one link: read, handed over, answered within the hard stop. They are no presses.
-
-What cannot be read, or holds a word of distress, is left to be a press.
-"""
+"""Texts to a service number on one link: handed over, answered within the hard stop. They are no presses."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,23 +13,16 @@ from twisted.python.failure import Failure
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
-from telephony.domain.keywords import as_heard
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceText
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import encode_deliver_sm_resp
-from telephony.smpp.constants import (
-    ESM_TYPE_INTERMEDIATE,
-    ESM_TYPE_MASK,
-    ESM_TYPE_MC_RECEIPT,
-    ESME_ROK,
-    STATUS_BY_NAME,
-)
+from telephony.smpp.constants import ESME_ROK, STATUS_BY_NAME
 from telephony.smpp.inbound import reference_of
 from telephony.smpp.link import Link
 from telephony.smpp.pdus import Message, Pdu
 from telephony.smpp.settings import Dialect
-from telephony.smpp.text import read_text
+from telephony.smpp.sorting import InCalm
 
 log = structlog.get_logger()
 
@@ -41,22 +30,10 @@ MOST_OPEN: Final = 100
 """Texts of one link that may be unanswered. More are sent again by the message centre."""
 SAY_AGAIN_S: Final = 10.0
 
-_RECEIPT: Final = re.compile(
-    rb"\s{0,4}id: ?[0-9A-Za-z-]{1,64} [^\0]{0,60}(?:submit date|stat):", re.IGNORECASE
-)
-"""How SMPP 3.4 appendix B begins a receipt; some message centres forget to mark it as one."""
-
 TakeText = Callable[[ServiceText], "Deferred[None]"]
 """Fires when the text has been handled, fails with `Unavailable` where it is to be sent again."""
 Respond = Callable[[int, int, int], bytes]
 """Makes the response to a request: command id, status, sequence number."""
-
-
-def is_of_a_machine(message: Message) -> bool:
-    """Claim that a message to our own number was written by an SMSC: a receipt that nobody could read, or unmarked."""
-    if message.esm_class & ESM_TYPE_MASK in (ESM_TYPE_MC_RECEIPT, ESM_TYPE_INTERMEDIATE):
-        return True
-    return _RECEIPT.match(message.short_message) is not None
 
 
 @dataclass(slots=True)
@@ -96,39 +73,25 @@ class ServiceDesk:
         self._open = 0
         self._said_at = -SAY_AGAIN_S
 
-    def read(self, message: Message, recognition: Recognition, received_at: datetime) -> ServiceText | None:
-        """Read a message to a service number; ``None`` for one that is a press. Never raises."""
-        try:
-            text = read_text(
-                message.data_coding,
-                message.esm_class,
-                message.short_message,
-                default_alphabet=self._dialect.default_alphabet,
-                sar=message.sar,
-            )
-            if text.text is None and message.short_message:
-                return None
-            if not recognition.is_for_service(message.destination, as_heard(text.text or "")):
-                return None
-            sender = Msisdn.parse(
+    def text_of(
+        self, message: Message, calm: InCalm, recognition: Recognition, received_at: datetime
+    ) -> ServiceText:
+        """Return what the message says to whom."""
+        return ServiceText(
+            Msisdn.parse(
                 message.source,
                 ton=message.source_ton,
                 country_code=recognition.country_code,
                 trunk_prefix=recognition.trunk_prefix,
-            )
-        except Exception:
-            # A fault of ours in reading must not cost what may be a press.
-            log.exception("service text could not be read", link=self._name)
-            return None
-        return ServiceText(
-            sender,
+            ),
             self._carrier,
             self._name,
-            message.destination,
-            text.text,
+            calm.number,
+            calm.text.text,
             reference_of(message, self._carrier),
             received_at,
-            text.part,
+            calm.text.part,
+            calm.is_marked,
         )
 
     def take(self, link: Link, pdu: Pdu, text: ServiceText) -> None:

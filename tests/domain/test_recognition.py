@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telephony.domain.recognition import Recognition
 
@@ -98,3 +100,56 @@ class TestUssdCodes:
 
     def test_an_sos_number_opens_the_door_by_ussd_too(self):
         assert Recognition(frozenset({"112"})).ussd_code("*112#") == "112"
+
+
+class TestForms:
+    OURS = Recognition(
+        frozenset({"112", "15881129"}),
+        test_numbers=frozenset({"1129"}),
+        service_numbers=frozenset({"1588112", "1366", "*1120#"}),
+    )
+
+    @pytest.mark.parametrize(
+        ("destination", "listed"),
+        [
+            ("1588112", "1588112"),
+            ("+821588112", "1588112"),
+            ("821588112", "1588112"),
+            ("00821588112", "1588112"),
+            ("01588112", "1588112"),
+            ("1588-112", "1588112"),
+            ("1366", "1366"),
+            ("+821366", "1366"),
+            ("*1120#", "*1120#"),
+            ("112", None),
+            ("1129", None),
+            ("+82112", None),
+            ("15881129", None),
+            ("+8215881129", None),
+            ("158811", None),
+            ("821012345678", None),
+            ("", None),
+            ("82", None),
+            ("0", None),
+        ],
+    )
+    def test_a_service_number_in_the_form_in_which_it_is_listed(self, destination, listed):
+        assert self.OURS.service_number(destination) == listed
+
+    def test_one_that_is_an_sos_number_too_is_none(self):
+        both = Recognition(frozenset({"1588112"}), service_numbers=frozenset({"1588112"}))
+
+        assert both.service_number("1588112") is None
+        assert both.service_number("+821588112") is None
+        assert not both.is_own("1588112", "1588112")
+
+    def test_a_short_code_that_begins_like_the_country_is_itself(self):
+        ours = Recognition(frozenset({"112"}), service_numbers=frozenset({"82112"}))
+
+        assert ours.service_number("82112") == "82112"
+        assert ours.is_own("82112", "82112")
+
+    @given(st.text(max_size=24))
+    def test_no_destination_raises_and_none_is_both(self, destination):
+        assert not (self.OURS.is_listed(destination) and self.OURS.service_number(destination))
+        assert not self.OURS.is_own(destination, "")

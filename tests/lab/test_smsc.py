@@ -17,7 +17,7 @@ from telephony.smpp.constants import DELIVER_SM, ESME_RBINDFAIL, ESME_RINVDSTADR
 from telephony.smpp.pdus import Message, Tlv
 from telephony.smpp.submitting import SubmitRefused
 from telephony.smpp.text_parts import segments
-from tests.smpp.people import House, Witness
+from tests.smpp.people import SENDER, House, Witness
 from tests.smpp.wires import Wires
 
 CALLER = "821012345678"
@@ -295,11 +295,11 @@ def test_a_receipt_is_sent_in_the_text_form():
     town = Town()
     told = []
     town.houses[0].esme.submit(
-        source_addr="112", destination_addr=CALLER, short_message=b"hi", on_receipt=told.append
+        source_addr=SENDER, destination_addr=CALLER, short_message=b"hi", on_receipt=told.append
     )
     town.wires.settle()
 
-    town.smsc.send_receipt("1", CALLER, "112", state="UNDELIV")
+    town.smsc.send_receipt("1", CALLER, SENDER, state="UNDELIV")
     town.wires.settle()
 
     assert [receipt.state for receipt in told] == ["UNDELIV"]

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.values import Msisdn
 from telephony.services import answers
-from telephony.services.answers import DAY_S, PAUSES_S, Answers, PerDay
+from telephony.services.answers import DAY_S, PAUSES_S, Answers, PerPhone
 from tests.awaiting import failure_of, result_of
 from tests.services.enrolling import ADULT, MOTHER, STRANGER, Texts
 
@@ -19,7 +19,7 @@ def clock():
 
 
 def test_it_happens_so_often_in_any_24_hours(clock):
-    counted = PerDay(2, clock)
+    counted = PerPhone(2, clock)
     assert counted.count(ADULT)
     clock.advance(DAY_S / 2)
     assert counted.count(ADULT)
@@ -33,7 +33,7 @@ def test_it_happens_so_often_in_any_24_hours(clock):
 
 def test_a_phone_is_not_forgotten_to_make_room_within_its_day(clock, monkeypatch):
     monkeypatch.setattr(answers, "MOST_PHONES", 2)
-    counted = PerDay(1, clock)
+    counted = PerPhone(1, clock)
     assert counted.count(ADULT)
     clock.advance(1)
     assert counted.count(MOTHER)

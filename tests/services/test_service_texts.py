@@ -11,10 +11,11 @@ from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceText
 from telephony.domain.trigger import UNLISTED_DESTINATION, Part
 from telephony.domain.values import Msisdn
-from telephony.services.answers import PAUSES_S
+from telephony.services.answers import DAY_S, PAUSES_S
 from telephony.services.long_texts import WAIT_S
 from telephony.services.service_texts import (
     ANSWERED_ONCE_S,
+    HELPS_PER_DAY,
     PER_SENDER_S,
     TEXTS_PER_SENDER,
     ServiceTexts,
@@ -60,11 +61,12 @@ class House:
         )
         self._number = 0
 
-    def send(self, sender, text, *, reference=None, part=None):
+    def send(self, sender, text, *, reference=None, part=None, is_marked=False):
         self._number += 1
         now = datetime.fromtimestamp(self.clock.seconds(), UTC)
         reference = reference or f"ref-{self._number}"
-        return self.service.take(ServiceText(sender, "skt", "skt-1", "1120", text, reference, now, part))
+        taken = ServiceText(sender, "skt", "skt-1", "1120", text, reference, now, part, is_marked)
+        return self.service.take(taken)
 
     def say(self, sender, text, **how) -> str:
         """Send a text that is taken; give what the sender reads last."""
@@ -269,10 +271,37 @@ def test_a_sender_who_floods_is_no_more_answered_for_a_while(house):
 
 def test_a_flood_of_parts_is_bounded_too(house):
     for number in range(TEXTS_PER_SENDER + 5):
-        result_of(house.send(STRANGER, "x", part=Part(number, 2, 1)))
+        result_of(house.send(STRANGER, "도움말", part=Part(number, 2, 1)))
     house.clock.advance(WAIT_S)
 
     assert len(house.texts.sent) == TEXTS_PER_SENDER
+
+
+def test_what_asks_nothing_is_answered_once_a_minute_and_three_times_a_day_and_a_keyword_always(house):
+    """A phone that answers by itself, or a receipt that was not recognised, never makes texts go round."""
+    for number in range(HELPS_PER_DAY + 3):
+        result_of(house.send(STRANGER, "out of office"))
+        result_of(house.send(STRANGER, "this phone is off"))
+        assert len(house.texts.to(STRANGER)) == min(number + 1, HELPS_PER_DAY)
+        house.clock.advance(PER_SENDER_S)
+
+    assert "REGISTER name" in house.say(STRANGER, "help")
+    assert len(house.texts.to(STRANGER)) == HELPS_PER_DAY + 1
+    assert "REGISTER name" in house.say(MOTHER, "out of office")
+
+    house.clock.advance(DAY_S)
+    house.say(STRANGER, "out of office")
+    assert len(house.texts.to(STRANGER)) == HELPS_PER_DAY + 2
+
+
+def test_what_was_marked_as_an_acknowledgement_is_listened_to_and_never_answered_with_help(house):
+    result_of(house.send(STRANGER, "delivered soon", is_marked=True))
+    assert house.listener.heard == ["delivered soon"]
+    assert house.texts.sent == []
+
+    assert "등록 이름 생년월일" in house.say(STRANGER, "도움말", is_marked=True)
+    house.say(ADULT, "등록 홍길동 19900302", is_marked=True)
+    assert "등록되었습니다" in house.say(ADULT, code_in(house.texts.to(ADULT)[-1]), is_marked=True)
 
 
 def test_answers_that_no_message_centre_takes_are_tried_again_for_a_few_minutes(house):

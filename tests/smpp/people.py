@@ -23,6 +23,9 @@ RECOGNITION = Recognition(
     frozenset({"112"}), test_numbers=frozenset({"1129"}), test_words=frozenset({"drill"})
 )
 
+SENDER = "1366"
+"""The number that texts of ours leave from."""
+
 
 class Intake:
     """Takes presses; answers at once, unless told to hold."""
@@ -147,7 +150,7 @@ class House:
         self.peers = Peers()
         self.intake = Intake()
         self.witness = Witness()
-        self.book = ReceiptBook(clock=wires)
+        self.book = ReceiptBook(clock=wires, sender=SENDER)
         settings = {"name": "skt-1", "host": "127.0.0.1", "port": 2775, "system_id": "sos", **link}
         self.esme = Esme(
             EsmeLink(**settings),

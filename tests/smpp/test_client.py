@@ -36,7 +36,7 @@ from telephony.smpp.pdus import Tlv
 from telephony.smpp.reconnect import Reconnect
 from telephony.smpp.settings import Dialect
 from telephony.smpp.submitting import SubmitRefused
-from tests.smpp.people import House, Peers, deliver_sm
+from tests.smpp.people import SENDER, House, Peers, deliver_sm
 from tests.smpp.wires import Wires
 
 DELIVER_SM_RESP = DELIVER_SM | RESPONSE
@@ -53,7 +53,9 @@ def house(wires):
 
 
 def submit(house, text=b"hello", **fields):
-    return house.esme.submit(source_addr="112", destination_addr="821012345678", short_message=text, **fields)
+    return house.esme.submit(
+        source_addr=SENDER, destination_addr="821012345678", short_message=text, **fields
+    )
 
 
 def outcome(deferred: Deferred):
@@ -521,7 +523,7 @@ class TestReceipts:
     def test_a_receipt_is_no_press_and_is_acknowledged(self, house, wires):
         peer = house.start_bound()
 
-        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04), deliver_sm(2))
+        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04, destination_addr=SENDER), deliver_sm(2))
         wires.settle()
 
         assert [press.text for press in house.intake.presses] == ["help"]
@@ -553,7 +555,7 @@ class TestReceipts:
         assert decode_message(request.command_id, request.body).registered_delivery == 1
 
         peer.answer(request, body=b"0004F\0")
-        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04))
+        peer.send(deliver_sm(1, self.TEXT % b"4f", esm_class=0x04, destination_addr=SENDER))
         wires.settle()
 
         assert outcome(sent).message_id == "0004F"
@@ -566,7 +568,7 @@ class TestReceipts:
         wires.settle()
         (request,) = peer.take()
 
-        peer.send(deliver_sm(1, self.TEXT % b"77", esm_class=0x04))
+        peer.send(deliver_sm(1, self.TEXT % b"77", esm_class=0x04, destination_addr=SENDER))
         wires.pass_time(5)
         assert told == []
         peer.answer(request, body=b"77\0")

@@ -25,7 +25,7 @@ from telephony.smpp.codec import (
 )
 from telephony.smpp.constants import DATA_SM, DELIVER_SM, MAX_PDU, TAG_MESSAGE_PAYLOAD
 from telephony.smpp.pdus import Tlv
-from telephony.smpp.receipts import normal_id, parse_receipt
+from telephony.smpp.receipts import id_forms, read_signs
 from telephony.smpp.text import read_text
 
 CASES = 200_000
@@ -148,9 +148,9 @@ def decode_everything(pdu, chance):
             sar=message.sar,
         )
         assert text.text is None or isinstance(text.text, str)
-        receipt = parse_receipt(message)
-        if receipt is not None:
-            normal_id(receipt.message_id, chance.choice(("raw", "hex-to-decimal", "decimal-to-hex")))
+        signs = read_signs(message, text)
+        for each in signs.ids:
+            id_forms(each, chance.choice(("raw", "hex-to-decimal", "decimal-to-hex")))
     decode_bind_resp(pdu.body)
     decode_submit_resp(pdu.body)
     encode_deliver_sm_resp(pdu.command_id, 0, pdu.sequence)
@@ -225,12 +225,12 @@ def test_the_largest_messages_of_the_worst_content_take_little_time():
         for esm_class in (0x04, 0x44, 0x00):
             started = time.perf_counter()
             message = decode_message(DELIVER_SM, body)._replace(esm_class=esm_class)
-            parse_receipt(message)
             for data_coding in (0, 1, 4, 5, 8, 0x0E):
                 for alphabet in DEFAULT_ALPHABETS:
-                    read_text(
+                    text = read_text(
                         data_coding, esm_class, message.short_message, default_alphabet=alphabet, sar=None
                     )
+                    read_signs(message, text)
             slowest_s = max(slowest_s, time.perf_counter() - started)
         decode_message(DELIVER_SM, octets)
         decode_message(DATA_SM, octets)

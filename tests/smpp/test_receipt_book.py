@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.task import Clock
 
-from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.receipt_book import KNOWN_S, ReceiptBook
 from telephony.smpp.receipts import DeliveryReceipt
 
 
@@ -92,3 +92,73 @@ def test_a_carrier_that_repeats_itself_does_not_fill_the_book(clock):
     book.expect("1", told.append)
 
     assert len(told) == 1
+
+
+def test_a_message_is_known_until_a_day_after_its_final_receipt(clock):
+    book = ReceiptBook(clock=clock)
+    told = []
+    assert book.known(["1"]) is None
+    book.expect("1", told.append)
+    assert book.known(["0", "1"]) == "1"
+
+    book.receive(receipt("1"))
+    clock.advance(KNOWN_S - 1)
+    assert book.known(["1"]) == "1"
+    book.receive(receipt("1"))
+    assert (len(told), book.unmatched, len(book._parked)) == (1, 0, 0)
+
+    clock.advance(1)
+    assert book.known(["1"]) is None
+
+
+def test_an_id_that_is_given_out_again_is_waited_for_again(clock):
+    book = ReceiptBook(clock=clock)
+    first, second = [], []
+    book.expect("1", first.append)
+    book.receive(receipt("1"))
+
+    book.expect("1", second.append)
+    book.receive(receipt("1", "EXPIRED"))
+
+    assert [one.state for one in first + second] == ["DELIVRD", "EXPIRED"]
+
+
+def test_what_was_over_later_does_not_keep_what_was_over_before(clock):
+    book = ReceiptBook(clock=clock)
+    for message_id in ("1", "2", "1"):
+        book.expect(message_id, lambda _: None)
+        book.receive(receipt(message_id))
+        clock.advance(10)
+
+    clock.advance(KNOWN_S - 20)
+    assert book.known(["2"]) is None
+    assert book.known(["1"]) == "1"
+
+
+def test_an_answer_without_an_id_is_waited_for_by_nobody(clock):
+    book = ReceiptBook(clock=clock)
+    book.expect("\0", lambda _: None)
+
+    assert book.known([""]) is None
+
+
+@pytest.mark.parametrize("receipt_first", [True, False])
+def test_a_long_id_in_another_base_is_found_without_being_told(clock, receipt_first):
+    book = ReceiptBook(clock=clock)
+    told = []
+    steps = [lambda: book.expect("00ABCD0201", told.append), lambda: book.receive(receipt("2882339329"))]
+
+    for step in reversed(steps) if receipt_first else steps:
+        step()
+
+    assert len(told) == 1
+
+
+def test_what_is_over_is_bounded_too(clock):
+    book = ReceiptBook(clock=clock, capacity=10)
+
+    for number in range(100):
+        book.expect(str(1000 + number), lambda _: None)
+        book.receive(receipt(str(1000 + number)))
+
+    assert (len(book._over), len(book._expected)) == (10, 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
@@ -15,10 +16,11 @@ from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Part
 from telephony.domain.values import Msisdn
 from telephony.smpp.answering import HARD_STOP_S, PressDesk
-from telephony.smpp.codec import PduStream, decode_message
-from telephony.smpp.constants import DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
+from telephony.smpp.codec import PduStream
+from telephony.smpp.constants import DATA_SM, DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
 from telephony.smpp.pdus import Pdu
-from telephony.smpp.service_desk import MOST_OPEN, is_of_a_machine
+from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.service_desk import MOST_OPEN
 from telephony.smpp.settings import Dialect
 from tests.smpp.people import Intake, Witness, deliver_sm
 from tests.smpp.strategies import message_bodies
@@ -56,14 +58,14 @@ class Desk:
         self.intake = Intake()
         self.texts = []
         self.answer = lambda: succeed(None)
-        self.receipts = []
+        self.book = ReceiptBook(clock=self.clock, sender=SERVICE)
         self.desk = PressDesk(
             name="skt-1",
             carrier="skt",
             dialect=Dialect(),
             recognition=recognition,
             accept_all=self.intake.accept_all,
-            receipts=self.receipts.append,
+            receipts=self.book,
             new_message_id=lambda: "id",
             clock=self.clock,
             observer=Witness(),
@@ -250,10 +252,12 @@ def test_the_same_text_again_has_the_same_reference(desk):
 
 
 def test_a_receipt_stays_a_receipt(desk):
+    told = []
+    desk.book.expect("abc", told.append)
     words = b"id:abc sub:001 dlvrd:001 submit date:2611231200 done date:2611231201 stat:DELIVRD err:000 text:"
     desk.hear(words, esm_class=0x04)
 
-    assert len(desk.receipts) == 1
+    assert [each.state for each in told] == ["DELIVRD"]
     assert desk.texts == desk.intake.presses == []
 
 
@@ -274,6 +278,53 @@ def test_what_an_smsc_says_of_our_texts_is_no_press_of_whoever_read_them(desk, w
 
     assert desk.texts == desk.intake.presses == []
     assert desk.wire.statuses == [ESME_ROK]
+
+
+@pytest.mark.parametrize("command_id", [DELIVER_SM, DATA_SM, SUBMIT_SM])
+def test_whatever_its_esm_class_a_message_to_an_sos_number_is_a_press(desk, command_id):
+    """Also with the id of a text of ours, in parts, and without a word."""
+    desk.book.expect("abc", lambda _: None)
+    tlvs = b"\0\x1e\0\4abc\0\4\x27\0\1\2"
+    header, words = b"\5\0\3\x2a\2\1", "살려주세요".encode("utf-16-be")
+    requests = []
+    for esm_class in range(256):
+        for text in (b"", words, header + words, b"id:abc stat:DELIVRD"):
+            addresses = b"\0\1\x01821012345678\0\0\1" + b"112\0" + bytes([esm_class])
+            body = addresses + b"\0\0\0\0\0\0\x08\0" + bytes([len(text)]) + text + tlvs
+            if command_id == DATA_SM:
+                body = addresses + b"\0\x08" + tlvs + b"\4\x24" + len(text).to_bytes(2) + text
+            requests.append(Pdu(command_id, 0, len(requests) + 1, body))
+
+    desk.desk.take(desk.wire, requests)
+
+    assert len(desk.intake.presses) == len(requests) == 1024
+    assert desk.wire.statuses == [ESME_ROK] * 1024
+    assert desk.desk.tally.receipts == 0
+
+
+def test_a_reply_that_was_marked_as_an_acknowledgement_is_handed_over_and_says_so(desk):
+    desk.hear("1", esm_class=0x10)
+    desk.hear("1")
+
+    assert [(text.text, text.is_marked) for text in desk.texts] == [("1", True), ("1", False)]
+
+
+def test_a_service_number_may_be_written_as_the_network_writes_it():
+    desk = Desk(recognition=replace(RECOGNITION, service_numbers=frozenset({"1588112"})))
+
+    desk.hear("도움말", destination="+821588112")
+
+    assert [text.destination for text in desk.texts] == ["1588112"]
+
+
+def test_a_defect_of_ours_in_sorting_makes_a_press(desk):
+    desk.desk._receipts = None
+
+    with capture_logs() as lines:
+        desk.hear("도움말")
+
+    assert len(desk.intake.presses) == 1
+    assert [line["event"] for line in lines] == ["message could not be sorted"]
 
 
 def test_a_marked_receipt_to_an_sos_number_that_cannot_be_read_is_a_press_as_ever(desk):
@@ -297,7 +348,6 @@ def test_any_message_to_a_service_number_is_answered_exactly_once(message):
     desk.desk.take(desk.wire, [Pdu(command_id, 0, 1, body)])
 
     assert desk.wire.answers == [(command_id, 1, ESME_ROK)]
-    is_of_a_machine(decode_message(command_id, body))
 
 
 class Every(frozenset):

@@ -120,7 +120,7 @@ class Carriers:
 
     def receipt(self, name, message_id, state="DELIVRD"):
         text = f"id:{message_id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{state} err:000 text:"
-        self.peers[name].send(deliver_sm(9, text.encode(), esm_class=4))
+        self.peers[name].send(deliver_sm(9, text.encode(), esm_class=4, destination_addr="1366"))
         self.wires.settle()
 
 
