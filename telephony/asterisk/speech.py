@@ -143,7 +143,8 @@ def _whereabouts(position: Position | None, now: datetime) -> Iterator[str]:
     yield "accuracy-unknown" if radius_m is None else _rounded_up(radius_m, RADII, "within-more")
     if position.method in METHODS:
         yield METHODS[position.method]
-    yield _rounded_up(position.age_s(now), AGES, "age-more")
+    if (age_s := position.age_s(now)) is not None:
+        yield _rounded_up(age_s, AGES, "age-more")
     yield "north" if position.latitude >= 0 else "south"
     yield from _degrees(position.latitude)
     yield "east" if position.longitude >= 0 else "west"

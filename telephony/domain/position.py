@@ -41,7 +41,7 @@ class Position:
     ``uncertainty_m`` is the circle's radius at ``confidence`` percent; ``None`` radius means the
     source gave a bare point, ``None`` confidence that it stated none. ``method`` is how it was found
     (``cell``, ``gnss``, ``wifi``, ``unknown`` …), ``source`` who says so (``lbs:skt``, ``device``,
-    ``last-known``). ``fixed_at`` and ``received_at`` are UTC.
+    ``last-known``). ``fixed_at`` and ``received_at`` are UTC; ``None`` is a fix of unknown age.
 
     Raises `Malformed` for anything that is no position on Earth, and for exactly 0,0, which
     live location servers send for "unknown".
@@ -53,7 +53,7 @@ class Position:
     confidence: float | None
     method: str
     source: str
-    fixed_at: datetime
+    fixed_at: datetime | None
     received_at: datetime
 
     def __post_init__(self) -> None:
@@ -85,14 +85,16 @@ class Position:
             return self.uncertainty_m
         return self.uncertainty_m * math.sqrt(math.log(1 - asked / 100) / math.log(1 - own / 100))
 
-    def age_s(self, now: datetime) -> float:
-        """Seconds since the fix, never negative: clocks of two houses differ."""
+    def age_s(self, now: datetime) -> float | None:
+        """Seconds since the fix, never negative: clocks of two houses differ. ``None`` where nobody knows."""
+        if self.fixed_at is None:
+            return None
         return max(0.0, (now - self.fixed_at).total_seconds())
 
     def reach_m(self, now: datetime) -> float:
         """Radius within which the person still is now: the circle, grown by walking pace."""
         radius = self.radius_at()
-        return (UNKNOWN_RADIUS_M if radius is None else radius) + WALKING_M_PER_S * self.age_s(now)
+        return (UNKNOWN_RADIUS_M if radius is None else radius) + WALKING_M_PER_S * (self.age_s(now) or 0.0)
 
     def distance_m(self, other: Position) -> float:
         """Great-circle distance to another position."""

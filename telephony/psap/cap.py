@@ -206,8 +206,9 @@ def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     if position.uncertainty_m is not None:
         yield "location-confidence-percent", f"{REPORT_CONFIDENCE:g}"
         yield "location-uncertainty-m", str(wording.radius_m(position))
-    yield "location-time", _time(position.fixed_at, zone)
-    yield "location-age-s", str(wording.age_s(report, position))
+    if position.fixed_at is not None:
+        yield "location-time", _time(position.fixed_at, zone)
+        yield "location-age-s", str(wording.age_s(report, position))
 
 
 def _told_facts(report: Report) -> Iterator[tuple[str, str]]:

@@ -143,7 +143,7 @@ def _whose(position: Position, msisdn: Msisdn, now: datetime) -> str:
     note = ""
     if position.source == LAST_KNOWN:
         note = '<dm:note xml:lang="en">Last known position, of an earlier incident.</dm:note>\n'
-    timestamp = f"<dm:timestamp>{_time(position.fixed_at)}</dm:timestamp>\n"
+    timestamp = f"<dm:timestamp>{_time(position.fixed_at or position.received_at)}</dm:timestamp>\n"
     if msisdn.is_e164 and not msisdn.is_withheld:
         device_id = f"<dm:deviceID>tel:+{msisdn.number}</dm:deviceID>\n"
         return f'<dm:device id="phone">\n{geopriv}{device_id}{note}{timestamp}</dm:device>\n'
@@ -182,7 +182,7 @@ def _shape(position: Position) -> str:
 
 
 def _kept_until(position: Position, now: datetime) -> datetime:
-    return max(_after(position.fixed_at, KEPT_FOR), _after(now, KEPT_AT_LEAST))
+    return max(_after(position.fixed_at or position.received_at, KEPT_FOR), _after(now, KEPT_AT_LEAST))
 
 
 def _after(moment: datetime, span: timedelta) -> datetime:

@@ -238,7 +238,7 @@ def radius_m(position: Position) -> int:
 
 def age_s(report: Report, position: Position) -> int:
     """Whole seconds from the fix to the writing of the report, rounded up; the same at every attempt."""
-    return math.ceil(position.age_s(report.sent_at))
+    return math.ceil(position.age_s(report.sent_at) or 0.0)
 
 
 def age(seconds: int, words: Wording) -> str:

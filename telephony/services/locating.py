@@ -183,7 +183,8 @@ class LocateChannel:
         if known.best is not None or known.last_known is None:
             return
         now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-        if known.last_known.age_s(now) <= self._following.last_known_max_age_s:
+        age_s = known.last_known.age_s(now)
+        if age_s is not None and age_s <= self._following.last_known_max_age_s:
             await self._record(delivery, errand, replace(known.last_known.as_last_known(), received_at=now))
 
 

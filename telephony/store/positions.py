@@ -86,7 +86,7 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
             confidence=found.confidence,
             method=found.method,
             source=found.source,
-            fixed_at=to_us(found.fixed_at),
+            fixed_at=to_us(found.fixed_at or found.received_at),
             received_at=to_us(found.received_at),
             became_best=became_best,
         )
