@@ -17,15 +17,13 @@ from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lbs.mlp import (
-    SLOGANS,
-    UNSPECIFIED,
     Answer,
     Question,
-    Result,
     Service,
     decode_answer,
     encode_request,
 )
+from telephony.lbs.mlp_results import SLOGANS, UNSPECIFIED, Result
 from telephony.lbs.settings import MlpSettings
 
 log = structlog.get_logger()
@@ -49,7 +47,7 @@ _SHORTEST_TRY_S = 1.0
 """With less than this left of the budget nothing more is asked: no server answers faster than a second."""
 
 _HTTP_OK = 200
-_HTTP_REFUSED = (401, 403)
+_HTTP_REFUSED = (401, 403, 407)
 
 
 class MlpLocator:
@@ -127,7 +125,10 @@ class MlpLocator:
         except Malformed as error:
             return NoFix(f"cannot ask: {error}")
         except HttpFailed as error:
-            return self._retry(f"no answer: {error.reason}")
+            answer = None if error.partial is None else self._read(error.partial, msisdn)
+            if answer is None or (isinstance(answer, NoFix) and answer.retry_after_s is not None):
+                return self._retry(f"no answer: {error.reason}")
+            return answer
         return self._read(response, msisdn)
 
     def _read(self, response: HttpResponse, msisdn: Msisdn) -> Position | NoFix | Result:

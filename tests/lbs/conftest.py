@@ -41,7 +41,11 @@ class SimulatedHttp:
             self.clock.callLater(0, answer.errback, reply)
         elif reply.never or reply.delay_s >= timeout_s:
             self.clock.callLater(timeout_s, self._time_over, answer)
-        elif reply.close_instead or reply.raw is not None or reply.truncate_at is not None:
+        elif reply.raw is not None or reply.truncate_at is not None:
+            head, _, body = reply.octets()[: reply.truncate_at].partition(b"\r\n\r\n")
+            partial = HttpResponse(int(head[9:12]), (), body)
+            self.clock.callLater(0, answer.errback, HttpFailed("closed", sent=True, partial=partial))
+        elif reply.close_instead:
             self.clock.callLater(reply.delay_s, answer.errback, HttpFailed("closed", sent=True))
         else:
             response = HttpResponse(reply.status, (), reply.body)
