@@ -16,6 +16,7 @@ from telephony.domain.ports import FAST, Locator, NoFix
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
+from telephony.lbs.clock_watch import ClockWatch
 from telephony.lbs.mlp import (
     Answer,
     Question,
@@ -25,6 +26,7 @@ from telephony.lbs.mlp import (
 )
 from telephony.lbs.mlp_results import SLOGANS, UNSPECIFIED, Result
 from telephony.lbs.settings import MlpSettings
+from telephony.services.alarms import Alarms
 
 log = structlog.get_logger()
 
@@ -53,8 +55,9 @@ _HTTP_REFUSED = (401, 403, 407)
 class MlpLocator:
     """A `Locator` for one carrier by MLP over HTTP.
 
-    ``clock`` is a reactor whose ``seconds()`` are seconds since 1970. Between calls it keeps nothing but which
-    service the server took, once it has refused the configured one with 108.
+    ``clock`` is a reactor whose ``seconds()`` are seconds since 1970; ``alarms`` hear of a server whose clock is
+    off. Between calls it keeps nothing but that, and which service the server took, once it has refused the
+    configured one with 108.
     """
 
     def __init__(
@@ -64,8 +67,11 @@ class MlpLocator:
         password: str | None,
         http: HttpClient,
         clock: Any,
+        *,
+        alarms: Alarms | None = None,
     ) -> None:
         self._source = f"lbs:{carrier}"
+        self._server_clock = ClockWatch(self._source, alarms or Alarms(clock))
         self._settings = settings
         self._password = password
         self._http = http
@@ -147,6 +153,7 @@ class MlpLocator:
             if response.status != _HTTP_OK:
                 return self._retry(f"HTTP {response.status}")
             return self._retry(f"unreadable answer: {error}")
+        self._server_clock.observe(answer.clock_ahead_s)
         if answer.positions:
             return _best(answer.positions, now)
         return self._why_none(answer)

@@ -14,6 +14,7 @@ from telephony.lab.http_server import LabRequest
 from telephony.lab.mlp import LabMlp
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.settings import MlpSettings
+from telephony.services.alarms import Alarms
 from tests.lbs.mlp_dtd import mlp_dtd
 
 NOW = 1_795_413_600.0  # 2026-11-23T06:00:00Z
@@ -85,8 +86,9 @@ def carrier(clock, http):
         server = LabMlp(clock, **(lab or {}))
         http.ends[url] = server._handle
         table = MlpSettings(url=url, client_id="sosrelay", **settings)
-        locator = MlpLocator(name, table, password, http, clock)
-        return SimpleNamespace(server=server, locator=locator, settings=table, url=url)
+        alarms = Alarms(clock)
+        locator = MlpLocator(name, table, password, http, clock, alarms=alarms)
+        return SimpleNamespace(server=server, locator=locator, settings=table, url=url, alarms=alarms)
 
     return build
 

@@ -256,10 +256,44 @@ def test_a_server_or_a_proxy_that_refuses_us_is_not_asked_again(skt, seconds, ca
     assert refused.retry_after_s is None
 
 
+def off(carrier):
+    return {alarm.about: alarm.facts["ahead_s"] for alarm in carrier.alarms.standing()}
+
+
+def test_a_clock_that_is_off_is_said_once_and_its_times_are_not_believed(skt, clock, seconds, caller):
+    skt.server.clock_off(3600)
+    for _ in range(3):
+        answer, _ = seconds(skt.locator.locate(caller, FAST))
+        assert answer.fixed_at is None
+        assert off(skt) == {"lbs:skt": 3600}
+
+    skt.server.behave()
+    for still_off in (True, True, False):
+        seconds(skt.locator.locate(caller, FAST))
+        assert (off(skt) != {}) == still_off
+
+
+def test_a_clock_a_little_ahead_is_said_when_it_stays_so(skt, seconds, caller):
+    skt.server.clock_off(60)
+    for times in range(1, 4):
+        answer, _ = seconds(skt.locator.locate(caller, FAST))
+        assert answer.fixed_at == answer.received_at
+        assert off(skt) == ({"lbs:skt": 60} if times == 3 else {})
+
+
+def test_a_few_seconds_or_an_old_fix_say_nothing_of_a_clock(skt, clock, seconds, caller):
+    for ahead_s in (5, -3600):
+        skt.server.clock_off(ahead_s)
+        for _ in range(5):
+            seconds(skt.locator.locate(caller, FAST))
+    assert off(skt) == {}
+
+
 def test_an_answer_without_a_time_gives_a_position_of_unknown_age(skt, seconds, caller):
     skt.server.no_time()
     answer, _ = seconds(skt.locator.locate(caller, FAST))
     assert (answer.fixed_at, answer.uncertainty_m) == (None, 350)
+    assert off(skt) == {}
 
 
 def test_a_position_beside_errors_is_used(skt, http, seconds, caller):
