@@ -218,7 +218,7 @@ class TestReadingAnAnswer:
             started = time.process_time()
             answer, _ = read([octets], max_body=1_000_000 if len(body) > 5_000 else 1_000)
             assert answer == "answer too large" or len(answer.body) <= 100 * len(body)
-            assert time.process_time() - started < 0.2
+            assert time.process_time() - started < 0.5
 
     def test_many_small_members_cost_no_more_than_a_few(self):
         body = gzip.compress(b"") * 40_000
@@ -228,7 +228,7 @@ class TestReadingAnAnswer:
         )
         started = time.process_time()
         read([octets], max_body=1_000_000)
-        assert time.process_time() - started < 0.2
+        assert time.process_time() - started < 0.5
 
     @pytest.mark.parametrize("kind", PARTS)
     def test_of_a_multipart_answer_the_xml_is_handed_on(self, kind):
