@@ -577,7 +577,7 @@ class Daemon(MultiService):
                 password = None if carrier.lbs.password is None else carrier.lbs.password.read()
                 http = self._client(carrier.lbs.tls, carrier.lbs.connections)
                 by_carrier[carrier.name] = MlpLocator(
-                    carrier.name, carrier.lbs, password, http, self._outside.reactor
+                    carrier.name, carrier.lbs, password, http, self._outside.reactor, alarms=self.alarms
                 )
         return CarrierLocators(by_carrier, self._outside.reactor)
 

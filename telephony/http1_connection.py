@@ -30,18 +30,23 @@ CLIENT_CLOSED = "the client was closed"
 
 
 class HttpFailed(Unavailable):
-    """There is no answer. ``reason`` says why in words; ``sent`` claims that the request may have arrived."""
+    """There is no answer. ``reason`` says why in words; ``sent`` claims that the request may have arrived.
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    ``partial`` is the answer as far as it came: of use to those whose documents show by themselves that they are
+    whole, for servers exist whose Content-Length is larger than what they send.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, partial: HttpResponse | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
+        self.partial = partial
 
 
 class Call:
     """One request on its way, with its budget of time. ``answer`` fires once, whatever happens."""
 
-    __slots__ = ("_timer", "answer", "is_over", "octets", "sent", "step", "stop")
+    __slots__ = ("_timer", "answer", "is_over", "octets", "partial", "sent", "step", "stop")
 
     def __init__(self, reactor: Any, octets: bytes, timeout_s: float) -> None:
         self.octets = octets
@@ -50,6 +55,7 @@ class Call:
         self.sent = False
         self.step = "waiting for a free connection"
         self.stop: Callable[[], object] = _nothing_to_stop
+        self.partial: Callable[[], HttpResponse | None] = _nothing_came
         self._timer = reactor.callLater(timeout_s, self._time_over, timeout_s)
 
     def succeed(self, response: HttpResponse) -> None:
@@ -64,13 +70,13 @@ class Call:
         if not self.is_over:
             self.is_over = True
             self._timer.cancel()
-            self.answer.errback(HttpFailed(reason, sent=self.sent))
+            self.answer.errback(HttpFailed(reason, sent=self.sent, partial=self.partial()))
 
     def _time_over(self, timeout_s: float) -> None:
         self.is_over = True
         reason = f"time budget of {timeout_s:g} s over while {self.step}"
         # The answer first: whatever stopping may set off, the asker has waited long enough.
-        self.answer.errback(HttpFailed(reason, sent=self.sent))
+        self.answer.errback(HttpFailed(reason, sent=self.sent, partial=self.partial()))
         self.stop()
 
     def _abandon(self, _: Deferred[HttpResponse]) -> None:
@@ -218,6 +224,7 @@ class _Connection(Protocol):
     def carry(self, call: Call) -> None:
         """Send the call's request, in one write, and expect its answer."""
         self._hold(call, "waiting for the answer")
+        call.partial = self._reader.so_far
         call.sent = True
         self._transport.write(call.octets)
 
@@ -296,6 +303,10 @@ class _Connection(Protocol):
         return tls_reason(reason) or (
             "closed before any answer" if call.sent else "closed in the TLS handshake"
         )
+
+
+def _nothing_came() -> None:
+    """Stand in for a call that no connection carries yet."""
 
 
 def _nothing_to_stop() -> None:

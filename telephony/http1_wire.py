@@ -1,7 +1,8 @@
 """HTTP/1.1 as bytes: a POST to write, an answer to read (RFC 9112).
 
 The usual answer (a whole head in one read, a Content-Length, nothing about the connection) is read here in a few
-microseconds; h11 reads every other one. The tests hold the two against each other.
+microseconds; h11 reads every other one, once its head is whole and what h11 dislikes of live servers is mended.
+The tests hold the two against each other. Bodies are handed on unwrapped (`http1_coding`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import h11
+
+from telephony.http1_coding import TooLarge, unwrapped
 
 MAX_HEAD = 16_384
 """Octets of status line and headers that an answer may have."""
@@ -32,6 +35,10 @@ _USUAL = re.compile(
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 _UNUSUAL_STATUSES = frozenset({b"204", b"304"})
 """These have no body whatever their headers say (RFC 9112 section 6.3, item 1)."""
+_HEAD_END = re.compile(rb"\n\r?\n")
+_BLANK_BEFORE_COLON = re.compile(rb"(?m)^(%b)[ \t]+:" % _TOKEN.encode())
+"""A server must not write it (RFC 9112 section 5.1), but some do; in an answer it hides nothing from anyone."""
+_INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9][0-9]\b")
 _UNUSUAL_HEADERS = frozenset({b"transfer-encoding", b"connection", b"upgrade"})
 
 
@@ -41,7 +48,7 @@ class NotReadable(Exception):  # noqa: N818 - what it says of the answer
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer; header names are in lower case."""
+    """A whole answer; header names are in lower case, ``body`` is without content codings and multipart."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -105,6 +112,7 @@ class AnswerReader:
         self._status = 0
         self._headers: tuple[tuple[bytes, bytes], ...] = ()
         self._body = bytearray()
+        self._head: bytearray | None = bytearray()
         self._length: int | None = None
         self._http: h11.Connection | None = None
         self.has_heard = False
@@ -114,12 +122,11 @@ class AnswerReader:
 
     def feed(self, octets: bytes) -> HttpResponse | None:
         """Take what came; give the answer when it is whole. Raises `NotReadable`."""
-        is_first = not self.has_heard
         self.has_heard = True
-        if is_first:
-            body_at = self._read_usual_head(octets)
-            if body_at is not None:
-                octets = octets[body_at:]
+        if self._head is not None:
+            octets = self._read_head(self._head, octets)
+            if self._head is not None:
+                return None
         if self._length is None:
             return self._feed_h11(octets)
         self._keep(octets)
@@ -136,6 +143,33 @@ class AnswerReader:
             return self._feed_h11(b"")
         except NotReadable:
             return None
+
+    def so_far(self) -> HttpResponse | None:
+        """Give an answer that has not ended as far as it came; ``None`` where no octet of its body did."""
+        if not (self._status and self._body):
+            return None
+        try:
+            return self._response(bytes(self._body))
+        except NotReadable:
+            return None
+
+    def _read_head(self, head: bytearray, octets: bytes) -> bytes:
+        """Gather a head and take it in; give what follows it. ``_head`` is ``None`` from then on."""
+        is_first = not head
+        searched = max(0, len(head) - 2)
+        head += octets.lstrip(b"\r\n") if is_first else octets
+        while (end := _HEAD_END.search(head, searched)) is not None:
+            if is_first and (body_at := self._read_usual_head(bytes(head))) is not None:
+                self._head = None
+                return bytes(head[body_at:])
+            if _INTERIM.match(head) is None:
+                self._head = None
+                return _BLANK_BEFORE_COLON.sub(rb"\1:", head[: end.end()]) + bytes(head[end.end() :])
+            del head[: end.end()]
+            is_first, searched = False, 0
+        if len(head) > MAX_HEAD:
+            raise NotReadable("answer too large")
+        return b""
 
     def _read_usual_head(self, octets: bytes) -> int | None:
         """Read a usual head and tell where the body begins; ``None`` leaves the answer to h11."""
@@ -191,7 +225,10 @@ class AnswerReader:
         self._body += octets
 
     def _response(self, body: bytes) -> HttpResponse:
-        return HttpResponse(self._status, self._headers, body)
+        try:
+            return HttpResponse(self._status, self._headers, unwrapped(self._headers, body, self._max_body))
+        except TooLarge as error:
+            raise NotReadable("answer too large") from error
 
 
 def _h11_after_a_post() -> h11.Connection:

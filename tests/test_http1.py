@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import ipaddress
+import quopri
 import random
+import time
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +29,7 @@ from twisted.python.failure import Failure
 from telephony.domain.errors import Unavailable
 from telephony.fields import Tls
 from telephony.http1 import HttpClient, HttpFailed
+from telephony.http1_coding import unwrapped
 from telephony.http1_wire import AnswerReader, HttpResponse, NotReadable, Target, encode_post
 from telephony.lab.http_server import LabHttpServer, LabResponse
 
@@ -47,6 +53,22 @@ ANSWERS = [
     ("HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", False),
     ("no blank after the status", b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", True),
     ("bare line feeds", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, b"ok", True),
+    ("blank lines before", b"\r\n\r\n\n" + OK, 200, b"ok", True),
+    ("a blank before the colon", OK.replace(b"Length:", b"Length \t:"), 200, b"ok", True),
+    (
+        "a blank before the colon, chunked",
+        b"HTTP/1.1 200 OK\r\nServer : x\r\nTransfer-Encoding : chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        200,
+        b"ok",
+        True,
+    ),
+    (
+        "several interim",
+        b"\r\nHTTP/1.1 103 Early Hints\r\nLink : x\r\n\r\nHTTP/1.1 102 P\r\n\r\n" + OK,
+        200,
+        b"ok",
+        True,
+    ),
     (
         "equal lengths",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
@@ -64,8 +86,47 @@ RUBBISH = [
     b"HTTP/1.1 200 OK\r\nNo colon\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
     b"HTTP/1.1 99 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000,
 ]
+
+TEXT = b"<?xml version='1.0'?>" + b"<where>37.5665</where>" * 50
+
+
+def raw_deflate(octets):
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(octets) + packer.flush()
+
+
+CODED = {
+    "gzip": ("gzip", gzip.compress(TEXT)),
+    "x-gzip": ("X-GZIP", gzip.compress(TEXT)),
+    "zlib": ("deflate", zlib.compress(TEXT)),
+    "raw deflate": ("deflate", raw_deflate(TEXT)),
+    "two members": ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
+    "padding behind": ("gzip", gzip.compress(TEXT) + b"\0" * 20),
+    "twice": ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+    "with identity": ("identity, gzip", gzip.compress(TEXT)),
+    "not said": ("identity", gzip.compress(TEXT)),
+    "said and not done": ("gzip", TEXT),
+    "unknown": ("br", TEXT),
+}
+
+PARTS = {
+    "related": (
+        'multipart/related; type="text/xml"; boundary=b',
+        b"--b\r\nContent-Type: text/xml\r\n\r\n%b\r\n--b--\r\n",
+    ),
+    "quoted": ('Multipart/Mixed; boundary="b c"', b"preamble\r\n--b c\r\n\r\n%b\r\n--b c--"),
+    "bare line feeds": ("multipart/mixed;boundary=b", b"--b\nContent-Type: application/xml\n\n%b\n--b--\n"),
+    "second part": (
+        "multipart/mixed; boundary=b",
+        b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b\r\nContent-Type: application/soap+xml\r\n\r\n%b\r\n--b--",
+    ),
+    "never closed": ("multipart/mixed; boundary=b", b"--b\r\n\r\n%b"),
+    "no boundary in it": ("multipart/mixed; boundary=b", b"%b"),
+    "no boundary": ("multipart/mixed", b"%b"),
+}
 
 
 def read(pieces, max_body=1000):
@@ -127,6 +188,91 @@ class TestReadingAnAnswer:
     )
     def test_a_body_beyond_the_bound_is_given_up_at_once(self, octets):
         assert read([octets])[0] == "answer too large"
+
+    @pytest.mark.parametrize("kind", CODED)
+    @pytest.mark.parametrize("is_chunked", [False, True])
+    def test_a_content_coding_that_nobody_asked_for_is_undone(self, kind, is_chunked):
+        coding, body = CODED[kind]
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n".encode()
+        if is_chunked:
+            octets = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        else:
+            octets = head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        for pieces in ([octets], [octets[i : i + 1] for i in range(len(octets))]):
+            response, reusable = read(pieces, max_body=10_000)
+            assert (response.body, reusable) == (TEXT, True)
+
+    @pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, gzip"])
+    def test_a_bomb_is_not_let_off(self, coding):
+        """A body may not grow a hundredfold, nor beyond the bound of any body."""
+        pack = zlib.compress if coding == "deflate" else gzip.compress
+        for body in (
+            pack(bytes(50_000_000)),
+            pack(pack(bytes(50_000_000)))[: 1 << 20],
+            pack(random.randbytes(2_000)),
+        ):
+            octets = (
+                f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            started = time.process_time()
+            answer, _ = read([octets], max_body=1_000_000 if len(body) > 5_000 else 1_000)
+            assert answer == "answer too large" or len(answer.body) <= 100 * len(body)
+            assert time.process_time() - started < 0.5
+
+    def test_many_small_members_cost_no_more_than_a_few(self):
+        body = gzip.compress(b"") * 40_000
+        octets = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
+        started = time.process_time()
+        read([octets], max_body=1_000_000)
+        assert time.process_time() - started < 0.5
+
+    @pytest.mark.parametrize("kind", PARTS)
+    def test_of_a_multipart_answer_the_xml_is_handed_on(self, kind):
+        said, form = PARTS[kind]
+        body = form % TEXT
+        octets = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {said}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+        assert read([octets], max_body=10_000)[0].body == TEXT
+
+    @pytest.mark.parametrize("coding", ["base64", "quoted-printable", "8bit"])
+    def test_the_transfer_coding_of_a_part_is_undone(self, coding):
+        packed = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}.get(coding, bytes)(
+            TEXT
+        )
+        part = f"--b\r\nContent-Type: text/xml\r\nContent-Transfer-Encoding: {coding}\r\n\r\n".encode()
+        headers = ((b"content-type", b"multipart/mixed; boundary=b"),)
+        assert unwrapped(headers, part + packed + b"\r\n--b--", 10_000) == TEXT
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([b"content-encoding", b"content-type"]),
+                st.sampled_from(
+                    [
+                        b"gzip",
+                        b"deflate",
+                        b"x-gzip, deflate",
+                        b"multipart/mixed; boundary=b",
+                        b'multipart/x; boundary="',
+                    ]
+                ),
+            ),
+            max_size=3,
+        ),
+        st.one_of(
+            st.binary(max_size=100),
+            st.sampled_from([gzip.compress(TEXT), zlib.compress(TEXT), PARTS["related"][1]]).flatmap(
+                lambda body: st.integers(0, len(body)).map(lambda cut: body[:cut])
+            ),
+        ),
+    )
+    def test_any_body_is_unwrapped_or_handed_on_as_it_came(self, headers, body):
+        assert len(unwrapped(headers, body, 10_000)) <= 10_000
 
     @given(
         st.lists(
@@ -311,6 +457,39 @@ class TestOnAFakeClock:
         peer.connectionLost(Failure(ConnectionLost()))
         assert reason(outcome) == ("closed in the middle of the answer", True)
         assert wire.attempts == 1
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 350\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+        ],
+    )
+    @pytest.mark.parametrize("ends", ["closed", "silent"])
+    def test_an_answer_that_does_not_end_is_handed_on_as_far_as_it_came(self, head, ends):
+        """Servers count a line end that they do not send: who reads the body knows whether it is whole."""
+        wire = Wire()
+        _, outcome = wire.post(timeout_s=3)
+        peer = wire.accept()
+        peer.dataReceived(head + b"<a/>")
+        if ends == "closed":
+            peer.connectionLost(Failure(ConnectionDone()))
+        else:
+            wire.reactor.advance(3)
+        words, sent = reason(outcome)
+        assert (words.startswith(("closed in the middle", "time budget")), sent) == (True, True)
+        assert (outcome[0].value.partial.status, outcome[0].value.partial.body) == (200, b"<a/>")
+
+    @pytest.mark.parametrize(
+        "octets", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"]
+    )
+    def test_of_an_answer_without_a_body_nothing_is_handed_on(self, octets):
+        wire = Wire()
+        _, outcome = wire.post()
+        peer = wire.accept()
+        peer.dataReceived(octets)
+        peer.connectionLost(Failure(ConnectionDone()))
+        assert outcome[0].value.partial is None
 
     def test_a_fresh_connection_that_closes_is_not_retried(self):
         wire = Wire()

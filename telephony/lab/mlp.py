@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -169,6 +170,29 @@ class LabMlp:
         """Close in the middle of an answer."""
         self._make(lambda asked: replace(self._behaved(asked), truncate_at=octets), times)
 
+    def length_too_large(self, octets: int = 2, times: int | None = None) -> None:
+        """Count octets that are not sent in Content-Length, then close."""
+
+        def answer(asked: MlpRequest) -> LabResponse:
+            proper = self._behaved(asked)
+            whole = replace(proper, body=proper.body + bytes(octets)).octets()
+            return replace(proper, raw=whole[:-octets])
+
+        self._make(answer, times)
+
+    def compressed(self, times: int | None = None) -> None:
+        """Answer in gzip, which nobody asked for."""
+
+        def answer(asked: MlpRequest) -> LabResponse:
+            proper = self._behaved(asked)
+            return replace(
+                proper,
+                body=gzip.compress(proper.body),
+                headers=(*proper.headers, ("Content-Encoding", "gzip")),
+            )
+
+        self._make(answer, times)
+
     def cut_xml(self, times: int | None = None) -> None:
         """Answer with a whole HTTP answer that holds half a document."""
         self._rewrite(lambda text: text[: len(text) // 2], times)
@@ -250,6 +274,28 @@ class LabMlp:
             times,
         )
 
+    def nowhere(self, times: int | None = None) -> None:
+        """Answer a little beside 0,0: the same ignorance, coded and decoded."""
+        self._shape(
+            lambda phone: xml.circle(Coord(0.0, 0.0), phone.radius_m).replace(
+                xml.coord(Coord(0.0, 0.0)), xml.decimal_coord(Coord(0.00001, 0.00002))
+            ),
+            times,
+        )
+
+    def no_time(self, times: int | None = None) -> None:
+        """Answer without a word on when the phone was there."""
+        self._rewrite(lambda text: re.sub(r"<time.*?</time>", "", text), times)
+
+    def clock_off(self, seconds: float, times: int | None = None) -> None:
+        """Answer with times of a clock that is that many seconds ahead."""
+        self._rewrite(
+            lambda text: text.replace(
+                xml.time(self._reactor.seconds()), xml.time(self._reactor.seconds() + seconds)
+            ),
+            times,
+        )
+
     def no_lev_conf(self, times: int | None = None) -> None:
         """Answer with a circle and no word on its confidence."""
         self._shape(lambda phone: xml.circle(phone.place, phone.radius_m), times, lev_conf=None)
@@ -265,6 +311,27 @@ class LabMlp:
     def mixed_versions(self, times: int | None = None) -> None:
         """Answer in two versions at once."""
         self._rewrite(lambda text: re.sub(r'(lia ver=)"[^"]*"', r'\1"3.0.0"', text), times)
+
+    def encoding(self, name: str, codec: str = "cp949", times: int | None = None) -> None:
+        """Answer in another encoding, by whatever name, with a Korean word in it."""
+
+        def answer(asked: MlpRequest) -> LabResponse:
+            proper = self._behaved(asked)
+            text = proper.body.decode().replace('encoding="UTF-8"', f'encoding="{name}"')
+            word = "<add_info>위치</add_info></svc_result>"
+            return replace(proper, body=text.replace("</svc_result>", word).encode(codec))
+
+        self._make(answer, times)
+
+    def unescaped(self, times: int | None = None) -> None:
+        """Answer with signs in a text that XML wants escaped, and a terminating NUL."""
+        self._rewrite(
+            lambda text: text.replace("</svc_result>", "<add_info>AT&T <5 m</add_info></svc_result>\0"), times
+        )
+
+    def cut_after_position(self, times: int | None = None) -> None:
+        """Answer with a whole HTTP answer that lacks the last tags."""
+        self._rewrite(lambda text: text[: text.index("</shape>")], times)
 
     def doctype(self, times: int | None = None) -> None:
         """Answer with a DOCTYPE whose DTD leads to this server, which would notice the request."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from telephony.hardened_xml import Element, parse
 from telephony.lbs.geodesy import Coord, destination
-from telephony.lbs.mlp import SLOGANS
+from telephony.lbs.mlp_results import SLOGANS
 
 ANSWERS = {"eme_lir": ("eme_lia", "eme_pos"), "slir": ("slia", "pos")}
 """Service asked for: the element that answers it, and the one that holds a position."""

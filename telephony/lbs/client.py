@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from telephony.clock import utc_now
 from telephony.domain.errors import Malformed
 from telephony.domain.ports import FAST, Locator, NoFix
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
+from telephony.lbs.clock_watch import ClockWatch
 from telephony.lbs.mlp import (
-    SLOGANS,
-    UNSPECIFIED,
     Answer,
     Question,
-    Result,
     Service,
     decode_answer,
     encode_request,
 )
+from telephony.lbs.mlp_results import SLOGANS, UNSPECIFIED, Result
 from telephony.lbs.settings import MlpSettings
+from telephony.services.alarms import Alarms
 
 log = structlog.get_logger()
 
@@ -49,14 +50,14 @@ _SHORTEST_TRY_S = 1.0
 """With less than this left of the budget nothing more is asked: no server answers faster than a second."""
 
 _HTTP_OK = 200
-_HTTP_REFUSED = (401, 403)
+_HTTP_REFUSED = (401, 403, 407)
 
 
 class MlpLocator:
     """A `Locator` for one carrier by MLP over HTTP.
 
-    ``clock`` is a reactor whose ``seconds()`` are seconds since 1970. Between calls it keeps nothing but which
-    service the server took, once it has refused the configured one with 108.
+    ``alarms`` hear of a server whose clock is off. Between calls it keeps nothing but that, and which service the
+    server took, once it has refused the configured one with 108.
     """
 
     def __init__(
@@ -66,8 +67,11 @@ class MlpLocator:
         password: str | None,
         http: HttpClient,
         clock: Any,
+        *,
+        alarms: Alarms | None = None,
     ) -> None:
         self._source = f"lbs:{carrier}"
+        self._server_clock = ClockWatch(self._source, alarms or Alarms(clock))
         self._settings = settings
         self._password = password
         self._http = http
@@ -127,11 +131,14 @@ class MlpLocator:
         except Malformed as error:
             return NoFix(f"cannot ask: {error}")
         except HttpFailed as error:
-            return self._retry(f"no answer: {error.reason}")
+            answer = None if error.partial is None else self._read(error.partial, msisdn)
+            if answer is None or (isinstance(answer, NoFix) and answer.retry_after_s is not None):
+                return self._retry(f"no answer: {error.reason}")
+            return answer
         return self._read(response, msisdn)
 
     def _read(self, response: HttpResponse, msisdn: Msisdn) -> Position | NoFix | Result:
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = utc_now(self._clock)
         try:
             answer = decode_answer(
                 response.body,
@@ -146,6 +153,7 @@ class MlpLocator:
             if response.status != _HTTP_OK:
                 return self._retry(f"HTTP {response.status}")
             return self._retry(f"unreadable answer: {error}")
+        self._server_clock.observe(answer.clock_ahead_s)
         if answer.positions:
             return _best(answer.positions, now)
         return self._why_none(answer)
@@ -204,7 +212,7 @@ class CarrierLocators:
         answers = await self._ask_all(others, msisdn, quality) if others else []
         positions = [answer for answer in answers if isinstance(answer, Position)]
         if positions:
-            return _best(positions, datetime.fromtimestamp(self._clock.seconds(), UTC))
+            return _best(positions, utc_now(self._clock))
         return _most_hopeful([first, *(answer for answer in answers if isinstance(answer, NoFix))])
 
     async def _ask(self, locator: Locator, msisdn: Msisdn, quality: str) -> Position | NoFix:

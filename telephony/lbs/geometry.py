@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from telephony.domain.errors import Malformed
 from telephony.lbs.geodesy import (
-    MAX_LATITUDE,
-    MAX_LONGITUDE,
     Coord,
     Plane,
     Xy,
@@ -31,10 +28,6 @@ MAX_POINTS = 512
 
 MAX_LENGTH_M = 5_000_000.0
 """The largest radius GAD can code is 1,807 km (TS 23.032); an arc may double it, nothing more."""
-
-_DMSH = re.compile(r"\s*(\d{1,3})\s+(\d{1,2})\s+(\d{1,2}(?:\.\d*)?)\s*([NSEW])\s*", re.ASCII)
-_DECIMAL = re.compile(r"\s*([+-]?\d{1,3}(?:\.\d*)?)\s*", re.ASCII)
-_LONGEST_COORDINATE = 64
 
 _HALF_TURN = 180.0
 _FULL_TURN = 360.0
@@ -50,6 +43,9 @@ _NO_EXTENT_M = 0.001
 
 _CLOSE_ENOUGH = 1 + 1e-9
 
+_SAME_PLACE_M = 50.0
+"""Two shapes of one fix this far apart are one place, written twice with fewer digits."""
+
 
 _Disc = tuple[Coord, float]
 """A centre and a radius in metres. Every shape is written as discs that cover it; a corner is one of radius 0."""
@@ -61,36 +57,6 @@ class Circle(NamedTuple):
     latitude: float
     longitude: float
     radius_m: float | None
-
-
-def parse_latitude(text: str) -> float:
-    """Read MLP's ``X``: degrees, minutes, seconds and N or S (``35 35 24.139N``), or signed decimal degrees."""
-    return _parse_degrees(text, positive="N", negative="S", limit=MAX_LATITUDE)
-
-
-def parse_longitude(text: str) -> float:
-    """Read MLP's ``Y``: as `parse_latitude`, with E or W."""
-    return _parse_degrees(text, positive="E", negative="W", limit=MAX_LONGITUDE)
-
-
-def _parse_degrees(text: str, *, positive: str, negative: str, limit: float) -> float:
-    if len(text) > _LONGEST_COORDINATE:
-        raise Malformed("a coordinate of absurd length")
-    if dmsh := _DMSH.fullmatch(text):
-        degrees, minutes, seconds = int(dmsh[1]), int(dmsh[2]), float(dmsh[3])
-        if dmsh[4] not in (positive, negative):
-            raise Malformed(f"a coordinate needs {positive} or {negative} here")
-        if minutes >= 60 or seconds >= 60:  # noqa: PLR2004 - minutes and seconds of arc
-            raise Malformed("minutes and seconds of arc stay below 60")
-        value = degrees + minutes / 60 + seconds / 3600
-        value = -value if dmsh[4] == negative else value
-    elif decimal := _DECIMAL.fullmatch(text):
-        value = float(decimal[1])
-    else:
-        raise Malformed("a coordinate is neither degrees-minutes-seconds-hemisphere nor decimal degrees")
-    if abs(value) > limit:
-        raise Malformed(f"a coordinate is beyond {limit:g} degrees")
-    return value
 
 
 def _check_lengths(*lengths_m: float) -> None:
@@ -273,6 +239,29 @@ def covering_circle(shape: Shape) -> Circle:
     """
     centre, radius_m = _least_disc(shape.discs())
     return Circle(centre.latitude, centre.longitude, radius_m if radius_m > _NO_EXTENT_M else None)
+
+
+def likeliest_circle(shapes: Sequence[Shape]) -> Circle:
+    """Give one circle for shapes that are said of one fix: the sharpest, where all of them can be true.
+
+    A bare point beside a circle says less than the circle. Where two exclude each other, the circle covers all:
+    which of them is right, nobody knows. Raises `Malformed` for more than `MAX_POINTS` in all.
+    """
+    circles = sorted(
+        map(covering_circle, shapes), key=lambda each: (each.radius_m is None, each.radius_m or 0.0)
+    )
+    sharpest = circles[0]
+    if all(_can_meet(sharpest, other) for other in circles[1:]):
+        return sharpest
+    discs = [disc for shape in shapes for disc in shape.discs()]
+    _check_points(discs)
+    centre, radius_m = _least_disc(discs)
+    return Circle(centre.latitude, centre.longitude, radius_m)
+
+
+def _can_meet(one: Circle, other: Circle) -> bool:
+    apart_m = distance_m(Coord(one.latitude, one.longitude), Coord(other.latitude, other.longitude))
+    return apart_m <= (one.radius_m or 0.0) + (other.radius_m or 0.0) + _SAME_PLACE_M
 
 
 def _least_disc(discs: Sequence[_Disc]) -> _Disc:

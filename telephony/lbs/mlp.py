@@ -8,68 +8,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import datetime
 from typing import Literal
 
 from lxml import etree
 
+from telephony.damaged_xml import parse_damaged
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.hardened_xml import Element, parse
-from telephony.lbs.geometry import covering_circle
-from telephony.lbs.mlp_shapes import SHAPES, read_number, read_shape
+from telephony.lbs.geometry import Circle, likeliest_circle
+from telephony.lbs.mlp_methods import method_of
+from telephony.lbs.mlp_numbers import read_number
+from telephony.lbs.mlp_results import Result, read_result
+from telephony.lbs.mlp_shapes import SHAPES, check_undamaged, read_shape
+from telephony.lbs.mlp_times import TOLERANCE, read_time
 from telephony.lbs.settings import MlpSettings
 
 Service = Literal["eme_lir", "slir"]
 RespReq = Literal["LOW_DELAY", "DELAY_TOL"]
 LocType = Literal["CURRENT", "LAST", "CURRENT_OR_LAST"]
-
-SLOGANS = MappingProxyType(
-    {
-        0: "OK",
-        1: "SYSTEM FAILURE",
-        2: "UNSPECIFIED ERROR",
-        3: "UNAUTHORIZED APPLICATION",
-        4: "UNKNOWN SUBSCRIBER",
-        5: "ABSENT SUBSCRIBER",
-        6: "POSITION METHOD FAILURE",
-        7: "TIMEOUT",
-        101: "CONGESTION IN LOCATION SERVER",
-        103: "UNSUPPORTED VERSION",
-        104: "TOO MANY POSITION ITEMS",
-        105: "FORMAT ERROR",
-        106: "SYNTAX ERROR",
-        107: "PROTOCOL ELEMENT NOT SUPPORTED",
-        108: "SERVICE NOT SUPPORTED",
-        109: "PROTOCOL ELEMENT ATTRIBUTE NOT SUPPORTED",
-        110: "INVALID PROTOCOL ELEMENT VALUE",
-        111: "INVALID PROTOCOL ELEMENT ATTRIBUTE VALUE",
-        112: "PROTOCOL ELEMENT VALUE NOT SUPPORTED",
-        113: "PROTOCOL ELEMENT ATTRIBUTE VALUE NOT SUPPORTED",
-        114: "CANCELLATION OF TRIGGERED LOCATION REQUEST",
-        115: "INVALID MSID IN TLRSR",
-        116: "TLRSR FOR INDIVIDUAL TARGET NOT SUPPORTED",
-        117: "NO ANALYTIC DATA AVAILABLE",
-        201: "QOP NOT ATTAINABLE",
-        202: "POSITIONING NOT ALLOWED",
-        203: "CONGESTION IN MOBILE NETWORK",
-        204: "DISALLOWED BY LOCAL REGULATIONS",
-        207: "MISCONFIGURATION OF LOCATION SERVER",
-    }
-)
-"""Result ids of clause 5.4.1 that a location server may answer with."""
-
-UNSPECIFIED = 2
-"""What an id that is reserved, a vendor's or unreadable is treated as."""
-
-METHODS = MappingProxyType(
-    dict.fromkeys(("CELL", "E-CID", "OTDOA", "E-OTD", "U-TDOA", "AFLT", "EFLT"), "cell")
-    | dict.fromkeys(("GPS", "A-GPS", "GNSS", "A-GNSS"), "gnss")
-    | {"WLAN": "wifi", "BT": "bluetooth"}
-)
-"""``pos_method`` to the words of `Position.method`."""
 
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _QOS_CLASS_VERSIONS = ("3.2.0", "3.3.0", "3.4.0", "3.5.0")
@@ -77,13 +36,12 @@ _MOST_POSITIONS = 64
 _LONGEST_COUNTRY_CODE = 3
 _SHORTEST_NUMBER = 7
 _NUMBER_TYPES = ("MSISDN", "MIN", "MDN", "TEL_URL", "")
-_RESID = re.compile(r"\d{1,4}", re.ASCII)
-_TIME = re.compile(r"\d{14}", re.ASCII)
-_UTC_OFF = re.compile(r"([+-]?)(\d\d):?(\d\d)", re.ASCII)
-_LARGEST_UTC_OFF = timedelta(hours=14, minutes=59)
-_LONGEST_NOTE = 80
+_LONGEST_MSID = 80
 
+_DOCUMENTS = frozenset({"svc_result", "gem"})
 _POSITIONS = frozenset({"pos", "eme_pos"})
+_NUMBERING_PREFIXES = ("19", "91")
+"""Type of number and numbering plan (0x91, TS 29.002) that some servers leave before the digits, in either order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +61,19 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A ``result`` of the answer. ``note`` is the server's own words with every digit hidden."""
-
-    resid: int
-    note: str = ""
-
-    def __str__(self) -> str:
-        slogan = SLOGANS.get(self.resid, "")
-        return " ".join(filter(None, (str(self.resid), slogan, f"({self.note})" if self.note else "")))
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """What an answer holds about the number that was asked for.
 
     ``faults`` say why something that looked like a position is none. ``is_deferred`` claims that the server will
-    answer later, by a push that we did not ask for.
+    answer later, by a push that we did not ask for. ``clock_ahead_s`` is how far the newest time of a fix lies
+    after ours, below 0 for one in the past; ``None`` where no time was read.
     """
 
     positions: tuple[Position, ...] = ()
     results: tuple[Result, ...] = ()
     faults: tuple[str, ...] = ()
     is_deferred: bool = False
+    clock_ahead_s: float | None = None
 
 
 def encode_request(
@@ -203,46 +151,61 @@ def decode_answer(
     ``source`` goes into every `Position`; ``assumed_confidence`` is taken where ``lev_conf`` is absent or 0.
     A position of another number is never given. Raises `Malformed` for what is no location answer at all.
     """
-    root = parse(body)
+    asked = _Asked(msisdn, source, assumed_confidence, received_at)
+    try:
+        root = parse(body, documents=_DOCUMENTS)
+    except Malformed as strict:
+        answer = _read(parse_damaged(body, documents=_DOCUMENTS), asked, is_damaged=True)
+        if not (answer.positions or answer.results):
+            raise strict from None  # whatever else is missing may have been in what was lost
+        return answer
+    return _read(root, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an answer is read with; see `decode_answer`."""
+
+    msisdn: Msisdn
+    source: str
+    assumed_confidence: float
+    received_at: datetime
+
+
+def _read(root: Element, asked: _Asked, *, is_damaged: bool = False) -> Answer:
     entries = root.outermost(_POSITIONS)
     if len(entries) > _MOST_POSITIONS:
         raise Malformed("an answer with more than 64 positions")
     if not entries and root.name == "svc_result" and root.outermost(SHAPES):
         entries = [root]  # a shape without the pos that should hold it
-    results = [_result(result, root) for result in root.outermost({"result"}, without=_POSITIONS)]
-    if root.name not in ("svc_result", "gem") and not entries and not results:
+    results = [read_result(result, root) for result in root.outermost({"result"}, without=_POSITIONS)]
+    if root.name not in _DOCUMENTS and not entries and not results:
         raise Malformed("neither svc_result nor gem")
-    positions, faults = [], []
+    positions, faults, ahead_s = [], [], []
     for entry in entries:
-        if not _is_about(entry, msisdn, is_alone=len(entries) == 1):
+        if not _is_about(entry, asked.msisdn, is_alone=len(entries) == 1):
             faults.append("a position of another number")
             continue
         if entry is not root:
-            results += [_result(result, entry) for result in entry.outermost({"result"})]
+            results += [read_result(result, entry) for result in entry.outermost({"result"})]
         try:
-            shapes = entry.outermost(SHAPES) or _misplaced_shapes(entry, root, is_alone=len(entries) == 1)
-            position = (
-                _position(entry, shapes[0], source, assumed_confidence, received_at) if shapes else None
-            )
+            circle = _circle(entry, root, is_alone=len(entries) == 1, is_damaged=is_damaged)
+            if circle is None:
+                # Without a shape there is nothing to read: lawful for eme_pos, and usual beside poserr.
+                continue
+            stated = _time(entry, asked.received_at)
+            positions.append(_position(entry, circle, stated, asked))
         except Malformed as error:
             faults.append(str(error))
         else:
-            # Without a shape there is nothing to read: lawful for eme_pos, and usual beside poserr.
-            positions += [position] if position else []
-    return Answer(tuple(positions), tuple(results), tuple(faults), root.first("req_id") is not None)
-
-
-def _result(result: Element, around: Element) -> Result:
-    resid = _RESID.fullmatch(result.attributes.get("resid", "").strip())
-    number = int(resid[0]) if resid else UNSPECIFIED
-    said = around.text_of("add_info") or ("" if number in SLOGANS else result.text)
-    return Result(number, _without_numbers(said))
-
-
-def _without_numbers(text: str) -> str:
-    """Make a server's words fit for a log: no number of a person, no coordinate."""
-    shown = "".join("#" if char.isdigit() else char if char.isprintable() else " " for char in text[:400])
-    return " ".join(shown.split())[:_LONGEST_NOTE]
+            ahead_s += [] if stated is None else [(stated - asked.received_at).total_seconds()]
+    return Answer(
+        tuple(positions),
+        tuple(results),
+        tuple(faults),
+        root.first("req_id") is not None,
+        max(ahead_s, default=None),
+    )
 
 
 def _is_about(entry: Element, msisdn: Msisdn, *, is_alone: bool) -> bool:
@@ -260,17 +223,23 @@ def _is_about(entry: Element, msisdn: Msisdn, *, is_alone: bool) -> bool:
         and msid.text.strip()
     ]
     if not numbers:
-        return is_alone
-    return any(_is_same_number(number, msisdn) for number in numbers)
+        # What was cut off may have named another number.
+        return is_alone and entry.is_whole
+    return any(_is_same_number(number, msisdn, is_alone=is_alone) for number in numbers)
 
 
-def _is_same_number(text: str, msisdn: Msisdn) -> bool:
-    """Compare a number in whatever form with ours: with plus or zeros before it, national, with blanks."""
-    if len(text) > _LONGEST_NOTE:
+def _is_same_number(text: str, msisdn: Msisdn, *, is_alone: bool) -> bool:
+    """Compare a number in whatever form with ours: with plus or zeros before it, national, with blanks.
+
+    In the only entry of an answer it may also have its type of number in front.
+    """
+    if len(text) > _LONGEST_MSID:
         return False
     if Msisdn.parse(text.strip().removeprefix("tel:"), ton=1) == msisdn:
         return True
     theirs, ours = (re.sub(r"\D", "", number).lstrip("0") for number in (text, msisdn.number))
+    if is_alone and theirs in [prefix + ours for prefix in _NUMBERING_PREFIXES]:
+        return True
     without_country_code = ours.endswith(theirs) and len(ours) - len(theirs) <= _LONGEST_COUNTRY_CODE
     return len(theirs) >= _SHORTEST_NUMBER and without_country_code
 
@@ -282,44 +251,52 @@ def _misplaced_shapes(entry: Element, root: Element, *, is_alone: bool) -> list[
     return root.outermost(SHAPES, without=_POSITIONS)
 
 
-def _position(
-    entry: Element, shape: Element, source: str, assumed_confidence: float, received_at: datetime
-) -> Position:
-    circle = covering_circle(read_shape(shape))
-    confidence = _confidence(entry.text_of("lev_conf")) or assumed_confidence
-    fixed_at = _time(entry.first("time"))
+def _circle(entry: Element, root: Element, *, is_alone: bool, is_damaged: bool) -> Circle | None:
+    """Read what the shapes of an entry say together. Raises `Malformed` where there are some and none is a place."""
+    if not entry.is_whole and any(other.name in _POSITIONS for other in entry.walk() if other is not entry):
+        raise Malformed("a position that runs into another one")
+    elements = entry.outermost(SHAPES)
+    if is_damaged:
+        check_undamaged(elements, entry, root if is_alone else entry)
+    elif not elements:
+        elements = _misplaced_shapes(entry, root, is_alone=is_alone)
+    shapes, faults = [], []
+    for element in elements:
+        try:
+            shapes.append(read_shape(element))
+        except Malformed as fault:
+            faults.append(fault)
+    if not shapes and faults:
+        raise faults[0]
+    return likeliest_circle(shapes) if shapes else None
+
+
+def _position(entry: Element, circle: Circle, stated: datetime | None, asked: _Asked) -> Position:
+    confidence = _confidence(entry.text_of("lev_conf")) or asked.assumed_confidence
+    # A server whose clock is wrong must not make a fix that never grows old, nor one that has just been made.
+    is_credible = stated is not None and stated <= asked.received_at + TOLERANCE
     return Position(
         latitude=circle.latitude,
         longitude=circle.longitude,
         uncertainty_m=circle.radius_m,
         confidence=None if circle.radius_m is None else confidence,
-        method=METHODS.get(entry.attributes.get("pos_method", "").strip().upper(), "unknown"),
-        source=source,
-        # A server whose clock or utc_off is wrong must not make a fix that never grows old.
-        fixed_at=received_at if fixed_at is None else min(fixed_at, received_at),
-        received_at=received_at,
+        method=method_of(entry.attributes.get("pos_method", "")),
+        source=asked.source,
+        fixed_at=min(stated, asked.received_at) if stated is not None and is_credible else None,
+        received_at=asked.received_at,
     )
 
 
 def _confidence(text: str | None) -> float | None:
-    """Read lev_conf (clause 5.3.52); 0 and what is no percentage say nothing."""
-    percent = read_number(text)
-    return percent if percent is not None and 0 < percent <= 100 else None  # noqa: PLR2004 - percent
+    """Read lev_conf (clause 5.3.52), a percentage, or a fraction below 1; 0 and what is neither say nothing."""
+    level = read_number(text, units=("%",))
+    if level is None or not 0 < level <= 100:  # noqa: PLR2004 - percent
+        return None
+    return level * 100 if level < 1 else level
 
 
-def _time(element: Element | None) -> datetime | None:
-    """Read ``time``: local time of the offset in ``utc_off``, default 0000."""
+def _time(entry: Element, received_at: datetime) -> datetime | None:
+    element = entry.first("time")
     if element is None:
         return None
-    digits = element.text.strip()
-    offset = _UTC_OFF.fullmatch(element.attributes.get("utc_off", "0000").strip())
-    if not _TIME.fullmatch(digits) or offset is None:
-        return None
-    behind = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-    if behind > _LARGEST_UTC_OFF:
-        return None
-    try:
-        local = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-        return local + behind if offset[1] == "-" else local - behind
-    except (ValueError, OverflowError):
-        return None
+    return read_time(element.text, element.attributes.get("utc_off", ""), received_at)

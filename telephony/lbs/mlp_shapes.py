@@ -1,29 +1,42 @@
 """The shape elements of MLP 3.5 as servers send them, to the shapes of `geometry`.
 
-Children are found by name, in any order. A size that is missing or no number makes a bare point; a place that is
-missing or not on Earth makes the whole shape `Malformed`. Any ``srsName`` is taken for WGS 84, which we ask for.
+Children are found by name, in any order. A size that is missing, absurd or no number makes a bare point; a place
+that is missing or not on Earth makes the whole shape `Malformed`, but one corner of a polygon. Any ``srsName`` is taken for WGS 84, which we ask for.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from telephony.domain.errors import Malformed
 from telephony.hardened_xml import Element
 from telephony.lbs import geometry
-from telephony.lbs.geodesy import Coord, coord
+from telephony.lbs.coordinates import is_nowhere, read_place
+from telephony.lbs.geodesy import Coord, destination
+from telephony.lbs.mlp_numbers import read_length_m, read_number
 
-SURVEY_FOOT_M = 1200 / 3937
-
-_NUMBER = re.compile(r"\d{1,9}(?:\.\d*)?(?:[eE][+-]?\d)?", re.ASCII)
-
-
-def read_number(text: str | None) -> float | None:
-    """Read a size that is 0 or more; ``None`` where there is none or it is no number (``NaN``)."""
-    return float(text) if text is not None and _NUMBER.fullmatch(text) else None
+_ANGULAR_UNITS = ("\u00b0", "deg", "degree", "degrees")
+_PIECES = frozenset(
+    {
+        *(
+            "coord",
+            "X",
+            "Y",
+            "radius",
+            "inRadius",
+            "outRadius",
+            "startAngle",
+            "stopAngle",
+            "semiMajor",
+            "semiMinor",
+        ),
+        *("distanceUnit", "angularUnit", "outerBoundaryIs", "innerBoundaryIs"),
+    }
+)
+_CORNERS_OF_AN_AREA = 3
+_ENDS_OF_A_LINE = 2
 
 
 def read_shape(element: Element) -> geometry.Shape:
@@ -31,16 +44,40 @@ def read_shape(element: Element) -> geometry.Shape:
     return _READERS[element.name](element)
 
 
+def check_undamaged(shapes: Sequence[Element], entry: Element, around: Element) -> None:
+    """Raise `Malformed` where damage may have taken a piece from one of these shapes of an entry.
+
+    What is missing from a shape would make it another place: a part of it, or an unknown element around it, that
+    has no end of its own; text where elements belong (a tag that is none any more); a piece of a shape outside it
+    (an end that came too early). ``around`` is where no such piece may stand: the whole answer, or the entry.
+    """
+    may_be_cut = {"pd", "shape", entry.name}
+    suspects = [
+        element
+        for element in entry.walk()
+        if not (element.is_whole or element.name in may_be_cut) or (element.children and element.text.strip())
+    ]
+    inside = [element for shape in shapes for element in shape.walk()]
+    if any(held.name in _HELD for suspect in suspects for held in suspect.walk()):
+        raise Malformed("a shape that is damaged")
+    if _count_pieces(around.walk()) != _count_pieces(inside):
+        raise Malformed("a shape of which a piece stands outside")
+
+
+def _count_pieces(elements: Iterable[Element]) -> int:
+    return sum(element.name in _PIECES for element in elements)
+
+
 def _point(element: Element) -> geometry.Point:
     return geometry.Point(_coords(element)[0])
 
 
 def _line(element: Element) -> geometry.LineString:
-    return geometry.LineString(tuple(_coords(element)))
+    return geometry.LineString(_corners(element, _ENDS_OF_A_LINE))
 
 
 def _polygon(element: Element) -> geometry.Polygon:
-    return geometry.Polygon(tuple(_coords(element)))
+    return geometry.Polygon(_corners(element, _CORNERS_OF_AN_AREA))
 
 
 def _box(element: Element) -> geometry.Box:
@@ -73,57 +110,92 @@ def _round_shape(element: Element) -> geometry.CircularArea | geometry.Elliptica
     Without any size it is a bare point.
     """
     centre = _coords(element)[0]
-    to_metres = _metres_per_unit(element)
-    radius, major, minor = (
-        read_number(element.text_of(name)) for name in ("radius", "semiMajor", "semiMinor")
-    )
+    radius, major, minor = (_length_m(element, name) for name in ("radius", "semiMajor", "semiMinor"))
     if major is not None:
-        shorter = major if minor is None else minor
-        return geometry.EllipticalArea(centre, major * to_metres, shorter * to_metres)
-    return geometry.Point(centre) if radius is None else geometry.CircularArea(centre, radius * to_metres)
+        return geometry.EllipticalArea(centre, major, major if minor is None else minor)
+    return geometry.Point(centre) if radius is None else geometry.CircularArea(centre, radius)
 
 
-def _arc(element: Element) -> geometry.CircularArcArea:
-    """Read an arc. The coordinate is the mast, so without an outer radius it says nothing of the phone."""
-    inner, outer, start, included = (
-        read_number(element.text_of(name)) for name in ("inRadius", "outRadius", "startAngle", "stopAngle")
+def _arc(element: Element) -> geometry.CircularArcArea | geometry.Point:
+    """Read an arc. The coordinate is the mast: alone it says nothing of the phone.
+
+    Without an outer radius the place is known, on the middle bearing at the inner radius, and the size is not.
+    """
+    mast = _coords(element)[0]
+    inner, outer = (_length_m(element, name) for name in ("inRadius", "outRadius"))
+    start, included = (
+        read_number(element.text_of(name), units=_ANGULAR_UNITS) for name in ("startAngle", "stopAngle")
     )
+    unit = (element.text_of("angularUnit") or "degrees").lower()
+    if start is None or included is None or not unit.startswith(("deg", "rad")):
+        start, included = 0.0, 360.0
+    elif unit.startswith("rad"):
+        start, included = math.degrees(start), math.degrees(included)
+    if included < 0.0:
+        start, included = start + included, -included
+    start, included = start % 360.0, min(included, 360.0)
     if outer is None:
-        raise Malformed("a CircularArcArea without outRadius")
+        if inner is None:
+            raise Malformed("a CircularArcArea without a radius")
+        length_m = inner if included < 180.0 else 0.0  # noqa: PLR2004 - half a turn looks to no one side
+        return geometry.Point(destination(mast, start + included / 2, length_m))
     inner = inner or 0.0
     if inner > outer:
         # The network's own coding (TS 23.032 clause 6.7) gives the width of the ring instead of its outer radius.
         outer += inner
-    if start is None or included is None:
-        start, included = 0.0, 360.0
-    elif (element.text_of("angularUnit") or "").lower().startswith("rad"):
-        start, included = math.degrees(start), math.degrees(included)
-    to_metres = _metres_per_unit(element)
-    return geometry.CircularArcArea(
-        _coords(element)[0], inner * to_metres, outer * to_metres, start % 360.0, min(included, 360.0)
-    )
+    return geometry.CircularArcArea(mast, inner, outer, start, included)
 
 
-def _metres_per_unit(element: Element) -> float:
-    unit = (element.text_of("distanceUnit") or "meter").lower()
-    if unit in ("meter", "metre", "meters", "metres", "m"):
-        return 1.0
-    if unit == "surveyfoot":
-        return SURVEY_FOOT_M
-    raise Malformed("a distanceUnit that is neither meter nor surveyfoot")
+def _length_m(element: Element, name: str) -> float | None:
+    """Read a size; one that nothing on Earth can have says nothing."""
+    length = read_length_m(element.text_of(name), element.text_of("distanceUnit"))
+    return None if length is None or length > geometry.MAX_LENGTH_M else length
+
+
+def _corners(element: Element, at_least: int) -> tuple[Coord, ...]:
+    """Read the corners of an area or line, without those left unfilled and one that is unreadable.
+
+    Raises `Malformed` where too few are left to say where it is.
+    """
+    places = _places(element)
+    corners, faults = [], []
+    for place in places:
+        try:
+            corner = _place(place)
+        except Malformed as fault:
+            faults.append(fault)
+            continue
+        if not is_nowhere(corner):
+            corners.append(corner)
+    if len(faults) > 1 or (faults and len(corners) < at_least):
+        raise faults[0]
+    if not corners or (len(corners) < len(places) and len(corners) < at_least):
+        raise _nowhere()
+    return tuple(corners)
 
 
 def _coords(element: Element) -> list[Coord]:
-    """Read the places of a shape. X is latitude, Y longitude, Z is ignored (clauses 5.3.144 to 5.3.146)."""
-    places = element.outermost({"coord"}, without={"innerBoundaryIs"})
-    return [_coord(place) for place in places or [element]]
+    """Read the places of a shape, each of which must be one."""
+    coords = [_place(place) for place in _places(element)]
+    if any(map(is_nowhere, coords)):
+        raise _nowhere()
+    return coords
 
 
-def _coord(place: Element) -> Coord:
-    x, y = place.text_of("X"), place.text_of("Y")
+def _places(element: Element) -> list[Element]:
+    return element.outermost({"coord"}, without={"innerBoundaryIs"}) or [element]
+
+
+def _place(element: Element) -> Coord:
+    """Read X and Y, latitude and longitude; Z is ignored (clauses 5.3.144 to 5.3.146)."""
+    x, y = element.text_of("X"), element.text_of("Y")
     if x is None or y is None:
         raise Malformed("a coord without X or Y")
-    return coord(geometry.parse_latitude(x), geometry.parse_longitude(y))
+    return read_place(x, y)
+
+
+def _nowhere() -> Malformed:
+    return Malformed("0,0 is how location servers say that they know nothing, and -1,-1 and 90,180")
 
 
 _AREAS: Mapping[str, Callable[[Element], geometry.Area | geometry.Point]] = MappingProxyType(
@@ -150,3 +222,5 @@ _READERS: Mapping[str, Callable[[Element], geometry.Shape]] = MappingProxyType(
 
 SHAPES = frozenset(_READERS)
 """Names of the elements that `read_shape` reads."""
+
+_HELD = SHAPES | _PIECES | {"shape"}

@@ -230,7 +230,7 @@ def _area(report: Report, words: Wording) -> str:
     circle = ""
     if position is not None:
         kilometres = wording.radius_m(position) / 1000
-        circle = f"<circle>{position.latitude:.6f},{position.longitude:.6f} {kilometres:.3f}</circle>\n"
+        circle = f"<circle>{position.latitude:z.6f},{position.longitude:z.6f} {kilometres:.3f}</circle>\n"
     return f"<area>\n<areaDesc>{_text(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
 
 

@@ -171,7 +171,7 @@ def _geopriv(position: Position, now: datetime) -> str:
 
 def _shape(position: Position) -> str:
     """Give the circle at `REPORT_CONFIDENCE`; a bare point stays one: its accuracy is unknown, and that is said so."""
-    pos = f"<gml:pos>{position.latitude:.6f} {position.longitude:.6f}</gml:pos>\n"
+    pos = f"<gml:pos>{position.latitude:z.6f} {position.longitude:z.6f}</gml:pos>\n"
     if position.uncertainty_m is None:
         return f'<gml:Point srsName="urn:ogc:def:crs:EPSG::4326">\n{pos}</gml:Point>\n'
     radius = max(radius_m(position), SMALLEST_RADIUS_M)

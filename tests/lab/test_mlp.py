@@ -163,6 +163,14 @@ TOLERATED = {
     "arc": (lambda lab: lab.arc(), pytest.approx(909.3, abs=1)),
     "point": (lambda lab: lab.point(), None),
     "late": (lambda lab: lab.late(0.2), 350),
+    "no time": (lambda lab: lab.no_time(), 350),
+    "clock off": (lambda lab: lab.clock_off(3600), 350),
+    "another encoding": (lambda lab: lab.encoding("MS949"), 350),
+    "wide": (lambda lab: lab.encoding("UTF-16", "utf-16-le"), 350),
+    "unescaped": (lambda lab: lab.unescaped(), 350),
+    "cut after the position": (lambda lab: lab.cut_after_position(), 350),
+    "compressed": (lambda lab: lab.compressed(), 350),
+    "length too large": (lambda lab: lab.length_too_large(), 350),
 }
 
 
@@ -185,6 +193,7 @@ async def test_what_live_servers_do_is_read(pair, quirk):
     "make",
     [
         lambda lab: lab.zero_zero(),
+        lambda lab: lab.nowhere(),
         lambda lab: lab.nan(),
         lambda lab: lab.other_target(),
         lambda lab: lab.no_position(),

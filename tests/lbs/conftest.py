@@ -14,6 +14,7 @@ from telephony.lab.http_server import LabRequest
 from telephony.lab.mlp import LabMlp
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.settings import MlpSettings
+from telephony.services.alarms import Alarms
 from tests.lbs.mlp_dtd import mlp_dtd
 
 NOW = 1_795_413_600.0  # 2026-11-23T06:00:00Z
@@ -41,7 +42,11 @@ class SimulatedHttp:
             self.clock.callLater(0, answer.errback, reply)
         elif reply.never or reply.delay_s >= timeout_s:
             self.clock.callLater(timeout_s, self._time_over, answer)
-        elif reply.close_instead or reply.raw is not None or reply.truncate_at is not None:
+        elif reply.raw is not None or reply.truncate_at is not None:
+            head, _, body = reply.octets()[: reply.truncate_at].partition(b"\r\n\r\n")
+            partial = HttpResponse(int(head[9:12]), (), body)
+            self.clock.callLater(0, answer.errback, HttpFailed("closed", sent=True, partial=partial))
+        elif reply.close_instead:
             self.clock.callLater(reply.delay_s, answer.errback, HttpFailed("closed", sent=True))
         else:
             response = HttpResponse(reply.status, (), reply.body)
@@ -81,8 +86,9 @@ def carrier(clock, http):
         server = LabMlp(clock, **(lab or {}))
         http.ends[url] = server._handle
         table = MlpSettings(url=url, client_id="sosrelay", **settings)
-        locator = MlpLocator(name, table, password, http, clock)
-        return SimpleNamespace(server=server, locator=locator, settings=table, url=url)
+        alarms = Alarms(clock)
+        locator = MlpLocator(name, table, password, http, clock, alarms=alarms)
+        return SimpleNamespace(server=server, locator=locator, settings=table, url=url, alarms=alarms)
 
     return build
 

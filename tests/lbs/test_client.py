@@ -238,6 +238,64 @@ def test_refused_credentials_and_a_promise_to_push_are_not_worth_another_try(skt
     assert pushed.retry_after_s is None
 
 
+def test_an_answer_that_lacks_its_last_octets_is_used_where_the_position_is_whole(skt, seconds, caller):
+    skt.server.length_too_large(2)
+    whole, _ = seconds(skt.locator.locate(caller, FAST))
+    skt.server.truncated(300)
+    cut, _ = seconds(skt.locator.locate(caller, FAST))
+
+    assert whole.uncertainty_m == 350
+    assert cut == NoFix("no answer: closed", retry_after_s=5.0)
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_server_or_a_proxy_that_refuses_us_is_not_asked_again(skt, seconds, caller, status):
+    skt.server.http_status(status)
+    refused, _ = seconds(skt.locator.locate(caller, FAST))
+    assert refused.reason.startswith(f"HTTP {status}")
+    assert refused.retry_after_s is None
+
+
+def off(carrier):
+    return {alarm.about: alarm.facts["ahead_s"] for alarm in carrier.alarms.standing()}
+
+
+def test_a_clock_that_is_off_is_said_once_and_its_times_are_not_believed(skt, clock, seconds, caller):
+    skt.server.clock_off(3600)
+    for _ in range(3):
+        answer, _ = seconds(skt.locator.locate(caller, FAST))
+        assert answer.fixed_at is None
+        assert off(skt) == {"lbs:skt": 3600}
+
+    skt.server.behave()
+    for still_off in (True, True, False):
+        seconds(skt.locator.locate(caller, FAST))
+        assert (off(skt) != {}) == still_off
+
+
+def test_a_clock_a_little_ahead_is_said_when_it_stays_so(skt, seconds, caller):
+    skt.server.clock_off(60)
+    for times in range(1, 4):
+        answer, _ = seconds(skt.locator.locate(caller, FAST))
+        assert answer.fixed_at == answer.received_at
+        assert off(skt) == ({"lbs:skt": 60} if times == 3 else {})
+
+
+def test_a_few_seconds_or_an_old_fix_say_nothing_of_a_clock(skt, clock, seconds, caller):
+    for ahead_s in (5, -3600):
+        skt.server.clock_off(ahead_s)
+        for _ in range(5):
+            seconds(skt.locator.locate(caller, FAST))
+    assert off(skt) == {}
+
+
+def test_an_answer_without_a_time_gives_a_position_of_unknown_age(skt, seconds, caller):
+    skt.server.no_time()
+    answer, _ = seconds(skt.locator.locate(caller, FAST))
+    assert (answer.fixed_at, answer.uncertainty_m) == (None, 350)
+    assert off(skt) == {}
+
+
 def test_a_position_beside_errors_is_used(skt, http, seconds, caller):
     """A message is neither all good nor all bad; of several positions the one that says most is given."""
     circle = (

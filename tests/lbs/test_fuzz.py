@@ -41,6 +41,25 @@ ANSWERS = [
     for lia, pos in (("slia", "pos"), ("eme_lia", "eme_pos"))
     for shape in SHAPES
 ]
+DAMAGE = [
+    *("&", "&#0;", "&x;", "&amp", "<", "</", "<b>", "</b>", "</X>", "</coord>", "</pd>", "</pos>", "</slia>"),
+    *(
+        "<X>",
+        "<coord>",
+        "<pd>",
+        "<shape>",
+        "\0",
+        "\x01",
+        "\ufffd",
+        "]]>",
+        "<![CDATA[",
+        "<!--",
+        "<?",
+        "<!DOCTYPE",
+        "'",
+    ),
+]
+"""What breaks XML, and says no other place."""
 TOKENS = [
     *(b"NaN", b"-1", b"1e9", b"9" * 400, b"inf", b"0", b"360", b"181 00 00E", b"90.0", b"", b"\xed\xa0\x80"),
     *(b"<", b"</", b">", b"/>", b"&", b"&#0;", b"&#55;", b"&e;", b"<![CDATA[", b"]]>", b"<!--", b"<?x?>"),
@@ -54,7 +73,7 @@ def decode(body):
     answer = decode_answer(body, msisdn=CALLER, source="lbs:x", assumed_confidence=67.0, received_at=RECEIVED)
     assert isinstance(answer, Answer)
     for position in answer.positions:
-        assert position.fixed_at <= RECEIVED
+        assert position.fixed_at is None or position.fixed_at <= RECEIVED
         assert position.uncertainty_m is None or 0 < position.uncertainty_m < 30_000_000
     return answer
 
@@ -108,6 +127,44 @@ def test_ten_thousand_mutated_and_random_answers_give_values_or_malformed(seed):
     assert min(outcomes.values()) > 300, outcomes
 
 
+def positions(body):
+    try:
+        return decode(body.encode()).positions
+    except Malformed:
+        return ()
+
+
+@pytest.mark.parametrize("whole", ANSWERS[: len(SHAPES)], ids=range(len(SHAPES)))
+def test_an_answer_cut_anywhere_says_the_same_place_or_none(whole):
+    (right,) = positions(whole)
+    found = [positions(whole[:cut]) for cut in range(len(whole))]
+    assert {(one.latitude, one.longitude, one.uncertainty_m) for several in found for one in several} == {
+        (right.latitude, right.longitude, right.uncertainty_m)
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_markup_broken_anywhere_says_the_same_place_or_none(seed):
+    """A damaged answer may cost a position or its size, but never makes another place."""
+    rng = random.Random(seed)
+    found = 0
+    for number in range(3_000):
+        whole = rng.choice([answer for answer in ANSWERS if "Radians" not in answer])
+        damaged = whole
+        for _ in range(rng.choice((1, 1, 2))):
+            at = rng.randrange(len(damaged))
+            damaged = (
+                damaged[:at]
+                + rng.choice(DAMAGE)
+                + damaged[at + rng.choice((0, 0, 1)) * (damaged[at] in "<>/&\"'=") :]
+            )
+        (right,) = positions(whole)
+        for one in positions(damaged):
+            found += 1
+            assert one.distance_m(right) < 20, f"seed {seed}, answer {number}: {damaged}"
+    assert found > 500
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_random_octets_are_values_or_malformed(body):
@@ -154,6 +211,19 @@ HEAVY = {
     ),
     "positions": lambda _: (
         b"<svc_result>" + b"<pos><Point><coord><X>1</X><Y>1</Y></coord></Point></pos>" * 64 + b"</svc_result>"
+    ),
+    "damaged": lambda size: b"<svc_result>" + b"<a x='" * size,
+    "unopened": lambda size: b"<svc_result>" + b"</a>" * size,
+    "references": lambda size: b"<svc_result>" + b"&a" * size,
+    "one long tag": lambda size: b"<svc_result " + b"a" * size * 15 + b">&",
+    "one tag of names": lambda size: b"<svc_result " + b"a:" * size * 7 + b">&",
+    "sections": lambda size: b"<svc_result>" + b"<![CDATA[" * size,
+    "doctypes": lambda size: b"<!DOCTYPE[" * size,
+    "less than": lambda size: b"<svc_result>" + b"<" * size * 15,
+    "prefixes declared": lambda size: (
+        (b"<a " + b" ".join(b"xmlns:b%d=''" % n for n in range(90)) + b">") * 39
+        + b"<b0:c/>" * (size // 4)
+        + b"&"
     ),
     "number": lambda size: b"<svc_result><result resid='" + b"9" * size + b"'/></svc_result>",
     "msid": lambda size: b"<svc_result><pos><msid>" + b"0 " * size + b"</msid></pos></svc_result>",

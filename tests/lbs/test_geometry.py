@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -25,8 +24,7 @@ from telephony.lbs.geometry import (
     Point,
     Polygon,
     covering_circle,
-    parse_latitude,
-    parse_longitude,
+    likeliest_circle,
 )
 
 CITY_HALL = Coord(37.5665, 126.9778)
@@ -34,60 +32,6 @@ CITY_HALL = Coord(37.5665, 126.9778)
 
 def centre_of(circle):
     return Coord(circle.latitude, circle.longitude)
-
-
-@pytest.mark.parametrize(
-    ("parse", "text", "degrees"),
-    [
-        (parse_latitude, "35 35 24.139N", 35.590038611),
-        (parse_longitude, "139 37 47.753E", 139.629931389),
-        (parse_longitude, "099 12 15.019W", -99.204171944),
-        (parse_latitude, " 35 35 24.139 S ", -35.590038611),
-        (parse_latitude, "37 33 59N", 37.566388889),
-        (parse_latitude, "37 3 9.N", 37.0525),
-        (parse_latitude, "90 00 00.000N", 90.0),
-        (parse_longitude, "180 00 00W", -180.0),
-        (parse_latitude, "-23.6", -23.6),
-        (parse_longitude, "+126.9778", 126.9778),
-        (parse_longitude, "127", 127.0),
-    ],
-)
-def test_a_coordinate_is_read_in_either_form(parse, text, degrees):
-    assert parse(text) == pytest.approx(degrees, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("parse", "text"),
-    [
-        (parse_latitude, "NaN"),
-        (parse_latitude, "nan"),
-        (parse_latitude, "inf"),
-        (parse_latitude, ""),
-        (parse_latitude, "37 60 00.0N"),
-        (parse_latitude, "37 00 60.0N"),
-        (parse_latitude, "91 00 00N"),
-        (parse_latitude, "90 00 00.001N"),
-        (parse_latitude, "-90.5"),
-        (parse_latitude, "37 33 59.4E"),
-        (parse_longitude, "126 58 40.08N"),
-        (parse_longitude, "180 00 01E"),
-        (parse_longitude, "181"),
-        (parse_latitude, "37 33 59.4"),
-        (parse_latitude, "37,5665"),
-        (parse_latitude, "1e1"),
-        (parse_latitude, "\u0663\u0667"),
-        (parse_latitude, "3" * 10_000),
-    ],
-)
-def test_what_is_no_coordinate_is_malformed(parse, text):
-    with pytest.raises(Malformed):
-        parse(text)
-
-
-@given(st.one_of(st.text(max_size=80), st.from_regex(r"-?\d{1,4}( \d{1,3}){0,2}(\.\d*)?[NSEWnsew]?")))
-def test_any_text_is_a_latitude_on_earth_or_malformed(text):
-    with suppress(Malformed):
-        assert -90 <= parse_latitude(text) <= 90
 
 
 @pytest.mark.parametrize("place", [(90.1, 0), (0, 180.1), (math.nan, 0), (0, math.nan), (math.inf, 0)])
@@ -286,3 +230,25 @@ def test_places_all_around_the_earth_are_covered_too():
     corners = (Coord(0, 0), Coord(0, 90), Coord(0, 180), Coord(0, -90), Coord(90, 0), Coord(-90, 0))
     circle = covering_circle(Polygon(corners))
     assert all(distance_m(centre_of(circle), corner) <= circle.radius_m for corner in corners)
+
+
+def test_of_several_shapes_of_one_fix_the_sharpest_is_told():
+    near = destination(CITY_HALL, 90, 120)
+    shapes = [Point(CITY_HALL), CircularArea(near, 2000), CircularArea(near, 200)]
+    assert likeliest_circle(shapes) == (*near, 200)
+    assert likeliest_circle([Point(CITY_HALL)]) == (*CITY_HALL, None)
+
+
+def test_shapes_that_cannot_both_be_true_are_covered_together():
+    """Which of them is right, nobody knows: 112 must not be sent to one of two places."""
+    far = destination(CITY_HALL, 90, 10_000)
+    for other in (CircularArea(far, 500), Point(far)):
+        circle = likeliest_circle([CircularArea(CITY_HALL, 200), other])
+        for place in (CITY_HALL, far):
+            assert distance_m(centre_of(circle), place) <= circle.radius_m
+
+
+def test_shapes_of_too_many_points_in_all_are_malformed():
+    far = destination(CITY_HALL, 90, 10_000)
+    with pytest.raises(Malformed, match="points"):
+        likeliest_circle([Polygon((CITY_HALL,) * 300), Polygon((far,) * 300)])

@@ -521,6 +521,14 @@ def test_the_circle_is_in_kilometres_at_95_percent_and_rounded_up():
         assert texts(root, "info", "area", "circle") == f"37.566500,126.977800 {kilometres}"
 
 
+def test_no_coordinate_is_minus_zero():
+    """A centre's parser may take "-0.000000" for no number, or for another place than 0."""
+    position = replace(CELL, latitude=-0.0, longitude=-0.0000001)
+    document = as_sent(replace(UPDATE_REPORT, position=position))
+    assert texts(read(document), "info", "area", "circle").startswith("0.000000,0.000000 ")
+    assert b"-0.000000" not in document
+
+
 def test_a_bare_point_is_drawn_wide_and_said_to_be_of_unknown_accuracy():
     root = read(as_sent(replace(UPDATE_REPORT, position=replace(CELL, uncertainty_m=None, confidence=None))))
     assert texts(root, "info", "area", "circle") == "37.566500,126.977800 5.000"

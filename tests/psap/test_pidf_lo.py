@@ -96,6 +96,11 @@ def test_the_circle_is_the_one_that_112_knows_from_its_reports_at_95_percent():
     assert text(root, "dm:timestamp") == "2026-11-23T06:05:00Z"
 
 
+def test_no_coordinate_is_minus_zero():
+    root = read(written(replace(CELL, latitude=-0.0000001, longitude=-0.0)))
+    assert text(root, "gml:pos") == "0.000000 0.000000"
+
+
 @pytest.mark.parametrize(
     ("uncertainty", "confidence", "radius"),
     [

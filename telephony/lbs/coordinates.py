@@ -1,0 +1,145 @@
+"""Coordinates as location servers write them, where they leave one reading only.
+
+MLP writes degrees, minutes, seconds and a hemisphere (``35 35 24.139N``, clause 5.3.144) or signed decimal degrees.
+Servers add signs for degrees, minutes and seconds, put the hemisphere first, write a decimal comma, an exponent,
+minutes with a fraction, or no blank at all. What could be read in two ways is `Malformed`: a place is never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from telephony.domain.errors import Malformed
+from telephony.lbs.geodesy import MAX_LATITUDE, MAX_LONGITUDE, Coord, coord
+
+_LONGEST = 64
+_SIXTY = 60
+
+_Axis = Literal["latitude", "longitude"]
+
+_ALIKE = (
+    (" ", "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000_\t\r\n"),
+    ("°", "\u00ba\u02da\u2218"),
+    ("'", "\u2032\u2019\u2018\u02b9\u00b4`"),
+    ('"', "\u2033\u201d\u201c\u02ba"),
+    ("-", "\u2212\u2013\u2010\u2011"),
+)
+_PLAIN = str.maketrans(
+    {other: plain for plain, others in _ALIKE for other in others}
+    | {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}  # the wide forms of East Asian keyboards
+)
+
+_HEMISPHERES: dict[str, tuple[_Axis, int]] = {
+    "N": ("latitude", 1),
+    "S": ("latitude", -1),
+    "E": ("longitude", 1),
+    "W": ("longitude", -1),
+}
+_FRAME = re.compile(
+    r"(?P<first>[NSEW]?) *(?P<sign>[+-]?) *(?P<number>[^A-Z+]*?(?:E[+-]?\d\d?)?) *(?P<last>[NSEW]?)"
+)
+_DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?) *°?|(\d{1,3}\.\d+E[+-]?\d\d?)", re.ASCII)
+_PARTS = re.compile(
+    r"(\d{1,3})(?: *° *| +| *[:-] *)"
+    r"(?:(\d{1,2}(?:\.\d*)?) *'?|(\d{1,2})(?: *' *| +| *[:-] *)(\d{1,2}(?:\.\d*)?) *(?:\"|'')?)",
+    re.ASCII,
+)
+_COMPACT = {
+    # As ISO 6709 and NMEA 0183 write it: the number of digits tells the parts.
+    "latitude": re.compile(r"(\d\d)(?:(\d\d\.\d+)|(\d\d)(\d\d(?:\.\d*)?))", re.ASCII),
+    "longitude": re.compile(r"(\d{3})(?:(\d\d\.\d+)|(\d\d)(\d\d(?:\.\d*)?))", re.ASCII),
+}
+
+_LIMITS = {"latitude": MAX_LATITUDE, "longitude": MAX_LONGITUDE}
+
+_NOWHERE_DEG = 0.01
+"""Within a kilometre of 0,0, open sea; a server that codes its ignorance as 0 decodes it to a little more."""
+_EDGE_DEG = 0.001
+"""What TS 23.032 coding may take from 90 and 180 degrees, which are all bits set: unknown, and no place of phones."""
+
+
+def read_place(x: str, y: str) -> Coord:
+    """Read MLP's ``X`` and ``Y``: latitude and longitude, or the other way round where letters say so.
+
+    Raises `Malformed` for what is no place, is not on Earth, or has two readings.
+    """
+    first, second = _read(x, "latitude"), _read(y, "longitude")
+    if first[0] == "longitude" and second[0] == "latitude":
+        first, second = second, first
+    if first[0] != "latitude" or second[0] != "longitude":
+        raise Malformed("a place needs one coordinate with N or S and one with E or W")
+    return coord(first[1], second[1])
+
+
+def is_nowhere(place: Coord) -> bool:
+    """Whether a place is a known way of saying that there is none: about 0,0, or -1,-1, or 90 beside 180."""
+    latitude, longitude = place
+    return (
+        (abs(latitude) <= _NOWHERE_DEG and abs(longitude) <= _NOWHERE_DEG)
+        or (latitude == longitude == -1.0)
+        or (MAX_LATITUDE - abs(latitude) <= _EDGE_DEG and MAX_LONGITUDE - abs(longitude) <= _EDGE_DEG)
+    )
+
+
+def parse_latitude(text: str) -> float:
+    """Read a latitude in any of the forms above. Raises `Malformed`."""
+    return _read_axis(text, "latitude", "N or S")
+
+
+def parse_longitude(text: str) -> float:
+    """Read a longitude in any of the forms above. Raises `Malformed`."""
+    return _read_axis(text, "longitude", "E or W")
+
+
+def _read_axis(text: str, axis: _Axis, letters: str) -> float:
+    is_of, degrees = _read(text, axis)
+    if is_of != axis:
+        raise Malformed(f"a coordinate needs {letters} here")
+    return degrees
+
+
+def _read(text: str, expected: _Axis) -> tuple[_Axis, float]:
+    """Read a coordinate; a letter tells its axis, or else the element that it stands in."""
+    if len(text) > _LONGEST:
+        raise Malformed("a coordinate of absurd length")
+    frame = _FRAME.fullmatch(text.translate(_PLAIN).strip().upper())
+    if frame is None or (frame["first"] and frame["last"]):
+        raise _no_coordinate()
+    letter = frame["first"] or frame["last"]
+    axis, direction = _HEMISPHERES.get(letter, (expected, 1))
+    if frame["sign"]:
+        signed = -1 if frame["sign"] == "-" else 1
+        if letter and signed != direction:
+            raise Malformed("a coordinate whose sign and letter contradict each other")
+        direction = signed
+    degrees = direction * _degrees(
+        frame["number"].replace(",", "."), axis, is_marked=bool(letter or frame["sign"])
+    )
+    if abs(degrees) > _LIMITS[axis]:
+        raise Malformed(f"a coordinate is beyond {_LIMITS[axis]:g} degrees")
+    return axis, degrees + 0.0  # -0.0 becomes 0.0
+
+
+def _degrees(number: str, axis: _Axis, *, is_marked: bool) -> float:
+    """Read the number of a coordinate. Minutes need a sign or letter beside them: without, a letter was lost."""
+    if decimal := _DECIMAL.fullmatch(number):
+        return float(decimal[1] or decimal[2])
+    parts = _PARTS.fullmatch(number) or _COMPACT[axis].fullmatch(number)
+    if parts is None or not is_marked:
+        raise _no_coordinate()
+    degrees, only_minutes, minutes, seconds = parts.groups()
+    return _sexagesimal(float(part) for part in (degrees, only_minutes or minutes, seconds or "0"))
+
+
+def _sexagesimal(parts: Iterable[float]) -> float:
+    """Add up degrees, minutes and seconds. Sixty exactly is what rounding up makes of 59.9996."""
+    degrees, minutes, seconds = parts
+    if seconds > _SIXTY or minutes > _SIXTY or (minutes == _SIXTY and seconds > 0):
+        raise Malformed("minutes and seconds of arc stay below 60")
+    return degrees + minutes / 60 + seconds / 3600
+
+
+def _no_coordinate() -> Malformed:
+    return Malformed("a coordinate is neither degrees-minutes-seconds-hemisphere nor decimal degrees")
