@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, text
 
 from telephony.lab.ports import free_port
 from telephony.store.engines import open_engines
 from telephony.store.schema import metadata
 from tests.doubles import keys, without_fsync
+
+settings.register_profile("anywhere", deadline=None)
+"""How long an example takes says more of the machine than of the code."""
+settings.load_profile("anywhere")
 
 
 def _postgresql_programs() -> Path:

@@ -72,7 +72,7 @@ class Sender:
         assert self.process.events(answer=f"receipt {message_id}")[0]["status"] == 0
 
 
-async def until(claim, within_s=10.0):
+async def until(claim, within_s=120.0):
     end = reactor.seconds() + within_s
     while not claim():
         assert reactor.seconds() < end

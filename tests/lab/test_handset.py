@@ -694,12 +694,12 @@ class TestOverRealSockets:
     async def test_a_call_rings_talks_knocks_and_ends(self):
         phone, centre = self.place(ring_s=0.05)
         call = phone.call("112")
-        await within(call.answered(), 2, reactor)
+        await within(call.answered(), 120, reactor)
         heard = [call.hears(lambda e: e.heard(1000)), centre.newest.hears(lambda e: e.heard(440))]
-        await within(gatherResults([*heard, phone.tap("1")]), 2, reactor)
-        await within(centre.newest.hears(lambda e: e.digits == "1"), 2, reactor)
-        assert await within(centre.hang_up(), 2, reactor) is US
-        assert await within(call.ended(), 2, reactor) is THEM
+        await within(gatherResults([*heard, phone.tap("1")]), 120, reactor)
+        await within(centre.newest.hears(lambda e: e.digits == "1"), 120, reactor)
+        assert await within(centre.hang_up(), 120, reactor) is US
+        assert await within(call.ended(), 120, reactor) is THEM
         assert [each.status for each in call.provisionals] == [180]
         assert centre.invites[0].source == ("127.0.0.2", phone.port)
         await gatherResults([phone.close(), centre.close()])
@@ -708,8 +708,8 @@ class TestOverRealSockets:
     async def test_giving_up_after_five_milliseconds(self):
         phone, centre = self.place()
         call = phone.call("112")
-        assert await within(call.give_up(0.005), 2, reactor) is US
-        await within(centre.wait_for(lambda each: each.calls and each.newest.is_over), 2, reactor)
+        assert await within(call.give_up(0.005), 120, reactor) is US
+        await within(centre.wait_for(lambda each: each.calls and each.newest.is_over), 120, reactor)
         assert (call.status, centre.newest.status) == (487, 487)
         await gatherResults([phone.close(), centre.close()])
 
@@ -718,13 +718,13 @@ class TestOverRealSockets:
         phone, centre = self.place(ring_s=0, lines=10)
         began, cpu = time.monotonic(), time.process_time()
         calls = [phone.call("112") for _ in range(10)]
-        await within(gatherResults([call.answered() for call in calls]), 2, reactor)
+        await within(gatherResults([call.answered() for call in calls]), 120, reactor)
         hears = [leg.hears(lambda e: e.packets >= 25) for leg in (*calls, *centre.calls)]
-        await within(gatherResults(hears), 3, reactor)
+        await within(gatherResults(hears), 120, reactor)
         share = (time.process_time() - cpu) / (time.monotonic() - began)
         assert all(call.ears.heard(1000) for call in calls)
         assert all(taken.ears.heard(440) for taken in centre.calls)
         assert share < 0.8
         over: Deferred = gatherResults([call.hang_up() for call in calls])
-        await within(over, 2, reactor)
+        await within(over, 120, reactor)
         await gatherResults([phone.close(), centre.close()])

@@ -282,9 +282,9 @@ def test_no_answer_costs_more_than_its_length():
     ):
         body = (each * MAX_OCTETS)[:MAX_OCTETS]
         for whole in (body, f"<x>{body}", f"{body}msgType"):
-            began = time.perf_counter()
+            began = time.thread_time()
             read(whole)
-            assert time.perf_counter() - began < 1
+            assert time.thread_time() - began < 1
     assert read(gzip.compress(b"<" * 50_000_000)) is not None
 
 

@@ -201,7 +201,7 @@ class House:
     async def stop(self) -> None:
         """Stop the daemon in good order."""
         self.daemon.signal(signal.SIGTERM)
-        await self.until(lambda: not self.daemon.is_running, 20)
+        await self.until(lambda: not self.daemon.is_running)
         assert self.daemon.exit_code == 0
 
     async def restart(self) -> None:

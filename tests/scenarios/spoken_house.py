@@ -169,7 +169,7 @@ class SpokenHouse(VoiceHouse):
 
     async def is_audible(self, call: Leg) -> None:
         """Wait until some speech was heard."""
-        await self.until(lambda: call.ears.loud >= AUDIBLE_PACKETS, 5.0)
+        await self.until(lambda: call.ears.loud >= AUDIBLE_PACKETS)
 
     def press_and_listen_no_more(self, call: Leg, digit: str) -> None:
         """Press a key; Asterisk may hang up before it is quite released."""

@@ -16,10 +16,10 @@ async def test_112_down_for_long_and_back_hears_everything_in_order_with_one_ale
 
     for caller in callers:
         await house.accepted_press(caller, "첫 번째 도움 요청")
-    await house.until(lambda: house.logged("will retry", kind="alert", attempt=4), 15)
+    await house.until(lambda: house.logged("will retry", kind="alert", attempt=4))
     await house.accepted_press(callers[0], "두 번째 도움 요청")
     await house.centre.come_back()
-    await house.until(lambda: all(house.alerts(caller) for caller in callers), 15)
+    await house.until(lambda: all(house.alerts(caller) for caller in callers))
     await house.until(lambda: house.reports(callers[0])[-1].parameters["press-count"] == ("2",))
 
     for caller in callers:

@@ -149,7 +149,7 @@ async def test_a_caller_who_hangs_up_in_the_very_moment_in_which_112_answers_lea
         assert len(voice.alerts(caller)) == 1
         assert len(voice.invites(caller)) == 1
         assert voice.invites(caller, route=2) == []
-    await voice.until(lambda: not voice.exchange.channels(), 1.0)
+    await voice.until(lambda: not voice.exchange.channels())
 
 
 @ON_BOTH_TRUNKS
@@ -263,7 +263,7 @@ async def test_the_centre_hangs_up_and_her_call_is_over(voice, trunk):
 
     await voice.soon(centre.hang_up())
 
-    assert await voice.soon(phone.ended(), 2.0) is EndedBy.THEM
+    assert await voice.soon(phone.ended()) is EndedBy.THEM
     told = await voice.until_told(caller, call_state="ended", call_ended_by="112")
     assert told.parameters["incident-state"] == ("open",)
     assert voice.invites(caller, route=2) == []

@@ -97,7 +97,7 @@ async def test_without_a_reply_the_next_one_is_told_and_then_the_first_again_unt
     caller = house.caller(SEOUL)
     await sign_up(house, caller)
     await house.accepted_press(caller)
-    await house.until(lambda: house.logged("rejected", channel="guardians"), 20)
+    await house.until(lambda: house.logged("rejected", channel="guardians"))
 
     assert [text.to for text in sorted(texts(house), key=lambda each: int(each.message_ids[0]))] == [
         MOTHER, FATHER, MOTHER, FATHER
@@ -223,11 +223,11 @@ async def test_while_no_carrier_takes_texts_nobody_loses_a_turn(house):
     for smsc in (house.skt, house.kt):
         smsc.refuse_texts(ESME_RSYSERR)
     await house.accepted_press(caller)
-    await house.until(lambda: house.logged("guardian not texted"), 30)
+    await house.until(lambda: house.logged("guardian not texted"))
     for smsc in (house.skt, house.kt):
         smsc.accept_texts()
 
-    await house.until(lambda: texts(house, MOTHER) or texts(house, FATHER), 40)
+    await house.until(lambda: texts(house, MOTHER) or texts(house, FATHER))
     await house.until(lambda: states(house, guardian=1) + states(house, guardian=2) == ["texted"])
 
 
@@ -313,9 +313,9 @@ async def test_after_a_restart_it_goes_on_with_the_right_turn(house, how):
         await house.kill9()
         await house.start()
 
-    await house.until(lambda: texts(house, FATHER), 20)
+    await house.until(lambda: texts(house, FATHER))
     assert len(texts(house, MOTHER)) == 1
-    await house.until(lambda: house.logged("rejected", channel="guardians"), 20)
+    await house.until(lambda: house.logged("rejected", channel="guardians"))
     assert len(texts(house)) == 2
 
 
@@ -346,7 +346,7 @@ async def test_presses_and_reports_go_ahead_of_texts(house):
     flood = [house.caller() for _ in range(300)]
     pressed = [house.press(each) for each in (*flood[:150], caller, *flood[150:])]
     for each in pressed:
-        assert await house.soon(each, 30) == ESME_ROK
+        assert await house.soon(each) == ESME_ROK
 
-    await house.until(lambda: all(house.alerts(each) for each in flood), 30)
-    await house.until(lambda: texts(house, MOTHER), 30)
+    await house.until(lambda: all(house.alerts(each) for each in flood))
+    await house.until(lambda: texts(house, MOTHER))

@@ -48,7 +48,7 @@ async def test_without_its_key_file_112_is_told_directly_and_no_other_key_is_mad
     assert "bring" in await house.refused_onetouch("keys", "init")
 
     aside.rename(key_file(house))
-    await house.until(lambda: house.skt.queued == 0, 20)
+    await house.until(lambda: house.skt.queued == 0)
     # The redelivery opens the very incident that 112 has heard of.
     incidents = house.daemon.rows("SELECT id FROM incident ORDER BY opened_at")
     assert incidents == [(house.alerts(each)[0].incident,) for each in (first, caller)]

@@ -79,7 +79,7 @@ async def test_stopped_in_good_order_under_load_nothing_is_lost_and_nobody_is_re
     acked_by_then = house.skt.counts.acked
     assert house.logged("alarm", alarm="link-down") == []
     await house.start()
-    await house.until(lambda: house.skt.queued == 0 and len(house.centre.reports) >= 600, 20)
+    await house.until(lambda: house.skt.queued == 0 and len(house.centre.reports) >= 600)
 
     assert 50 <= acked_by_then < 600
     alerts = sorted(report.parameters["callback"] for report in house.centre.reports)

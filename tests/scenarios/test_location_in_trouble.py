@@ -16,7 +16,7 @@ async def test_112_does_not_wait_for_a_location_service_that_hangs_nor_does_anot
 
     await house.accepted_press(caller)
     await house.accepted_press(other, smsc=house.kt)
-    await house.until(lambda: house.alerts(caller) and house.located(other), 5)
+    await house.until(lambda: house.alerts(caller) and house.located(other))
 
     assert house.located(caller) == []
     house.lbs["skt"].behave()

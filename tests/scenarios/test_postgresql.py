@@ -79,7 +79,7 @@ async def test_of_two_daemons_on_one_store_the_other_reports_what_the_dead_one_h
         await house.centre.come_back()
 
         # A lease outlives its attempt's time-out by a few seconds; then it is anybody's.
-        await house.until(lambda: all(house.alerts(caller) for caller in callers), 30)
+        await house.until(lambda: all(house.alerts(caller) for caller in callers))
         assert [len(house.alerts(caller)) for caller in callers] == [1] * len(callers)
         assert rows(database, "SELECT count(*) FROM incident") == [(len(callers),)]
     finally:

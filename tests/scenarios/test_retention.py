@@ -59,7 +59,7 @@ async def test_a_closed_incident_goes_with_every_octet_of_it_and_an_open_one_sta
     assert all(mark in octets_on_disk(house) for mark in (*marks, *stay))
 
     await house.onetouch("incidents", "close", gone, "--reason", "found safe")
-    await house.until(lambda: count(house, "incident") == 1, 20)
+    await house.until(lambda: count(house, "incident") == 1)
     await house.until(lambda: house.logged("forgotten", kind="incidents"))
 
     assert house.daemon.rows("SELECT id FROM incident") == [(kept,)]
@@ -86,7 +86,7 @@ async def test_the_log_of_the_daemon_names_every_look_and_shows_a_chain_whose_en
     incident = await told_and_located(house, caller)
     for _ in range(3):
         await house.onetouch("incidents", "show", incident, "--positions", "--why", "unit 12 asks")
-    await house.until(lambda: len(house.logged("audited", what="saw a position")) == 3, 20)
+    await house.until(lambda: len(house.logged("audited", what="saw a position")) == 3)
     assert "intact" in await house.onetouch("audit", "verify", "--log", str(house.daemon.log))
 
     await house.stop()
@@ -109,7 +109,7 @@ async def test_a_look_at_a_terminal_and_presses_do_not_get_into_each_others_way(
 
     for caller in callers:
         await house.accepted_press(caller)
-    await house.until(lambda: all(look.poll() is not None for look in looks), 30)
+    await house.until(lambda: all(look.poll() is not None for look in looks))
 
     for look in looks:
         with look.stdout as printed:

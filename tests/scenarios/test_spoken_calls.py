@@ -106,7 +106,7 @@ class Exchange:
         """Be connected to an Asterisk that has booted."""
         self._ready = Deferred()
         self.client.startService()
-        await within(self._ready, 60.0, reactor)
+        await within(self._ready, 120, reactor)
 
     async def close(self) -> None:
         await self.client.stopService()

@@ -81,7 +81,7 @@ async def test_with_both_addresses_down_the_report_is_spoken_once_and_delivered_
     await spoken.accepted_press(caller, "두 번째 도움 요청")
     await spoken.data_link_returns()
     for centre in (spoken.centre, spoken.second):
-        await spoken.until(lambda centre=centre: spoken.alerts(caller, centre), 15)
+        await spoken.until(lambda centre=centre: spoken.alerts(caller, centre))
     await spoken.until(lambda: spoken.reports(caller)[-1].parameters["press-count"] == ("2",))
     assert spoken.located(caller)
     await spoken.listen_on(AFTER_S)

@@ -27,7 +27,7 @@ from telephony.lab.psap import ReceivedReport
 from telephony.lab.rtp import Rtp
 from telephony.lab.sip import address_of
 from tests.scenarios.daemon_process import ROOT
-from tests.scenarios.house import House
+from tests.scenarios.house import PATIENCE_S, House
 from tests.scenarios.sipp_process import Sipp
 
 SKT, KT = "skt-voice", "kt-voice"
@@ -265,7 +265,7 @@ class VoiceHouse(House):
         phone = self.call(caller, trunk)
         return phone, await self.answered(caller)
 
-    async def answered(self, caller: str, route: int = 1, within_s: float = 10.0) -> OperatorCall:
+    async def answered(self, caller: str, route: int = 1, within_s: float = PATIENCE_S) -> OperatorCall:
         """Wait until 112 has picked up a call of this caller on a route; give it."""
         await self.until(lambda: any(call.is_up for call in self.rung(caller, route)), within_s)
         return next(call for call in self.rung(caller, route) if call.is_up)
@@ -316,7 +316,7 @@ class VoiceHouse(House):
         wanted = {name.replace("_", "-"): (value,) for name, value in facts.items()}
         return [report for report in self.reports(caller) if wanted.items() <= report.parameters.items()]
 
-    async def until_told(self, caller: str, within_s: float = 10.0, **facts: str) -> ReceivedReport:
+    async def until_told(self, caller: str, within_s: float = PATIENCE_S, **facts: str) -> ReceivedReport:
         """Wait until 112 is told these facts; give the report."""
         try:
             await self.until(lambda: self.told(caller, **facts), within_s)
@@ -342,7 +342,7 @@ class VoiceHouse(House):
 
     async def hears(self, claim: Callable[[], Any]) -> None:
         """Wait for something that is heard; two seconds are a hundred packets."""
-        await self.until(claim, 2.0)
+        await self.until(claim)
 
     async def listen_on(self, seconds: float) -> None:
         """Let some audio pass: what is to be shown is that something does not come."""

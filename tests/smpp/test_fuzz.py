@@ -184,7 +184,7 @@ def test_200_000_mutated_and_random_pdus_give_values_or_malformed():
     with hang_is_a_failure():
         for number in range(CASES):
             octets = make_case(chance)
-            started = time.perf_counter()
+            started = time.thread_time()
             try:
                 stream = PduStream()
                 for pdu in feed_in_pieces(stream, octets, chance):
@@ -194,7 +194,7 @@ def test_200_000_mutated_and_random_pdus_give_values_or_malformed():
                 error.add_note(f"ONETOUCH_FUZZ_SEED={SEED}, case {number}: {octets.hex()}")
                 raise
             broken += stream.broken is not None
-            slowest_s = max(slowest_s, time.perf_counter() - started)
+            slowest_s = max(slowest_s, time.thread_time() - started)
 
     growth_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_kib
     assert growth_kib < MOST_MEMORY_GROWTH_KIB, SEED
@@ -223,7 +223,7 @@ def test_the_largest_messages_of_the_worst_content_take_little_time():
         octets = (pattern * 65_000)[:65_000]
         body = b"\0" * 17 + b"\x04\x24" + len(octets).to_bytes(2, "big") + octets
         for esm_class in (0x04, 0x44, 0x00):
-            started = time.perf_counter()
+            started = time.thread_time()
             message = decode_message(DELIVER_SM, body)._replace(esm_class=esm_class)
             for data_coding in (0, 1, 4, 5, 8, 0x0E):
                 for alphabet in DEFAULT_ALPHABETS:
@@ -231,7 +231,7 @@ def test_the_largest_messages_of_the_worst_content_take_little_time():
                         data_coding, esm_class, message.short_message, default_alphabet=alphabet, sar=None
                     )
                     read_signs(message, text)
-            slowest_s = max(slowest_s, time.perf_counter() - started)
+            slowest_s = max(slowest_s, time.thread_time() - started)
         decode_message(DELIVER_SM, octets)
         decode_message(DATA_SM, octets)
 
