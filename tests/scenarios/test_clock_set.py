@@ -56,7 +56,7 @@ async def test_a_clock_that_is_set_stops_no_report_and_drops_no_link(house, mach
         await house.until(lambda: len(house.logged("clock was set")) == number)  # noqa: B023
 
     assert house.skt.links == links
-    assert house.logged("alarm", alarm="clock-set")
+    await house.until(lambda: house.logged("alarm", alarm="clock-set"))
 
 
 @pytest_twisted.ensureDeferred
