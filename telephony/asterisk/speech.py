@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from telephony.domain.delivery import CLOSING
-from telephony.domain.position import LAST_KNOWN, Position
+from telephony.domain.position import Position
 from telephony.domain.report import Report
 from telephony.domain.values import Msisdn
 
@@ -138,7 +138,7 @@ def _whereabouts(position: Position | None, now: datetime) -> Iterator[str]:
     if position is None:
         yield "no-position"
         return
-    yield "last-known" if position.source == LAST_KNOWN else "position"
+    yield "last-known" if position.is_memory else "position"
     radius_m = position.radius_at()
     yield "accuracy-unknown" if radius_m is None else _rounded_up(radius_m, RADII, "within-more")
     if position.method in METHODS:

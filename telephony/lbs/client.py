@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from telephony.domain.errors import Malformed
 from telephony.domain.ports import FAST, Locator, NoFix
-from telephony.domain.position import Position
+from telephony.domain.position import Position, best_of
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lbs.mlp import (
@@ -147,7 +147,7 @@ class MlpLocator:
                 return self._retry(f"HTTP {response.status}")
             return self._retry(f"unreadable answer: {error}")
         if answer.positions:
-            return _best(answer.positions, now)
+            return best_of(answer.positions, now)
         return self._why_none(answer)
 
     def _why_none(self, answer: Answer) -> NoFix | Result:
@@ -204,7 +204,7 @@ class CarrierLocators:
         answers = await self._ask_all(others, msisdn, quality) if others else []
         positions = [answer for answer in answers if isinstance(answer, Position)]
         if positions:
-            return _best(positions, datetime.fromtimestamp(self._clock.seconds(), UTC))
+            return best_of(positions, datetime.fromtimestamp(self._clock.seconds(), UTC))
         return _most_hopeful([first, *(answer for answer in answers if isinstance(answer, NoFix))])
 
     async def _ask(self, locator: Locator, msisdn: Msisdn, quality: str) -> Position | NoFix:
@@ -266,11 +266,6 @@ class _Round:
 
 def _expect_cancelled(failure: Failure) -> None:
     failure.trap(CancelledError)
-
-
-def _best(positions: Sequence[Position], now: datetime) -> Position:
-    """Give the position that narrows down best where the person is now (as `is_better` compares)."""
-    return min(positions, key=lambda position: position.reach_m(now))
 
 
 def _most_hopeful(answers: Sequence[NoFix]) -> NoFix:
