@@ -24,7 +24,7 @@ from telephony.domain.delivery import (
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, NoFix
-from telephony.domain.position import LAST_KNOWN, REPORT_CONFIDENCE, Position
+from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
@@ -84,7 +84,7 @@ class LocateChannel:
         self._failures = 0
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Ask once, keep what comes; 112 hears of it when it is better than what it knows."""
+        """Ask once, keep what comes; 112 hears of it when it is news."""
         errand = delivery.content
         if not isinstance(errand, Errand):
             return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
@@ -164,18 +164,18 @@ class LocateChannel:
         return found
 
     async def _record(self, delivery: Delivery, errand: Errand, found: Position) -> None:
-        became_best = await self._database.transact(record_position, self._plan, delivery.incident_key, found)
+        located = await self._database.transact(record_position, self._plan, delivery.incident_key, found)
         log.info(
             "located", incident=delivery.incident_id, carrier=self._carrier, source=found.source, method=found.method,
-            uncertainty_m=found.uncertainty_m, became_best=became_best,
+            uncertainty_m=found.uncertainty_m, became_best=located.became_best, is_told=located.is_told,
             since_ms=round((self._clock.seconds() - errand.opened_at.timestamp()) * 1000, 1),
         )  # fmt: skip
-        if became_best:
+        if located.is_told:
             self._wake(delivery.incident_id)
 
     async def _is_located(self, delivery: Delivery) -> bool:
         known = await self._database.read(whereabouts, delivery.incident_key)
-        return known.best is not None and known.best.source != LAST_KNOWN
+        return known.best is not None and not known.best.is_memory
 
     async def _remember(self, delivery: Delivery, errand: Errand) -> None:
         """Tell 112 the last known position of an earlier incident, where nothing better is known."""
@@ -183,8 +183,9 @@ class LocateChannel:
         if known.best is not None or known.last_known is None:
             return
         now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-        age_s = known.last_known.age_s(now)
-        if age_s is not None and age_s <= self._following.last_known_max_age_s:
+        # Of unknown age it is as old as its arrival at least, and told as of unknown age.
+        age_s = (now - (known.last_known.fixed_at or known.last_known.received_at)).total_seconds()
+        if age_s <= self._following.last_known_max_age_s:
             await self._record(delivery, errand, replace(known.last_known.as_last_known(), received_at=now))
 
 

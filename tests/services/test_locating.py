@@ -307,6 +307,18 @@ def test_a_memory_that_is_too_old_is_not_told(house: House):
     assert house.best is None
 
 
+def test_a_memory_of_unknown_age_is_told_by_when_it_came(house: House):
+    house.ledger.locate(fix(80, fixed_at=None))
+    house.ledger.close()
+    house.ledger.record(press(reference="second"))
+    house.fast.answer = NOTHING_YET
+
+    house.deliver()
+
+    assert house.best is not None
+    assert (house.best.source, house.best.fixed_at) == (LAST_KNOWN, None)
+
+
 def test_a_memory_never_replaces_what_is_known(house: House):
     house.remember(age_s=600)
     house.fast.answer = NOTHING_YET
