@@ -160,7 +160,7 @@ def _report(kind: str, facts: Mapping[str, Any]) -> str:
     detail = f": {facts['detail']}" if facts.get("detail") else ""
     match kind:
         case "planned":
-            return f"{report} written down"
+            return f"{report} written down{f': {why}' if (why := facts.get('why')) else ''}"
         case "delivered":
             return f"{report} ACKNOWLEDGED{f' at attempt {attempts}' if attempts > 1 else ''}{detail}"
         case "rejected":

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
-from telephony.domain.position import REPORT_CONFIDENCE
+from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
 from telephony.psap import wording
 from telephony.psap.wording import Language, Wording
@@ -200,20 +200,26 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    position = report.position
-    if position is None:
-        return
-    yield "location-source", position.source
-    yield "location-method", position.method
+    if report.position is not None:
+        yield from _fix_facts("location", report.position, report, zone)
+    for name, position in (("newest-location", report.newest), ("sharpest-location", report.sharpest)):
+        if position is not None:
+            yield name, _circle(position)
+            yield from _fix_facts(name, position, report, zone)
+
+
+def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    yield f"{name}-source", position.source
+    yield f"{name}-method", position.method
     if position.uncertainty_m is not None:
-        yield "location-confidence-percent", f"{REPORT_CONFIDENCE:g}"
-        yield "location-uncertainty-m", str(wording.radius_m(position))
+        yield f"{name}-confidence-percent", f"{REPORT_CONFIDENCE:g}"
+        yield f"{name}-uncertainty-m", str(wording.radius_m(position))
     age_s = wording.age_s(report, position)
     if position.fixed_at is None or age_s is None:
-        yield "location-age", "unknown"
+        yield f"{name}-age", "unknown"
     else:
-        yield "location-time", _time(position.fixed_at, zone)
-        yield "location-age-s", str(age_s)
+        yield f"{name}-time", _time(position.fixed_at, zone)
+        yield f"{name}-age-s", str(age_s)
 
 
 def _told_facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -228,9 +234,13 @@ def _area(report: Report, words: Wording) -> str:
     position = report.position
     circle = ""
     if position is not None:
-        kilometres = wording.radius_m(position) / 1000
-        circle = f"<circle>{position.latitude:.6f},{position.longitude:.6f} {kilometres:.3f}</circle>\n"
+        circle = f"<circle>{_circle(position)}</circle>\n"
     return f"<area>\n<areaDesc>{_text(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
+
+
+def _circle(position: Position) -> str:
+    """Write a circle as CAP does: degrees and kilometres (clause 3.2.4)."""
+    return f"{position.latitude:.6f},{position.longitude:.6f} {wording.radius_m(position) / 1000:.3f}"
 
 
 def _time(moment: datetime, zone: tzinfo) -> str:

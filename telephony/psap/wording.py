@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Literal
 
 from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
-from telephony.domain.report import Report
+from telephony.domain.report import Report, UpdateReason
 from telephony.domain.trigger import (
     TOLD_LATE,
     UNKNOWN_USSD_STRING,
@@ -46,6 +46,8 @@ class Wording:
     instruction: str
     test_instruction: str
     lifted_instruction: str
+    news: str
+    reasons: Mapping[UpdateReason, str]
     pressed: str
     way: str
     presses: str
@@ -54,6 +56,8 @@ class Wording:
     labels: Mapping[str, str]
     closed: str
     position: str
+    newest: str
+    sharpest: str
     position_unknown: str
     position_never: str
     area: str
@@ -84,6 +88,25 @@ KOREAN = Wording(
     ),
     test_instruction="훈련입니다. 출동하지 마십시오. ",
     lifted_instruction=" 이 신고는 무음이 해제되었습니다. 요청자는 설명에 있습니다.",
+    news="새로운 내용: {reasons}",
+    reasons=MappingProxyType(
+        {
+            UpdateReason.PRESSED_AGAIN: "다시 누름",
+            UpdateReason.SEEN_AGAIN: "같은 신고가 다시 수신됨(재전송이거나 다시 누름)",
+            UpdateReason.POSITION: "위치",
+            UpdateReason.SIGN_OF_LIFE: "위치 변화 없음, 전화기가 계속 응답함",
+            UpdateReason.NOT_ANSWERING: "전화기가 위치 조회에 더 이상 응답하지 않음",
+            UpdateReason.ANSWERING: "전화기가 위치 조회에 다시 응답함",
+            UpdateReason.CALL: "통화",
+            UpdateReason.KNOCK: "두드림",
+            UpdateReason.SILENCE: "무음 상태",
+            UpdateReason.GUARDIAN: "보호자",
+            UpdateReason.PERSON: "신고자 정보",
+            UpdateReason.SCORE: "오신고 가능성",
+            UpdateReason.FALSE_ALARM: "오신고라는 연락",
+            UpdateReason.CLOSED: "종료",
+        }
+    ),
     pressed="신고 시각: {time}",
     way="신고 방법: {way}, 수신 번호 {destination}, 통신사 {carrier}",
     presses="누른 횟수: {count}회, 마지막 {time}",
@@ -98,6 +121,8 @@ KOREAN = Wording(
     },
     closed="종료 사유: {reason}",
     position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
+    newest="최근 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
+    sharpest="가장 정확한 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
     position_never="위치: 확인되지 않음",
     area="{within}, {method}, {age}",
@@ -135,6 +160,25 @@ ENGLISH = Wording(
     ),
     test_instruction="This is a test: send nobody. ",
     lifted_instruction=" Silence was lifted for this incident; the description says by whom.",
+    news="What is new: {reasons}",
+    reasons=MappingProxyType(
+        {
+            UpdateReason.PRESSED_AGAIN: "pressed again",
+            UpdateReason.SEEN_AGAIN: "the same message came once more (delivered again, or pressed again)",
+            UpdateReason.POSITION: "position",
+            UpdateReason.SIGN_OF_LIFE: "the phone still answers, where it was",
+            UpdateReason.NOT_ANSWERING: "the phone does not answer the location service any more",
+            UpdateReason.ANSWERING: "the phone answers the location service again",
+            UpdateReason.CALL: "call",
+            UpdateReason.KNOCK: "knocks",
+            UpdateReason.SILENCE: "silence",
+            UpdateReason.GUARDIAN: "guardians",
+            UpdateReason.PERSON: "who presses",
+            UpdateReason.SCORE: "how likely it is an accident",
+            UpdateReason.FALSE_ALARM: "said to be a false alarm",
+            UpdateReason.CLOSED: "closed",
+        }
+    ),
     pressed="Pressed at: {time}",
     way="By: {way}, to {destination}, carrier {carrier}",
     presses="Presses: {count}, the last at {time}",
@@ -149,6 +193,8 @@ ENGLISH = Wording(
     },
     closed="Closed because: {reason}",
     position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
+    newest="Newest fix: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
+    sharpest="Sharpest fix so far: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
     position_never="Position: never found",
     area="{within}, found by {method}, {age}",
@@ -195,7 +241,10 @@ def headline(report: Report, words: Wording) -> str:
 
 def description(report: Report, words: Wording, zone: tzinfo) -> str:
     """Give everything known in words, one fact a line."""
-    lines = [
+    lines = []
+    if report.reasons:
+        lines.append(words.news.format(reasons="; ".join(words.reasons[each] for each in report.reasons)))
+    lines += [
         words.pressed.format(time=_clock(report.opened_at, zone)),
         words.way.format(
             way=words.ways.get(report.source, report.source),
@@ -205,7 +254,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     ]
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
-    lines.append(_position_line(report, words))
+    lines += _position_lines(report, words)
     lines += fact_lines(report, words.facts)
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
@@ -279,11 +328,20 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
         return moment
 
 
-def _position_line(report: Report, words: Wording) -> str:
-    position = report.position
-    if position is None:
-        return words.position_never if report.kind == CLOSING else words.position_unknown
-    return words.position.format(
+def _position_lines(report: Report, words: Wording) -> Iterator[str]:
+    if report.position is None:
+        yield words.position_never if report.kind == CLOSING else words.position_unknown
+    for template, position in (
+        (words.position, report.position),
+        (words.newest, report.newest),
+        (words.sharpest, report.sharpest),
+    ):
+        if position is not None:
+            yield _position_line(template, position, report, words)
+
+
+def _position_line(template: str, position: Position, report: Report, words: Wording) -> str:
+    return template.format(
         latitude=position.latitude,
         longitude=position.longitude,
         within=_within(position, words),

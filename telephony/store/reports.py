@@ -116,7 +116,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         foldable[key] = foldable.get(key, True) and is_waiting(kind, state, attempts)
         beside[key] = Beside(*positions)
         if foldable[key]:
-            told[key] = _reasons_in(payload)
+            told[key] = reasons_in(payload)
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[str, int, int]] = []
     moved: list[tuple[int, int]] = []
@@ -164,7 +164,7 @@ def payload_of(payload: str) -> Mapping[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _reasons_in(payload: str) -> tuple[str, ...]:
+def reasons_in(payload: str) -> tuple[str, ...]:
     """Return the reasons that a delivery's payload names; none where it cannot be read."""
     known = payload_of(payload).get("why")
     return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
