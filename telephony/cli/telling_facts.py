@@ -23,6 +23,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         fact.PERSON: ("registered", "device", "consent", "also"),
         fact.SCORE: ("score", "reasons"),
         fact.FALSE_ALARM: ("by", "at"),
+        fact.REACH: ("state", "why", fact.LAST_ANSWERED),
     }
 )  # fmt: skip
 """What a story tells of a fact. What was tapped is told by its length alone, as what was written is; of a person
@@ -98,6 +99,14 @@ def _false_alarm(subject: str, told: Mapping[str, str]) -> str:
     return f"false-alarm, says {subject}{by}"
 
 
+def _reach(_: str, told: Mapping[str, str]) -> str:
+    words = f"phone {told.get('state', '?')}"
+    for name, template in (("why", " ({})"), (fact.LAST_ANSWERED, ", last answered at {}")):
+        if name in told:
+            words += template.format(told[name])
+    return words
+
+
 _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyType(
     {
         fact.CALL: _call,
@@ -107,6 +116,7 @@ _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyT
         fact.PERSON: _person,
         fact.SCORE: _score,
         fact.FALSE_ALARM: _false_alarm,
+        fact.REACH: _reach,
     }
 )
 

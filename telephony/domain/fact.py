@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 CALL = "call"
 """One SOS call: its state, its legs. The subject is the call's reference."""
@@ -20,11 +21,23 @@ SCORE = "score"
 """How likely the presses are meant, and why: a label beside them, never a condition. The subject is `CALLER`."""
 FALSE_ALARM = "false-alarm"
 """Somebody who may say so has said that it was none. The subject is who: ``guardian 1``, ``112``."""
+REACH = "reach"
+"""Whether the location service reaches the caller's phone. The subject is `PHONE`; the state is a `Reach`."""
 
 CALLER = "caller"
 """The subject of `PERSON` and `SCORE`."""
 PHONE = "phone"
-"""The subject of `SILENCE`."""
+"""The subject of `SILENCE` and `REACH`."""
+
+LAST_ANSWERED = "last-answered"
+"""Under this name a fact of kind `REACH` has the time, in ISO 8601, at which the phone last answered, if it ever did."""
+
+
+class Reach(StrEnum):
+    """The states of a fact of kind `REACH`. That a location service itself is down says nothing of the phone."""
+
+    ANSWERING = "answering"
+    NOT_ANSWERING = "not-answering"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,14 @@ class WorthTelling(NamedTuple):
 
 
 def is_newer(found: Position, newest: Position | None) -> bool:
-    """Whether a fix was measured after the newest that is known; a location server may repeat what it remembers."""
+    """Whether a fix was measured after the newest that is known; a location server may repeat what it remembers.
+
+    Of unknown age it is new as far as anybody can say, and told as what it is.
+    """
     if newest is None or found.measured_at > newest.measured_at:
         return True
+    if found.fixed_at is None:
+        return found.received_at > newest.received_at
     return found.measured_at == newest.measured_at and _circle(found) != _circle(newest)
 
 
@@ -77,8 +82,12 @@ def is_answer(found: Position, newest: Position | None) -> bool:
     A server whose clock is wrong still gives a later time with each answer. A fix of unknown age counts as an answer:
     it does not show that the phone is silent.
     """
+    if found.is_memory:
+        return False
+    if found.fixed_at is None:
+        return True
     if newest is None or newest.is_memory:
-        return found.fixed_at is None or found.measured_at >= found.received_at - ASSUMED_AGE
+        return found.measured_at >= found.received_at - ASSUMED_AGE
     return is_newer(found, newest)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from telephony.domain.errors import Malformed
-from telephony.domain.ports import FAST, Locator, NoFix
+from telephony.domain.ports import FAST, Locator, NoFix, NotReached
 from telephony.domain.position import Position, best_of
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
@@ -39,6 +40,10 @@ ASKED_TOO_MUCH = frozenset({107, 109, 112, 113})
 """An element, an attribute or a value of one is not supported: asked again without the optional ones."""
 ASKED_TOO_FINELY = frozenset({6, 201})
 """POSITION METHOD FAILURE and QOP NOT ATTAINABLE: asked again for whatever there is."""
+NOT_REACHED = MappingProxyType(
+    {ABSENT_SUBSCRIBER: NotReached.ABSENT, 6: NotReached.NOT_LOCATED, 201: NotReached.NOT_LOCATED}
+)
+"""Results of a service that is well, about a phone that is not to be found now."""
 RLP_ONLY = 208
 """Belongs to another protocol; treated as SYSTEM FAILURE."""
 
@@ -82,14 +87,16 @@ class MlpLocator:
         deadline = self._clock.seconds() + wanted.budget_s
         question = self._first_question(quality)
         asked: set[Question] = set()
+        not_reached: NotReached | None = None
         while True:
             asked.add(question)
             outcome = await self._ask(msisdn, question, deadline)
             if not isinstance(outcome, Result):
                 return outcome
+            not_reached = NOT_REACHED.get(outcome.resid, not_reached)
             question = self._better_question(question, outcome)
             if question in asked or self._seconds_left(deadline) < _SHORTEST_TRY_S:
-                return self._no_fix(outcome)
+                return replace(self._no_fix(outcome), not_reached=not_reached)
 
     def _first_question(self, quality: str) -> Question:
         if quality == FAST:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 
 from telephony.domain.delivery import ALERT, CLOSING
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE
+from telephony.domain.fact import CALL, GUARDIAN, KNOCK, LAST_ANSWERED, PERSON, REACH, SCORE, SILENCE
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
@@ -85,6 +85,11 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("false-alarm-by", "by"),
             ("false-alarm-why", "why"),
             ("false-alarm-time", "at"),
+        ),
+        REACH: (
+            ("phone-reach", "state"),
+            ("phone-reach-why", "why"),
+            ("phone-last-answered", LAST_ANSWERED),
         ),
     }
 )
@@ -190,7 +195,7 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "first-press-time", _time(report.opened_at, zone)
     yield "last-press-time", _time(report.last_press_at, zone)
     yield from _location_facts(report, zone)
-    yield from _told_facts(report)
+    yield from _told_facts(report, zone)
     for text in report.texts:
         yield "caller-text", text
     for label in report.labels:
@@ -222,12 +227,13 @@ def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> I
         yield f"{name}-age-s", str(age_s)
 
 
-def _told_facts(report: Report) -> Iterator[tuple[str, str]]:
+def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     for fact in report.facts:
         known = {**fact.data, _SUBJECT: fact.subject}
         for number, (name, key) in enumerate(_PARAMETERS.get(fact.kind, ())):
             if key in known or number == 0:
-                yield name, known.get(key, "")
+                said = known.get(key, "")
+                yield name, wording.local_time(said, zone, "T") if key == LAST_ANSWERED else said
 
 
 def _area(report: Report, words: Wording) -> str:

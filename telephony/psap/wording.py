@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from telephony.domain.delivery import CLOSING
+from telephony.domain.fact import LAST_ANSWERED, REACH, Fact, Reach
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import Report, UpdateReason
 from telephony.domain.trigger import (
@@ -58,6 +59,11 @@ class Wording:
     position: str
     newest: str
     sharpest: str
+    reach: Mapping[str, str]
+    """By state of a fact of kind `REACH`."""
+    reach_why: Mapping[str, str]
+    last_answered: str
+    never_answered: str
     position_unknown: str
     position_never: str
     area: str
@@ -123,6 +129,17 @@ KOREAN = Wording(
     position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     newest="최근 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     sharpest="가장 정확한 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
+    reach=MappingProxyType(
+        {
+            Reach.ANSWERING: "전화기: 위치 조회에 다시 응답함",
+            Reach.NOT_ANSWERING: "전화기: 위치 조회에 응답하지 않음",
+        }
+    ),
+    reach_why=MappingProxyType(
+        {"absent": "꺼졌거나 통신 불가", "not-located": "측위 실패", "unknown": "통신사가 번호를 찾지 못함"}
+    ),
+    last_answered="마지막 응답 {time}",
+    never_answered="신고 후 응답한 적 없음",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
     position_never="위치: 확인되지 않음",
     area="{within}, {method}, {age}",
@@ -195,6 +212,21 @@ ENGLISH = Wording(
     position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     newest="Newest fix: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     sharpest="Sharpest fix so far: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
+    reach=MappingProxyType(
+        {
+            Reach.ANSWERING: "Phone: answers the location service again",
+            Reach.NOT_ANSWERING: "Phone: does not answer the location service",
+        }
+    ),
+    reach_why=MappingProxyType(
+        {
+            "absent": "switched off or out of coverage",
+            "not-located": "the network could not locate it",
+            "unknown": "no carrier knows the number any more",
+        }
+    ),
+    last_answered="last answered at {time}",
+    never_answered="it has not answered since the press",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
     position_never="Position: never found",
     area="{within}, found by {method}, {age}",
@@ -255,6 +287,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
     lines += _position_lines(report, words)
+    lines += [_reach_line(fact, words, zone) for fact in report.facts if fact.kind == REACH]
     lines += fact_lines(report, words.facts)
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
@@ -349,6 +382,29 @@ def _position_line(template: str, position: Position, report: Report, words: Wor
         source=_source(position.source, words),
         age=aged(age_s(report, position), words),
     )
+
+
+def _reach_line(fact: Fact, words: Wording, zone: tzinfo) -> str:
+    state = fact.data.get("state", "")
+    clauses = [words.reach.get(state, state)]
+    if state != Reach.ANSWERING:
+        why, answered = fact.data.get("why", ""), fact.data.get(LAST_ANSWERED)
+        clauses.append(words.reach_why.get(why, why))
+        clauses.append(
+            words.never_answered
+            if answered is None
+            else words.last_answered.format(time=local_time(answered, zone, " "))
+        )
+    return "; ".join(" ".join(clause.split()) for clause in clauses if clause)
+
+
+def local_time(said: str, zone: tzinfo, separator: str) -> str:
+    """Put a time that a fact has in ISO 8601 in local time; what is no such time stays as it is."""
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        return said
+    return in_zone(moment, zone).isoformat(sep=separator, timespec="seconds")
 
 
 def _within(position: Position, words: Wording) -> str:

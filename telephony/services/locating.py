@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -23,12 +23,13 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan, tracking_channel
-from telephony.domain.ports import ACCURATE, FAST, NoFix
+from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
 from telephony.store.positions import record_position, whereabouts
+from telephony.store.reach import Missed, record_unreached
 
 log = structlog.get_logger()
 
@@ -39,6 +40,9 @@ HOPELESS_PAUSE_S = 300.0
 """Pause after an answer that asking again will not change by itself (a wrong password): a human may repair it."""
 
 FAILURES_BEFORE_ALARM = 3
+
+MISSED_INTERVALS = 2
+"""Intervals without an answer of the phone, which is three missed in a row, before 112 is told that it is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,11 @@ class LocateChannel:
             quality=quality,
             reason=found.reason,
         )
-        if found.is_unknown_subscriber:
-            # The service is well; the number is nobody's here.
+        why = NotReached.UNKNOWN if found.is_unknown_subscriber else found.not_reached
+        if why is not None:
+            await self._note_unreached(delivery, why)
+        if why in {NotReached.UNKNOWN, NotReached.ABSENT}:
+            # The service is well; the number is nobody's here, or the phone is off.
             return found
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_ALARM:
@@ -171,6 +178,17 @@ class LocateChannel:
             since_ms=round((self._clock.seconds() - errand.opened_at.timestamp()) * 1000, 1),
         )  # fmt: skip
         if located.is_told:
+            self._wake(delivery.incident_id)
+        if not (located.is_answer or found.is_memory):
+            # The server gave what it remembers of a phone that it did not reach.
+            await self._note_unreached(delivery, NotReached.ABSENT)
+
+    async def _note_unreached(self, delivery: Delivery, why: NotReached) -> None:
+        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        patience = timedelta(seconds=MISSED_INTERVALS * self._following.interval_s)
+        missed = Missed(why, now, patience)
+        if await self._database.transact(record_unreached, self._plan, delivery.incident_key, missed):
+            log.info("phone not answering", incident=delivery.incident_id, carrier=self._carrier, why=why)
             self._wake(delivery.incident_id)
 
     async def _is_located(self, delivery: Delivery) -> bool:

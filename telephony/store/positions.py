@@ -11,13 +11,16 @@ import structlog
 from sqlalchemy import Connection, insert, select, update
 
 from telephony.domain.errors import Malformed
+from telephony.domain.fact import PHONE, REACH, Fact, Reach
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
-from telephony.domain.whereabouts import Told, is_newer, is_sharper, worth_telling
+from telephony.domain.whereabouts import Told, is_answer, is_newer, is_sharper, worth_telling
 from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import caller_hashes
 from telephony.store.crypto import KeyRing
+from telephony.store.facts import keep_facts, reasons_of
+from telephony.store.reach import reach_states
 from telephony.store.reports import News, is_waiting, numbered, payload_of, plan_updates, position_of
 from telephony.store.schema import incident, last_position, position
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
@@ -74,6 +77,8 @@ class Located(NamedTuple):
     became_best: bool
     is_told: bool
     """Whether there is something for 112 that should leave at once."""
+    is_answer: bool = True
+    """Whether the phone has answered, and not what a location server remembers of it."""
 
 
 def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> Located:
@@ -99,20 +104,34 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
         _remember(connection, ring, row, number, found)
     if is_newest:
         changes["newest_position"] = number
+    answered = is_answer(found, newest)
+    facts: Sequence[Fact] = ()
+    if answered and row.unreached_since is not None:
+        changes["unreached_since"] = None
+        facts = _answers_again(connection, row, found)
     _keep(connection, ring, incident_key, number, found, became_best=became_best)
     connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
     news = worth_telling(
         found, found if became_best or best is None else best, _told(said, known),
         is_newest=is_newest, now=found.received_at,
     )  # fmt: skip
-    if news is None:
-        return Located(became_best, is_told=False)
+    reasons = (*reasons_of(facts), *(() if news is None else (news.reason,)))
+    if not reasons:
+        return Located(became_best, is_told=False, is_answer=answered)
     told = News(
         row.key, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count,
-        changes.get("best_position", row.best_position), row.fact_count, (news.reason,), calm=news.calm,
+        changes.get("best_position", row.best_position), row.fact_count + len(facts), reasons,
+        calm=0 if facts or news is None else news.calm,
     )  # fmt: skip
     plan_updates(connection, plan, [told])
-    return Located(became_best, is_told=True)
+    return Located(became_best, is_told=True, is_answer=answered)
+
+
+def _answers_again(connection: Connection, row: Any, found: Position) -> Sequence[Fact]:
+    """Keep that the phone answers, where 112 was told that it does not."""
+    if reach_states(connection, row.key)[-1:] != [Reach.NOT_ANSWERING]:
+        return ()
+    return keep_facts(connection, row, [Fact(REACH, PHONE, found.received_at, {"state": Reach.ANSWERING})])
 
 
 def _keep(

@@ -279,7 +279,8 @@ def test_a_place_of_unknown_age_does_not_move_her_at_once_and_is_told_beside(cen
 
     reason = centre.hear(fix((25_000, 0), 575, 30, age_s=None))
 
-    assert (reason, centre.circle) == (None, fix((0, 0), 20, 0))
+    assert (reason, centre.circle) == (UpdateReason.POSITION, fix((0, 0), 20, 0))
+    assert centre.told_newest == fix((25_000, 0), 575, 30, age_s=None)
     centre.follow(lambda at_s: fix((25_000, 0), 575, 30 + at_s, age_s=None), 600)
     assert centre.circle.distance_m(fix((25_000, 0), 0, 0)) < 1
 
@@ -307,6 +308,10 @@ def test_a_first_fix_is_an_answer_of_the_phone_unless_it_is_old():
     assert is_answer(fix((0, 0), 575, 0), None)
     assert is_answer(fix((0, 0), 575, 0, age_s=None), None)
     assert not is_answer(fix((0, 0), 575, 0, age_s=3_600), None)
+
+
+def test_a_fix_of_unknown_age_does_not_show_that_the_phone_is_silent():
+    assert is_answer(fix((0, 0), 575, 30, age_s=None), fix((0, 0), 575, 0))
 
 
 def test_later_ones_are_answers_when_they_were_measured_later():

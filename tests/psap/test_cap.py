@@ -16,8 +16,21 @@ from lxml import etree
 from telephony.domain import guardian_turns
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import CALL, CALLER, GUARDIAN, KNOCK, PERSON, PHONE, SCORE, SILENCE, Fact
+from telephony.domain.fact import (
+    CALL,
+    CALLER,
+    GUARDIAN,
+    KNOCK,
+    PERSON,
+    PHONE,
+    REACH,
+    SCORE,
+    SILENCE,
+    Fact,
+    Reach,
+)
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
+from telephony.domain.ports import NotReached
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.domain.values import Msisdn
@@ -207,7 +220,8 @@ def test_the_document_names_every_parameter():
     ended = call(state="ended", duration_s="42", ended_by="caller")
     twice = Fact(PERSON, CALLER, PRESSED, {**HANEUL.data, "also": "sos-20261123-0000000000"})
     said_false = Fact(FALSE_ALARM_FACT, "112", PRESSED, dict.fromkeys(("by", "why", "at"), "x"))
-    told = (*CALL_REPORT.facts, ended, silence("lifted", by="desk 7"), twice, LIKELIHOOD, said_false)
+    dark = Fact(REACH, PHONE, PRESSED, {"state": "not-answering", "why": "absent", "last-answered": "x"})
+    told = (*CALL_REPORT.facts, ended, dark, silence("lifted", by="desk 7"), twice, LIKELIHOOD, said_false)
     everything = replace(CALL_REPORT, facts=told)
     unaged = replace(FOLLOWED_REPORT, position=FOLLOWED_REPORT.newest)
     aged = replace(FOLLOWED_REPORT, newest=FOLLOWED_REPORT.position)
@@ -261,6 +275,42 @@ def test_an_operator_reads_first_what_is_new_and_then_every_fix(language, lines)
     assert description.startswith(lines[0])
     for line in lines[1:]:
         assert line in description
+
+
+SILENT_LINE = "Phone: does not answer the location service"
+SILENT = {"state": "not-answering", "why": "absent", "last-answered": "2026-11-23T06:04:49+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "line"),
+    [
+        (SILENT, "en", f"{SILENT_LINE}; switched off or out of coverage; last answered at 2026-11-23 15:04:49+09:00"),
+        (SILENT, "ko", "전화기: 위치 조회에 응답하지 않음; 꺼졌거나 통신 불가; 마지막 응답 2026-11-23 15:04:49+09:00"),
+        ({"state": "not-answering", "why": "not-located"}, "en",
+         f"{SILENT_LINE}; the network could not locate it; it has not answered since the press"),
+        ({"state": "answering"}, "en", "Phone: answers the location service again"),
+        ({"state": "answering"}, "ko", "전화기: 위치 조회에 다시 응답함"),
+        ({"state": "odd\nline", "why": "odd", "last-answered": "then"}, "en", "odd line; odd; last answered at then"),
+    ],
+)  # fmt: skip
+def test_a_phone_that_answers_no_more_is_said_in_words(said, language, line):
+    report = replace(UPDATE_REPORT, facts=(Fact(REACH, PHONE, PRESSED, said),))
+    assert f"\n{line}\n" in texts(read(as_sent(report, language)), "info", "description")
+
+
+def test_a_phone_that_answers_no_more_is_told_to_machines():
+    report = replace(UPDATE_REPORT, facts=(Fact(REACH, PHONE, PRESSED, SILENT),))
+    assert [each for each in parameters(read(as_sent(report))) if each[0].startswith("phone")] == [
+        ("phone-reach", "not-answering"),
+        ("phone-reach-why", "absent"),
+        ("phone-last-answered", "2026-11-23T15:04:49+09:00"),
+    ]
+
+
+def test_every_state_of_reach_and_every_why_has_words():
+    for words in wording.WORDINGS.values():
+        assert set(words.reach) == set(Reach)
+        assert set(words.reach_why) == set(NotReached)
 
 
 def test_every_reason_has_words():
