@@ -16,6 +16,7 @@ from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
 from telephony.psap import wording
+from telephony.psap.news_wording import in_zone, local_time
 from telephony.psap.wording import Language, Wording
 
 CONTENT_TYPE = "application/cap+xml"
@@ -233,7 +234,7 @@ def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
         for number, (name, key) in enumerate(_PARAMETERS.get(fact.kind, ())):
             if key in known or number == 0:
                 said = known.get(key, "")
-                yield name, wording.local_time(said, zone, "T") if key == LAST_ANSWERED else said
+                yield name, local_time(said, zone, "T") if key == LAST_ANSWERED else said
 
 
 def _area(report: Report, words: Wording) -> str:
@@ -251,7 +252,7 @@ def _circle(position: Position) -> str:
 
 def _time(moment: datetime, zone: tzinfo) -> str:
     """Write a time as the schema's pattern wants it: whole seconds, a numeric offset, never ``Z``."""
-    return wording.in_zone(moment, zone).isoformat(timespec="seconds")
+    return in_zone(moment, zone).isoformat(timespec="seconds")
 
 
 def _text(text: str) -> str:

@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from telephony.domain.delivery import CLOSING
-from telephony.domain.fact import LAST_ANSWERED, REACH, Fact, Reach
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
-from telephony.domain.report import Report, UpdateReason
+from telephony.domain.report import Report
 from telephony.domain.trigger import (
     TOLD_LATE,
     UNKNOWN_USSD_STRING,
@@ -26,6 +25,14 @@ from telephony.psap.fact_wording import (
     FactWording,
     fact_lines,
     is_silence_lifted,
+)
+from telephony.psap.news_wording import (
+    ENGLISH_NEWS,
+    KOREAN_NEWS,
+    NewsWording,
+    in_zone,
+    news_lines,
+    reach_lines,
 )
 
 Language = Literal["ko", "en"]
@@ -47,8 +54,6 @@ class Wording:
     instruction: str
     test_instruction: str
     lifted_instruction: str
-    news: str
-    reasons: Mapping[UpdateReason, str]
     pressed: str
     way: str
     presses: str
@@ -59,11 +64,6 @@ class Wording:
     position: str
     newest: str
     sharpest: str
-    reach: Mapping[str, str]
-    """By state of a fact of kind `REACH`."""
-    reach_why: Mapping[str, str]
-    last_answered: str
-    never_answered: str
     position_unknown: str
     position_never: str
     area: str
@@ -80,6 +80,7 @@ class Wording:
     age_units: tuple[str, str, str, str]
     """Seconds, minutes, hours, days, each to be put after its number."""
     facts: FactWording
+    news: NewsWording
 
 
 KOREAN = Wording(
@@ -94,25 +95,6 @@ KOREAN = Wording(
     ),
     test_instruction="훈련입니다. 출동하지 마십시오. ",
     lifted_instruction=" 이 신고는 무음이 해제되었습니다. 요청자는 설명에 있습니다.",
-    news="새로운 내용: {reasons}",
-    reasons=MappingProxyType(
-        {
-            UpdateReason.PRESSED_AGAIN: "다시 누름",
-            UpdateReason.SEEN_AGAIN: "같은 신고가 다시 수신됨(재전송이거나 다시 누름)",
-            UpdateReason.POSITION: "위치",
-            UpdateReason.SIGN_OF_LIFE: "위치 변화 없음, 전화기가 계속 응답함",
-            UpdateReason.NOT_ANSWERING: "전화기가 위치 조회에 더 이상 응답하지 않음",
-            UpdateReason.ANSWERING: "전화기가 위치 조회에 다시 응답함",
-            UpdateReason.CALL: "통화",
-            UpdateReason.KNOCK: "두드림",
-            UpdateReason.SILENCE: "무음 상태",
-            UpdateReason.GUARDIAN: "보호자",
-            UpdateReason.PERSON: "신고자 정보",
-            UpdateReason.SCORE: "오신고 가능성",
-            UpdateReason.FALSE_ALARM: "오신고라는 연락",
-            UpdateReason.CLOSED: "종료",
-        }
-    ),
     pressed="신고 시각: {time}",
     way="신고 방법: {way}, 수신 번호 {destination}, 통신사 {carrier}",
     presses="누른 횟수: {count}회, 마지막 {time}",
@@ -129,17 +111,6 @@ KOREAN = Wording(
     position="위치: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     newest="최근 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     sharpest="가장 정확한 측위: {latitude:.6f}, {longitude:.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
-    reach=MappingProxyType(
-        {
-            Reach.ANSWERING: "전화기: 위치 조회에 다시 응답함",
-            Reach.NOT_ANSWERING: "전화기: 위치 조회에 응답하지 않음",
-        }
-    ),
-    reach_why=MappingProxyType(
-        {"absent": "꺼졌거나 통신 불가", "not-located": "측위 실패", "unknown": "통신사가 번호를 찾지 못함"}
-    ),
-    last_answered="마지막 응답 {time}",
-    never_answered="신고 후 응답한 적 없음",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
     position_never="위치: 확인되지 않음",
     area="{within}, {method}, {age}",
@@ -164,6 +135,7 @@ KOREAN = Wording(
     age_unknown="측정 시각 미상",
     age_units=("초", "분", "시간", "일"),
     facts=KOREAN_FACTS,
+    news=KOREAN_NEWS,
 )
 
 ENGLISH = Wording(
@@ -177,25 +149,6 @@ ENGLISH = Wording(
     ),
     test_instruction="This is a test: send nobody. ",
     lifted_instruction=" Silence was lifted for this incident; the description says by whom.",
-    news="What is new: {reasons}",
-    reasons=MappingProxyType(
-        {
-            UpdateReason.PRESSED_AGAIN: "pressed again",
-            UpdateReason.SEEN_AGAIN: "the same message came once more (delivered again, or pressed again)",
-            UpdateReason.POSITION: "position",
-            UpdateReason.SIGN_OF_LIFE: "the phone still answers, where it was",
-            UpdateReason.NOT_ANSWERING: "the phone does not answer the location service any more",
-            UpdateReason.ANSWERING: "the phone answers the location service again",
-            UpdateReason.CALL: "call",
-            UpdateReason.KNOCK: "knocks",
-            UpdateReason.SILENCE: "silence",
-            UpdateReason.GUARDIAN: "guardians",
-            UpdateReason.PERSON: "who presses",
-            UpdateReason.SCORE: "how likely it is an accident",
-            UpdateReason.FALSE_ALARM: "said to be a false alarm",
-            UpdateReason.CLOSED: "closed",
-        }
-    ),
     pressed="Pressed at: {time}",
     way="By: {way}, to {destination}, carrier {carrier}",
     presses="Presses: {count}, the last at {time}",
@@ -212,21 +165,6 @@ ENGLISH = Wording(
     position="Position: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     newest="Newest fix: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
     sharpest="Sharpest fix so far: {latitude:.6f}, {longitude:.6f}, {within}, found by {method}, source: {source}, {age}",
-    reach=MappingProxyType(
-        {
-            Reach.ANSWERING: "Phone: answers the location service again",
-            Reach.NOT_ANSWERING: "Phone: does not answer the location service",
-        }
-    ),
-    reach_why=MappingProxyType(
-        {
-            "absent": "switched off or out of coverage",
-            "not-located": "the network could not locate it",
-            "unknown": "no carrier knows the number any more",
-        }
-    ),
-    last_answered="last answered at {time}",
-    never_answered="it has not answered since the press",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
     position_never="Position: never found",
     area="{within}, found by {method}, {age}",
@@ -255,6 +193,7 @@ ENGLISH = Wording(
     age_unknown="of unknown age",
     age_units=(" s", " min", " h", " d"),
     facts=ENGLISH_FACTS,
+    news=ENGLISH_NEWS,
 )
 
 WORDINGS: Mapping[Language, Wording] = MappingProxyType({"ko": KOREAN, "en": ENGLISH})
@@ -273,10 +212,8 @@ def headline(report: Report, words: Wording) -> str:
 
 def description(report: Report, words: Wording, zone: tzinfo) -> str:
     """Give everything known in words, one fact a line."""
-    lines = []
-    if report.reasons:
-        lines.append(words.news.format(reasons="; ".join(words.reasons[each] for each in report.reasons)))
-    lines += [
+    lines = [
+        *news_lines(report, words.news),
         words.pressed.format(time=_clock(report.opened_at, zone)),
         words.way.format(
             way=words.ways.get(report.source, report.source),
@@ -287,7 +224,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
     lines += _position_lines(report, words)
-    lines += [_reach_line(fact, words, zone) for fact in report.facts if fact.kind == REACH]
+    lines += reach_lines(report, words.news, zone)
     lines += fact_lines(report, words.facts)
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
@@ -353,14 +290,6 @@ def age(seconds: int, words: Wording) -> str:
     return f"{days}{day} {hours}{hour}"
 
 
-def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """Give a moment in local time; at the very ends of the calendar as it is: no clock may cost a report."""
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:
-        return moment
-
-
 def _position_lines(report: Report, words: Wording) -> Iterator[str]:
     if report.position is None:
         yield words.position_never if report.kind == CLOSING else words.position_unknown
@@ -382,29 +311,6 @@ def _position_line(template: str, position: Position, report: Report, words: Wor
         source=_source(position.source, words),
         age=aged(age_s(report, position), words),
     )
-
-
-def _reach_line(fact: Fact, words: Wording, zone: tzinfo) -> str:
-    state = fact.data.get("state", "")
-    clauses = [words.reach.get(state, state)]
-    if state != Reach.ANSWERING:
-        why, answered = fact.data.get("why", ""), fact.data.get(LAST_ANSWERED)
-        clauses.append(words.reach_why.get(why, why))
-        clauses.append(
-            words.never_answered
-            if answered is None
-            else words.last_answered.format(time=local_time(answered, zone, " "))
-        )
-    return "; ".join(" ".join(clause.split()) for clause in clauses if clause)
-
-
-def local_time(said: str, zone: tzinfo, separator: str) -> str:
-    """Put a time that a fact has in ISO 8601 in local time; what is no such time stays as it is."""
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        return said
-    return in_zone(moment, zone).isoformat(sep=separator, timespec="seconds")
 
 
 def _within(position: Position, words: Wording) -> str:

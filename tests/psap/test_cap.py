@@ -309,13 +309,13 @@ def test_a_phone_that_answers_no_more_is_told_to_machines():
 
 def test_every_state_of_reach_and_every_why_has_words():
     for words in wording.WORDINGS.values():
-        assert set(words.reach) == set(Reach)
-        assert set(words.reach_why) == set(NotReached)
+        assert set(words.news.reach) == set(Reach)
+        assert set(words.news.reach_why) == set(NotReached)
 
 
 def test_every_reason_has_words():
     for words in wording.WORDINGS.values():
-        assert set(words.reasons) == set(UpdateReason)
+        assert set(words.news.reasons) == set(UpdateReason)
 
 
 def test_the_facts_are_there_for_machines():
