@@ -15,6 +15,7 @@ from telephony.domain.fact import PHONE, REACH, Fact, Reach
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
+from telephony.domain.report import UpdateReason
 from telephony.domain.whereabouts import Told, is_answer, is_newer, is_sharper, worth_telling
 from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import caller_hashes
@@ -115,7 +116,9 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
         found, found if became_best or best is None else best, _told(said, known),
         is_newest=is_newest, now=found.received_at,
     )  # fmt: skip
-    reasons = (*reasons_of(facts), *(() if news is None else (news.reason,)))
+    reasons = reasons_of(facts)
+    if news is not None and not (reasons and news.reason is UpdateReason.SIGN_OF_LIFE):
+        reasons += (news.reason,)
     if not reasons:
         return Located(became_best, is_told=False, is_answer=answered)
     told = News(
