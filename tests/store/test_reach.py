@@ -166,3 +166,10 @@ def test_damaged_rows_cost_no_report(ledger: Ledger):
     assert [miss(ledger, at_s) for at_s in (5, 35, 65)] == [False, False, True]
     damage(ledger, "fact")
     assert miss(ledger, 95)
+
+
+def test_another_reason_for_the_same_silence_is_not_told_again(ledger: Ledger):
+    ledger.locate(fix(575, after_s=30))
+    whys = [NotReached.ABSENT, NotReached.NOT_LOCATED, NotReached.UNKNOWN] * 20
+
+    assert sum(miss(ledger, 60 + 30 * n, why) for n, why in enumerate(whys)) == 1

@@ -243,7 +243,8 @@ def test_a_damaged_row_keeps_its_key_and_costs_no_other(ledger: Ledger, ring: Ri
     (key,) = _keys_of(ledger, f"sos-{LEE}")
     (row,) = [each for each in ledger.bare_rows("press") if each["incident_key"] == key]
     damage = update(schema.press).where(schema.press.c.incident_key == key)
-    ledger.transact(lambda connection: connection.execute(damage.values(sealed=row["sealed"][:-1] + b"\0")))
+    damaged = row["sealed"][:-1] + bytes([row["sealed"][-1] ^ 1])
+    ledger.transact(lambda connection: connection.execute(damage.values(sealed=damaged)))
     before = counted(ledger, ring)[OLD.id]
 
     rotate(ledger, ring)
