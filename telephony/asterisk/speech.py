@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from telephony.domain.delivery import CLOSING
-from telephony.domain.position import LAST_KNOWN, Position
+from telephony.domain.position import Position
 from telephony.domain.report import Report
 from telephony.domain.values import Msisdn
 
@@ -41,7 +41,7 @@ SHOWN_TO_GUARDIANS: Final = 4
 VOCABULARY: Final = (
     *"0123456789", "plus", "point", "pause", "drill", "report", "closed", "number", "number-unknown", "silent",
     "no-position", "position", "last-known", "accuracy-unknown", *(name for _, name in RADII), "within-more",
-    *METHODS.values(), *(name for _, name in AGES), "age-more", "north", "south", "east", "west",
+    *METHODS.values(), *(name for _, name in AGES), "age-more", "age-unknown", "north", "south", "east", "west",
     "guardian", "ends-in", "police", "do-not-call", "to-confirm", "to-repeat", "key",
 )  # fmt: skip
 """Every prompt that a language has."""
@@ -138,14 +138,13 @@ def _whereabouts(position: Position | None, now: datetime) -> Iterator[str]:
     if position is None:
         yield "no-position"
         return
-    yield "last-known" if position.source == LAST_KNOWN else "position"
+    yield "last-known" if position.is_memory else "position"
     radius_m = position.radius_at()
     yield "accuracy-unknown" if radius_m is None else _rounded_up(radius_m, RADII, "within-more")
     if position.method in METHODS:
         yield METHODS[position.method]
     age_s = position.age_s(now)
-    if age_s is not None:
-        yield _rounded_up(age_s, AGES, "age-more")
+    yield "age-unknown" if age_s is None else _rounded_up(age_s, AGES, "age-more")
     yield "north" if position.latitude >= 0 else "south"
     yield from _degrees(position.latitude)
     yield "east" if position.longitude >= 0 else "west"

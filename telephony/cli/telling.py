@@ -158,7 +158,7 @@ def _position(line: StoryLine, facts: Mapping[str, Any], shown: Position | None)
         age_s = line.position.age_s(line.at)
         words += ", of unknown age" if age_s is None else f", {age_s:.0f} s old"
     if shown is not None:
-        words += f", at {shown.latitude:.6f},{shown.longitude:.6f}"
+        words += f", at {shown.latitude:z.6f},{shown.longitude:z.6f}"
     return words + ("" if facts.get("became_best") else ", not better than what was known")
 
 
@@ -173,7 +173,7 @@ def _report(kind: str, facts: Mapping[str, Any]) -> str:
     detail = f": {facts['detail']}" if facts.get("detail") else ""
     match kind:
         case "planned":
-            return f"{report} written down"
+            return f"{report} written down{f': {why}' if (why := facts.get('why')) else ''}"
         case "delivered":
             return f"{report} ACKNOWLEDGED{f' at attempt {attempts}' if attempts > 1 else ''}{detail}"
         case "rejected":

@@ -24,6 +24,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         fact.SCORE: ("score", "reasons"),
         fact.FALSE_ALARM: ("by", "at"),
         fact.TOLD_BY_VOICE: ("by", "at"),
+        fact.REACH: ("state", "why", fact.LAST_ANSWERED),
     }
 )  # fmt: skip
 """What a story tells of a fact. What was tapped is told by its length alone, as what was written is; of a person
@@ -103,6 +104,14 @@ def _told_by_voice(_: str, told: Mapping[str, str]) -> str:
     return f"told-by-voice: read out to 112 by {told.get('by', '?')}"
 
 
+def _reach(_: str, told: Mapping[str, str]) -> str:
+    words = f"phone {told.get('state', '?')}"
+    for name, template in (("why", " ({})"), (fact.LAST_ANSWERED, ", last answered at {}")):
+        if name in told:
+            words += template.format(told[name])
+    return words
+
+
 _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyType(
     {
         fact.CALL: _call,
@@ -113,6 +122,7 @@ _IN_WORDS: Mapping[str, Callable[[str, Mapping[str, str]], str]] = MappingProxyT
         fact.SCORE: _score,
         fact.FALSE_ALARM: _false_alarm,
         fact.TOLD_BY_VOICE: _told_by_voice,
+        fact.REACH: _reach,
     }
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 CALL = "call"
 """One SOS call: its state, its legs. The subject is the call's reference."""
@@ -22,13 +23,25 @@ FALSE_ALARM = "false-alarm"
 """Somebody who may say so has said that it was none. The subject is who: ``guardian 1``, ``112``."""
 TOLD_BY_VOICE = "told-by-voice"
 """Somebody has read the incident out to 112 on the telephone. The subject is `CENTRE`."""
+REACH = "reach"
+"""Whether the location service reaches the caller's phone. The subject is `PHONE`; the state is a `Reach`."""
 
 CENTRE = "112"
 """The subject of `TOLD_BY_VOICE`."""
 CALLER = "caller"
 """The subject of `PERSON` and `SCORE`."""
 PHONE = "phone"
-"""The subject of `SILENCE`."""
+"""The subject of `SILENCE` and `REACH`."""
+
+LAST_ANSWERED = "last-answered"
+"""Under this name a fact of kind `REACH` has the time, in ISO 8601, at which the phone last answered, if it ever did."""
+
+
+class Reach(StrEnum):
+    """The states of a fact of kind `REACH`. That a location service itself is down says nothing of the phone."""
+
+    ANSWERING = "answering"
+    NOT_ANSWERING = "not-answering"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from telephony.domain.delivery import Delivery, Outcome
@@ -37,10 +38,22 @@ class ReportSender(Protocol):
         ...
 
 
+class NotReached(StrEnum):
+    """Why a location service that is well knows nothing of a phone now."""
+
+    ABSENT = "absent"
+    """The network does not reach it: switched off, out of coverage."""
+    NOT_LOCATED = "not-located"
+    """The network tried, and no method gave a position."""
+    UNKNOWN = "unknown"
+    """No carrier knows the number, or not any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoFix:
     """A location service gave no position.
 
+    ``not_reached`` says why, where it is the phone that does not answer; ``None`` where the service did not.
     ``retry_after_s`` is ``None`` where asking the same service again is useless. ``is_unknown_subscriber`` says
     that the number is not this carrier's (ported, roaming), so the other carriers are asked.
     """
@@ -48,6 +61,7 @@ class NoFix:
     reason: str
     retry_after_s: float | None = None
     is_unknown_subscriber: bool = False
+    not_reached: NotReached | None = None
 
 
 class Locator(Protocol):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from telephony.domain.errors import Malformed
 
@@ -12,7 +13,11 @@ EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of WGS 84 (IUGG)."""
 
 WALKING_M_PER_S = 2.0
-"""How fast a position grows stale: a person on foot, hurrying."""
+"""How fast a position grows stale: a person on foot, hurrying. Whoever is faster is known by circles that no walk joins."""
+
+ASSUMED_AGE = timedelta(minutes=5)
+"""How old a fix of unknown age is taken to be on arrival, when two positions are compared. So it does not outdo what was
+certainly measured just now, and is not passed over either; of two such fixes the later arrival is the newer one."""
 
 UNKNOWN_RADIUS_M = 5_000.0
 """What a point without a stated radius is taken for when two positions are compared."""
@@ -90,13 +95,27 @@ class Position:
         """Seconds since the fix, never negative: clocks of two houses differ. ``None`` where it is not known."""
         return None if self.fixed_at is None else max(0.0, (now - self.fixed_at).total_seconds())
 
+    @property
+    def circle_m(self) -> float:
+        """Radius by which positions are compared and drawn: `REPORT_CONFIDENCE`, and something for a bare point."""
+        radius = self.radius_at()
+        return UNKNOWN_RADIUS_M if radius is None else radius
+
+    @property
+    def measured_at(self) -> datetime:
+        """The time of the fix for comparisons: never after it came, and `ASSUMED_AGE` before where it is not known."""
+        return (
+            self.received_at - ASSUMED_AGE if self.fixed_at is None else min(self.fixed_at, self.received_at)
+        )
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether this is where she was in an earlier incident."""
+        return self.source == LAST_KNOWN
+
     def reach_m(self, now: datetime) -> float:
         """Radius within which the person still is now: the circle, grown by walking pace."""
-        radius = self.radius_at()
-        age_s = self.age_s(now)
-        if age_s is None:
-            age_s = max(0.0, (now - self.received_at).total_seconds())
-        return (UNKNOWN_RADIUS_M if radius is None else radius) + WALKING_M_PER_S * age_s
+        return self.circle_m + WALKING_M_PER_S * max(0.0, (now - self.measured_at).total_seconds())
 
     def distance_m(self, other: Position) -> float:
         """Great-circle distance to another position."""
@@ -116,9 +135,34 @@ def _bounded(confidence: float) -> float:
 
 
 def is_better(candidate: Position, current: Position | None, now: datetime) -> bool:
-    """Claim that the candidate narrows down where the person is now.
+    """Whether the candidate says more truly where the person is now.
 
-    One rule for every source: compare how far she can be by now. An old fix grows at walking pace, so a
-    coarse fresh fix replaces a sharp one only when that has had the time to grow past it.
+    One rule for every source. A memory gives way to whatever was measured after it. Of two circles that no walk joins
+    the newer one holds: she was taken elsewhere, or the older one was wrong; how large they are says nothing then.
+    Two that can both be true are compared by how far she can be by now: an old fix grows at walking pace, so a coarse
+    fresh fix replaces a sharp one only when that has had the time to grow past it.
     """
-    return current is None or candidate.reach_m(now) < current.reach_m(now)
+    if current is None:
+        return True
+    newer_by_s = (candidate.measured_at - current.measured_at).total_seconds()
+    if candidate.is_memory != current.is_memory:
+        return current.is_memory and newer_by_s > 0.0
+    if newer_by_s and not _can_both_be_true(candidate, current, abs(newer_by_s)):
+        return newer_by_s > 0.0
+    return candidate.reach_m(now) < current.reach_m(now)
+
+
+def best_of(positions: Iterable[Position], now: datetime) -> Position:
+    """Return the one that none of the later measured ones is better than. There is at least one."""
+    best: Position | None = None
+    for each in sorted(positions, key=lambda position: position.measured_at):
+        if is_better(each, best, now):
+            best = each
+    if best is None:
+        raise ValueError("the best of no positions")
+    return best
+
+
+def _can_both_be_true(one: Position, other: Position, apart_s: float) -> bool:
+    """Whether somebody on foot may have been in both circles, so many seconds apart."""
+    return one.distance_m(other) <= one.circle_m + other.circle_m + WALKING_M_PER_S * apart_s

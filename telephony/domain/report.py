@@ -48,7 +48,8 @@ class Report:
 
     ``report_id`` stays the same over every attempt and every channel: the centre discards repeats by it.
     ``sent_at`` is the time the report was written down, not that of the attempt. ``texts`` are what the caller
-    typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0.
+    typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0. ``newest`` and
+    ``sharpest`` are the fix that was measured last and the one with the smallest circle, where they are others.
     ``facts`` hold the newest of each kind and subject.
     ``reasons`` say what in an update is news; an alert has none.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
@@ -74,6 +75,8 @@ class Report:
     close_reason: str | None = None
     facts: tuple[Fact, ...] = ()
     reasons: tuple[UpdateReason, ...] = ()
+    newest: Position | None = None
+    sharpest: Position | None = None
 
 
 def report_id(incident_id: str, sequence: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 
 from telephony.clock import utc_now
 from telephony.domain.errors import Malformed
-from telephony.domain.ports import FAST, Locator, NoFix
-from telephony.domain.position import Position
+from telephony.domain.ports import FAST, Locator, NoFix, NotReached
+from telephony.domain.position import Position, best_of
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lbs.clock_watch import ClockWatch
@@ -40,6 +40,10 @@ ASKED_TOO_MUCH = frozenset({107, 109, 112, 113})
 """An element, an attribute or a value of one is not supported: asked again without the optional ones."""
 ASKED_TOO_FINELY = frozenset({6, 201})
 """POSITION METHOD FAILURE and QOP NOT ATTAINABLE: asked again for whatever there is."""
+NOT_REACHED = MappingProxyType(
+    {ABSENT_SUBSCRIBER: NotReached.ABSENT, 6: NotReached.NOT_LOCATED, 201: NotReached.NOT_LOCATED}
+)
+"""Results of a service that is well, about a phone that is not to be found now."""
 RLP_ONLY = 208
 """Belongs to another protocol; treated as SYSTEM FAILURE."""
 
@@ -86,14 +90,16 @@ class MlpLocator:
         deadline = self._clock.seconds() + wanted.budget_s
         question = self._first_question(quality)
         asked: set[Question] = set()
+        not_reached: NotReached | None = None
         while True:
             asked.add(question)
             outcome = await self._ask(msisdn, question, deadline)
             if not isinstance(outcome, Result):
                 return outcome
+            not_reached = NOT_REACHED.get(outcome.resid, not_reached)
             question = self._better_question(question, outcome)
             if question in asked or self._seconds_left(deadline) < _SHORTEST_TRY_S:
-                return self._no_fix(outcome)
+                return replace(self._no_fix(outcome), not_reached=not_reached)
 
     def _first_question(self, quality: str) -> Question:
         if quality == FAST:
@@ -155,7 +161,7 @@ class MlpLocator:
             return self._retry(f"unreadable answer: {error}")
         self._server_clock.observe(answer.clock_ahead_s)
         if answer.positions:
-            return _best(answer.positions, now)
+            return best_of(answer.positions, now)
         return self._why_none(answer)
 
     def _why_none(self, answer: Answer) -> NoFix | Result:
@@ -212,7 +218,7 @@ class CarrierLocators:
         answers = await self._ask_all(others, msisdn, quality) if others else []
         positions = [answer for answer in answers if isinstance(answer, Position)]
         if positions:
-            return _best(positions, utc_now(self._clock))
+            return best_of(positions, utc_now(self._clock))
         return _most_hopeful([first, *(answer for answer in answers if isinstance(answer, NoFix))])
 
     async def _ask(self, locator: Locator, msisdn: Msisdn, quality: str) -> Position | NoFix:
@@ -274,11 +280,6 @@ class _Round:
 
 def _expect_cancelled(failure: Failure) -> None:
     failure.trap(CancelledError)
-
-
-def _best(positions: Sequence[Position], now: datetime) -> Position:
-    """Give the position that narrows down best where the person is now (as `is_better` compares)."""
-    return min(positions, key=lambda position: position.reach_m(now))
 
 
 def _most_hopeful(answers: Sequence[NoFix]) -> NoFix:

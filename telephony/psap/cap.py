@@ -11,11 +11,22 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 
 from telephony.domain.delivery import ALERT, CLOSING
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, PERSON, SCORE, SILENCE, TOLD_BY_VOICE
+from telephony.domain.fact import (
+    CALL,
+    GUARDIAN,
+    KNOCK,
+    LAST_ANSWERED,
+    PERSON,
+    REACH,
+    SCORE,
+    SILENCE,
+    TOLD_BY_VOICE,
+)
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
-from telephony.domain.position import REPORT_CONFIDENCE
+from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
 from telephony.psap import wording
+from telephony.psap.news_wording import in_zone, local_time
 from telephony.psap.wording import Language, Wording
 
 CONTENT_TYPE = "application/cap+xml"
@@ -87,6 +98,11 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("false-alarm-time", "at"),
         ),
         TOLD_BY_VOICE: (("told-by-voice", "by"), ("told-by-voice-time", "at"), ("told-by-voice-why", "why")),
+        REACH: (
+            ("phone-reach", "state"),
+            ("phone-reach-why", "why"),
+            ("phone-last-answered", LAST_ANSWERED),
+        ),
     }
 )
 """By kind of fact: the names of its parameters and the keys of its data. The first is always there: it begins the fact."""
@@ -191,7 +207,7 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "first-press-time", _time(report.opened_at, zone)
     yield "last-press-time", _time(report.last_press_at, zone)
     yield from _location_facts(report, zone)
-    yield from _told_facts(report)
+    yield from _told_facts(report, zone)
     for text in report.texts:
         yield "caller-text", text
     for label in report.labels:
@@ -201,42 +217,53 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    position = report.position
-    if position is None:
-        return
-    yield "location-source", position.source
-    yield "location-method", position.method
+    if report.position is not None:
+        yield from _fix_facts("location", report.position, report, zone)
+    for name, position in (("newest-location", report.newest), ("sharpest-location", report.sharpest)):
+        if position is not None:
+            yield name, _circle(position)
+            yield from _fix_facts(name, position, report, zone)
+
+
+def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    yield f"{name}-source", position.source
+    yield f"{name}-method", position.method
     if position.uncertainty_m is not None:
-        yield "location-confidence-percent", f"{REPORT_CONFIDENCE:g}"
-        yield "location-uncertainty-m", str(wording.radius_m(position))
+        yield f"{name}-confidence-percent", f"{REPORT_CONFIDENCE:g}"
+        yield f"{name}-uncertainty-m", str(wording.radius_m(position))
     age_s = wording.age_s(report, position)
     if position.fixed_at is None or age_s is None:
-        yield "location-age", "unknown"
+        yield f"{name}-age", "unknown"
     else:
-        yield "location-time", _time(position.fixed_at, zone)
-        yield "location-age-s", str(age_s)
+        yield f"{name}-time", _time(position.fixed_at, zone)
+        yield f"{name}-age-s", str(age_s)
 
 
-def _told_facts(report: Report) -> Iterator[tuple[str, str]]:
+def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     for fact in report.facts:
         known = {**fact.data, _SUBJECT: fact.subject}
         for number, (name, key) in enumerate(_PARAMETERS.get(fact.kind, ())):
             if key in known or number == 0:
-                yield name, known.get(key, "")
+                said = known.get(key, "")
+                yield name, local_time(said, zone, "T") if key == LAST_ANSWERED else said
 
 
 def _area(report: Report, words: Wording) -> str:
     position = report.position
     circle = ""
     if position is not None:
-        kilometres = wording.radius_m(position) / 1000
-        circle = f"<circle>{position.latitude:z.6f},{position.longitude:z.6f} {kilometres:.3f}</circle>\n"
+        circle = f"<circle>{_circle(position)}</circle>\n"
     return f"<area>\n<areaDesc>{_text(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
+
+
+def _circle(position: Position) -> str:
+    """Write a circle as CAP does: degrees and kilometres (clause 3.2.4)."""
+    return f"{position.latitude:z.6f},{position.longitude:z.6f} {wording.radius_m(position) / 1000:.3f}"
 
 
 def _time(moment: datetime, zone: tzinfo) -> str:
     """Write a time as the schema's pattern wants it: whole seconds, a numeric offset, never ``Z``."""
-    return wording.in_zone(moment, zone).isoformat(timespec="seconds")
+    return in_zone(moment, zone).isoformat(timespec="seconds")
 
 
 def _text(text: str) -> str:

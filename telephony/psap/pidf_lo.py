@@ -13,7 +13,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from telephony.domain.errors import Malformed
-from telephony.domain.position import LAST_KNOWN, REPORT_CONFIDENCE, Position
+from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.hardened_xml import Element, parse
 from telephony.psap.wording import radius_m
@@ -141,7 +141,7 @@ def _whose(position: Position, msisdn: Msisdn, now: datetime) -> str:
     """
     geopriv = _geopriv(position, now)
     note = ""
-    if position.source == LAST_KNOWN:
+    if position.is_memory:
         note = '<dm:note xml:lang="en">Last known position, of an earlier incident.</dm:note>\n'
     timestamp = ""
     if position.fixed_at is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from types import MappingProxyType
@@ -25,6 +25,14 @@ from telephony.psap.fact_wording import (
     FactWording,
     fact_lines,
     is_silence_lifted,
+)
+from telephony.psap.news_wording import (
+    ENGLISH_NEWS,
+    KOREAN_NEWS,
+    NewsWording,
+    in_zone,
+    news_lines,
+    reach_lines,
 )
 
 Language = Literal["ko", "en"]
@@ -54,6 +62,8 @@ class Wording:
     labels: Mapping[str, str]
     closed: str
     position: str
+    newest: str
+    sharpest: str
     position_unknown: str
     position_never: str
     area: str
@@ -70,6 +80,7 @@ class Wording:
     age_units: tuple[str, str, str, str]
     """Seconds, minutes, hours, days, each to be put after its number."""
     facts: FactWording
+    news: NewsWording
 
 
 KOREAN = Wording(
@@ -98,6 +109,8 @@ KOREAN = Wording(
     },
     closed="종료 사유: {reason}",
     position="위치: {latitude:z.6f}, {longitude:z.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
+    newest="최근 측위: {latitude:z.6f}, {longitude:z.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
+    sharpest="가장 정확한 측위: {latitude:z.6f}, {longitude:z.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
     position_unknown="위치: 아직 확인되지 않음. 확인되는 즉시 다시 보고합니다.",
     position_never="위치: 확인되지 않음",
     area="{within}, {method}, {age}",
@@ -122,6 +135,7 @@ KOREAN = Wording(
     age_unknown="측정 시각 미상",
     age_units=("초", "분", "시간", "일"),
     facts=KOREAN_FACTS,
+    news=KOREAN_NEWS,
 )
 
 ENGLISH = Wording(
@@ -149,6 +163,8 @@ ENGLISH = Wording(
     },
     closed="Closed because: {reason}",
     position="Position: {latitude:z.6f}, {longitude:z.6f}, {within}, found by {method}, source: {source}, {age}",
+    newest="Newest fix: {latitude:z.6f}, {longitude:z.6f}, {within}, found by {method}, source: {source}, {age}",
+    sharpest="Sharpest fix so far: {latitude:z.6f}, {longitude:z.6f}, {within}, found by {method}, source: {source}, {age}",
     position_unknown="Position: not known yet. Another report follows as soon as it is.",
     position_never="Position: never found",
     area="{within}, found by {method}, {age}",
@@ -177,6 +193,7 @@ ENGLISH = Wording(
     age_unknown="of unknown age",
     age_units=(" s", " min", " h", " d"),
     facts=ENGLISH_FACTS,
+    news=ENGLISH_NEWS,
 )
 
 WORDINGS: Mapping[Language, Wording] = MappingProxyType({"ko": KOREAN, "en": ENGLISH})
@@ -196,6 +213,7 @@ def headline(report: Report, words: Wording) -> str:
 def description(report: Report, words: Wording, zone: tzinfo) -> str:
     """Give everything known in words, one fact a line."""
     lines = [
+        *news_lines(report, words.news),
         words.pressed.format(time=_clock(report.opened_at, zone)),
         words.way.format(
             way=words.ways.get(report.source, report.source),
@@ -205,7 +223,8 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     ]
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
-    lines.append(_position_line(report, words))
+    lines += _position_lines(report, words)
+    lines += reach_lines(report, words.news, zone)
     lines += fact_lines(report, words.facts)
     # On one line each: a line break in a text must not pass for a line of ours.
     lines += [words.text.format(text=" ".join(text.split())) for text in report.texts]
@@ -271,19 +290,20 @@ def age(seconds: int, words: Wording) -> str:
     return f"{days}{day} {hours}{hour}"
 
 
-def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """Give a moment in local time; at the very ends of the calendar as it is: no clock may cost a report."""
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:
-        return moment
+def _position_lines(report: Report, words: Wording) -> Iterator[str]:
+    if report.position is None:
+        yield words.position_never if report.kind == CLOSING else words.position_unknown
+    for template, position in (
+        (words.position, report.position),
+        (words.newest, report.newest),
+        (words.sharpest, report.sharpest),
+    ):
+        if position is not None:
+            yield _position_line(template, position, report, words)
 
 
-def _position_line(report: Report, words: Wording) -> str:
-    position = report.position
-    if position is None:
-        return words.position_never if report.kind == CLOSING else words.position_unknown
-    return words.position.format(
+def _position_line(template: str, position: Position, report: Report, words: Wording) -> str:
+    return template.format(
         latitude=position.latitude,
         longitude=position.longitude,
         within=_within(position, words),

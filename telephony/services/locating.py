@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import structlog
 
 from telephony.background import run_in_background
-from telephony.clock import Clock
+from telephony.clock import Clock, age_s, utc_now
 from telephony.domain.delivery import (
     LOCATE,
     TRACK,
@@ -23,12 +23,13 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan, tracking_channel
-from telephony.domain.ports import ACCURATE, FAST, NoFix
-from telephony.domain.position import LAST_KNOWN, REPORT_CONFIDENCE, Position
+from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
+from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
 from telephony.store.positions import record_position, whereabouts
+from telephony.store.reach import Missed, record_unreached
 
 log = structlog.get_logger()
 
@@ -39,6 +40,9 @@ HOPELESS_PAUSE_S = 300.0
 """Pause after an answer that asking again will not change by itself (a wrong password): a human may repair it."""
 
 FAILURES_BEFORE_ALARM = 3
+
+MISSED_INTERVALS = 2
+"""Intervals without an answer of the phone, which is three missed in a row, before 112 is told that it is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class LocateChannel:
         self._failures = 0
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Ask once, keep what comes; 112 hears of it when it is better than what it knows."""
+        """Ask once, keep what comes; 112 hears of it when it is news."""
         errand = delivery.content
         if not isinstance(errand, Errand):
             return Rejected(f"a delivery of kind {delivery.kind} carries no errand")
@@ -112,7 +116,7 @@ class LocateChannel:
         return Retry(found.reason, found.retry_after_s)
 
     async def _track(self, delivery: Delivery, errand: Errand) -> Outcome:
-        if self._clock.seconds() - errand.opened_at.timestamp() > self._following.at_most_s:
+        if age_s(self._clock, errand.opened_at) > self._following.at_most_s:
             return Delivered("followed for the longest time")
         found = await self._accurately(delivery, errand)
         if isinstance(found, Position):
@@ -155,8 +159,11 @@ class LocateChannel:
             quality=quality,
             reason=found.reason,
         )
-        if found.is_unknown_subscriber:
-            # The service is well; the number is nobody's here.
+        why = NotReached.UNKNOWN if found.is_unknown_subscriber else found.not_reached
+        if why is not None:
+            await self._note_unreached(delivery, why)
+        if why in {NotReached.UNKNOWN, NotReached.ABSENT}:
+            # The service is well; the number is nobody's here, or the phone is off.
             return found
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_ALARM:
@@ -164,27 +171,39 @@ class LocateChannel:
         return found
 
     async def _record(self, delivery: Delivery, errand: Errand, found: Position) -> None:
-        became_best = await self._database.transact(record_position, self._plan, delivery.incident_key, found)
+        located = await self._database.transact(record_position, self._plan, delivery.incident_key, found)
         log.info(
             "located", incident=delivery.incident_id, carrier=self._carrier, source=found.source, method=found.method,
-            uncertainty_m=found.uncertainty_m, became_best=became_best,
-            since_ms=round((self._clock.seconds() - errand.opened_at.timestamp()) * 1000, 1),
+            uncertainty_m=found.uncertainty_m, became_best=located.became_best, is_told=located.is_told,
+            since_ms=round(age_s(self._clock, errand.opened_at) * 1000, 1),
         )  # fmt: skip
-        if became_best:
+        if located.is_told:
+            self._wake(delivery.incident_id)
+        if not (located.is_answer or found.is_memory):
+            # The server gave what it remembers of a phone that it did not reach.
+            await self._note_unreached(delivery, NotReached.ABSENT)
+
+    async def _note_unreached(self, delivery: Delivery, why: NotReached) -> None:
+        now = utc_now(self._clock)
+        patience = timedelta(seconds=MISSED_INTERVALS * self._following.interval_s)
+        missed = Missed(why, now, patience)
+        if await self._database.transact(record_unreached, self._plan, delivery.incident_key, missed):
+            log.info("phone not answering", incident=delivery.incident_id, carrier=self._carrier, why=why)
             self._wake(delivery.incident_id)
 
     async def _is_located(self, delivery: Delivery) -> bool:
         known = await self._database.read(whereabouts, delivery.incident_key)
-        return known.best is not None and known.best.source != LAST_KNOWN
+        return known.best is not None and not known.best.is_memory
 
     async def _remember(self, delivery: Delivery, errand: Errand) -> None:
         """Tell 112 the last known position of an earlier incident, where nothing better is known."""
         known = await self._database.read(whereabouts, delivery.incident_key)
         if known.best is not None or known.last_known is None:
             return
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
-        age_s = known.last_known.age_s(now)
-        if age_s is not None and age_s <= self._following.last_known_max_age_s:
+        now = utc_now(self._clock)
+        # Of unknown age it is as old as its arrival at least, and told as of unknown age.
+        since_s = (now - (known.last_known.fixed_at or known.last_known.received_at)).total_seconds()
+        if since_s <= self._following.last_known_max_age_s:
             await self._record(delivery, errand, replace(known.last_known.as_last_known(), received_at=now))
 
 

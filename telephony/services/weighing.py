@@ -11,7 +11,7 @@ from telephony.clock import Clock, utc_now
 from telephony.domain.fact import CALL, CALLER, FALSE_ALARM, KNOCK, SCORE, Fact
 from telephony.domain.people import Person
 from telephony.domain.person_fact import age_on
-from telephony.domain.position import LAST_KNOWN, Position
+from telephony.domain.position import Position
 from telephony.domain.score import Evidence, is_worth_an_update, score
 from telephony.domain.values import Msisdn
 from telephony.store.database import Database
@@ -85,7 +85,7 @@ class Scales:
             for other in around
             if here is not None
             and other.incident_id not in own
-            and other.position.source != LAST_KNOWN
+            and not other.position.is_memory
             and abs(so_far.opened_at - other.opened_at) <= self.rules.nearby
             and other.position.distance_m(here) <= self.rules.nearby_m
         )
@@ -122,7 +122,7 @@ def evidence(so_far: SoFar, caller: Caller, nearby: int, zone: tzinfo) -> Eviden
 def position_of(so_far: SoFar) -> Position | None:
     """Give where she is; a memory of an earlier incident is no place of this one."""
     found = None if so_far.report is None else so_far.report.position
-    return None if found is None or found.source == LAST_KNOWN else found
+    return None if found is None or found.is_memory else found
 
 
 def standing_score(facts: Iterable[Fact]) -> int | None:

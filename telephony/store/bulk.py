@@ -99,6 +99,19 @@ def select_pairs(connection: Connection, select: str, pairs: Sequence[tuple[int,
     return _all(connection, select.format(wanted), ([a for a, _ in pairs], [b for _, b in pairs]))
 
 
+def select_numbered(connection: Connection, select: str, pairs: Iterable[tuple[int, int]]) -> list[Any]:
+    """Do as `select_pairs`, for pairs of numbers: one parameter, one statement."""
+    listed = list(pairs)
+    if not listed:
+        return []
+    if connection.dialect.name == "sqlite":
+        parts = "json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b"
+        wanted = f"(SELECT {parts} FROM json_each(?)) AS wanted"
+        return _all(connection, select.format(wanted), (json.dumps(listed),))
+    wanted = "unnest(%s::bigint[], %s::bigint[]) AS wanted(a, b)"
+    return _all(connection, select.format(wanted), ([a for a, _ in listed], [b for _, b in listed]))
+
+
 def select_in(connection: Connection, select: str, values: Iterable[str] | Iterable[int]) -> list[Any]:
     """Run a SELECT whose ``{}`` stands for "is one of the values", however many: one parameter, one statement."""
     listed = list(values)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import Fact
+from telephony.domain.fact import REACH, Fact, Reach
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
@@ -24,7 +24,7 @@ from telephony.store.times import to_us
 log = structlog.get_logger()
 
 _REASONS = frozenset(UpdateReason)
-"""A kind of fact is the reason of the update that tells of it."""
+"""Most kinds of facts are the reason of the update that tells of them."""
 
 
 def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
@@ -45,22 +45,43 @@ def incident_to_change(connection: Connection, incident_id: str) -> Any:
 
 def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[Fact]) -> bool:
     """Do as `record_facts`, for an incident whose row was read in this transaction."""
-    ring = keys_of(connection)
-    new = _new_ones(connection, ring, row.key, facts)
+    new = keep_facts(connection, row, facts)
     if not new:
         return False
-    count = row.fact_count + len(new)
-    rows = [fact_row(ring, row.key, number, known) for number, known in enumerate(new, row.fact_count + 1)]
-    FACT.run(connection, rows)
-    connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
     if row.state != CLOSED:
         at_us = to_us(max(known.at for known in new))
-        reasons = tuple(dict.fromkeys(UpdateReason(known.kind) for known in new if known.kind in _REASONS))
         news = News(
-            row.key, row.carrier, row.last_sequence, at_us, row.press_count, row.best_position, count, reasons
-        )
+            row.key, row.carrier, row.last_sequence, at_us, row.press_count, row.best_position,
+            row.fact_count + len(new), reasons_of(new),
+        )  # fmt: skip
         plan_updates(connection, plan, [news])
     return True
+
+
+def keep_facts(connection: Connection, row: Any, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """Keep what is new in facts of an incident, and return that: 112 is told of it by whoever asks."""
+    ring = keys_of(connection)
+    new = _new_ones(connection, ring, row.key, facts)
+    if new:
+        rows = [
+            fact_row(ring, row.key, number, known) for number, known in enumerate(new, row.fact_count + 1)
+        ]
+        FACT.run(connection, rows)
+        count = row.fact_count + len(new)
+        connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
+    return new
+
+
+def reasons_of(facts: Sequence[Fact]) -> tuple[UpdateReason, ...]:
+    """Return why an update that tells of these facts is sent."""
+    return tuple(dict.fromkeys(reason for known in facts if (reason := _reason_of(known)) is not None))
+
+
+def _reason_of(known: Fact) -> UpdateReason | None:
+    if known.kind == REACH:
+        is_silent = known.data.get("state") == Reach.NOT_ANSWERING
+        return UpdateReason.NOT_ANSWERING if is_silent else UpdateReason.ANSWERING
+    return UpdateReason(known.kind) if known.kind in _REASONS else None
 
 
 def _new_ones(connection: Connection, ring: KeyRing, incident_key: int, facts: Sequence[Fact]) -> list[Fact]:

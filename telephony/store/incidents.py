@@ -23,7 +23,7 @@ from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.guardian_rows import release_guardians
 from telephony.store.orders import AUDIBLE
-from telephony.store.reports import News, plan_updates, position_of
+from telephony.store.reports import News, plan_updates, position_of, reasons_in
 from telephony.store.schema import delivery, fact, incident, position, press
 from telephony.store.sealed_rows import (
     seal_close_reason,
@@ -259,6 +259,7 @@ def _delivery_lines(ring: KeyRing, row: Any) -> list[StoryLine]:
         "state": row.state,
         "attempts": row.attempts,
         "detail": _legible(partial(unseal_error, ring, *at, row.last_error), said),
+        "why": ", ".join(reasons_in(row.payload)) or None,
     }
     is_order = row.sequence < 0
     if row.sealed is not None:

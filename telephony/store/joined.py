@@ -15,7 +15,7 @@ from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
-from telephony.domain.position import LAST_KNOWN, Position
+from telephony.domain.position import ASSUMED_AGE, Position
 from telephony.domain.report import Report
 from telephony.domain.score import PRESS
 from telephony.domain.values import Msisdn
@@ -118,7 +118,7 @@ def so_far(connection: Connection, wanted: Wanted) -> SoFar | None:
         tuple(sorted(from_us(each.received_at) for each in presses)),
         frozenset(each.source for each in presses),
         now,
-        _measured(first),
+        _measured_since(first, opened_at),
         earlier,
         _open_incidents_of(connection, wanted.other_devices),
     )
@@ -246,6 +246,9 @@ def _of_the_first_position(row: Any) -> Delivery:
     return Delivery(row.key, row.id, "", row.last_sequence, UPDATE, payload, from_us(row.opened_at))
 
 
-def _measured(report: Report | None) -> Position | None:
+def _measured_since(report: Report | None, opened_at: datetime) -> Position | None:
+    """Give where she was first found, if that was about when she pressed: what is older shows no move of hers."""
     position = None if report is None else report.position
-    return None if position is None or position.source == LAST_KNOWN else position
+    if position is None or position.is_memory or position.measured_at < opened_at - ASSUMED_AGE:
+        return None
+    return position

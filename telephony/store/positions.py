@@ -1,26 +1,32 @@
-"""Positions of an incident: each is kept, the better one is told."""
+"""Positions of an incident: each is kept, and 112 is told of what is new."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
 
 from telephony.domain.errors import Malformed
+from telephony.domain.fact import PHONE, REACH, Fact, Reach
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
 from telephony.domain.report import UpdateReason
+from telephony.domain.whereabouts import Told, is_answer, is_newer, is_sharper, worth_telling
+from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import caller_hashes
 from telephony.store.crypto import KeyRing
-from telephony.store.reports import News, plan_updates, position_of
+from telephony.store.facts import keep_facts, reasons_of
+from telephony.store.reach import reach_states
+from telephony.store.reports import News, is_waiting, numbered, payload_of, plan_updates, position_of
 from telephony.store.schema import incident, last_position, position
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
 from telephony.store.sealing import keys_of
-from telephony.store.times import fix_time_to_us, to_us
+from telephony.store.times import fix_time_to_us, from_us, to_us
 
 log = structlog.get_logger()
 
@@ -34,18 +40,18 @@ class Whereabouts:
     """The newest position of an earlier incident of the same caller."""
 
 
+_LAST_POSITION = select(position).join(
+    last_position,
+    (last_position.c.incident_key == position.c.incident_key) & (last_position.c.number == position.c.number),
+)
+
+
 def whereabouts(connection: Connection, incident_key: int) -> Whereabouts:
     """Read what is known of where the caller is."""
     row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
     ring = keys_of(connection)
     last = connection.execute(
-        select(position)
-        .join(
-            last_position,
-            (last_position.c.incident_key == position.c.incident_key)
-            & (last_position.c.number == position.c.number),
-        )
-        .where(
+        _LAST_POSITION.where(
             last_position.c.caller.in_(_callers(connection, ring, row)),
             last_position.c.incident_key != incident_key,
         )
@@ -66,18 +72,80 @@ def best_position(connection: Connection, incident_id: str) -> Position | None:
     return _read(keys_of(connection), row)
 
 
-def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> bool:
-    """Keep a position; where it is better than what 112 knows, write down the update that tells so.
+class Located(NamedTuple):
+    """What became of a position that came."""
 
-    Gives whether it became the best. A closed incident takes no more positions.
+    became_best: bool
+    is_told: bool
+    """Whether there is something for 112 that should leave at once."""
+    is_answer: bool = True
+    """Whether the phone has answered, and not what a location server remembers of it."""
+
+
+def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> Located:
+    """Keep a position; where it is news to 112, write down the update that tells so.
+
+    A closed incident takes no more positions.
     """
     row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
     if row.state == CLOSED:
-        return False
+        return Located(became_best=False, is_told=False)
     ring = keys_of(connection)
-    best = _position(connection, ring, incident_key, row.best_position)
-    became_best = is_better(found, best, found.received_at)
+    said = _last_reports(connection, row)
+    known = _positions(connection, ring, row, said)
+    best, newest = known.get(row.best_position), known.get(row.newest_position)
     number = row.position_count + 1
+    became_best = is_better(found, best, found.received_at)
+    is_newest = is_newer(found, newest)
+    changes: dict[str, Any] = {"position_count": number}
+    if became_best:
+        changes["best_position"] = number
+        if is_sharper(found, known.get(row.sharpest_position)):
+            changes["sharpest_position"] = number
+        _remember(connection, ring, row, number, found)
+    if is_newest:
+        changes["newest_position"] = number
+    answered = is_answer(found, newest)
+    facts: Sequence[Fact] = ()
+    if answered and row.unreached_since is not None:
+        changes["unreached_since"] = None
+        facts = _answers_again(connection, row, found)
+    _keep(connection, ring, incident_key, number, found, became_best=became_best)
+    connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
+    news = worth_telling(
+        found, found if became_best or best is None else best, _told(said, known),
+        is_newest=is_newest, now=found.received_at,
+    )  # fmt: skip
+    reasons = reasons_of(facts)
+    if news is not None and not (reasons and news.reason is UpdateReason.SIGN_OF_LIFE):
+        reasons += (news.reason,)
+    if not reasons:
+        return Located(became_best, is_told=False, is_answer=answered)
+    told = News(
+        row.key, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count,
+        changes.get("best_position", row.best_position), row.fact_count + len(facts), reasons,
+        calm=0 if facts or news is None else news.calm,
+    )  # fmt: skip
+    plan_updates(connection, plan, [told])
+    return Located(became_best, is_told=True, is_answer=answered)
+
+
+def _answers_again(connection: Connection, row: Any, found: Position) -> Sequence[Fact]:
+    """Keep that the phone answers, where 112 was told that it does not."""
+    if reach_states(connection, row.key)[-1:] != [Reach.NOT_ANSWERING]:
+        return ()
+    return keep_facts(connection, row, [Fact(REACH, PHONE, found.received_at, {"state": Reach.ANSWERING})])
+
+
+def _keep(
+    connection: Connection,
+    ring: KeyRing,
+    incident_key: int,
+    number: int,
+    found: Position,
+    *,
+    became_best: bool,
+) -> None:
     connection.execute(
         insert(position).values(
             incident_key=incident_key,
@@ -92,24 +160,70 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
             became_best=became_best,
         )
     )
-    changes: dict[str, Any] = {"position_count": number}
-    if became_best:
-        changes["best_position"] = number
-        _remember(connection, ring, row, number)
-        at_us = to_us(found.received_at)
-        news = News(
-            row.key,
-            row.carrier,
-            row.last_sequence,
-            at_us,
-            row.press_count,
-            number,
-            row.fact_count,
-            (UpdateReason.POSITION,),
+
+
+LATELY: Final = 12
+"""Reports to look back on: phones change between this many places without going anywhere, and more is a journey."""
+
+_LAST_REPORTS = (
+    "SELECT sequence, kind, state, attempts, created_at, payload FROM delivery"
+    " WHERE incident_key = {0} AND sequence > {0} ORDER BY sequence DESC"
+)
+
+
+class _Said(NamedTuple):
+    """One of the last reports, on one of its channels."""
+
+    sequence: int
+    is_waiting: bool
+    created_at: int
+    payload: Mapping[str, Any]
+
+
+def _last_reports(connection: Connection, row: Any) -> list[_Said]:
+    """Give the last reports of an incident, the newest first; where 112 was told nothing there is none."""
+    since = max(0, row.last_sequence - LATELY)
+    query = _LAST_REPORTS.format(placeholder(connection.dialect.name))
+    return [
+        _Said(sequence, is_waiting(kind, state, attempts), created_at, payload_of(payload))
+        for sequence, kind, state, attempts, created_at, payload in execute(
+            connection, query, (row.key, since)
         )
-        plan_updates(connection, plan, [news])
-    connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
-    return became_best
+    ]
+
+
+def _positions(connection: Connection, ring: KeyRing, row: Any, said: Sequence[_Said]) -> dict[int, Position]:
+    """Give the positions that the incident knows as best, newest and sharpest, and those of its last reports."""
+    numbers = {numbered(each.payload, role) for each in said for role in ("position", "newest")}
+    numbers |= {row.best_position or 0, row.newest_position or 0, row.sharpest_position or 0}
+    numbers.discard(0)
+    if not numbers:
+        return {}
+    rows = connection.execute(
+        select(position).where(position.c.incident_key == row.key, position.c.number.in_(sorted(numbers)))
+    )
+    read = {each.number: _read(ring, each) for each in rows}
+    return {number: found for number, found in read.items() if found is not None}
+
+
+def _told(said: Sequence[_Said], known: Mapping[int, Position]) -> Told:
+    """Give what the last report says, and what those before it said."""
+    if not said:
+        return Told(datetime.min.replace(tzinfo=UTC))
+    last = said[0]
+    circles = {numbered(each.payload, "position") for each in said}
+    others = {numbered(each.payload, "newest") for each in said}
+    circle = known.get(numbered(last.payload, "position"))
+    calm = last.payload.get("calm", 0)
+    return Told(
+        from_us(last.created_at),
+        circle,
+        known.get(numbered(last.payload, "newest"), circle),
+        [known[number] for number in sorted(circles) if number in known],
+        [known[number] for number in sorted(circles | others) if number in known],
+        calm if isinstance(calm, int) and calm > 0 else 0,
+        is_waiting=all(each.is_waiting for each in said if each.sequence == last.sequence),
+    )
 
 
 def _position(
@@ -141,14 +255,16 @@ def _callers(connection: Connection, ring: KeyRing, row: Any) -> Sequence[bytes]
         return (row.caller,)
 
 
-def _remember(connection: Connection, ring: KeyRing, row: Any, number: int) -> None:
+def _remember(connection: Connection, ring: KeyRing, row: Any, number: int, found: Position) -> None:
+    """Note where the caller was last, for a later incident; what an earlier one knew better stands."""
     hashes = _callers(connection, ring, row)
-    changed = connection.execute(
-        update(last_position)
-        .where(last_position.c.caller.in_(hashes))
-        .values(caller=hashes[0], incident_key=row.key, number=number)
-    )
-    if changed.rowcount == 0:
-        connection.execute(
-            insert(last_position).values(caller=hashes[0], incident_key=row.key, number=number)
-        )
+    of_caller = last_position.c.caller.in_(hashes)
+    of_this_incident = of_caller & (last_position.c.incident_key == row.key)
+    names = {"caller": hashes[0], "incident_key": row.key, "number": number}
+    if connection.execute(update(last_position).where(of_this_incident).values(**names)).rowcount:
+        return
+    earlier = _read(ring, connection.execute(_LAST_POSITION.where(of_caller)).first())
+    if earlier is not None and is_better(earlier, found, found.received_at):
+        return
+    if not connection.execute(update(last_position).where(of_caller).values(**names)).rowcount:
+        connection.execute(insert(last_position).values(**names))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from telephony.domain.fact import Fact
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
-from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in
+from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in, select_numbered
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
 from telephony.store.schema import delivery
@@ -58,21 +58,45 @@ class News:
     reasons: tuple[UpdateReason, ...]
     """What is news in it; folded news adds to the reasons of the update that it goes into."""
     kind: str = UPDATE
+    calm: int = 0
+    """How many reports in a row, with this one, show nothing new of where the phone is."""
 
-    def payload(self, folded: Sequence[str] = ()) -> str:
+    def payload(self, beside: Beside, folded: Sequence[str] = ()) -> str:
         """Return the news as the delivery keeps it, after the reasons of the news that it is folded into."""
         known: dict[str, Any] = {"presses": self.presses}
         if self.position is not None:
             known["position"] = self.position
+            others = beside._asdict().items()
+            known |= {role: number for role, number in others if number not in {None, self.position}}
         if self.facts:
             known["facts"] = self.facts
         known["why"] = list(dict.fromkeys((*folded, *self.reasons)))
+        if self.calm:
+            known["calm"] = self.calm
         return json.dumps(known)
 
 
+class Beside(NamedTuple):
+    """Which positions of an incident stand in its reports beside the best one, by their numbers."""
+
+    newest: int | None = None
+    sharpest: int | None = None
+
+
+ROLES: Final = ("position", *Beside._fields)
+"""The positions that a payload may name."""
+_HIGHEST_NUMBER = 2**31 - 1
+
+
+def numbered(payload: Mapping[str, Any], role: str) -> int:
+    """Return the number of a position that a payload names; 0 for none, and for what is no number."""
+    number = payload.get(role, 0)
+    return number if isinstance(number, int) and 0 < number <= _HIGHEST_NUMBER else 0
+
+
 _LAST_REPORTS = (
-    "SELECT d.incident_key, d.kind, d.state, d.attempts, d.payload FROM delivery d JOIN incident i"
-    " ON i.key = d.incident_key AND d.sequence = i.last_sequence WHERE i.key {}"
+    "SELECT i.key, d.kind, d.state, d.attempts, d.payload, i.newest_position, i.sharpest_position FROM incident i"
+    " LEFT JOIN delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence WHERE i.key {}"
 )
 
 
@@ -81,32 +105,35 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
 
     Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
-    every channel of its carrier that is told more than the alert. Call it once per transaction and incident.
+    every channel of its carrier that is told more than the alert. Call it once per transaction and incident, after
+    the incident's own row is written.
     """
     foldable: dict[int, bool] = {}
     told: dict[int, tuple[str, ...]] = {}
+    beside: dict[int, Beside] = {}
     last = select_in(connection, _LAST_REPORTS, [n.incident_key for n in news])
-    for key, kind, state, attempts, payload in last:
-        untouched = kind == UPDATE and state == PENDING and attempts == 0
-        foldable[key] = foldable.get(key, True) and untouched
+    for key, kind, state, attempts, payload, *positions in last:
+        foldable[key] = foldable.get(key, True) and is_waiting(kind, state, attempts)
+        beside[key] = Beside(*positions)
         if foldable[key]:
-            told[key] = _reasons_in(payload)
+            told[key] = reasons_in(payload)
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[str, int, int]] = []
     moved: list[tuple[int, int]] = []
     for item in news:
         if item.kind == UPDATE and foldable.get(item.incident_key):
-            payload = item.payload(told[item.incident_key])
+            payload = item.payload(beside[item.incident_key], told[item.incident_key])
             folded.append((payload, item.incident_key, item.last_sequence))
             continue
         routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
         if not routes:
             continue
         sequence = item.last_sequence + 1
+        written = item.payload(beside[item.incident_key])
         moved.append((sequence, item.incident_key))
         rows.extend(
             (
-                item.incident_key, route.channel, sequence, item.kind, item.payload(), item.at_us,
+                item.incident_key, route.channel, sequence, item.kind, written, item.at_us,
                 item.at_us + seconds_to_us(route.after_s), None, 0,
             )
             for route in routes
@@ -123,12 +150,23 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
 
 
-def _reasons_in(payload: str) -> tuple[str, ...]:
-    """Return the reasons that a delivery's payload names; none where it cannot be read."""
+def is_waiting(kind: str, state: str, attempts: int) -> bool:
+    """Whether a report is an update that nobody has begun to send, so that news can go into it."""
+    return kind == UPDATE and state == PENDING and attempts == 0
+
+
+def payload_of(payload: str) -> Mapping[str, Any]:
+    """Return what a delivery's payload holds; nothing where it cannot be read."""
     try:
-        known = json.loads(payload).get("why", ())
-    except (ValueError, AttributeError):
-        return ()
+        known = json.loads(payload)
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def reasons_in(payload: str) -> tuple[str, ...]:
+    """Return the reasons that a delivery's payload names; none where it cannot be read."""
+    known = payload_of(payload).get("why")
     return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
 
 
@@ -178,7 +216,7 @@ _SOME_PRESSES = (
 )
 _POSITIONS = (
     "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at"
-    " FROM position WHERE became_best AND incident_key {}"
+    " FROM {} JOIN position ON position.incident_key = wanted.a AND position.number = wanted.b"
 )
 _FACTS = (
     "SELECT incident_key, number, kind, subject, at, sealed FROM fact"
@@ -216,7 +254,10 @@ def load_what_can_be_read(
     presses: dict[int, list[Any]] = {}
     for row in select_in(connection, _FIRST_PRESSES, keys):
         presses.setdefault(row[0], []).append(row)
-    positions = {(row[0], row[1]): _PositionRow(*row) for row in select_in(connection, _POSITIONS, keys)}
+    wanted = {(item.incident_key, numbered(item.payload, role)) for item in deliveries for role in ROLES}
+    positions = {
+        (row[0], row[1]): _PositionRow(*row) for row in select_numbered(connection, _POSITIONS, wanted)
+    }
     reports: dict[int, list[tuple[int, int, int]]] = {}
     for row in select_in(connection, _REPORTS, keys):
         reports.setdefault(row[0], []).append(row)
@@ -229,7 +270,7 @@ def load_what_can_be_read(
                 item,
                 incidents[key],
                 _presses_of(connection, ring, item, presses[key]),
-                position=positions.get((key, item.payload.get("position", 0))),
+                positions={role: positions.get((key, numbered(item.payload, role))) for role in ROLES},
                 facts=_facts_of(connection, ring, item),
                 reports=reports[key],
             )
@@ -280,12 +321,13 @@ def _report(
     incident: _IncidentRow,
     presses: Sequence[_PressRow],
     *,
-    position: _PositionRow | None,
+    positions: Mapping[str, _PositionRow | None],
     facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
     who = unseal_incident(ring, incident.key, incident.sealed)
     is_closing = item.kind == CLOSING
+    best = positions["position"]
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
         kind=item.kind,
@@ -302,12 +344,23 @@ def _report(
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
         texts=joined_texts(presses),
-        position=None if position is None else position_of(ring, position),
+        position=None if best is None else position_of(ring, best),
         labels=_labels(presses),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
+        newest=_legible(ring, positions["newest"]),
+        sharpest=_legible(ring, positions["sharpest"]),
     )
+
+
+def _legible(ring: KeyRing, row: _PositionRow | None) -> Position | None:
+    """Give a position that stands beside the best one; a damaged one must not cost the report."""
+    try:
+        return None if row is None else position_of(ring, row)
+    except Malformed as error:
+        log.critical("position unreadable", error=str(error))
+        return None
 
 
 def _labels(presses: Sequence[_PressRow]) -> tuple[str, ...]:

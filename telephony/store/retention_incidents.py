@@ -103,7 +103,11 @@ class Positions:
         _forget_last_positions(connection, keys)
         connection.execute(delete(position).where(position.c.incident_key.in_(keys)))
         clear_around(connection, position.name, keys)
-        connection.execute(update(incident).where(incident.c.key.in_(keys)).values(best_position=None))
+        connection.execute(
+            update(incident)
+            .where(incident.c.key.in_(keys))
+            .values(best_position=None, newest_position=None, sharpest_position=None)
+        )
         return len(keys)
 
     def survey(self, connection: Connection, now: datetime, grace: timedelta) -> Survey:

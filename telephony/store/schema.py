@@ -53,6 +53,13 @@ incident = Table(
     Column("close_reason", LargeBinary),  # sealed
     Column("fact_count", Integer, nullable=False, server_default="0"),
     Column("silence_lifted_at", BigInteger),  # since when something of ours may reach the caller's phone
+    Column("newest_position", Integer),  # the one measured last, better or not
+    Column(
+        "sharpest_position", Integer
+    ),  # of those that were the best once, the one with the smallest circle
+    Column(
+        "unreached_since", BigInteger
+    ),  # when the location service first did not reach the phone; null: it answers
 )
 Index(
     "one_open_incident_per_caller",

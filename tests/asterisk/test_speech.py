@@ -107,6 +107,10 @@ def test_an_age_is_said_no_smaller_than_it_is(seconds: int, words: str):
     assert f" {words} north" in said(now=NOON + timedelta(seconds=seconds))
 
 
+def test_an_age_that_is_not_known_is_said_to_be_unknown():
+    assert " age-unknown north" in said(position=replace(HERE, fixed_at=None))
+
+
 def test_a_memory_of_an_earlier_incident_is_called_one():
     assert " last-known within-200m " in said(position=replace(HERE, source=LAST_KNOWN))
 

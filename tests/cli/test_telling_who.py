@@ -8,7 +8,7 @@ import pytest
 
 from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON
 from telephony.cli.telling_facts import fact_in_words, shown
-from telephony.domain.fact import CALLER, FALSE_ALARM, PERSON, SCORE, Fact
+from telephony.domain.fact import CALLER, FALSE_ALARM, PERSON, REACH, SCORE, Fact
 from telephony.domain.person_fact import NO, UNKNOWN, YES
 from telephony.settings import load
 from telephony.store.crypto import KeyFile
@@ -45,6 +45,11 @@ def test_of_a_person_a_story_tells_nothing_by_which_they_can_be_known():
         (Fact(SCORE, CALLER, NOW, {"score": "30"}), "score: an accident at 30 %"),
         (Fact(FALSE_ALARM, "guardian 1", NOW, {"by": "sms"}), "false-alarm, says guardian 1 (sms)"),
         (Fact(FALSE_ALARM, "112", NOW, {"why": "met by unit 12"}), "false-alarm, says 112"),
+        (
+            Fact(REACH, "phone", NOW, {"state": "not-answering", "why": "absent", "last-answered": "then"}),
+            "phone not-answering (absent), last answered at then",
+        ),
+        (Fact(REACH, "phone", NOW, {"state": "answering"}), "phone answering"),
     ],
 )
 def test_each_fact_is_a_line(fact, told):

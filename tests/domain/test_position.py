@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from telephony.domain.errors import Malformed
 from telephony.domain.position import (
+    ASSUMED_AGE,
     ASSUMED_CONFIDENCE,
     LAST_KNOWN,
     UNKNOWN_RADIUS_M,
     WALKING_M_PER_S,
     Position,
+    best_of,
     is_better,
 )
 from tests.doubles import NOON
@@ -178,6 +180,88 @@ def test_two_fixes_are_never_each_better_than_the_other(
     first, second = fix(one, one_age), fix(two, two_age)
 
     assert not (is_better(first, second, NOON) and is_better(second, first, NOON))
+
+
+FAR_M = 25_000
+
+
+def elsewhere(radius_m: float | None, age_s: float = 0.0, *, distance_m: float = FAR_M) -> Position:
+    """A fix so far to the north of the others."""
+    return replace(fix(radius_m, age_s), latitude=CITY_HALL.latitude + distance_m / 111_195)
+
+
+@given(
+    radii.filter(lambda radius_m: radius_m < FAR_M / 4), radii.filter(lambda radius_m: radius_m < FAR_M / 4)
+)
+def test_of_two_circles_that_no_walk_joins_the_newer_one_holds(one: float, other: float):
+    older, newer = fix(one, age_s=600), elsewhere(other)
+
+    assert is_better(newer, older, NOON)
+    assert not is_better(older, newer, NOON)
+
+
+def test_a_walk_joins_circles_that_are_no_farther_apart_than_she_walks():
+    sharp, walked_m = fix(20, age_s=600), WALKING_M_PER_S * 600
+
+    assert not is_better(elsewhere(2_000, distance_m=2_019 + walked_m), sharp, NOON)
+    assert is_better(elsewhere(2_000, distance_m=2_021 + walked_m), sharp, NOON)
+
+
+def test_two_fixes_of_one_moment_are_compared_by_size_however_far_apart():
+    assert is_better(fix(20), elsewhere(50), NOON)
+    assert not is_better(elsewhere(50), fix(20), NOON)
+
+
+def test_a_circle_that_reaches_everywhere_never_moves_her():
+    assert not is_better(elsewhere(100_000), fix(20, age_s=3_600), NOON)
+
+
+@pytest.mark.parametrize("radius_m", [20.0, 3_000.0, UNKNOWN_RADIUS_M, None, 100_000.0])
+def test_a_memory_gives_way_to_any_later_answer(radius_m: float | None):
+    memory = fix(50, age_s=1_800).as_last_known()
+
+    for answer in (fix(radius_m), elsewhere(radius_m), replace(elsewhere(radius_m), fixed_at=None)):
+        assert is_better(answer, memory, NOON)
+        assert not is_better(memory, answer, NOON)
+
+
+def test_a_memory_does_not_give_way_to_what_was_measured_before_it():
+    memory = fix(50, age_s=60).as_last_known()
+
+    assert not is_better(elsewhere(20, age_s=3_600), memory, NOON)
+
+
+def test_a_fix_of_unknown_age_is_compared_as_if_it_were_some_minutes_old():
+    unknown = replace(elsewhere(500), fixed_at=None)
+    assumed_s = ASSUMED_AGE.total_seconds()
+
+    assert not is_better(unknown, fix(500, age_s=assumed_s - 1), NOON)
+    assert is_better(unknown, fix(500, age_s=assumed_s + 1), NOON)
+    assert is_better(replace(fix(20), fixed_at=None), fix(1_000), NOON)
+
+
+def test_of_two_fixes_of_unknown_age_the_later_arrival_is_the_newer():
+    earlier = replace(fix(500), fixed_at=None, received_at=NOON - timedelta(seconds=30))
+    later = replace(elsewhere(500), fixed_at=None)
+
+    assert is_better(later, earlier, NOON)
+    assert not is_better(earlier, later, NOON)
+
+
+def test_a_clock_that_is_ahead_does_not_make_a_fix_the_newest_for_ever():
+    ahead = replace(fix(50), fixed_at=NOON + timedelta(days=1), received_at=NOON - timedelta(seconds=60))
+
+    assert is_better(elsewhere(500), ahead, NOON)
+
+
+@given(st.permutations([fix(20, age_s=600), elsewhere(2_000), elsewhere(500, age_s=30), fix(50, age_s=90)]))
+def test_the_best_of_several_is_the_same_in_whatever_order_they_come(positions: list[Position]):
+    assert best_of(positions, NOON) == elsewhere(500, age_s=30)
+
+
+def test_there_is_no_best_of_nothing():
+    with pytest.raises(ValueError, match="no positions"):
+        best_of([], NOON)
 
 
 def test_a_memory_is_the_same_fix_by_another_name():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from telephony.domain.ports import ACCURATE, FAST, NoFix
+from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpFailed
@@ -120,7 +120,7 @@ def test_of_an_absent_phone_the_last_position_is_asked_for_with_its_age(skt, clo
 def test_a_phone_of_which_not_even_the_last_position_is_known_is_asked_for_again_later(skt, seconds, caller):
     skt.server.result(5)
     answer, _ = seconds(skt.locator.locate(caller, FAST))
-    assert answer == NoFix("5 ABSENT SUBSCRIBER", retry_after_s=5.0)
+    assert answer == NoFix("5 ABSENT SUBSCRIBER", retry_after_s=5.0, not_reached=NotReached.ABSENT)
     assert len(skt.server.requests) == 2
 
 
@@ -134,7 +134,7 @@ def test_several_hints_are_followed_one_after_the_other_and_then_it_ends(skt, se
 
     skt.locator._http.ends[skt.url] = hinting
     answer, _ = seconds(skt.locator.locate(caller, ACCURATE))
-    assert answer == NoFix("5 ABSENT SUBSCRIBER", retry_after_s=5.0)
+    assert answer == NoFix("5 ABSENT SUBSCRIBER", retry_after_s=5.0, not_reached=NotReached.ABSENT)
     assert [(r.service, r.loc_type, r.is_bare) for r in skt.server.requests] == [
         ("eme_lir", "CURRENT", False),
         ("slir", "CURRENT", False),
@@ -333,7 +333,7 @@ def test_with_no_time_left_there_is_no_second_question(skt, http, seconds, calle
 
     answer, _ = seconds(skt.locator.locate(caller, FAST))
 
-    assert answer == NoFix("201 QOP NOT ATTAINABLE", retry_after_s=5.0)
+    assert answer == NoFix("201 QOP NOT ATTAINABLE", retry_after_s=5.0, not_reached=NotReached.NOT_LOCATED)
     assert len(skt.server.requests) == 1
 
 
@@ -491,3 +491,19 @@ def test_giving_up_gives_up_every_question_under_way(three, clock, http, caller,
     assert failures == [CancelledError]
     assert http.cancelled == (1 if wait_s < 0.1 else 2)
     assert not [call for call in clock.getDelayedCalls() if call.func.__name__ == "_finish"]
+
+
+# -- whose silence it is ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resid", "why"),
+    [(5, NotReached.ABSENT), (6, NotReached.NOT_LOCATED), (201, NotReached.NOT_LOCATED)]
+    + [(resid, None) for resid in (1, 2, 3, 4, 7, 101, 103, 107, 202, 203, 207, 208, 503)],
+)
+def test_only_results_about_the_phone_say_that_it_does_not_answer(skt, seconds, caller, resid, why):
+    skt.server.result(resid)
+
+    answer, _ = seconds(skt.locator.locate(caller, ACCURATE))
+
+    assert answer.not_reached is why

@@ -23,14 +23,17 @@ from telephony.domain.fact import (
     KNOCK,
     PERSON,
     PHONE,
+    REACH,
     SCORE,
     SILENCE,
     TOLD_BY_VOICE,
     Fact,
+    Reach,
 )
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
+from telephony.domain.ports import NotReached
 from telephony.domain.position import Position
-from telephony.domain.report import EarlierReport, Report, report_id
+from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.domain.values import Msisdn
 from telephony.psap import wording
 from telephony.psap.cap import encode
@@ -156,11 +159,21 @@ HANEUL = Fact(
 )
 LIKELIHOOD = Fact(SCORE, CALLER, PRESSED, {"score": "65", "reasons": "false-alarms=2;school-hours"})
 PERSON_REPORT = replace(UPDATE_REPORT, position=None, labels=(), facts=(HANEUL, LIKELIHOOD))
+FOLLOWED_REPORT = replace(
+    UPDATE_REPORT,
+    labels=(),
+    reasons=(UpdateReason.POSITION,),
+    newest=replace(CELL, latitude=37.5701, uncertainty_m=1_000.0, fixed_at=None),
+    sharpest=replace(
+        CELL, latitude=37.5662, uncertainty_m=18.0, method="gnss", fixed_at=PRESSED - timedelta(minutes=9)
+    ),
+)
 
 EXAMPLES = {
     "alert": (ALERT_REPORT, "ko"),
     "update": (UPDATE_REPORT, "ko"),
     "update in English": (UPDATE_REPORT, "en"),
+    "followed": (FOLLOWED_REPORT, "en"),
     "closing": (CLOSING_REPORT, "ko"),
     "false alarm": (FALSE_ALARM_REPORT, "ko"),
     "test": (replace(ALERT_REPORT, test=True), "ko"),
@@ -208,9 +221,11 @@ def test_the_document_names_every_parameter():
     twice = Fact(PERSON, CALLER, PRESSED, {**HANEUL.data, "also": "sos-20261123-0000000000"})
     said_false = Fact(FALSE_ALARM_FACT, "112", PRESSED, dict.fromkeys(("by", "why", "at"), "x"))
     by_voice = replace(said_false, kind=TOLD_BY_VOICE)
+    dark = Fact(REACH, PHONE, PRESSED, {"state": "not-answering", "why": "absent", "last-answered": "x"})
     told = (
         *CALL_REPORT.facts,
         ended,
+        dark,
         silence("lifted", by="desk 7"),
         twice,
         LIKELIHOOD,
@@ -218,7 +233,9 @@ def test_the_document_names_every_parameter():
         by_voice,
     )
     everything = replace(CALL_REPORT, facts=told)
-    for report in (CLOSING_REPORT, everything, *odd_callers):
+    unaged = replace(FOLLOWED_REPORT, position=FOLLOWED_REPORT.newest)
+    aged = replace(FOLLOWED_REPORT, newest=FOLLOWED_REPORT.position)
+    for report in (CLOSING_REPORT, everything, *odd_callers, FOLLOWED_REPORT, unaged, aged):
         for name, _ in parameters(read(as_sent(report))):
             assert f"| `{name}` |" in document
 
@@ -232,6 +249,83 @@ def test_an_alert_without_a_position_has_an_area_in_words_and_no_circle():
     assert texts(root, "info", "area", "areaDesc") == "position not known"
     assert texts(root, "info", "area", "circle") is None
     assert not [name for name, _ in parameters(root) if name.startswith("location")]
+
+
+def test_the_newest_and_the_sharpest_fix_stand_beside_the_circle():
+    root = read(as_sent(FOLLOWED_REPORT))
+    known = parameters(root)
+    assert texts(root, "info", "area", "circle") == "37.566500,126.977800 0.576"
+    assert [each for each in known if each[0].startswith(("update-reason", "newest", "sharpest"))] == [
+        ("update-reason", "position"),
+        ("newest-location", "37.570100,126.977800 1.644"),
+        ("newest-location-source", "lbs:skt"),
+        ("newest-location-method", "cell"),
+        ("newest-location-confidence-percent", "95"),
+        ("newest-location-uncertainty-m", "1644"),
+        ("newest-location-age", "unknown"),
+        ("sharpest-location", "37.566200,126.977800 0.030"),
+        ("sharpest-location-source", "lbs:skt"),
+        ("sharpest-location-method", "gnss"),
+        ("sharpest-location-confidence-percent", "95"),
+        ("sharpest-location-uncertainty-m", "30"),
+        ("sharpest-location-time", "2026-11-23T14:56:02+09:00"),
+        ("sharpest-location-age-s", "543"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        ("en", ("What is new: position\n", "\nNewest fix: 37.570100", "of unknown age\nSharpest fix so far: 37.566200")),
+        ("ko", ("새로운 내용: 위치\n", "\n최근 측위: 37.570100", "측정 시각 미상\n가장 정확한 측위: 37.566200")),
+    ],
+)  # fmt: skip
+def test_an_operator_reads_first_what_is_new_and_then_every_fix(language, lines):
+    description = texts(read(as_sent(FOLLOWED_REPORT, language)), "info", "description")
+    assert description.startswith(lines[0])
+    for line in lines[1:]:
+        assert line in description
+
+
+SILENT_LINE = "Phone: does not answer the location service"
+SILENT = {"state": "not-answering", "why": "absent", "last-answered": "2026-11-23T06:04:49+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "line"),
+    [
+        (SILENT, "en", f"{SILENT_LINE}; switched off or out of coverage; last answered at 2026-11-23 15:04:49+09:00"),
+        (SILENT, "ko", "전화기: 위치 조회에 응답하지 않음; 꺼졌거나 통신 불가; 마지막 응답 2026-11-23 15:04:49+09:00"),
+        ({"state": "not-answering", "why": "not-located"}, "en",
+         f"{SILENT_LINE}; the network could not locate it; it has not answered since the press"),
+        ({"state": "answering"}, "en", "Phone: answers the location service again"),
+        ({"state": "answering"}, "ko", "전화기: 위치 조회에 다시 응답함"),
+        ({"state": "odd\nline", "why": "odd", "last-answered": "then"}, "en", "odd line; odd; last answered at then"),
+    ],
+)  # fmt: skip
+def test_a_phone_that_answers_no_more_is_said_in_words(said, language, line):
+    report = replace(UPDATE_REPORT, facts=(Fact(REACH, PHONE, PRESSED, said),))
+    assert f"\n{line}\n" in texts(read(as_sent(report, language)), "info", "description")
+
+
+def test_a_phone_that_answers_no_more_is_told_to_machines():
+    report = replace(UPDATE_REPORT, facts=(Fact(REACH, PHONE, PRESSED, SILENT),))
+    assert [each for each in parameters(read(as_sent(report))) if each[0].startswith("phone")] == [
+        ("phone-reach", "not-answering"),
+        ("phone-reach-why", "absent"),
+        ("phone-last-answered", "2026-11-23T15:04:49+09:00"),
+    ]
+
+
+def test_every_state_of_reach_and_every_why_has_words():
+    for words in wording.WORDINGS.values():
+        assert set(words.news.reach) == set(Reach)
+        assert set(words.news.reach_why) == set(NotReached)
+
+
+def test_every_reason_has_words():
+    for words in wording.WORDINGS.values():
+        assert set(words.news.reasons) == set(UpdateReason)
 
 
 def test_the_facts_are_there_for_machines():

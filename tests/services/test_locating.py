@@ -25,7 +25,7 @@ from telephony.domain.delivery import (
     Retry,
 )
 from telephony.domain.errors import Unavailable
-from telephony.domain.ports import ACCURATE, FAST, NoFix
+from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
@@ -307,6 +307,18 @@ def test_a_memory_that_is_too_old_is_not_told(house: House):
     assert house.best is None
 
 
+def test_a_memory_of_unknown_age_is_told_by_when_it_came(house: House):
+    house.ledger.locate(fix(80, fixed_at=None))
+    house.ledger.close()
+    house.ledger.record(press(reference="second"))
+    house.fast.answer = NOTHING_YET
+
+    house.deliver()
+
+    assert house.best is not None
+    assert (house.best.source, house.best.fixed_at) == (LAST_KNOWN, None)
+
+
 def test_a_memory_never_replaces_what_is_known(house: House):
     house.remember(age_s=600)
     house.fast.answer = NOTHING_YET
@@ -323,6 +335,55 @@ def test_where_the_service_answers_no_memory_is_needed(house: House):
     house.deliver()
 
     assert [row["source"] for row in house.ledger.rows("position")][1:] == ["lbs:skt"]
+
+
+# -- a phone that does not answer ----------------------------------------------------------------------------------
+
+ABSENT = NoFix("5 ABSENT SUBSCRIBER", retry_after_s=5.0, not_reached=NotReached.ABSENT)
+
+
+def tracked(house: House, *answers: Position | NoFix) -> list[str]:
+    """Follow the phone, an answer an interval; gives what 112 is told of reaching it."""
+    for answer in answers:
+        house.clock.advance(FOLLOWING.interval_s)
+        house.accurate.answer = answer
+        house.deliver(TRACK)
+    return [json.loads(row["data"])["state"] for row in house.ledger.rows("fact")]
+
+
+def test_112_is_told_when_a_phone_answers_no_more_and_when_it_does_again(house: House):
+    assert tracked(house, fix(20, after_s=30), ABSENT, ABSENT) == []
+    assert tracked(house, ABSENT, ABSENT) == ["not-answering"]
+    assert house.woken == ["sos-1"] * 2
+
+    assert tracked(house, fix(20, after_s=180)) == ["not-answering", "answering"]
+    assert house.woken == ["sos-1"] * 3
+
+
+def test_a_position_that_the_server_only_remembers_is_no_answer(house: House):
+    remembered = [fix(20, after_s=at_s, age_s=at_s - 30) for at_s in (60, 90, 120)]
+
+    assert tracked(house, fix(20, after_s=30), *remembered) == ["not-answering"]
+
+
+def test_a_number_that_nobody_knows_any_more_is_a_phone_that_does_not_answer(house: House):
+    gone = NoFix("4 UNKNOWN SUBSCRIBER", is_unknown_subscriber=True)
+
+    assert tracked(house, gone, gone, gone) == []
+    assert tracked(house, fix(20, after_s=120), gone, gone, gone) == ["not-answering"]
+
+
+def test_that_the_service_is_down_says_nothing_of_the_phone(house: House):
+    down = NoFix("no answer: timed out", retry_after_s=5.0)
+
+    assert tracked(house, fix(20, after_s=30), *[down] * 20) == []
+    assert [alarm.name for alarm in house.alarms.standing()] == ["location-failing"]
+
+
+def test_a_phone_that_is_switched_off_is_no_failure_of_the_service(house: House):
+    tracked(house, *[ABSENT] * 10)
+
+    assert house.alarms.standing() == []
 
 
 # -- trouble -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from telephony.store.engines import one_transaction
 from telephony.store.facts import record_facts
 from telephony.store.incidents import close_incident
 from telephony.store.outbox import Claim, Settlement, claim, settle_all
-from telephony.store.positions import record_position
+from telephony.store.positions import Located, record_position
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.doubles import NOON, ONE_CENTRE, keys, press
 
@@ -138,8 +138,13 @@ class Ledger:
         self.transact(settle_all, [Settlement(delivery, outcome, NOON_S + after_s, NOON_S + after_s)])
 
     def locate(self, found: Position, caller: str = "821012345678") -> bool:
-        became_best: bool = self.transact(record_position, self.plan, self.key_of(caller), found)
-        return became_best
+        """Keep a position; gives whether it became the best."""
+        return self.locate_and_tell(found, caller).became_best
+
+    def locate_and_tell(self, found: Position, caller: str = "821012345678") -> Located:
+        """Keep a position; gives what became of it."""
+        located: Located = self.transact(record_position, self.plan, self.key_of(caller), found)
+        return located
 
     def tell(self, *facts: Fact, incident_id: str = "sos-821012345678") -> bool:
         is_news: bool = self.transact(record_facts, self.plan, incident_id, facts)

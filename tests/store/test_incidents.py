@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from telephony.cli.telling import as_story
 from telephony.domain.delivery import CALL_CONTROL, TRACK, Again, Delivered, Retry
 from telephony.domain.incident import CLOSED, OPEN
 from telephony.domain.trigger import Part
@@ -139,6 +140,19 @@ def test_a_story_carries_each_position(ledger: Ledger):
 
     assert [line.position for line in lines] == [fix(50, after_s=1), fix(500, after_s=2)]
     assert [line.facts["became_best"] for line in lines] == [True, False]
+
+
+def test_a_story_says_why_each_update_was_written(ledger: Ledger):
+    ledger.record(press())
+    ledger.locate(fix(50, after_s=1))
+    ledger.again("1", after_s=2)
+
+    planned = [line for line in told(ledger).lines if line.kind == "planned"]
+
+    assert [line.facts["why"] for line in planned] == [None, "position, pressed-again"]
+    assert "update 2 to seoul written down: position, pressed-again" in " ".join(
+        as_story(told(ledger), with_coordinates=False)
+    )
 
 
 def test_a_fallback_that_was_not_needed_is_no_event(engines: tuple[Engine, Engine]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from telephony.domain.delivery import GUARDIANS, Delivered
 from telephony.domain.fact import CALLER, PERSON, SCORE, Fact
 from telephony.domain.plan import Plan, ReportRoute
+from telephony.domain.position import LAST_KNOWN
 from telephony.domain.values import Msisdn
 from telephony.store.history import history
 from telephony.store.joined import Joined, Wanted, places_of_open_incidents, record_joined, so_far, who_has
@@ -153,3 +155,17 @@ def test_with_a_person_everything_that_was_remembered_of_them_goes(ledger: Ledge
     ledger.transact(registry.delete, number())
 
     assert ledger.rows("press_history") == []
+
+
+@pytest.mark.parametrize(
+    ("found", "is_measured"), [({}, True), ({"age_s": 3_600}, False), ({"source": LAST_KNOWN}, False)]
+)
+def test_what_was_measured_before_the_press_shows_no_move_of_hers(
+    ledger: Ledger, found: dict[str, Any], *, is_measured: bool
+):
+    ledger.locate(fix(80, **found))
+
+    seen = ledger.transact(so_far, Wanted(ledger.key_of(KIM)))
+
+    assert seen is not None
+    assert (seen.first_position is not None) == is_measured

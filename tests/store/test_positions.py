@@ -1,15 +1,17 @@
-"""Positions of an incident: each is kept, the better one is told, on both databases."""
+"""Positions of an incident: each is kept, and 112 is told of what is new, on both databases."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.store.positions import Whereabouts, whereabouts
+from telephony.store.times import from_us
 from tests.doubles import NOON, press
 from tests.store.ledger import Ledger, fix
 
@@ -110,7 +112,9 @@ def test_a_worse_position_does_not_change_the_update_that_waits(ledger: Ledger):
     ledger.locate(fix(500, after_s=2))
     ledger.again("1", after_s=3)
 
-    assert updates(ledger) == ['{"presses": 2, "position": 1, "why": ["position", "pressed-again"]}']
+    assert updates(ledger) == [
+        '{"presses": 2, "position": 1, "newest": 2, "why": ["position", "pressed-again"]}'
+    ]
 
 
 def test_a_closed_incident_takes_no_more_positions(ledger: Ledger):
@@ -167,3 +171,136 @@ def test_a_drill_leaves_no_memory_for_an_emergency(ledger: Ledger):
     ledger.record(press(LEE, reference="real"))
 
     assert known(ledger, LEE).last_known is None
+
+
+# -- what of it is told ----------------------------------------------------------------------------------------------
+
+EAST = {"longitude": 127.261}
+"""25 km east of the other fixes."""
+
+
+def sent(ledger: Ledger, after_s: float) -> None:
+    """112 takes everything that is due."""
+    for delivery in ledger.claim(after_s=after_s):
+        ledger.settle(delivery, Delivered(), after_s=after_s)
+
+
+def follow(ledger: Ledger, fixes: list[Position]) -> list[tuple[int, list[str]]]:
+    """Take fixes, each report being sent at once; gives the updates: in which second, and why."""
+    sent(ledger, 0)
+    for found in fixes:
+        at_s = (found.received_at - NOON).total_seconds()
+        ledger.locate(found)
+        sent(ledger, at_s)
+    return [
+        (from_us(row["created_at"]).timestamp() - NOON.timestamp(), json.loads(row["payload"])["why"])
+        for row in ledger.rows("delivery")
+        if row["kind"] == "update"
+    ]  # fmt: skip
+
+
+def test_a_fresh_cell_far_away_becomes_the_best_and_is_told(ledger: Ledger):
+    told = follow(ledger, [fix(50, after_s=1, age_s=600), fix(2_466, after_s=6, **EAST)])
+
+    assert told == [(1, ["position"]), (6, ["position"])]
+    assert known(ledger).best == fix(2_466, after_s=6, **EAST)
+
+
+def test_a_phone_at_rest_is_told_once_and_then_as_a_sign_of_life_that_grows_rarer(ledger: Ledger):
+    told = follow(ledger, [fix(575, after_s=at_s) for at_s in range(30, 5_400, 30)])
+
+    assert told == [
+        (30, ["position"]),
+        (330, ["sign-of-life"]),
+        (930, ["sign-of-life"]),
+        (2_130, ["sign-of-life"]),
+        (3_930, ["sign-of-life"]),
+    ]
+    assert known(ledger).best == fix(575, after_s=5_370)
+
+
+def test_while_112_is_out_of_reach_signs_of_life_do_not_pile_up(ledger: Ledger):
+    for at_s in range(30, 5_400, 30):
+        ledger.locate(fix(575, after_s=at_s))
+
+    assert updates(ledger) == ['{"presses": 1, "position": 1, "why": ["position"]}']
+
+
+def test_every_report_is_a_sign_of_life(ledger: Ledger):
+    follow(ledger, [fix(575, after_s=1)])
+    ledger.again("1", after_s=200)
+    sent(ledger, 200)
+
+    assert not ledger.locate_and_tell(fix(575, after_s=400)).is_told
+    assert ledger.locate_and_tell(fix(575, after_s=500)).is_told
+
+
+def test_the_same_place_of_unknown_age_is_told_once(ledger: Ledger):
+    told = follow(ledger, [fix(575, after_s=at_s, fixed_at=None) for at_s in range(5, 1_000, 5)])
+
+    assert told == [(5, ["position"])]
+
+
+def test_a_report_names_the_sharpest_and_the_newest_fix_beside_its_circle(ledger: Ledger):
+    told = follow(ledger, [fix(20, after_s=1), *(fix(1_000, after_s=at_s) for at_s in range(31, 900, 30))])
+
+    assert told == [(1, ["position"]), (31, ["position"]), (331, ["sign-of-life"])]
+    ledger.again("1", after_s=901)
+    assert [json.loads(each) for each in updates(ledger)[1:]] == [
+        {"presses": 1, "position": 1, "newest": 2, "why": ["position"]},
+        {"presses": 1, "position": 1, "newest": 12, "why": ["sign-of-life"], "calm": 1},
+        {"presses": 2, "position": 30, "sharpest": 1, "why": ["pressed-again"]},
+    ]
+
+
+def test_a_car_is_told_from_its_first_cell_on(ledger: Ledger):
+    metres_east = 0.0000113
+    fixes = [fix(20, after_s=0.5)]
+    fixes += [fix(2_000, after_s=n * 30, longitude=126.978 + n * 833 * metres_east) for n in range(1, 20)]
+
+    told = follow(ledger, fixes)
+
+    assert [at_s for at_s, _ in told[:4]] == [0.5, 30, 90, 150]
+    assert known(ledger).best == fixes[-1]
+
+
+def test_a_phone_between_two_cells_is_told_once_in_each(ledger: Ledger):
+    fixes = [fix(575, after_s=n * 5, longitude=126.978 + n % 2 * 0.008) for n in range(1, 60)]
+
+    assert follow(ledger, fixes) == [(5, ["position"]), (10, ["position"])]
+
+
+def test_an_older_fix_of_elsewhere_is_kept_and_changes_nothing(ledger: Ledger):
+    told = follow(ledger, [fix(575, after_s=30), fix(575, after_s=60, age_s=600, **EAST)])
+
+    assert told == [(30, ["position"])]
+    assert ledger.rows("incident")[0]["newest_position"] == 1
+    assert len(ledger.rows("position")) == 2
+
+
+def test_what_is_damaged_among_the_told_fixes_costs_nothing(ledger: Ledger):
+    follow(ledger, [fix(20, after_s=1), fix(1_000, after_s=31)])
+    damage = text("UPDATE position SET sealed = :sealed WHERE number = 2")
+    ledger.transact(lambda connection: connection.execute(damage, {"sealed": b"damaged"}))
+    ledger.transact(
+        lambda connection: connection.execute(text("UPDATE delivery SET payload = '[]' WHERE kind = 'alert'"))
+    )
+
+    assert ledger.locate_and_tell(fix(1_000, after_s=61)).is_told
+    (update,) = ledger.claim(after_s=61)
+    assert (update.content.position, update.content.newest) == (fix(20, after_s=1), fix(1_000, after_s=61))
+
+
+def test_an_earlier_memory_that_knew_better_stands(ledger: Ledger):
+    ledger.locate(fix(20, after_s=1))
+    ledger.close()
+    ledger.record(press(reference="second", received_at=NOON + timedelta(hours=1)))
+    ledger.locate(fix(100_000, after_s=3_601))
+    ledger.close("sos-821012345678a")
+    ledger.record(press(reference="third", received_at=NOON + timedelta(hours=2)))
+
+    assert known(ledger).last_known == fix(20, after_s=1)
+    ledger.locate(fix(500, after_s=7_201))
+    ledger.close("sos-821012345678b")
+    ledger.record(press(reference="fourth", received_at=NOON + timedelta(hours=3)))
+    assert known(ledger).last_known == fix(500, after_s=7_201)

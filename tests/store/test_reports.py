@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.report import EarlierReport, Report
@@ -292,3 +293,39 @@ def test_what_is_storable_is_utf_8_without_a_nul(text: str):
 )
 def test_the_words_of_the_first_press_are_the_same_from_memory_and_store(text: str | None, part: Part | None):
     assert first_report(press(text=text, part=part), ID).texts == joined_texts([words(storable(text), part)])
+
+
+# -- positions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_says_the_newest_and_the_sharpest_fix_beside_its_circle_on_every_attempt(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+    sharp, coarse = fix(20, after_s=1), [fix(1_000, after_s=600), fix(1_000, after_s=930)]
+    ledger.locate(sharp)
+    assert next_report(ledger, after_s=1).newest is None
+    ledger.locate(coarse[0])
+    (claimed,) = ledger.claim(after_s=600)
+    ledger.settle(claimed, Retry("no answer", 1.0), after_s=600)
+    ledger.locate(coarse[1])
+
+    again = next_report(ledger, after_s=930)
+    assert again == claimed.content
+    assert (again.position, again.newest, again.sharpest) == (coarse[0], None, sharp)
+    later = next_report(ledger, after_s=931)
+    assert (later.position, later.newest, later.sharpest) == (coarse[1], None, sharp)
+
+
+@pytest.mark.parametrize("number", ["x", [1], -1, 2**70, True, None])
+def test_a_payload_that_names_no_number_names_no_position(ledger: Ledger, number: Any):
+    ledger.record(press())
+    next_report(ledger)
+    ledger.locate(fix(20, after_s=1))
+    payload = json.dumps({"presses": 1, "position": 1, "newest": number, "sharpest": number})
+    damage = text("UPDATE delivery SET payload = :payload WHERE kind = 'update'")
+    ledger.transact(lambda connection: connection.execute(damage, {"payload": payload}))
+
+    report = next_report(ledger, after_s=1)
+
+    assert report.position == fix(20, after_s=1)
+    assert {report.newest, report.sharpest} <= {None, fix(20, after_s=1)}

@@ -310,6 +310,10 @@ def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_goes_on(empty: 
         "lift-silence": ("{}", {"by": "Officer Kim"}, None),
         "locate": ("{}", {}, None),
     }
+    assert [(row["newest_position"], row["sharpest_position"]) for row in (kim, closed)] == [
+        (1, 1),
+        (None, None),
+    ]
     # A redelivery is one, the caller's next press joins, her place is known, 112 reads why it was closed.
     (again,) = ledger.record(press(KIM, reference="ref-kim"))
     assert (again.receipt.incident_id, again.receipt.is_duplicate) == ("sos-1", True)
@@ -484,3 +488,14 @@ def test_an_upgrade_cut_short_is_begun_anew_at_the_next_start(empty: Engine):
     assert upgrade(empty)
 
     assert version_of(empty) == HEAD
+
+
+def test_a_memory_is_not_the_sharpest_fix_of_an_incident_that_an_earlier_release_left(empty: Engine):
+    rows_of_0004(empty, keys())
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE position SET source = 'last-known'"))
+
+    assert upgrade(empty)
+
+    kim = Ledger(empty).rows("incident")[0]
+    assert (kim["best_position"], kim["newest_position"], kim["sharpest_position"]) == (1, 1, None)
