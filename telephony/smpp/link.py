@@ -55,6 +55,7 @@ from telephony.smpp.liveness import Liveness
 from telephony.smpp.owner import Desk, Owner
 from telephony.smpp.pdus import Pdu, SubmitResp, command_name
 from telephony.smpp.reactor import Transport
+from telephony.smpp.request_book import Standing
 from telephony.smpp.session import Session, new_session
 from telephony.smpp.window import Window
 
@@ -97,6 +98,8 @@ class Link(protocol.Protocol):
         """Address of the other end, for the log and for the list of addresses."""
         self.in_flight = 0
         """Requests of the peer that are not answered yet."""
+        self.standing = Standing()
+        """How the connection fares; may be kept when the link is gone."""
         self.desk = desk
         self.clock = clock
         self.session: Session = new_session()
@@ -108,7 +111,6 @@ class Link(protocol.Protocol):
         )
         self._owner = owner
         self._takes_messages = False
-        self._is_over = False
         self._noted_at = -NOTE_AGAIN_S
         self._stream = PduStream()
         self._is_unreadable = False
@@ -154,7 +156,7 @@ class Link(protocol.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send octets that form whole PDUs; after the end they go nowhere."""
-        if not self._is_over:
+        if not self.standing.is_over:
             self._wire.write(data)
 
     def answer(self, responses: bytes, count: int) -> None:
@@ -198,6 +200,7 @@ class Link(protocol.Protocol):
         pdus = self._stream.feed(data)
         if pdus:
             self._liveness.heard()
+            self.standing.heard_at = self.clock.seconds()
             requests: list[Pdu] = []
             for pdu in pdus:
                 if self._takes_messages and pdu.command_id in MESSAGES:
@@ -230,7 +233,7 @@ class Link(protocol.Protocol):
     # Everything but messages.
 
     def _take(self, pdu: Pdu) -> None:
-        if self._is_over:
+        if self.standing.is_over:
             return
         command_id, sequence = pdu.command_id, pdu.sequence
         if command_id & RESPONSE:
@@ -296,7 +299,7 @@ class Link(protocol.Protocol):
                 case Close():
                     self._close()
                 case Abort():
-                    self._takes_messages, self._is_over = False, True
+                    self._takes_messages, self.standing.is_over = False, True
                     self._wire.abortConnection()
                 case Gone(reason):
                     self._go(reason)
@@ -326,7 +329,7 @@ class Link(protocol.Protocol):
         self._owner.link_up(self)
 
     def _close(self) -> None:
-        self._takes_messages, self._is_over = False, True
+        self._takes_messages, self.standing.is_over = False, True
         transport: Any = self.transport
         if IConsumer.providedBy(transport):
             # A transport closes only when its producer has no more to say.
@@ -334,7 +337,7 @@ class Link(protocol.Protocol):
         self._wire.loseConnection()
 
     def _go(self, reason: str) -> None:
-        self._takes_messages, self._is_over = False, True
+        self._takes_messages, self.standing.is_over = False, True
         self._stop_timer()
         self._liveness.stop()
         self.window.abandon(reason)
