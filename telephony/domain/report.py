@@ -50,7 +50,8 @@ class Report:
     ``sent_at`` is the time the report was written down, not that of the attempt. ``texts`` are what the caller
     typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0.
     ``facts`` hold the newest of each kind and subject.
-    ``reasons`` say what in an update is news; an alert has none.
+    ``reasons`` say what in an update is news; an alert has none. ``seen_again_at`` is when a press came again of
+    which nobody can say whether it was a redelivery or the key pressed again.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
     """
 
@@ -74,6 +75,7 @@ class Report:
     close_reason: str | None = None
     facts: tuple[Fact, ...] = ()
     reasons: tuple[UpdateReason, ...] = ()
+    seen_again_at: datetime | None = None
 
 
 def report_id(incident_id: str, sequence: int) -> str:

@@ -58,22 +58,37 @@ class News:
     reasons: tuple[UpdateReason, ...]
     """What is news in it; folded news adds to the reasons of the update that it goes into."""
     kind: str = UPDATE
+    seen_again_us: int | None = None
+    """When a press came again that may be a redelivery or another press."""
+    pause_s: float = 0.0
+    """How long after the report before it this may be told; what is folded into it hurries it, unless it waits too."""
 
-    def payload(self, folded: Sequence[str] = ()) -> str:
-        """Return the news as the delivery keeps it, after the reasons of the news that it is folded into."""
+    def payload(self, folded: Sequence[str] = (), seen_again_us: int | None = None) -> str:
+        """Return the news as the delivery keeps it, with what is still new in the news that it is folded into."""
         known: dict[str, Any] = {"presses": self.presses}
         if self.position is not None:
             known["position"] = self.position
         if self.facts:
             known["facts"] = self.facts
+        seen_again_us = self.seen_again_us or seen_again_us
+        if seen_again_us is not None:
+            known["seen"] = seen_again_us
         known["why"] = list(dict.fromkeys((*folded, *self.reasons)))
         return json.dumps(known)
 
 
 _LAST_REPORTS = (
-    "SELECT d.incident_key, d.kind, d.state, d.attempts, d.payload FROM delivery d JOIN incident i"
+    "SELECT d.incident_key, d.kind, d.state, d.attempts, d.payload, d.created_at FROM delivery d JOIN incident i"
     " ON i.key = d.incident_key AND d.sequence = i.last_sequence WHERE i.key {}"
 )
+
+
+class _Last(NamedTuple):
+    """The newest report of an incident: as of when, and what it tells, if it is an update that nobody has begun."""
+
+    created_at: int
+    is_foldable: bool
+    payload: str
 
 
 def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> None:
@@ -81,55 +96,76 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
 
     Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
-    every channel of its carrier that is told more than the alert. Call it once per transaction and incident.
+    every channel of its carrier that is told more than the alert. What may wait (``pause_s``) is written down as of
+    the time at which it is to be told. Call it once per transaction and incident.
     """
-    foldable: dict[int, bool] = {}
-    told: dict[int, tuple[str, ...]] = {}
-    last = select_in(connection, _LAST_REPORTS, [n.incident_key for n in news])
-    for key, kind, state, attempts, payload in last:
-        untouched = kind == UPDATE and state == PENDING and attempts == 0
-        foldable[key] = foldable.get(key, True) and untouched
-        if foldable[key]:
-            told[key] = _reasons_in(payload)
+    last = _last_reports(connection, [item.incident_key for item in news])
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[str, int, int]] = []
+    hurried: list[tuple[int, int, int, int, str]] = []
     moved: list[tuple[int, int]] = []
     for item in news:
-        if item.kind == UPDATE and foldable.get(item.incident_key):
-            payload = item.payload(told[item.incident_key])
-            folded.append((payload, item.incident_key, item.last_sequence))
-            continue
         routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
+        before = last.get(item.incident_key, _NO_REPORT)
+        if before.is_foldable and not item.pause_s and before.created_at > item.at_us:
+            hurried.extend(
+                (
+                    item.at_us, item.at_us + seconds_to_us(route.after_s),
+                    item.incident_key, item.last_sequence, route.channel,
+                )
+                for route in routes
+            )  # fmt: skip
+        if item.kind == UPDATE and before.is_foldable:
+            folded.append((item.payload(*_told_in(before.payload)), item.incident_key, item.last_sequence))
+            continue
         if not routes:
             continue
+        at_us = item.at_us
+        if item.pause_s:
+            at_us = max(at_us, before.created_at + seconds_to_us(item.pause_s))
         sequence = item.last_sequence + 1
         moved.append((sequence, item.incident_key))
         rows.extend(
             (
-                item.incident_key, route.channel, sequence, item.kind, item.payload(), item.at_us,
-                item.at_us + seconds_to_us(route.after_s), None, 0,
+                item.incident_key, route.channel, sequence, item.kind, item.payload(), at_us,
+                at_us + seconds_to_us(route.after_s), None, 0,
             )
             for route in routes
         )  # fmt: skip
     mark = placeholder(connection.dialect.name)
+    where = f"WHERE incident_key = {mark} AND sequence = {mark}"
     DELIVERY.run(connection, rows)
     if folded:
-        execute_many(
-            connection,
-            f"UPDATE delivery SET payload = {mark} WHERE incident_key = {mark} AND sequence = {mark}",
-            folded,
-        )
+        execute_many(connection, f"UPDATE delivery SET payload = {mark} {where}", folded)
+    if hurried:
+        times = f"created_at = {mark}, due_at = {mark}"
+        execute_many(connection, f"UPDATE delivery SET {times} {where} AND channel = {mark}", hurried)
     if moved:
         execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
 
 
-def _reasons_in(payload: str) -> tuple[str, ...]:
-    """Return the reasons that a delivery's payload names; none where it cannot be read."""
+def _last_reports(connection: Connection, keys: Sequence[int]) -> dict[int, _Last]:
+    last: dict[int, _Last] = {}
+    for key, kind, state, attempts, payload, created_at in select_in(connection, _LAST_REPORTS, keys):
+        is_untouched = kind == UPDATE and state == PENDING and attempts == 0
+        is_foldable = is_untouched and last.get(key, _UNTOUCHED).is_foldable
+        last[key] = _Last(created_at, is_foldable, payload)
+    return last
+
+
+_NO_REPORT = _Last(0, is_foldable=False, payload="")
+_UNTOUCHED = _Last(0, is_foldable=True, payload="")
+
+
+def _told_in(payload: str) -> tuple[tuple[str, ...], int | None]:
+    """Return the reasons that a delivery's payload names, and its ``seen``; none where it cannot be read."""
     try:
-        known = json.loads(payload).get("why", ())
+        known = json.loads(payload)
+        reasons, seen_again_us = known.get("why", ()), known.get("seen")
     except (ValueError, AttributeError):
-        return ()
-    return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
+        return (), None
+    named = tuple(each for each in reasons if isinstance(each, str)) if isinstance(reasons, list) else ()
+    return named, seen_again_us if isinstance(seen_again_us, int) else None
 
 
 class _IncidentRow(NamedTuple):
@@ -286,6 +322,7 @@ def _report(
 ) -> Report:
     who = unseal_incident(ring, incident.key, incident.sealed)
     is_closing = item.kind == CLOSING
+    seen_again_us = item.payload.get("seen")
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
         kind=item.kind,
@@ -307,6 +344,7 @@ def _report(
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
+        seen_again_at=None if seen_again_us is None else from_us(seen_again_us),
     )
 
 

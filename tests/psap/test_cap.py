@@ -19,7 +19,7 @@ from telephony.domain.errors import Malformed
 from telephony.domain.fact import CALL, CALLER, GUARDIAN, KNOCK, PERSON, PHONE, SCORE, SILENCE, Fact
 from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import Position
-from telephony.domain.report import EarlierReport, Report, report_id
+from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.domain.values import Msisdn
 from telephony.psap import wording
 from telephony.psap.cap import encode
@@ -213,6 +213,33 @@ def test_an_alert_without_a_position_has_an_area_in_words_and_no_circle():
     assert texts(root, "info", "area", "areaDesc") == "position not known"
     assert texts(root, "info", "area", "circle") is None
     assert not [name for name, _ in parameters(root) if name.startswith("location")]
+
+
+SEEN_AGAIN_REPORT = replace(
+    UPDATE_REPORT,
+    reasons=(UpdateReason.SEEN_AGAIN,),
+    seen_again_at=PRESSED + timedelta(seconds=5),
+)
+
+
+def test_a_press_seen_again_is_told_with_its_time_and_with_what_it_may_be():
+    root = read(as_sent(SEEN_AGAIN_REPORT))
+
+    told = dict(parameters(root))
+    assert (told["update-reason"], told["seen-again-time"]) == ("seen-again", "2026-11-23T15:05:07+09:00")
+    assert "Seen again at 2026-11-23 15:05:07+09:00: redelivery or pressed again" in described(
+        SEEN_AGAIN_REPORT, "en"
+    )
+    assert "2026-11-23 15:05:07+09:00 같은 신고가 다시 수신됨: 통신망 재전송이거나 다시 누른 것" in described(
+        SEEN_AGAIN_REPORT, "ko"
+    )
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "another caller"), ("ko", "다른 신고자")])
+def test_of_a_withheld_number_it_may_be_another_caller_too(language, words):
+    withheld = replace(SEEN_AGAIN_REPORT, msisdn=Msisdn("", is_e164=False))
+
+    assert [line for line in described(withheld, language) if words in line]
 
 
 def test_the_facts_are_there_for_machines():
@@ -663,6 +690,8 @@ def reports(draw):
         labels=tuple(draw(st.lists(TEXTS, max_size=2))),
         close_reason=draw(st.none() | TEXTS),
         facts=tuple(draw(st.lists(FACTS, max_size=4))),
+        reasons=tuple(draw(st.lists(st.sampled_from(UpdateReason), max_size=3))),
+        seen_again_at=draw(st.none() | MOMENTS),
     )
 
 
