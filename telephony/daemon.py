@@ -73,6 +73,7 @@ from telephony.smpp.answering import PressDesk
 from telephony.smpp.client import Esme
 from telephony.smpp.observer import LogObserver
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Server
 from telephony.smpp.text_request import Numbering, numbering_of
@@ -622,6 +623,7 @@ class Daemon(MultiService):
         """Add the links that we bind to; give the peers that bind to us."""
         recognition = self._settings.recognition_for(carrier.name)
         receipts = ReceiptBook(clock=self._outside.reactor, id_base=carrier.dialect.receipt_id_base)
+        requests = RequestBook(carrier.dialect.repeat_window_s)
         ussd = self._dialogues(carrier)
         sending: list[Esme] = []
         for link in carrier.smpp:
@@ -632,6 +634,7 @@ class Daemon(MultiService):
                 recognition=recognition,
                 accept_all=self.intake.accept_all,
                 receipts=receipts,
+                requests=requests,
                 reactor=self._outside.reactor,
                 rng=self._outside.rng,
                 observer=self._observer,
@@ -644,7 +647,7 @@ class Daemon(MultiService):
                 sending.append(esme)
         self._text_ways.append(TextWay(carrier.name, carrier.dialect, sending))
         return [
-            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, ussd)
+            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, requests, ussd)
             for peer in carrier.peer
         ]
 

@@ -18,6 +18,7 @@ from telephony.smpp.answering import HARD_STOP_S, PressDesk
 from telephony.smpp.codec import PduStream, decode_message
 from telephony.smpp.constants import DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
 from telephony.smpp.pdus import Pdu
+from telephony.smpp.request_book import RequestBook, Standing
 from telephony.smpp.service_desk import MOST_OPEN, is_of_a_machine
 from telephony.smpp.settings import Dialect
 from tests.smpp.people import Intake, Witness, deliver_sm
@@ -35,6 +36,7 @@ class Wire:
     """A link that keeps what is answered."""
 
     def __init__(self):
+        self.standing = Standing()
         self.answers: list[tuple[int, int, int]] = []
 
     def answer(self, octets, count):
@@ -64,6 +66,7 @@ class Desk:
             recognition=recognition,
             accept_all=self.intake.accept_all,
             receipts=self.receipts.append,
+            requests=RequestBook(600.0),
             new_message_id=lambda: "id",
             clock=self.clock,
             observer=Witness(),
