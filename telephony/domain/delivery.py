@@ -43,7 +43,7 @@ SUPERSEDED = "superseded"
 RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds after the first, second … failed attempt; the last repeats for as long as the incident is open."""
 
-UPDATE_PAUSES_S = ((5, 0.0), (20, 10.0), (100, 30.0))
+UPDATE_PAUSES_S = ((10, 0.0), (30, 5.0), (100, 30.0))
 """Up to so many presses, an update about another one comes so many seconds after the report before it."""
 LONGEST_UPDATE_PAUSE_S = 60.0
 

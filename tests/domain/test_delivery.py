@@ -22,7 +22,7 @@ def test_a_delivery_that_was_never_claimed_waits_like_a_first_attempt(attempts: 
 
 @pytest.mark.parametrize(
     ("presses", "pause_s"),
-    [(1, 0), (2, 0), (5, 0), (6, 10), (20, 10), (21, 30), (100, 30), (101, 60), (100_000, 60)],
+    [(1, 0), (2, 0), (10, 0), (11, 5), (30, 5), (31, 30), (100, 30), (101, 60), (100_000, 60)],
 )
 def test_updates_about_a_key_that_is_pressed_and_pressed_grow_rarer(presses: int, pause_s: float):
     assert update_pause_s(presses) == pause_s
