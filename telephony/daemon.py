@@ -73,6 +73,7 @@ from telephony.smpp.answering import PressDesk
 from telephony.smpp.client import Esme
 from telephony.smpp.observer import LogObserver
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Server
 from telephony.smpp.text_request import Numbering, numbering_of
@@ -630,6 +631,7 @@ class Daemon(MultiService):
             id_base=carrier.dialect.receipt_id_base,
             sender="" if self._settings.sms is None else self._settings.sms.sender,
         )
+        requests = RequestBook(carrier.dialect.repeat_window_s)
         ussd = self._dialogues(carrier)
         sending: list[Esme] = []
         for link in carrier.smpp:
@@ -640,6 +642,7 @@ class Daemon(MultiService):
                 recognition=recognition,
                 accept_all=self.intake.accept_all,
                 receipts=receipts,
+                requests=requests,
                 reactor=self._outside.reactor,
                 rng=self._outside.rng,
                 observer=self._observer,
@@ -652,7 +655,7 @@ class Daemon(MultiService):
                 sending.append(esme)
         self._text_ways.append(TextWay(carrier.name, carrier.dialect, sending))
         return [
-            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, ussd)
+            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, requests, ussd)
             for peer in carrier.peer
         ]
 

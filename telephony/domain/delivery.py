@@ -43,6 +43,10 @@ SUPERSEDED = "superseded"
 RETRY_DELAYS_S = (1.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds after the first, second … failed attempt; the last repeats for as long as the incident is open."""
 
+UPDATE_PAUSES_S = ((10, 0.0), (30, 5.0), (100, 30.0))
+"""Up to so many presses, an update about another one comes so many seconds after the report before it."""
+LONGEST_UPDATE_PAUSE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:
@@ -119,3 +123,14 @@ Outcome = Delivered | Retry | Rejected | Again
 def retry_delay_s(attempts: int) -> float:
     """Seconds to wait after the given number of attempts (1 or more) have failed."""
     return RETRY_DELAYS_S[min(max(attempts, 1), len(RETRY_DELAYS_S)) - 1]
+
+
+def update_pause_s(presses: int) -> float:
+    """Seconds between a report and the update that tells of nothing but another press, by how many there were.
+
+    The first are told at once. A key that is stuck is pressed all the time: 112 hears of it, and of everything else.
+    """
+    for most, pause_s in UPDATE_PAUSES_S:
+        if presses <= most:
+            return pause_s
+    return LONGEST_UPDATE_PAUSE_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 
 from telephony.domain.values import Msisdn
@@ -24,11 +25,18 @@ TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """From a state to the states it may become; location progress is data, not a state."""
 
-JOIN_FIRST = "first press"
-JOIN_REPEAT = "repeat press"
-JOIN_PART = "another part of a long SMS"
-JOIN_OTHER_WAY = "same caller by another way"
-JOIN_SEEN_AGAIN = "seen again: redelivery or the very same press"
+
+class Join(StrEnum):
+    """What a press is to its caller's open incident; recorded with it."""
+
+    FIRST = "first press"
+    REPEAT = "repeat press"
+    PART = "another part of a long SMS"
+    OTHER_WAY = "same caller by another way"
+    REDELIVERED = "redelivered"
+    """No press of its own, and told to nobody."""
+    SEEN_AGAIN = "seen again: redelivery or pressed again"
+    """Counted as no press of its own, and 112 is told what it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +63,9 @@ class Receipt:
     """What `Intake.accept` promises once it returns: the press is on disk, under this incident."""
 
     incident_id: str
-    joined: str
-    is_duplicate: bool = False
+    joined: Join
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether it is not counted as a press of its own."""
+        return self.joined in (Join.REDELIVERED, Join.SEEN_AGAIN)

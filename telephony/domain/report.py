@@ -51,7 +51,8 @@ class Report:
     typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0. ``newest`` and
     ``sharpest`` are the fix that was measured last and the one with the smallest circle, where they are others.
     ``facts`` hold the newest of each kind and subject.
-    ``reasons`` say what in an update is news; an alert has none.
+    ``reasons`` say what in an update is news; an alert has none. ``seen_again_at`` is when a press came again of
+    which nobody can say whether it was a redelivery or the key pressed again.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
     """
 
@@ -77,6 +78,7 @@ class Report:
     reasons: tuple[UpdateReason, ...] = ()
     newest: Position | None = None
     sharpest: Position | None = None
+    seen_again_at: datetime | None = None
 
 
 def report_id(incident_id: str, sequence: int) -> str:

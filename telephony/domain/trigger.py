@@ -32,10 +32,12 @@ TOLD_LATE = "told late"
 
 
 class Repetition(StrEnum):
-    """What the way in knows of a press that says what an earlier one said (the same ``reference``)."""
+    """What the way in knows of an earlier press with the same ``reference``."""
 
     NONE = "none"
-    """It brought no such press before, as far as it remembers; or it was answered, and the link stood: pressed again."""
+    """The reference is this press's own: whatever has it again is this very press."""
+    UNKNOWN = "unknown"
+    """The reference is made of what the message says, and none such is remembered: only the store may know one."""
     REDELIVERY = "redelivery"
     """The earlier one was not acknowledged, so its sender delivers it again."""
     DOUBTFUL = "doubtful"
@@ -47,8 +49,8 @@ class Trigger:
     """One press, as every way in hands it to `Intake`.
 
     ``connector`` is the configured link it came by; ``carrier`` the carrier behind that link, whose location
-    service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it. ``encoding`` names
-    the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. ``labels`` are remarks for 112.
+    service is asked. ``reference`` is the sender's id of this press: a redelivery repeats it; ``repetition`` says what
+    is known of that. ``encoding`` names the alphabet that ``text`` was read with; ``None`` where it could not be read and only ``raw`` is kept. ``labels`` are remarks for 112.
     ``incident_id`` is the name under which the way in has already told 112 of this press (a call's INVITE carries
     it); ``None`` lets Intake name it. ``facts`` are told with the first report.
     What the caller said and where she is is left out of ``repr``: tracebacks end up in logs.
@@ -70,3 +72,4 @@ class Trigger:
     labels: tuple[str, ...] = ()
     incident_id: str | None = None
     facts: tuple[Fact, ...] = ()
+    repetition: Repetition = Repetition.NONE

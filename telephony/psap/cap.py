@@ -206,6 +206,8 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "press-count", str(report.press_count)
     yield "first-press-time", _time(report.opened_at, zone)
     yield "last-press-time", _time(report.last_press_at, zone)
+    if report.seen_again_at is not None:
+        yield "seen-again-time", _time(report.seen_again_at, zone)
     yield from _location_facts(report, zone)
     yield from _told_facts(report, zone)
     for text in report.texts:

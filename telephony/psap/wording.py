@@ -57,6 +57,8 @@ class Wording:
     pressed: str
     way: str
     presses: str
+    seen_again: str
+    seen_again_withheld: str
     text: str
     remark: str
     labels: Mapping[str, str]
@@ -98,6 +100,8 @@ KOREAN = Wording(
     pressed="신고 시각: {time}",
     way="신고 방법: {way}, 수신 번호 {destination}, 통신사 {carrier}",
     presses="누른 횟수: {count}회, 마지막 {time}",
+    seen_again="{time} 같은 신고가 다시 수신됨: 통신망 재전송이거나 다시 누른 것",
+    seen_again_withheld="{time} 같은 신고가 다시 수신됨: 통신망 재전송이거나 다시 누른 것, 또는 발신 번호 없는 다른 신고자",
     text="신고자 문자: {text}",
     remark="참고: {label}",
     labels={
@@ -152,6 +156,8 @@ ENGLISH = Wording(
     pressed="Pressed at: {time}",
     way="By: {way}, to {destination}, carrier {carrier}",
     presses="Presses: {count}, the last at {time}",
+    seen_again="Seen again at {time}: redelivery or pressed again",
+    seen_again_withheld="Seen again at {time}: redelivery or pressed again, or another caller who withholds the number",
     text="Caller's text: {text}",
     remark="Remark: {label}",
     labels={
@@ -223,6 +229,9 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
     ]
     if report.press_count > 1:
         lines.append(words.presses.format(count=report.press_count, time=_clock(report.last_press_at, zone)))
+    if report.seen_again_at is not None:
+        seen_again = words.seen_again_withheld if report.msisdn.is_withheld else words.seen_again
+        lines.append(seen_again.format(time=_clock(report.seen_again_at, zone)))
     lines += _position_lines(report, words)
     lines += reach_lines(report, words.news, zone)
     lines += fact_lines(report, words.facts)

@@ -51,14 +51,20 @@ class KnownCallers:
             )
 
     def pressed(
-        self, caller: str, incident_id: str, at: datetime, *, is_told_directly: bool = False
+        self,
+        caller: str,
+        incident_id: str,
+        at: datetime,
+        *,
+        is_told_directly: bool = False,
+        is_duplicate: bool = False,
     ) -> KnownCaller:
-        """Take a press of an incident; gives what is known now."""
+        """Take a press of an incident, or one that is counted already; gives what is known now."""
         now = self._clock.seconds()
         known = self._known.pop(caller, None)
         if known is None or known.incident_id != incident_id:
             known = KnownCaller(incident_id, at, 0, is_told_directly, now)
-        known.presses += 1
+        known.presses += not (is_duplicate and known.presses)
         known.heard_at = now
         if not is_told_directly:
             known.is_told_directly = False

@@ -25,7 +25,7 @@ from telephony.domain.incident import Receipt
 from telephony.domain.keywords import Word, phone_and_words, read
 from telephony.domain.people import Draft, Fault, Language, Person
 from telephony.domain.ports import AcceptAll
-from telephony.domain.trigger import Trigger
+from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.answers import Answers, PerPhone
 from telephony.store.audit import append
@@ -263,6 +263,7 @@ class EnrolmentDesk:
                 asking.received_at,
                 DRILL,
                 test=True,
+                repetition=Repetition.UNKNOWN,
             )
             (answer,) = await self._accept_all([drill])
             if not isinstance(answer, Receipt):

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from telephony.clock import Clock, wall_s
 from telephony.domain.delivery import ALERT, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import JOIN_FIRST, JOIN_SEEN_AGAIN, Receipt
+from telephony.domain.incident import Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.report import EarlierReport, Report, report_id
 from telephony.domain.trigger import Trigger
@@ -157,8 +157,14 @@ class Intake:
             # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
             trigger = press.trigger
             self._promised.pop(trigger.reference, None)
-            self._callers.pressed(caller_key(trigger), result.receipt.incident_id, trigger.received_at)
-            return result.receipt
+            receipt = result.receipt
+            self._callers.pressed(
+                caller_key(trigger),
+                receipt.incident_id,
+                trigger.received_at,
+                is_duplicate=receipt.is_duplicate,
+            )
+            return receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
         return self._relay_directly(press, f"{type(result).__name__}: {result}")
 
@@ -170,7 +176,7 @@ class Intake:
         for press, result in zip(presses, results, strict=True):
             if isinstance(result, Recorded):
                 held.extend(_ready(delivery, press.trigger) for delivery in result.held)
-                if result.receipt.joined not in (JOIN_FIRST, JOIN_SEEN_AGAIN):
+                if result.receipt.joined not in (Join.FIRST, Join.REDELIVERED):
                     # It owes an update, which only the store knows, and which may have to wait for the alert.
                     joined[result.receipt.incident_id] = None
         self._relay.offer(reserved, held)
@@ -272,7 +278,7 @@ def _log_press(trigger: Trigger, receipt: Receipt, now: float) -> None:
     log.info(
         "press accepted",
         incident=receipt.incident_id,
-        joined=receipt.joined,
+        joined=receipt.joined.value,
         source=trigger.source,
         connector=trigger.connector,
         carrier=trigger.carrier,

@@ -32,7 +32,7 @@ from telephony.domain.people import Language
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceListener, ServiceText
-from telephony.domain.trigger import UNLISTED_DESTINATION, Trigger
+from telephony.domain.trigger import UNLISTED_DESTINATION, Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.answers import Answers, PerPhone
 from telephony.services.enrolment import Asking, EnrolmentDesk
@@ -219,6 +219,7 @@ class ServiceTexts:
             text.destination,
             text.text,
             labels=(UNLISTED_DESTINATION,),
+            repetition=Repetition.UNKNOWN,
         )
         (answer,) = await self._accept_all([press])
         if not isinstance(answer, Receipt):

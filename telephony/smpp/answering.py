@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,7 +22,7 @@ from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceText
-from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
+from telephony.domain.trigger import UNREADABLE_TEXT, Repetition, Trigger
 from telephony.domain.ussd import UssdOver, UssdRules
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
@@ -32,6 +32,7 @@ from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.pdus import Message, Pdu
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import PressRequest, RequestBook
 from telephony.smpp.service_desk import ServiceDesk, TakeText
 from telephony.smpp.settings import Dialect
 from telephony.smpp.sorting import InCalm, OfCentre, sort
@@ -73,6 +74,8 @@ class _Batch:
     link: Link
     owed: list[tuple[int, int]]
     """Command id and sequence number of each request, in order."""
+    requests: list[PressRequest]
+    """The same requests, as the carrier's book has them."""
     octets: int
     due: float
     dialogues: dict[int, Dialogue]
@@ -108,6 +111,7 @@ class PressDesk:
         recognition: Recognition,
         accept_all: AcceptAll,
         receipts: ReceiptBook,
+        requests: RequestBook,
         new_message_id: Callable[[], str],
         clock: Clock,
         observer: Observer,
@@ -122,6 +126,7 @@ class PressDesk:
         """May be replaced at any time: the next message is read with the new tables."""
         self._accept_all = accept_all
         self._receipts = receipts
+        self._requests = requests
         self._new_message_id = new_message_id
         self._clock = clock
         self._observer = observer
@@ -168,10 +173,30 @@ class PressDesk:
         if read.triggers:
             self.tally.presses += len(read.triggers)
             self.tally.last_press_at = now
-            batch = _Batch(link, read.owed, octets, now + HARD_STOP_S, read.dialogues)
+            entered = self._enter(link, read, now)
+            batch = _Batch(link, read.owed, entered, octets, now + HARD_STOP_S, read.dialogues)
             self._hand_over(batch, read.triggers)
         if read.texts:
             self._take_texts(link, read.texts)
+
+    def _enter(self, link: Link, read: _Read, now: float) -> list[PressRequest]:
+        """Enter the presses into the carrier's book; one that came before goes on as what it is."""
+        entered: list[PressRequest] = []
+        for place, trigger in enumerate(read.triggers):
+            dialogue = read.dialogues.get(place)
+            dialogue_s = 0.0
+            if dialogue is not None and self._ussd is not None:
+                dialogue_s = self._ussd.life_s(dialogue)
+            request = self._requests.take(
+                trigger, link.standing, read.owed[place][1], now, dialogue_s=dialogue_s
+            )
+            entered.append(request)
+            if request.repetition is not Repetition.UNKNOWN:
+                known = replace(trigger, reference=request.reference, repetition=request.repetition)
+                read.triggers[place] = known
+                if dialogue is not None:
+                    read.dialogues[place] = dialogue._replace(trigger=known)
+        return entered
 
     def _sort(self, pdu: Pdu, read: _Read, now: float) -> None:
         """Say what a message is: whatever is nothing else is a press."""
@@ -243,6 +268,7 @@ class PressDesk:
                 message.destination,
                 raw=body,
                 labels=(UNREADABLE_TEXT,),
+                repetition=Repetition.UNKNOWN,
             )
 
     def _take_receipt(self, pdu: Pdu, found: OfCentre) -> bytes:
@@ -293,11 +319,14 @@ class PressDesk:
             return
         accepted = 0
         responses: list[bytes] = []
-        for (command_id, sequence), result in zip(batch.owed, results, strict=True):
+        now = self._clock.seconds()
+        for (command_id, sequence), request, result in zip(batch.owed, batch.requests, results, strict=True):
             if isinstance(result, Receipt):
                 accepted += 1
+                request.acknowledged(now)
                 responses.append(self._response(command_id, ESME_ROK, sequence))
             else:
+                request.refused()
                 responses.append(encode_deliver_sm_resp(command_id, self._retry_status, sequence))
         self.tally.accepted += accepted
         self.tally.retried += len(responses) - accepted
@@ -314,6 +343,8 @@ class PressDesk:
 
     def _retry(self, batch: _Batch) -> None:
         self.tally.retried += len(batch.owed)
+        for request in batch.requests:
+            request.refused()
         self._settle(
             batch,
             [

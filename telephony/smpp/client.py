@@ -28,6 +28,7 @@ from telephony.smpp.pdus import Outbind, SubmitResp, Tlv
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import OnReceipt, ReceiptBook
 from telephony.smpp.reconnect import Pause, Reconnect
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import BindKind, Dialect, EsmeLink
 
@@ -47,6 +48,7 @@ class Esme(Service):
         recognition: Recognition,
         accept_all: AcceptAll,
         receipts: ReceiptBook,
+        requests: RequestBook,
         reactor: Reactor,
         rng: random.Random,
         observer: Observer,
@@ -61,6 +63,7 @@ class Esme(Service):
             recognition=recognition,
             accept_all=accept_all,
             receipts=receipts,
+            requests=requests,
             new_message_id=lambda: f"{rng.getrandbits(64):016x}",
             clock=reactor,
             observer=observer,

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Trigger
+from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.smpp.constants import (
     TAG_RECEIPTED_MESSAGE_ID,
@@ -78,6 +78,7 @@ def trigger_of(
         None,
         recognition.is_test(message.destination, text.text),
         () if is_plain else _labels(message, text, recognition),
+        repetition=Repetition.UNKNOWN,
     )
 
 
@@ -94,7 +95,7 @@ def reference_of(message: Message, carrier: str) -> str:
     """Give the same 24 hexadecimal digits whenever the same message comes again.
 
     A deliver_sm has neither id nor time (SMPP 3.4 clause 4.6.1), so the content has to serve. Sequence number, bind,
-    link and host are left out: a redelivery changes them. A user data header is part of the octets.
+    link and host are left out: a redelivery changes them. What tells it from another press is in the request book. A user data header is part of the octets.
     """
     parameters = ""
     if message.tlvs:

@@ -55,6 +55,7 @@ from telephony.smpp.liveness import Liveness
 from telephony.smpp.owner import Desk, Owner
 from telephony.smpp.pdus import Pdu, SubmitResp, command_name
 from telephony.smpp.reactor import Transport
+from telephony.smpp.request_book import Standing
 from telephony.smpp.session import Session, new_session
 from telephony.smpp.window import Window
 
@@ -99,6 +100,8 @@ class Link(protocol.Protocol):
         """Address of the other end, for the log and for the list of addresses."""
         self.in_flight = 0
         """Requests of the peer that are not answered yet."""
+        self.standing = Standing()
+        """How the connection fares; may be kept when the link is gone."""
         self.desk = desk
         self.clock = clock
         self.session: Session = new_session()
@@ -110,7 +113,6 @@ class Link(protocol.Protocol):
         )
         self._owner = owner
         self._takes_messages = False
-        self._is_over = False
         self._noted_at = -NOTE_AGAIN_S
         self._unfinished = 0
         """Octets since the last PDU, or since they were last taken for a sign of life."""
@@ -158,7 +160,7 @@ class Link(protocol.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send octets that form whole PDUs; after the end they go nowhere."""
-        if not self._is_over:
+        if not self.standing.is_over:
             self._wire.write(data)
 
     def answer(self, responses: bytes, count: int) -> None:
@@ -207,6 +209,7 @@ class Link(protocol.Protocol):
         else:
             self._unfinished = 0
             self._liveness.heard()
+            self.standing.heard_at = self.clock.seconds()
             requests: list[Pdu] = []
             for pdu in pdus:
                 if pdu.skipped:
@@ -246,7 +249,7 @@ class Link(protocol.Protocol):
     # Everything but messages.
 
     def _take(self, pdu: Pdu) -> None:
-        if self._is_over:
+        if self.standing.is_over:
             return
         command_id, sequence = pdu.command_id, pdu.sequence
         if command_id & RESPONSE:
@@ -310,7 +313,7 @@ class Link(protocol.Protocol):
                 case Close():
                     self._close()
                 case Abort():
-                    self._takes_messages, self._is_over = False, True
+                    self._takes_messages, self.standing.is_over = False, True
                     self._wire.abortConnection()
                 case Gone(reason):
                     self._go(reason)
@@ -340,7 +343,7 @@ class Link(protocol.Protocol):
         self._owner.link_up(self)
 
     def _close(self) -> None:
-        self._takes_messages, self._is_over = False, True
+        self._takes_messages, self.standing.is_over = False, True
         transport: Any = self.transport
         if IConsumer.providedBy(transport):
             # A transport closes only when its producer has no more to say.
@@ -348,7 +351,7 @@ class Link(protocol.Protocol):
         self._wire.loseConnection()
 
     def _go(self, reason: str) -> None:
-        self._takes_messages, self._is_over = False, True
+        self._takes_messages, self.standing.is_over = False, True
         self._stop_timer()
         self._liveness.stop()
         self.window.abandon(reason)

@@ -24,6 +24,7 @@ from telephony.smpp.link import Limits, Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import Dialect, Peer, Server
 from telephony.smpp.smsc import KINDS, SmscConnection
@@ -173,6 +174,7 @@ class PeerOfCarrier:
     dialect: Dialect
     recognition: Recognition
     receipts: ReceiptBook
+    requests: RequestBook
     ussd: UssdRules | None = None
 
 
@@ -201,6 +203,7 @@ def peer_server(
                 recognition=one.recognition,
                 accept_all=accept_all,
                 receipts=one.receipts,
+                requests=one.requests,
                 new_message_id=partial(_message_id, rng),
                 clock=reactor,
                 observer=observer,

@@ -24,7 +24,7 @@ class Dialect(Table):
     retry_status: TransientStatus = "ESME_RMSGQFUL"
     """Answer to a press that could not be stored: must make this SMSC deliver it again."""
     repeat_window_s: Seconds = 600.0
-    """The same message from the same caller within this time is a redelivery, later a new press."""
+    """What may be a redelivery is one within this time of its press, later it is a new press."""
     text_alphabet: Literal["ucs2", "ks-x-1001"] = "ucs2"
     """How Korean texts are sent: UCS-2 (70 characters a part) or EUC-KR, data_coding 0x0E (80 octets a part)."""
     receipt_id_base: Literal["raw", "hex-to-decimal", "decimal-to-hex"] = "raw"

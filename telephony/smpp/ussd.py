@@ -13,7 +13,7 @@ from typing import Final
 
 from telephony.domain.errors import Malformed
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import UNREADABLE_TEXT, Trigger
+from telephony.domain.trigger import UNREADABLE_TEXT, Repetition, Trigger
 from telephony.domain.ussd import UssdMessage, UssdPress, UssdReply
 from telephony.domain.values import Msisdn
 from telephony.smpp import gsm0338
@@ -130,6 +130,7 @@ def ussd_trigger_of(
         raw_body,
         test=recognition.is_test(press.code, press.text),
         labels=(*press.labels, *unreadable),
+        repetition=Repetition.UNKNOWN,
     )
 
 

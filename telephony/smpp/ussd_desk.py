@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from telephony.background import run_in_background
 from telephony.clock import Clock, within
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import JOIN_SEEN_AGAIN, Receipt
+from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import Trigger
@@ -102,6 +102,10 @@ class UssdDesk:
             return MenuMessage(message, heard, trigger, now)
         return Dialogue(message, heard, trigger, now)
 
+    def life_s(self, dialogue: Dialogue) -> float:
+        """Give how long a dialogue may last whose name the gateway told; 0.0 where it told none."""
+        return self._rules.session_s if dialogue.press.session else 0.0
+
     def converse(self, link: Link, messages: Sequence[MenuMessage]) -> None:
         """Send the pages that answer messages of the menu, on the link that brought them; never raises."""
         for asked in messages:
@@ -146,7 +150,7 @@ class UssdDesk:
 
     def _close(self, link: Link, dialogue: Dialogue, result: Receipt | Unavailable | None) -> None:
         reference, now = dialogue.trigger.reference, self._clock.seconds()
-        is_known = isinstance(result, Receipt) and result.joined == JOIN_SEEN_AGAIN
+        is_known = isinstance(result, Receipt) and result.is_duplicate
         reply = self._rules.reply_to(dialogue.press, reference, dialogue.begun_at, now, is_known=is_known)
         if reply is None:
             return

@@ -15,11 +15,11 @@ from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, fact_row, said_by, storable_fact
-from telephony.store.reports import News, plan_updates
 from telephony.store.schema import fact, incident
 from telephony.store.sealed_rows import unseal_fact
 from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
+from telephony.store.updates import News, plan_updates
 
 log = structlog.get_logger()
 

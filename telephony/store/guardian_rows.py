@@ -23,10 +23,10 @@ from telephony.store.crypto import KeysUnavailable
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.labels import record_false_alarm
-from telephony.store.reports import DELIVERY
 from telephony.store.schema import delivery, fact, incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
+from telephony.store.updates import DELIVERY
 
 log = structlog.get_logger()
 

@@ -23,7 +23,7 @@ from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.guardian_rows import release_guardians
 from telephony.store.orders import AUDIBLE
-from telephony.store.reports import News, plan_updates, position_of, reasons_in
+from telephony.store.reports import position_of
 from telephony.store.schema import delivery, fact, incident, position, press
 from telephony.store.sealed_rows import (
     seal_close_reason,
@@ -36,6 +36,7 @@ from telephony.store.sealed_rows import (
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import from_us, to_us
+from telephony.store.updates import News, plan_updates, reasons_in
 
 log = structlog.get_logger()
 

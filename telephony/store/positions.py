@@ -22,11 +22,12 @@ from telephony.store.callers import caller_hashes
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import keep_facts, reasons_of
 from telephony.store.reach import reach_states
-from telephony.store.reports import News, is_waiting, numbered, payload_of, plan_updates, position_of
+from telephony.store.reports import position_of
 from telephony.store.schema import incident, last_position, position
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import fix_time_to_us, from_us, to_us
+from telephony.store.updates import News, is_waiting, numbered, payload_of, plan_updates
 
 log = structlog.get_logger()
 

@@ -15,38 +15,29 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, LOCATE, Delivery
+from telephony.domain.delivery import ALERT, LOCATE, Delivery, update_pause_s
 from telephony.domain.fact import Fact
-from telephony.domain.incident import (
-    CLOSED,
-    JOIN_FIRST,
-    JOIN_OTHER_WAY,
-    JOIN_PART,
-    JOIN_REPEAT,
-    JOIN_SEEN_AGAIN,
-    OPEN,
-    Receipt,
-)
+from telephony.domain.incident import CLOSED, OPEN, Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.report import UpdateReason
-from telephony.domain.trigger import Trigger
+from telephony.domain.trigger import Repetition, Trigger
 from telephony.store.bulk import (
     BulkInsert,
     execute_many,
     placeholder,
     select_among,
     select_in,
-    select_pairs,
 )
 from telephony.store.callers import CALLER, REFERENCE
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, fact_row, storable_fact
-from telephony.store.reports import DELIVERY, News, plan_updates
+from telephony.store.repeats import Seen, is_same_press, load_seen, own_reference
 from telephony.store.schema import incident, press
 from telephony.store.sealed_rows import seal_incident, seal_press
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import seconds_to_us, to_us
+from telephony.store.updates import DELIVERY, News, plan_updates
 
 Payload = tuple[str, Mapping[str, Any]]
 """A delivery's payload as its row holds it, and read."""
@@ -84,21 +75,17 @@ class Rules:
     plan: Plan
     owner: str
     repeat_window_s: Mapping[str, float]
-    """By carrier: the same reference within this time is a redelivery, later a new press."""
+    """By carrier: what says the same within this time of a press may be its redelivery, later it is a new press."""
     node: int = 0
     """This daemon's number, 0 to 255, drawn at start: keeps the keys of two daemons apart."""
+
+    def repeat_window_us(self, carrier: str) -> int:
+        """Give a carrier's window in microseconds."""
+        return seconds_to_us(self.repeat_window_s.get(carrier, DEFAULT_REPEAT_WINDOW_S))
 
 
 DEFAULT_REPEAT_WINDOW_S = 600.0
 NODE_BITS = 8
-
-
-class _Seen(NamedTuple):
-    """A reference that an incident has: under which hash, how often it was seen, and when last."""
-
-    hash: bytes
-    times: int
-    last_at: int
 
 
 @dataclass(slots=True)
@@ -114,8 +101,14 @@ class _Open:
     last_sequence: int
     best_position: int | None
     fact_count: int
-    seen: dict[str, _Seen] = field(default_factory=dict)
-    """By reference."""
+    seen: dict[str, Seen] = field(default_factory=dict)
+    """By reference: the presses that may come again."""
+    pressed_at: int | None = None
+    """When the newest press of this group came, if any did."""
+    seen_again_at: int | None = None
+    """When this group last saw a press again that may be another one."""
+    heard: int = 0
+    """How often the key was heard of, repeats of the press that was seen again included."""
 
 
 def caller_key(trigger: Trigger) -> str:
@@ -153,10 +146,6 @@ _OPEN_INCIDENTS = (
     " fact_count FROM incident"
     f" WHERE state <> '{CLOSED}' AND caller {{}}"
 )
-_SEEN = (
-    "SELECT incident_key, reference, seen, last_seen_at FROM {} JOIN press"
-    " ON press.incident_key = wanted.a AND press.reference = wanted.b"
-)
 _TAKEN = "SELECT id FROM incident WHERE id {}"
 
 
@@ -188,7 +177,7 @@ class PressRecorder:
         callers = [caller_key(item.trigger) for item in items]
         hashes = {caller: ring.hashes(CALLER, caller) for caller in callers}
         known = _open_incidents(connection, hashes)
-        _load_seen(connection, ring, known, callers, items)
+        self._load_seen(connection, ring, known, callers, items)
         free_id = _free_ids(
             connection, [i.incident_id for i, c in zip(items, callers, strict=True) if c not in known]
         )
@@ -205,6 +194,23 @@ class PressRecorder:
             recorded.append(press_recorded)
         group.write(connection)
         return recorded
+
+    def _load_seen(
+        self,
+        connection: Connection,
+        ring: KeyRing,
+        known: Mapping[str, _Open],
+        callers: Sequence[str],
+        items: Sequence[NewPress],
+    ) -> None:
+        by_key = {found.key: found for found in known.values()}
+        wanted = [
+            (known[caller].key, item.trigger, self._rules.repeat_window_us(item.trigger.carrier))
+            for caller, item in zip(callers, items, strict=True)
+            if caller in known
+        ]
+        for (key, reference), seen in load_seen(connection, ring, wanted).items():
+            by_key[key].seen[reference] = seen
 
 
 class _Group:
@@ -236,39 +242,47 @@ class _Group:
                 trigger.source, trigger.test, received, received,
             )
         )  # fmt: skip
-        self._add_press(found, trigger, trigger.reference, received, JOIN_FIRST)
+        self._add_press(found, trigger, trigger.reference, received, Join.FIRST)
         if trigger.facts:
             self._keep(trigger.facts, found)
         held = self._first_deliveries(item, key, incident_id, received)
-        return found, Recorded(Receipt(incident_id, JOIN_FIRST), held)
+        return found, Recorded(Receipt(incident_id, Join.FIRST), held)
 
     def join(self, trigger: Trigger, found: _Open) -> Recorded:
         received = to_us(trigger.received_at)
         reference = trigger.reference
         seen = found.seen.get(reference)
         if seen is not None:
-            found.seen[reference] = _Seen(seen.hash, seen.times + 1, received)
-            self._seen_again.append((seen.times + 1, received, found.key, seen.hash))
-            window_s = self._rules.repeat_window_s.get(trigger.carrier, DEFAULT_REPEAT_WINDOW_S)
-            if abs(received - seen.last_at) <= seconds_to_us(window_s):
-                return Recorded(Receipt(found.id, JOIN_SEEN_AGAIN, is_duplicate=True))
-            # Too late for a redelivery: a new press with the same content, under a reference of its own. The
-            # first row goes on telling when the content was last seen.
-            reference = f"{reference}#{found.press_count + 1}"
+            if is_same_press(trigger, seen, self._rules.repeat_window_us(trigger.carrier)):
+                return self._see_again(trigger, found, seen, received)
+            # Too late for a redelivery: a new press with the same words.
+            reference = own_reference(reference, found.press_count + 1)
         joined = _reason(found, trigger)
         found.press_count += 1
-        found.last_press_at = max(found.last_press_at, received)
+        found.last_press_at = found.pressed_at = max(found.last_press_at, received)
+        found.heard = max(found.heard, found.press_count)
         self._changed[found.id] = found
         self._add_press(found, trigger, reference, received, joined)
         if trigger.facts:
             self._keep(trigger.facts, found)
         return Recorded(Receipt(found.id, joined))
 
-    def _add_press(self, found: _Open, trigger: Trigger, reference: str, received: int, joined: str) -> None:
+    def _see_again(self, trigger: Trigger, found: _Open, seen: Seen, received: int) -> Recorded:
+        """Count a press that is in the store already; where it may be another one, 112 is told as much."""
+        times = seen.times + 1
+        found.seen[trigger.reference] = seen._replace(times=times)
+        self._seen_again.append((times, received, found.key, seen.hash))
+        if trigger.repetition in (Repetition.NONE, Repetition.REDELIVERY):
+            return Recorded(Receipt(found.id, Join.REDELIVERED))
+        found.seen_again_at = max(found.seen_again_at or 0, received)
+        found.heard = max(found.heard, found.press_count + times - 1)
+        self._changed[found.id] = found
+        return Recorded(Receipt(found.id, Join.SEEN_AGAIN))
+
+    def _add_press(self, found: _Open, trigger: Trigger, reference: str, received: int, joined: Join) -> None:
         number, part = found.press_count, trigger.part
         hashed = self._ring.hash(REFERENCE, reference)
-        if reference not in found.seen:
-            found.seen[reference] = _Seen(hashed, 1, received)
+        found.seen[trigger.reference] = Seen(hashed, 1, received)
         sealed = seal_press(
             self._ring, found.key, number, reference, trigger.destination, storable(trigger.text), trigger.raw
         )
@@ -276,7 +290,7 @@ class _Group:
             (
                 found.key, hashed, number, sealed, trigger.source, trigger.connector, trigger.carrier, trigger.encoding,
                 part.reference if part else None, part.total if part else None, part.number if part else None,
-                "\n".join(trigger.labels) or None, received, joined, received,
+                "\n".join(trigger.labels) or None, received, joined.value, received,
             )
         )  # fmt: skip
 
@@ -365,9 +379,15 @@ class _Group:
 
 
 def _news(found: _Open) -> News:
+    reasons = []
+    if found.pressed_at is not None:
+        reasons.append(UpdateReason.PRESSED_AGAIN)
+    if found.seen_again_at is not None:
+        reasons.append(UpdateReason.SEEN_AGAIN)
+    at_us = max(found.pressed_at or 0, found.seen_again_at or 0)
     return News(
-        found.key, found.carrier, found.last_sequence, found.last_press_at, found.press_count, found.best_position,
-        found.fact_count, (UpdateReason.PRESSED_AGAIN,),
+        found.key, found.carrier, found.last_sequence, at_us, found.press_count, found.best_position,
+        found.fact_count, tuple(reasons), seen_again_us=found.seen_again_at, pause_s=update_pause_s(found.heard),
     )  # fmt: skip
 
 
@@ -379,24 +399,6 @@ def _open_incidents(connection: Connection, hashes: Mapping[str, Sequence[bytes]
     by_hash = {each: caller for caller, theirs in hashes.items() for each in theirs}
     rows = select_among(connection, _OPEN_INCIDENTS, by_hash)
     return {by_hash[row[0]]: _Open(*row[1:]) for row in rows}
-
-
-def _load_seen(
-    connection: Connection,
-    ring: KeyRing,
-    known: dict[str, _Open],
-    callers: Sequence[str],
-    items: Sequence[NewPress],
-) -> None:
-    by_key = {found.key: found for found in known.values()}
-    references = {
-        (known[caller].key, each): item.trigger.reference
-        for caller, item in zip(callers, items, strict=True)
-        if caller in known
-        for each in ring.hashes(REFERENCE, item.trigger.reference)
-    }
-    for key, hashed, times, last_at in select_pairs(connection, _SEEN, list(references)):
-        by_key[key].seen[references[key, hashed]] = _Seen(hashed, times, last_at)
 
 
 def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
@@ -420,7 +422,7 @@ def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], 
     return free
 
 
-def _reason(found: _Open, trigger: Trigger) -> str:
+def _reason(found: _Open, trigger: Trigger) -> Join:
     if trigger.source != found.source:
-        return JOIN_OTHER_WAY
-    return JOIN_PART if trigger.part is not None else JOIN_REPEAT
+        return Join.OTHER_WAY
+    return Join.PART if trigger.part is not None else Join.REPEAT

@@ -1,25 +1,21 @@
-"""Which reports an incident owes to 112, and what each of them says."""
+"""What each report to 112 says: a delivery names how much of its incident it tells, and this reads it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import CLOSING, PENDING, UPDATE, Delivery
+from telephony.domain.delivery import CLOSING, Delivery
 from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
-from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
-from telephony.store.bulk import BulkInsert, execute, execute_many, placeholder, select_in, select_numbered
+from telephony.store.bulk import execute, placeholder, select_in, select_numbered
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
-from telephony.store.schema import delivery
 from telephony.store.sealed_rows import (
     unseal_close_reason,
     unseal_coordinates,
@@ -27,147 +23,10 @@ from telephony.store.sealed_rows import (
     unseal_press,
 )
 from telephony.store.sealing import keys_of
-from telephony.store.times import fix_time, from_us, seconds_to_us
+from telephony.store.times import fix_time, from_us
+from telephony.store.updates import ROLES, numbered, seen_again_us_in
 
 log = structlog.get_logger()
-
-DELIVERY = BulkInsert(
-    delivery,
-    (
-        "incident_key", "channel", "sequence", "kind", "payload", "created_at", "due_at", "lease_owner",
-        "lease_until",
-    ),
-    {"state": f"'{PENDING}'", "attempts": "0"},
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of.
-
-    Numbers only: what they stand for is sealed in its own rows, and read when the report is made.
-    """
-
-    incident_key: int
-    carrier: str
-    last_sequence: int
-    at_us: int
-    presses: int
-    position: int | None
-    facts: int
-    reasons: tuple[UpdateReason, ...]
-    """What is news in it; folded news adds to the reasons of the update that it goes into."""
-    kind: str = UPDATE
-    calm: int = 0
-    """How many reports in a row, with this one, show nothing new of where the phone is."""
-
-    def payload(self, beside: Beside, folded: Sequence[str] = ()) -> str:
-        """Return the news as the delivery keeps it, after the reasons of the news that it is folded into."""
-        known: dict[str, Any] = {"presses": self.presses}
-        if self.position is not None:
-            known["position"] = self.position
-            others = beside._asdict().items()
-            known |= {role: number for role, number in others if number not in {None, self.position}}
-        if self.facts:
-            known["facts"] = self.facts
-        known["why"] = list(dict.fromkeys((*folded, *self.reasons)))
-        if self.calm:
-            known["calm"] = self.calm
-        return json.dumps(known)
-
-
-class Beside(NamedTuple):
-    """Which positions of an incident stand in its reports beside the best one, by their numbers."""
-
-    newest: int | None = None
-    sharpest: int | None = None
-
-
-ROLES: Final = ("position", *Beside._fields)
-"""The positions that a payload may name."""
-_HIGHEST_NUMBER = 2**31 - 1
-
-
-def numbered(payload: Mapping[str, Any], role: str) -> int:
-    """Return the number of a position that a payload names; 0 for none, and for what is no number."""
-    number = payload.get(role, 0)
-    return number if isinstance(number, int) and 0 < number <= _HIGHEST_NUMBER else 0
-
-
-_LAST_REPORTS = (
-    "SELECT i.key, d.kind, d.state, d.attempts, d.payload, i.newest_position, i.sharpest_position FROM incident i"
-    " LEFT JOIN delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence WHERE i.key {}"
-)
-
-
-def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> None:
-    """Write down that 112 must hear the news.
-
-    Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
-    out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
-    every channel of its carrier that is told more than the alert. Call it once per transaction and incident, after
-    the incident's own row is written.
-    """
-    foldable: dict[int, bool] = {}
-    told: dict[int, tuple[str, ...]] = {}
-    beside: dict[int, Beside] = {}
-    last = select_in(connection, _LAST_REPORTS, [n.incident_key for n in news])
-    for key, kind, state, attempts, payload, *positions in last:
-        foldable[key] = foldable.get(key, True) and is_waiting(kind, state, attempts)
-        beside[key] = Beside(*positions)
-        if foldable[key]:
-            told[key] = reasons_in(payload)
-    rows: list[tuple[Any, ...]] = []
-    folded: list[tuple[str, int, int]] = []
-    moved: list[tuple[int, int]] = []
-    for item in news:
-        if item.kind == UPDATE and foldable.get(item.incident_key):
-            payload = item.payload(beside[item.incident_key], told[item.incident_key])
-            folded.append((payload, item.incident_key, item.last_sequence))
-            continue
-        routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
-        if not routes:
-            continue
-        sequence = item.last_sequence + 1
-        written = item.payload(beside[item.incident_key])
-        moved.append((sequence, item.incident_key))
-        rows.extend(
-            (
-                item.incident_key, route.channel, sequence, item.kind, written, item.at_us,
-                item.at_us + seconds_to_us(route.after_s), None, 0,
-            )
-            for route in routes
-        )  # fmt: skip
-    mark = placeholder(connection.dialect.name)
-    DELIVERY.run(connection, rows)
-    if folded:
-        execute_many(
-            connection,
-            f"UPDATE delivery SET payload = {mark} WHERE incident_key = {mark} AND sequence = {mark}",
-            folded,
-        )
-    if moved:
-        execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
-
-
-def is_waiting(kind: str, state: str, attempts: int) -> bool:
-    """Whether a report is an update that nobody has begun to send, so that news can go into it."""
-    return kind == UPDATE and state == PENDING and attempts == 0
-
-
-def payload_of(payload: str) -> Mapping[str, Any]:
-    """Return what a delivery's payload holds; nothing where it cannot be read."""
-    try:
-        known = json.loads(payload)
-    except ValueError:
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def reasons_in(payload: str) -> tuple[str, ...]:
-    """Return the reasons that a delivery's payload names; none where it cannot be read."""
-    known = payload_of(payload).get("why")
-    return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
 
 
 class _IncidentRow(NamedTuple):
@@ -328,6 +187,7 @@ def _report(
     who = unseal_incident(ring, incident.key, incident.sealed)
     is_closing = item.kind == CLOSING
     best = positions["position"]
+    seen_again_us = seen_again_us_in(item.payload)
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
         kind=item.kind,
@@ -351,6 +211,7 @@ def _report(
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
         newest=_legible(ring, positions["newest"]),
         sharpest=_legible(ring, positions["sharpest"]),
+        seen_again_at=None if seen_again_us is None else from_us(seen_again_us),
     )
 
 

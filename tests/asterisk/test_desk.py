@@ -17,7 +17,7 @@ from telephony.asterisk.journal import read_note
 from telephony.domain.delivery import RETRY_DELAYS_S
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import CALL, KNOCK
-from telephony.domain.incident import JOIN_FIRST, Receipt
+from telephony.domain.incident import Join, Receipt
 from telephony.domain.knocks import MOST_DIGITS, KnockRule, KnockTable
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION
@@ -59,7 +59,7 @@ class Door:
     def _answer(self, trigger):
         if self.answer == "refuses":
             return Unavailable("no commit within 2 s")
-        return Receipt(trigger.incident_id or f"named by Intake: {trigger.reference}", JOIN_FIRST)
+        return Receipt(trigger.incident_id or f"named by Intake: {trigger.reference}", Join.FIRST)
 
 
 class Book:

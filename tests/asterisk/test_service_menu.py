@@ -19,7 +19,7 @@ from telephony.asterisk.agi_server import Agi, CallOver
 from telephony.asterisk.service_menu import MOST_TURNS, Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.domain.errors import Malformed, Unavailable
-from telephony.domain.incident import JOIN_FIRST, Receipt
+from telephony.domain.incident import Join, Receipt
 from telephony.domain.values import Msisdn
 from tests.awaiting import failure_of, is_waiting, result_of
 
@@ -85,7 +85,7 @@ class Door:
     """Accepts presses as told."""
 
     def __init__(self, answer=None):
-        self.answer = answer or Receipt("sos-20261123-0001-120000", JOIN_FIRST)
+        self.answer = answer or Receipt("sos-20261123-0001-120000", Join.FIRST)
         self.triggers = []
 
     async def accept(self, trigger):
@@ -214,7 +214,7 @@ def test_nothing_is_said_of_a_test_before_it_is_recorded():
     running = Deferred.fromCoroutine(menu(Door(recorded)).run(Agi(REQUEST, caller.send)))
     assert is_waiting(running)
     assert caller.heard == [*LANGUAGES, MENU]
-    recorded.callback(Receipt("sos-20261123-0001-120000", JOIN_FIRST))
+    recorded.callback(Receipt("sos-20261123-0001-120000", Join.FIRST))
     assert result_of(running) is None
     assert caller.heard[3] == "ko/service-recorded"
 

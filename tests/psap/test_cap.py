@@ -328,6 +328,33 @@ def test_every_reason_has_words():
         assert set(words.news.reasons) == set(UpdateReason)
 
 
+SEEN_AGAIN_REPORT = replace(
+    UPDATE_REPORT,
+    reasons=(UpdateReason.SEEN_AGAIN,),
+    seen_again_at=PRESSED + timedelta(seconds=5),
+)
+
+
+def test_a_press_seen_again_is_told_with_its_time_and_with_what_it_may_be():
+    root = read(as_sent(SEEN_AGAIN_REPORT))
+
+    told = dict(parameters(root))
+    assert (told["update-reason"], told["seen-again-time"]) == ("seen-again", "2026-11-23T15:05:07+09:00")
+    assert "Seen again at 2026-11-23 15:05:07+09:00: redelivery or pressed again" in described(
+        SEEN_AGAIN_REPORT, "en"
+    )
+    assert "2026-11-23 15:05:07+09:00 같은 신고가 다시 수신됨: 통신망 재전송이거나 다시 누른 것" in described(
+        SEEN_AGAIN_REPORT, "ko"
+    )
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "another caller"), ("ko", "다른 신고자")])
+def test_of_a_withheld_number_it_may_be_another_caller_too(language, words):
+    withheld = replace(SEEN_AGAIN_REPORT, msisdn=Msisdn("", is_e164=False))
+
+    assert [line for line in described(withheld, language) if words in line]
+
+
 def test_the_facts_are_there_for_machines():
     root = read(as_sent(UPDATE_REPORT))
     assert parameters(root) == [
@@ -794,6 +821,8 @@ def reports(draw):
         labels=tuple(draw(st.lists(TEXTS, max_size=2))),
         close_reason=draw(st.none() | TEXTS),
         facts=tuple(draw(st.lists(FACTS, max_size=4))),
+        reasons=tuple(draw(st.lists(st.sampled_from(UpdateReason), max_size=3))),
+        seen_again_at=draw(st.none() | MOMENTS),
     )
 
 

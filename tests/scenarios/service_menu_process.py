@@ -14,7 +14,7 @@ from telephony.asterisk.agi_server import AgiServer
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import JOIN_FIRST, Receipt
+from telephony.domain.incident import Join, Receipt
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import Alarms
 
@@ -40,7 +40,7 @@ def main(port: str, idle_s: str, answer: str) -> None:
             destination=trigger.destination,
         )
         if answer == "recorded":
-            return Receipt("sos-20261123-0001-120000", JOIN_FIRST)
+            return Receipt("sos-20261123-0001-120000", Join.FIRST)
         return Unavailable("no store here")
 
     menu = Menu(settings, accept, carriers={"skt-voice": "skt"}, default_carrier="kt", clock=reactor)

@@ -6,9 +6,11 @@ import json
 
 import pytest
 import pytest_twisted
+from twisted.internet.task import deferLater
 
 from telephony.lab.mobile_originated import encode_mo, split_text
 from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.request_book import ROUND_TRIP_S
 from tests.scenarios.house import HELP, LONG_HELP, SEOUL
 
 
@@ -76,6 +78,9 @@ async def test_two_callers_with_the_same_segment_reference_never_mix(house):
     assert first != second
 
 
+SEEN_AGAIN = "seen again: redelivery or pressed again"
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_message_delivered_again_after_a_restart_and_on_the_other_bind_is_no_second_alert(house):
     await house.start()
@@ -85,20 +90,74 @@ async def test_a_message_delivered_again_after_a_restart_and_on_the_other_bind_i
     (alert,) = house.alerts(caller)
 
     await house.restart()
-    for _ in range(2):
-        assert await house.soon(house.skt.redeliver()) == ESME_ROK
+    statuses = [house.skt.redeliver(), house.skt.redeliver()]
+    assert [await house.soon(status) for status in statuses] == [ESME_ROK, ESME_ROK]
+    await house.until(lambda: house.logged("delivered", kind="update"))
     again = await house.onetouch("incidents", "show", alert.incident, "--json")
 
     # The daemon writes its log a moment later, and all of it before it ends.
     await house.stop()
     seen_again = house.logged("press accepted", incident=alert.incident)[1:]
-    assert {line["joined"] for line in seen_again} == {"seen again: redelivery or the very same press"}
+    assert {line["joined"] for line in seen_again} == {SEEN_AGAIN}
     assert {line["connector"] for line in seen_again} == {"skt-1", "skt-2"}
     story = json.loads(again)
     assert [line["seen"] for line in story["story"] if line["what"] == "press"] == [3]
     assert story["press_count"] == 1
-    assert house.reports(caller) == [alert]
+    assert house.alerts(caller) == [alert]
+    for update in house.reports(caller)[1:]:
+        assert "seen-again" in update.parameters["update-reason"]
+        assert update.parameters["press-count"] == ("1",)
     assert house.centre.repeats == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_key_pressed_again_after_our_answer_is_counted_and_told(house):
+    """An SOS key says the same every time, and what was acknowledged on a link that stands is not delivered again."""
+    await house.start()
+    caller = house.caller()
+    await house.accepted_press(caller)
+    await house.until(lambda: house.alerts(caller))
+    await deferLater(house.reactor, 2 * ROUND_TRIP_S)
+
+    await house.accepted_press(caller)
+    await house.until(lambda: len(house.reports(caller)) == 2)
+
+    alert, update = house.reports(caller)
+    assert (alert.msg_type, update.msg_type) == ("Alert", "Update")
+    assert update.parameters["press-count"] == ("2",)
+    assert "pressed-again" in update.parameters["update-reason"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_comes_again_after_its_link_fell_is_told_as_seen_again(house):
+    await house.start()
+    caller = house.caller()
+    await house.accepted_press(caller)
+    house.skt.drop_link()
+    await house.until(lambda: house.alerts(caller))
+    await house.soon(house.skt.when_bound(2))
+
+    assert await house.soon(house.skt.redeliver()) == ESME_ROK
+    await house.until(lambda: len(house.reports(caller)) == 2)
+
+    alert, update = house.reports(caller)
+    assert (alert.msg_type, update.msg_type) == ("Alert", "Update")
+    assert update.parameters["press-count"] == ("1",)
+    assert "seen-again" in update.parameters["update-reason"]
+    assert len(update.parameters["seen-again-time"]) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_callers_who_withhold_their_numbers_and_say_the_same_are_two_emergencies(house):
+    await house.start()
+
+    for _ in range(2):
+        assert await house.soon(house.skt.send_mo("", "112", text=HELP)) == ESME_ROK
+        await deferLater(house.reactor, 2 * ROUND_TRIP_S)
+    await house.until(lambda: len(house.centre.reports) == 2)
+
+    assert [report.msg_type for report in house.centre.reports] == ["Alert", "Alert"]
+    assert len({report.incident for report in house.centre.reports}) == 2
 
 
 @pytest_twisted.ensureDeferred

@@ -120,6 +120,8 @@ async def test_a_redelivery_after_the_change_of_keys_is_no_second_press(house: H
     await house.start()
     caller = house.caller()
     await house.accepted_press(caller)
+    house.skt.drop_link()
+    await house.soon(house.skt.when_bound(2))
     rotation = house.daemon.command("keys", "rotate", "--forget-old", stderr=subprocess.STDOUT)
     await house.until(lambda: rotation.poll() is not None)
     assert "forgot key" in rotation.communicate()[0].decode()

@@ -11,7 +11,7 @@ from twisted.internet.defer import succeed
 
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Refused, Unavailable
-from telephony.domain.incident import JOIN_FIRST, Receipt
+from telephony.domain.incident import Join, Receipt
 from telephony.domain.text_message import OnState, TextMessage
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
@@ -68,7 +68,7 @@ class Presses:
 
     def __call__(self, triggers: Sequence[Trigger]):
         self.taken += triggers
-        answer = Unavailable("store") if self.is_down else Receipt("20261123-0001", JOIN_FIRST)
+        answer = Unavailable("store") if self.is_down else Receipt("20261123-0001", Join.FIRST)
         return succeed([answer for _ in triggers])
 
 

@@ -15,8 +15,9 @@ from twisted.internet import task
 
 from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
-from telephony.domain.incident import JOIN_FIRST, JOIN_OTHER_WAY, JOIN_REPEAT, JOIN_SEEN_AGAIN, Receipt
-from telephony.domain.trigger import Trigger
+from telephony.domain.incident import Join, Receipt
+from telephony.domain.trigger import Repetition, Trigger
+from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
@@ -133,7 +134,7 @@ def test_a_receipt_comes_only_after_the_commit(house: House):
     house.writer.release()
 
     (receipt,) = result_of(answered)
-    assert receipt.joined == JOIN_FIRST
+    assert receipt.joined == Join.FIRST
     assert [row["id"] for row in house.ledger.rows("incident")] == [receipt.incident_id]
 
 
@@ -179,7 +180,7 @@ def test_a_redelivery_gets_the_same_receipt_and_tells_nobody_anything(house: Hou
 
     (again,) = house.accept(house.now(press(connector="skt-2")))
 
-    assert receipt_of(again) == Receipt(receipt_of(first).incident_id, JOIN_SEEN_AGAIN, is_duplicate=True)
+    assert receipt_of(again) == Receipt(receipt_of(first).incident_id, Join.REDELIVERED)
     assert len(house.centre.reports) == 1
 
 
@@ -188,9 +189,32 @@ def test_another_press_of_the_caller_is_told_as_an_update_at_once(house: House):
 
     (second,) = house.accept(press(reference="other", text="help"))
 
-    assert receipt_of(second).joined == JOIN_REPEAT
+    assert receipt_of(second).joined == Join.REPEAT
     assert [report.kind for report in house.centre.reports] == ["alert", "update"]
     assert house.centre.reports[1].texts == ("SOS", "help")
+
+
+def test_what_may_be_a_redelivery_is_told_as_seen_again(house: House):
+    (first,) = house.accept(press(repetition=Repetition.UNKNOWN))
+    house.clock.advance(30)
+
+    (again,) = house.accept(house.now(press(repetition=Repetition.DOUBTFUL)))
+
+    assert receipt_of(again) == Receipt(receipt_of(first).incident_id, Join.SEEN_AGAIN)
+    assert [report.kind for report in house.centre.reports] == ["alert", "update"]
+    assert house.centre.reports[1].press_count == 1
+    assert house.centre.reports[1].seen_again_at == house.now(press()).received_at
+
+
+def test_two_withheld_callers_with_the_same_words_are_two(house: House):
+    one, other = (
+        press("", reference=reference, msisdn=Msisdn("", is_e164=False)) for reference in ("w", "w@1.2")
+    )
+
+    answers = house.accept(one, other)
+
+    assert len({receipt_of(answer).incident_id for answer in answers}) == 2
+    assert [report.kind for report in house.centre.reports] == ["alert", "alert"]
 
 
 def test_another_press_while_the_alert_is_on_its_way_follows_it_at_once(house: House):
@@ -233,7 +257,7 @@ def test_a_named_press_of_a_caller_with_an_open_incident_joins_that(house: House
 
     (call,) = house.accept(press(source="call", reference="voice-1/1", incident_id="sos-20261123-call000001"))
 
-    assert receipt_of(call).joined == JOIN_OTHER_WAY
+    assert receipt_of(call).joined == Join.OTHER_WAY
     assert receipt_of(call).incident_id == receipt_of(sms).incident_id
 
 
@@ -281,6 +305,23 @@ def test_the_redelivery_opens_the_very_incident_that_112_has_heard_of(house: Hou
     (told,), (again,) = house.direct.reports, house.centre.reports
     assert receipt_of(receipt).incident_id == told.incident_id
     assert again == told
+
+
+def test_a_second_press_that_only_the_direct_relay_can_tell_is_told_as_one_more_of_the_incident(house: House):
+    (first,) = house.accept(press(reference="words", repetition=Repetition.UNKNOWN))
+    house.accept(press(reference="words", repetition=Repetition.REDELIVERY))
+    house.recorder.failure = Unavailable("store: disk full")
+    house.clock.advance(30)
+    second = house.now(press(reference="words@1.2"))
+
+    house.accept(second)
+
+    (told,) = house.direct.reports
+    assert (told.incident_id, told.press_count) == (receipt_of(first).incident_id, 2)
+    house.recorder.failure = None
+    (receipt,) = house.accept(replace(second, repetition=Repetition.REDELIVERY))
+    assert receipt_of(receipt) == Receipt(receipt_of(first).incident_id, Join.REPEAT)
+    assert house.centre.reports[-1].press_count == 2
 
 
 def test_the_redelivery_after_a_restart_opens_the_same_incident(house: House):
@@ -376,9 +417,9 @@ def test_a_repeat_after_the_redelivery_has_a_time_of_its_own(house: House):
     house.accept(house.now(press()))
     house.clock.advance(1000)
 
-    (receipt,) = house.accept(house.now(press()))
+    (receipt,) = house.accept(house.now(press(repetition=Repetition.UNKNOWN)))
 
-    assert receipt_of(receipt).joined == JOIN_REPEAT
+    assert receipt_of(receipt).joined == Join.REPEAT
 
 
 def test_only_so_many_promises_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):

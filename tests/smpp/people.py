@@ -17,6 +17,7 @@ from telephony.smpp.codec import PduStream, encode_header
 from telephony.smpp.constants import RESPONSE
 from telephony.smpp.pdus import Pdu
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.settings import Dialect, EsmeLink
 
 RECOGNITION = Recognition(
@@ -159,6 +160,7 @@ class House:
             recognition=RECOGNITION,
             accept_all=self.intake.accept_all,
             receipts=self.book,
+            requests=RequestBook(600.0),
             reactor=wires,
             rng=random.Random(7),
             observer=self.witness,

@@ -7,14 +7,16 @@ from itertools import pairwise, permutations
 
 import pytest
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.incident import Receipt
+from telephony.domain.trigger import Repetition
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind, decode_message, encode_header
 from telephony.smpp.constants import (
     DELIVER_SM,
+    ENQUIRE_LINK,
     ESME_RALYBND,
     ESME_RBINDFAIL,
     ESME_RINVBNDSTS,
@@ -509,6 +511,105 @@ class TestPresses:
         house.intake.release()
         wires.settle()
         assert [pdu.sequence for pdu in peer.heard] == [4, 1, 2, 3]
+
+
+class TestRepetition:
+    """The same words again: what goes on to Intake with them."""
+
+    def brought(self, house):
+        return [(trigger.repetition, trigger.reference) for trigger in house.intake.presses]
+
+    def test_the_same_words_on_a_healthy_link_are_another_press(self, house, wires):
+        peer = house.start_bound()
+
+        for sequence in (301, 302, 303):
+            peer.send(deliver_sm(sequence))
+            wires.settle()
+
+        (first, words), *others = self.brought(house)
+        assert first is Repetition.UNKNOWN
+        assert [repetition for repetition, _ in others] == [Repetition.NONE] * 2
+        assert len({words, *(reference for _, reference in others)}) == 3
+
+    def test_what_was_answered_with_the_retry_status_is_redelivered_as_itself(self, house, wires):
+        peer = house.start_bound()
+        house.intake.answer = lambda triggers: succeed([Unavailable("down")] * len(triggers))
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        peer.send(deliver_sm(2))
+        wires.settle()
+
+        (_, words), again = self.brought(house)
+        assert again == (Repetition.REDELIVERY, words)
+
+    def test_what_was_not_durable_in_time_is_redelivered_as_itself(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+        peer.send(deliver_sm(1))
+        wires.pass_time(3.1)
+        house.intake.release()
+
+        peer.send(deliver_sm(2))
+        wires.settle()
+
+        assert self.brought(house)[1][0] is Repetition.REDELIVERY
+
+    def test_what_comes_again_after_the_link_fell_around_our_answer_is_doubtful(self, house, wires):
+        peer = house.start_bound()
+        peer.send(deliver_sm(1))
+        wires.settle()
+        peer.transport.abortConnection()
+        wires.pass_time(1.5)
+        peer = house.peers.last
+        house.accept_bind(peer)
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        (_, words), again = self.brought(house)
+        assert again == (Repetition.DOUBTFUL, words)
+
+    def test_what_was_never_answered_before_the_link_fell_is_a_redelivery(self, house, wires):
+        peer = house.start_bound()
+        house.intake.hold()
+        peer.send(deliver_sm(1))
+        wires.settle()
+        peer.transport.abortConnection()
+        wires.pass_time(1.5)
+        house.intake.release()
+        peer = house.peers.last
+        house.accept_bind(peer)
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert self.brought(house)[1][0] is Repetition.REDELIVERY
+
+    def test_a_link_that_spoke_after_our_answer_had_it(self, house, wires):
+        peer = house.start_bound()
+        peer.send(deliver_sm(1))
+        wires.pass_time(1)
+        peer.send(encode_header(ENQUIRE_LINK, 0, 2))
+        wires.settle()
+        peer.transport.abortConnection()
+        wires.pass_time(1.5)
+        peer = house.peers.last
+        house.accept_bind(peer)
+
+        peer.send(deliver_sm(1))
+        wires.settle()
+
+        assert self.brought(house)[1][0] is Repetition.NONE
+
+    def test_the_same_words_twice_in_one_read_are_doubtful(self, house, wires):
+        peer = house.start_bound()
+
+        peer.send(deliver_sm(1), deliver_sm(2))
+        wires.settle()
+
+        (_, words), again = self.brought(house)
+        assert again == (Repetition.DOUBTFUL, words)
 
 
 def _now(result):

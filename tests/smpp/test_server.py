@@ -22,6 +22,7 @@ from telephony.smpp.constants import (
 from telephony.smpp.gatekeeper import Gatekeeper, Known
 from telephony.smpp.pdus import Bind, Tlv
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
 from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Dialect, Peer, Server
 from tests.smpp.people import RECOGNITION, Intake, Peers, Witness, deliver_sm
@@ -50,7 +51,7 @@ class Listening:
         )
         self.server = peer_server(
             Server(**settings),
-            [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book, ussd)],
+            [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book, RequestBook(600.0), ussd)],
             accept_all=self.intake.accept_all,
             reactor=self.wires,
             rng=random.Random(3),

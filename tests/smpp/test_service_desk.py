@@ -20,6 +20,7 @@ from telephony.smpp.codec import PduStream
 from telephony.smpp.constants import DATA_SM, DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
 from telephony.smpp.pdus import Pdu
 from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook, Standing
 from telephony.smpp.service_desk import MOST_OPEN
 from telephony.smpp.settings import Dialect
 from tests.smpp.people import Intake, Witness, deliver_sm
@@ -37,6 +38,7 @@ class Wire:
     """A link that keeps what is answered."""
 
     def __init__(self):
+        self.standing = Standing()
         self.answers: list[tuple[int, int, int]] = []
 
     def answer(self, octets, count):
@@ -66,6 +68,7 @@ class Desk:
             recognition=recognition,
             accept_all=self.intake.accept_all,
             receipts=self.book,
+            requests=RequestBook(600.0),
             new_message_id=lambda: "id",
             clock=self.clock,
             observer=Witness(),

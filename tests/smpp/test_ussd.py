@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from telephony.domain.errors import Malformed, Unavailable
-from telephony.domain.incident import JOIN_SEEN_AGAIN, Receipt
+from telephony.domain.incident import Join, Receipt
+from telephony.domain.trigger import Repetition
 from telephony.domain.ussd import UssdPress, UssdReply
 from telephony.lab.ussd_gateway import KINDS, UssdGateway
 from telephony.smpp.codec import decode_message
@@ -117,12 +118,14 @@ class TestPress:
 
         peer.send(dialled(1))
         wires.settle()
-        house.intake.answer = Receipt("i-1", JOIN_SEEN_AGAIN)
+        house.intake.answer = Receipt("i-1", Join.SEEN_AGAIN)
         peer.send(dialled(2), dialled(3, session=0x0006))
         wires.settle()
 
         first, again, other = house.intake.presses
         assert first.reference == again.reference != other.reference
+        assert again.repetition is Repetition.DOUBTFUL
+        assert other.repetition is Repetition.UNKNOWN
         assert len(texts(peer)) == 1
 
     @pytest.mark.parametrize(
@@ -176,6 +179,18 @@ class TestPress:
         (press,) = house.intake.presses
         assert (press.text, press.labels) == (None, ("unlisted destination", "unreadable text"))
         assert texts(peer) == []
+
+    def test_a_code_dialled_again_where_no_session_is_named_is_another_press_and_is_answered(self, wires):
+        house, peer = bound(wires)
+
+        for sequence in (1, 2):
+            peer.send(dialled(sequence, tlvs=[Tlv(0x0501, b"\x01")]))
+            wires.settle()
+
+        first, again = house.intake.presses
+        assert again.repetition is Repetition.NONE
+        assert first.reference != again.reference
+        assert len(texts(peer)) == 2
 
     @pytest.mark.parametrize("operation", [0x81, 0x12])
     def test_an_abort_is_acknowledged_and_is_no_press(self, wires, operation):
@@ -316,7 +331,7 @@ class TestText:
         peer.answer(next(pdu for pdu in peer.take() if pdu.name == "submit_sm"), ESME_RSYSERR)
         wires.settle()
 
-        house.intake.answer = Receipt("i-1", JOIN_SEEN_AGAIN)
+        house.intake.answer = Receipt("i-1", Join.SEEN_AGAIN)
         peer.send(dialled(2))
         wires.settle()
 

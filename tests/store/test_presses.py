@@ -6,19 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from telephony.domain.incident import (
-    CLOSED,
-    JOIN_FIRST,
-    JOIN_OTHER_WAY,
-    JOIN_PART,
-    JOIN_REPEAT,
-    JOIN_SEEN_AGAIN,
-)
+from telephony.domain.incident import CLOSED, Join
 from telephony.domain.plan import Plan, ReportRoute
-from telephony.domain.trigger import Part, Trigger
+from telephony.domain.trigger import Part, Repetition, Trigger
 from telephony.domain.values import Msisdn
+from telephony.store import schema
 from telephony.store.incidents import close_incident, list_incidents
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
@@ -54,7 +48,7 @@ def book(engines: tuple[Engine, Engine]) -> Book:
 def test_a_first_press_opens_an_incident_with_an_alert_and_a_location_errand(book: Book):
     (recorded,) = book.record(press())
 
-    assert recorded.receipt.joined == JOIN_FIRST
+    assert recorded.receipt.joined == Join.FIRST
     (incident,) = book.rows("incident")
     assert (incident["id"], incident["state"], incident["press_count"]) == ("sos-821012345678", "open", 1)
     assert [(d["channel"], d["kind"], d["sequence"]) for d in book.rows("delivery")] == [
@@ -69,7 +63,7 @@ def test_a_redelivery_gets_the_same_receipt_and_is_only_counted(book: Book):
     (again,) = book.record(press(received_at=NOON + timedelta(seconds=90), connector="skt-2"))
 
     assert again.receipt.incident_id == first.receipt.incident_id
-    assert again.receipt.joined == JOIN_SEEN_AGAIN
+    assert again.receipt.joined == Join.REDELIVERED
     assert again.receipt.is_duplicate
     assert [row["seen"] for row in book.rows("press")] == [2]
     assert book.rows("incident")[0]["press_count"] == 1
@@ -84,25 +78,121 @@ def test_a_redelivery_in_the_very_same_group_is_recognised_too(book: Book):
     assert [row["seen"] for row in book.rows("press")] == [2]
 
 
-def test_the_same_words_after_the_repeat_window_are_a_new_press(book: Book):
+@pytest.mark.parametrize("repetition", [Repetition.UNKNOWN, Repetition.DOUBTFUL, Repetition.REDELIVERY])
+def test_the_same_words_after_the_repeat_window_are_a_new_press(book: Book, repetition: Repetition):
     book.record(press())
 
-    (later,) = book.record(press(received_at=NOON + timedelta(seconds=601)))
+    (later,) = book.record(press(received_at=NOON + timedelta(seconds=601), repetition=repetition))
 
-    assert later.receipt.joined == JOIN_REPEAT
+    assert later.receipt.joined == Join.REPEAT
     assert not later.receipt.is_duplicate
     assert book.rows("incident")[0]["press_count"] == 2
     assert len(book.rows("press")) == 2
 
 
-def test_a_redelivery_of_a_late_repeat_is_recognised(book: Book):
-    book.record(press())
-    book.record(press(received_at=NOON + timedelta(seconds=700)))
+def said(after_s: float, repetition: Repetition = Repetition.UNKNOWN, reference: str = "words") -> Trigger:
+    """The same words again, so many seconds after noon."""
+    return press(reference=reference, received_at=NOON + timedelta(seconds=after_s), repetition=repetition)
 
-    (again,) = book.record(press(received_at=NOON + timedelta(seconds=760)))
+
+@pytest.mark.parametrize("repetition", [Repetition.UNKNOWN, Repetition.DOUBTFUL, Repetition.REDELIVERY])
+def test_a_redelivery_of_a_late_repeat_is_recognised(book: Book, repetition: Repetition):
+    book.record(said(0))
+    book.record(said(700))
+
+    (again,) = book.record(said(760, repetition))
 
     assert again.receipt.is_duplicate
+    assert [row["seen"] for row in sorted(book.rows("press"), key=lambda row: row["number"])] == [1, 2]
+
+
+def test_a_redelivery_in_the_group_of_a_late_repeat_is_recognised(book: Book):
+    book.record(said(0))
+
+    late, again = book.record(said(700), said(700.5))
+
+    assert (late.receipt.joined, again.receipt.joined) == (Join.REPEAT, Join.SEEN_AGAIN)
     assert len(book.rows("press")) == 2
+
+
+def test_a_press_kept_under_its_own_reference_is_known_by_its_words_after_a_restart(book: Book):
+    book.record(said(0))
+    book.record(said(700, Repetition.NONE, "words@1.2"))
+
+    (again,) = book.record(said(760))
+
+    assert again.receipt.joined == Join.SEEN_AGAIN
+    assert [row["seen"] for row in sorted(book.rows("press"), key=lambda row: row["number"])] == [1, 2]
+
+
+def test_a_key_pressed_every_nine_minutes_is_not_one_press_for_ever(book: Book):
+    """As where two daemons take turns: neither remembers, and the store counts from the first delivery."""
+    joined = [book.record(said(540.0 * number))[0].receipt.joined for number in range(6)]
+
+    assert joined == [Join.FIRST, Join.SEEN_AGAIN, Join.REPEAT, Join.SEEN_AGAIN, Join.REPEAT, Join.SEEN_AGAIN]
+
+
+def test_a_press_with_a_reference_of_its_own_is_that_press_whenever_it_comes_again(book: Book):
+    book.record(press(source="call", reference="voice-1/1"))
+
+    (again,) = book.record(press(source="call", reference="voice-1/1", received_at=NOON + timedelta(hours=1)))
+
+    assert again.receipt.joined == Join.REDELIVERED
+
+
+@pytest.mark.parametrize("repetition", [Repetition.UNKNOWN, Repetition.DOUBTFUL])
+def test_what_may_be_a_redelivery_is_no_press_and_is_told_with_its_time(book: Book, repetition: Repetition):
+    book.record(said(0))
+
+    (again,) = book.record(said(90, repetition))
+
+    assert again.receipt.joined == Join.SEEN_AGAIN
+    assert [row["press_count"] for row in book.rows("incident")] == [1]
+    (row,) = book.rows("press")
+    at = 1_795_402_890_000_000
+    assert (row["seen"], row["last_seen_at"]) == (2, at)
+    assert payloads(book)[1:] == [f'{{"presses": 1, "seen": {at}, "why": ["seen-again"]}}']
+
+
+def test_a_sure_redelivery_is_counted_and_told_to_nobody(book: Book):
+    book.record(said(0))
+
+    (again,) = book.record(said(90, Repetition.REDELIVERY))
+
+    assert again.receipt.joined == Join.REDELIVERED
+    assert [row["seen"] for row in book.rows("press")] == [2]
+    assert len(payloads(book)) == 1
+
+
+def test_a_press_and_a_doubtful_one_of_one_group_are_one_update(book: Book):
+    book.record(said(0))
+
+    book.record(said(1, Repetition.NONE, "words@1.1"), said(2, Repetition.DOUBTFUL))
+
+    assert payloads(book)[1:] == [
+        '{"presses": 2, "seen": 1795402802000000, "why": ["pressed-again", "seen-again"]}'
+    ]
+
+
+def test_a_later_press_keeps_what_an_update_that_nobody_has_begun_says_of_a_doubtful_one(book: Book):
+    book.record(said(0))
+    book.record(said(1))
+    book.record(press(reference="other"))
+
+    assert payloads(book)[1:] == [
+        '{"presses": 2, "seen": 1795402801000000, "why": ["seen-again", "pressed-again"]}'
+    ]
+
+
+def test_a_damaged_press_among_those_looked_at_costs_nothing(book: Book):
+    book.record(said(0))
+    book.record(said(700, Repetition.NONE, "words@1.2"))
+    with book.engine.connect() as connection, connection.begin():
+        connection.execute(update(schema.press).where(schema.press.c.number == 2).values(sealed=b"damaged"))
+
+    (again,) = book.record(said(760))
+
+    assert again.receipt.joined == Join.REPEAT
 
 
 def test_another_press_of_the_caller_joins_with_a_reason_and_owes_one_update(book: Book):
@@ -111,7 +201,7 @@ def test_another_press_of_the_caller_joins_with_a_reason_and_owes_one_update(boo
     (second,) = book.record(press(reference="other", text="help"))
 
     assert second.receipt.incident_id == first.receipt.incident_id
-    assert second.receipt.joined == JOIN_REPEAT
+    assert second.receipt.joined == Join.REPEAT
     assert [(d["sequence"], d["kind"]) for d in book.rows("delivery") if d["channel"] == "seoul"] == [
         (1, "alert"),
         (2, "update"),
@@ -133,8 +223,8 @@ def test_a_part_of_a_long_sms_is_a_press_of_its_own_and_says_so(book: Book):
         press(reference="p1", part=Part(7, 2, 1)), press(reference="p2", part=Part(7, 2, 2))
     )
 
-    assert first.receipt.joined == JOIN_FIRST
-    assert second.receipt.joined == JOIN_PART
+    assert first.receipt.joined == Join.FIRST
+    assert second.receipt.joined == Join.PART
     assert first.receipt.incident_id == second.receipt.incident_id
 
 
@@ -143,7 +233,7 @@ def test_a_press_by_another_way_joins_as_such(book: Book):
 
     (call,) = book.record(press(source="call", reference="call-1"))
 
-    assert call.receipt.joined == JOIN_OTHER_WAY
+    assert call.receipt.joined == Join.OTHER_WAY
 
 
 def test_after_closing_the_same_press_opens_a_new_incident_under_a_new_id(book: Book):
@@ -152,7 +242,7 @@ def test_after_closing_the_same_press_opens_a_new_incident_under_a_new_id(book: 
 
     (second,) = book.record(press(received_at=NOON + timedelta(seconds=60)))
 
-    assert second.receipt.joined == JOIN_FIRST
+    assert second.receipt.joined == Join.FIRST
     assert second.receipt.incident_id == "sos-821012345678a"
     assert [row["state"] for row in book.rows("incident")] == [CLOSED, "open"]
 
@@ -172,7 +262,7 @@ def test_a_drill_never_joins_an_emergency(book: Book):
 
     (drill,) = book.record(press(reference="drill", test=True, text="test"))
 
-    assert drill.receipt.joined == JOIN_FIRST
+    assert drill.receipt.joined == Join.FIRST
     assert drill.receipt.incident_id != emergency.receipt.incident_id or len(book.rows("incident")) == 2
 
 

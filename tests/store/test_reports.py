@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered, Retry
-from telephony.domain.report import EarlierReport, Report
-from telephony.domain.trigger import Part
+from telephony.domain.report import EarlierReport, Report, UpdateReason
+from telephony.domain.trigger import Part, Repetition
 from telephony.domain.values import Msisdn
 from telephony.services.reporting import first_report
 from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts
@@ -174,10 +174,10 @@ def test_the_closing_report_says_why_and_carries_the_last_position(ledger: Ledge
 def test_a_report_of_very_many_names_the_alert_and_the_newest(ledger: Ledger):
     ledger.record(press())
     for number in range(30):
-        next_report(ledger, after_s=number)
-        ledger.again(str(number), after_s=number + 0.5)
+        next_report(ledger, after_s=100 * number)
+        ledger.again(str(number), after_s=100 * number + 60)
 
-    earlier = next_report(ledger, after_s=60).earlier
+    earlier = next_report(ledger, after_s=4000).earlier
 
     assert len(earlier) == MOST_REFERENCES
     assert [one.report_id for one in (earlier[0], earlier[1], earlier[-1])] == [
@@ -329,3 +329,115 @@ def test_a_payload_that_names_no_number_names_no_position(ledger: Ledger, number
 
     assert report.position == fix(20, after_s=1)
     assert {report.newest, report.sharpest} <= {None, fix(20, after_s=1)}
+
+
+# -- a key that is stuck -----------------------------------------------------------------------------------------
+
+
+def told_within(ledger: Ledger, moments: list[float]) -> list[tuple[float, int]]:
+    """Press at each moment and take what is due; give when 112 was told, and of how many presses."""
+    told = []
+    for number, at in enumerate(moments):
+        ledger.again(f"{number}", after_s=at)
+        for claimed in ledger.claim(after_s=at):
+            assert isinstance(claimed.content, Report)
+            told.append((at, claimed.content.press_count))
+            ledger.settle(claimed, Delivered(), after_s=at)
+    return told
+
+
+def test_the_first_repeats_are_told_at_once_and_later_ones_at_a_bounded_rate(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+
+    told = told_within(ledger, [float(second) for second in range(1, 61)])
+
+    at_once = [(second, second + 1) for second in range(1, 10)]
+    assert told == [*at_once, (14, 15), (19, 20), (24, 25), (29, 30), (59, 60)]
+
+
+def test_a_key_pressed_forty_times_a_second_is_a_few_updates_at_first_and_then_one_a_minute(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+
+    told = told_within(ledger, [1 + tick / 40 for tick in range(40 * 12)])
+
+    assert [press_count for _, press_count in told] == [*range(2, 11), 210]
+    ledger.again("last", after_s=13)
+    assert ledger.claim(after_s=66) == []
+    assert next_report(ledger, after_s=67).press_count == 482
+
+
+def test_presses_far_apart_are_each_told_at_once(ledger: Ledger):
+    ledger.record(press())
+    next_report(ledger)
+
+    assert len(told_within(ledger, [61.0 * number for number in range(1, 31)])) == 30
+
+
+def stuck(ledger: Ledger) -> None:
+    """Leave an update waiting that tells of the eleventh press."""
+    ledger.record(press())
+    next_report(ledger)
+    told_within(ledger, [number / 10 for number in range(1, 10)])
+    ledger.again("waits", after_s=2)
+    assert ledger.claim(after_s=2) == []
+
+
+def test_other_news_makes_an_update_that_waits_due_at_once(ledger: Ledger):
+    stuck(ledger)
+
+    ledger.locate(fix(after_s=3))
+
+    update = next_report(ledger, after_s=3)
+    assert (update.press_count, update.position) == (11, fix(after_s=3))
+    assert update.reasons == (UpdateReason.PRESSED_AGAIN, UpdateReason.POSITION)
+    assert update.sent_at == NOON + timedelta(seconds=3)
+
+
+def test_a_press_does_not_make_an_update_wait_that_tells_something_else(ledger: Ledger):
+    stuck(ledger)
+    ledger.locate(fix(after_s=3))
+
+    ledger.again("more", after_s=4)
+
+    assert next_report(ledger, after_s=4).press_count == 12
+
+
+def test_the_end_does_not_wait_for_an_update_that_waits(ledger: Ledger):
+    stuck(ledger)
+
+    ledger.close(at=NOON + timedelta(seconds=3))
+
+    assert [next_report(ledger, after_s=3).kind for _ in range(2)] == ["update", "closing"]
+
+
+def test_a_fallback_channel_keeps_its_distance_when_an_update_is_hurried(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0], WITH_FALLBACK)
+    stuck(ledger)
+
+    ledger.locate(fix(after_s=3))
+
+    waiting = [
+        row for row in ledger.rows("delivery") if row["kind"] == "update" and row["state"] == "pending"
+    ]
+    due = {row["channel"]: row["due_at"] / 1e6 - NOON_S for row in waiting}
+    assert due == {"seoul": 3.0, "seoul-2": 8.0}
+
+
+def test_what_was_seen_again_says_the_same_at_every_attempt(ledger: Ledger):
+    words = {"reference": "words", "repetition": Repetition.UNKNOWN}
+    ledger.record(press(**words))
+    next_report(ledger)
+    ledger.record(press(received_at=NOON + timedelta(seconds=7), **words))
+    (update,) = ledger.claim(after_s=7)
+    ledger.settle(update, Retry("down"), after_s=7)
+    ledger.record(press(received_at=NOON + timedelta(seconds=8), **words))
+
+    (again,) = ledger.claim(after_s=10)
+
+    assert again.content == update.content
+    assert isinstance(again.content, Report)
+    assert again.content.seen_again_at == NOON + timedelta(seconds=7)
+    assert again.content.reasons == (UpdateReason.SEEN_AGAIN,)
+    assert again.content.press_count == 1

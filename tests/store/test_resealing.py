@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, insert, update
 
 from telephony.domain.audit import Looked
 from telephony.domain.delivery import Retry
-from telephony.domain.incident import JOIN_SEEN_AGAIN
+from telephony.domain.incident import Join
 from telephony.domain.people import Person
 from telephony.domain.values import Msisdn
 from telephony.store import schema
@@ -173,7 +173,7 @@ def test_a_redelivery_and_a_repeat_are_known_under_either_key(ledger: Ledger, ri
     (again,) = ledger.record(press(KIM))
     ledger.again("another")
 
-    assert again.receipt.joined == JOIN_SEEN_AGAIN
+    assert again.receipt.joined == Join.REDELIVERED
     assert len(_keys_of(ledger, f"sos-{KIM}")) == 1
     assert [row["press_count"] for row in ledger.bare_rows("incident") if row["id"] == f"sos-{KIM}"] == [3]
 

@@ -1,0 +1,202 @@
+"""Which reports an incident owes to 112: what is news becomes an update, or goes into one that waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from telephony.domain.delivery import PENDING, UPDATE
+from telephony.domain.plan import Plan
+from telephony.domain.report import UpdateReason
+from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in
+from telephony.store.schema import delivery
+from telephony.store.times import seconds_to_us
+
+DELIVERY = BulkInsert(
+    delivery,
+    (
+        "incident_key", "channel", "sequence", "kind", "payload", "created_at", "due_at", "lease_owner",
+        "lease_until",
+    ),
+    {"state": f"'{PENDING}'", "attempts": "0"},
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of.
+
+    Numbers only: what they stand for is sealed in its own rows, and read when the report is made.
+    """
+
+    incident_key: int
+    carrier: str
+    last_sequence: int
+    at_us: int
+    presses: int
+    position: int | None
+    facts: int
+    reasons: tuple[UpdateReason, ...]
+    """What is news in it; folded news adds to the reasons of the update that it goes into."""
+    kind: str = UPDATE
+    calm: int = 0
+    """How many reports in a row, with this one, show nothing new of where the phone is."""
+    seen_again_us: int | None = None
+    """When a press came again that may be a redelivery or another press."""
+    pause_s: float = 0.0
+    """How long after the report before it this may be told; what is folded into it hurries it, unless it waits too."""
+
+    def payload(self, beside: Beside, folded: Mapping[str, Any] | None = None) -> str:
+        """Return the news as the delivery keeps it, with what is still new in the payload that it is folded into."""
+        before = folded or {}
+        known: dict[str, Any] = {"presses": self.presses}
+        if self.position is not None:
+            known["position"] = self.position
+            others = beside._asdict().items()
+            known |= {role: number for role, number in others if number not in {None, self.position}}
+        if self.facts:
+            known["facts"] = self.facts
+        seen_again_us = self.seen_again_us or seen_again_us_in(before)
+        if seen_again_us is not None:
+            known["seen"] = seen_again_us
+        known["why"] = list(dict.fromkeys((*_reasons_of(before), *self.reasons)))
+        if self.calm:
+            known["calm"] = self.calm
+        return json.dumps(known)
+
+
+class Beside(NamedTuple):
+    """Which positions of an incident stand in its reports beside the best one, by their numbers."""
+
+    newest: int | None = None
+    sharpest: int | None = None
+
+
+ROLES: Final = ("position", *Beside._fields)
+"""The positions that a payload may name."""
+_HIGHEST_NUMBER = 2**31 - 1
+
+
+def numbered(payload: Mapping[str, Any], role: str) -> int:
+    """Return the number of a position that a payload names; 0 for none, and for what is no number."""
+    number = payload.get(role, 0)
+    return number if isinstance(number, int) and 0 < number <= _HIGHEST_NUMBER else 0
+
+
+def seen_again_us_in(payload: Mapping[str, Any]) -> int | None:
+    """Return when a press was seen again, as a payload says; ``None`` where it says nothing of it."""
+    known = payload.get("seen")
+    return known if isinstance(known, int) else None
+
+
+def is_waiting(kind: str | None, state: str | None, attempts: int | None) -> bool:
+    """Whether a report is an update that nobody has begun to send, so that news can go into it."""
+    return kind == UPDATE and state == PENDING and attempts == 0
+
+
+def payload_of(payload: str | None) -> Mapping[str, Any]:
+    """Return what a delivery's payload holds; nothing where it cannot be read."""
+    try:
+        known = json.loads(payload or "{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def reasons_in(payload: str) -> tuple[str, ...]:
+    """Return the reasons that a delivery's payload names; none where it cannot be read."""
+    return _reasons_of(payload_of(payload))
+
+
+def _reasons_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    known = payload.get("why")
+    return tuple(each for each in known if isinstance(each, str)) if isinstance(known, list) else ()
+
+
+_LAST_REPORTS = (
+    "SELECT i.key, d.kind, d.state, d.attempts, d.payload, d.created_at, i.newest_position, i.sharpest_position"
+    " FROM incident i LEFT JOIN delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence"
+    " WHERE i.key {}"
+)
+
+
+class _Last(NamedTuple):
+    """The newest report of an incident: as of when, and what it tells, if it is an update that nobody has begun."""
+
+    created_at: int
+    is_foldable: bool
+    payload: str
+    beside: Beside
+
+
+_NO_REPORT = _Last(0, is_foldable=False, payload="", beside=Beside())
+
+
+def _last_reports(connection: Connection, keys: Sequence[int]) -> dict[int, _Last]:
+    """Return the newest report of each incident. It waits only where nobody has begun it on any channel."""
+    last: dict[int, _Last] = {}
+    rows = select_in(connection, _LAST_REPORTS, keys)
+    for key, kind, state, attempts, payload, created_at, *positions in rows:
+        is_foldable = is_waiting(kind, state, attempts) and (key not in last or last[key].is_foldable)
+        last[key] = _Last(created_at or 0, is_foldable, payload or "", Beside(*positions))
+    return last
+
+
+def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> None:
+    """Write down that 112 must hear the news.
+
+    Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
+    out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
+    every channel of its carrier that is told more than the alert. What may wait (``pause_s``) is written down as of
+    the time at which it is to be told. Call it once per transaction and incident, after the incident's own row is
+    written.
+    """
+    last = _last_reports(connection, [item.incident_key for item in news])
+    rows: list[tuple[Any, ...]] = []
+    folded: list[tuple[str, int, int]] = []
+    hurried: list[tuple[int, int, int, int, str]] = []
+    moved: list[tuple[int, int]] = []
+    for item in news:
+        routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
+        before = last.get(item.incident_key, _NO_REPORT)
+        if before.is_foldable and not item.pause_s and before.created_at > item.at_us:
+            hurried.extend(
+                (
+                    item.at_us, item.at_us + seconds_to_us(route.after_s),
+                    item.incident_key, item.last_sequence, route.channel,
+                )
+                for route in routes
+            )  # fmt: skip
+        if item.kind == UPDATE and before.is_foldable:
+            written = item.payload(before.beside, payload_of(before.payload))
+            folded.append((written, item.incident_key, item.last_sequence))
+            continue
+        if not routes:
+            continue
+        at_us = item.at_us
+        if item.pause_s:
+            at_us = max(at_us, before.created_at + seconds_to_us(item.pause_s))
+        sequence = item.last_sequence + 1
+        written = item.payload(before.beside)
+        moved.append((sequence, item.incident_key))
+        rows.extend(
+            (
+                item.incident_key, route.channel, sequence, item.kind, written, at_us,
+                at_us + seconds_to_us(route.after_s), None, 0,
+            )
+            for route in routes
+        )  # fmt: skip
+    mark = placeholder(connection.dialect.name)
+    where = f"WHERE incident_key = {mark} AND sequence = {mark}"
+    DELIVERY.run(connection, rows)
+    if folded:
+        execute_many(connection, f"UPDATE delivery SET payload = {mark} {where}", folded)
+    if hurried:
+        times = f"created_at = {mark}, due_at = {mark}"
+        execute_many(connection, f"UPDATE delivery SET {times} {where} AND channel = {mark}", hurried)
+    if moved:
+        execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)
