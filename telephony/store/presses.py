@@ -269,7 +269,14 @@ class _Group:
         if reference not in found.seen:
             found.seen[reference] = _Seen(hashed, 1, received)
         sealed = seal_press(
-            self._ring, found.key, number, reference, trigger.destination, storable(trigger.text), trigger.raw
+            self._ring,
+            found.key,
+            number,
+            reference,
+            trigger.destination,
+            storable(trigger.text),
+            trigger.raw,
+            part,
         )
         self._presses.append(
             (

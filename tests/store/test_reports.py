@@ -44,6 +44,9 @@ def words(text: str | None, part: Part | None = None) -> Any:
         part_reference=part and part.reference,
         part_total=part and part.total,
         part_number=part and part.number,
+        part_kind=part and part.kind,
+        part_octets=part and part.octets,
+        encoding=part and part.alphabet,
     )
 
 
