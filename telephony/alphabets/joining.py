@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Final
 
 from telephony.alphabets.decoding import Edges
-from telephony.alphabets.plausibility import worth
+from telephony.alphabets.plausibility import REPLACEMENT, worth
 from telephony.alphabets.reading import read
 
 MISSING: Final = "…"
@@ -81,6 +81,8 @@ def _run(pieces: Sequence[Piece], edges: Edges) -> str:
         return apart
     alphabets = tuple(dict.fromkeys(piece.alphabet for piece in pieces if piece.alphabet is not None))
     whole = read(b"".join(octets), alphabets, edges=edges).text
-    if whole is None or worth(whole, _SAMPLE) < worth(apart, _SAMPLE) - _AS_GOOD:
+    if whole is None:
         return apart
-    return whole
+    # Read apart, a character that is cut is left out; read as one, it may be unreadable, at each border.
+    readable = whole.replace(REPLACEMENT, "", len(pieces) - 1)
+    return whole if worth(readable, _SAMPLE) >= worth(apart, _SAMPLE) - _AS_GOOD else apart

@@ -133,14 +133,14 @@ class _PressRow(NamedTuple):
     incident_key: int
     number: int
     text: str | None
+    part_kind: PartKind | None
+    part_octets: bytes | None
     received_at: int
     part_reference: int | None
     part_total: int | None
     part_number: int | None
     labels: str | None
     encoding: str | None
-    part_kind: PartKind | None
-    part_octets: bytes | None
 
 
 class _PositionRow(NamedTuple):
@@ -252,7 +252,7 @@ def _presses_of(
     presses = []
     for key, number, sealed, *rest in rows:
         came = unseal_press(ring, key, number, sealed)
-        presses.append(_PressRow(key, number, came.text, *rest, came.part_kind, came.part_octets))
+        presses.append(_PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest))
     return presses
 
 
