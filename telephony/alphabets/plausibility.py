@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from itertools import chain
-from types import MappingProxyType
+from collections.abc import Iterable
+from itertools import chain, pairwise
+from math import inf
 from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
@@ -103,9 +103,21 @@ _RANGES: Final[tuple[tuple[int, float], ...]] = (
 )  # fmt: skip
 _STARTS: Final = tuple(start for start, _ in _RANGES)
 _WEIGHTS: Final = tuple(weight for _, weight in _RANGES)
-_BY_CHARACTER: Final[Mapping[str, float]] = MappingProxyType(
-    {character: weight for characters, weight in _SETS for character in characters}
-)
+_LAST_OF_TABLE: Final = "\uffff"
+
+
+def _weights_of_the_basic_plane() -> tuple[float, ...]:
+    weights: list[float] = []
+    for (start, value), (following, _) in pairwise(_RANGES):
+        if start <= ord(_LAST_OF_TABLE):
+            weights += [value] * (following - start)
+    for characters, value in _SETS:
+        for character in characters:
+            weights[ord(character)] = value
+    return tuple(weights)
+
+
+_TABLE: Final = _weights_of_the_basic_plane()
 
 # What letters do not do where they are read as they were meant, and what each time costs.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
@@ -127,29 +139,37 @@ _PLAIN: Final = re.compile(
     f"[\t\n\r -~{_common_syllables()}\u3131-\u3163\u00a0\u00b7\u2010-\u2027\u2030-\u203b\u3001-\u3011\uff01-\uff5e"
     "\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]*"
 )
-_INFREQUENT: Final = re.compile(f"(?![{_FREQUENT_SYLLABLES}])[\uac00-\ud7a3]")
+_INFREQUENT: Final = re.compile(f"[{''.join(sorted(set(_common_syllables()) - set(_FREQUENT_SYLLABLES)))}]")
 
 
 def weight(character: str) -> float:
     """Return what one character is worth."""
-    found = _BY_CHARACTER.get(character)
-    return _WEIGHTS[bisect_right(_STARTS, ord(character)) - 1] if found is None else found
+    if character <= _LAST_OF_TABLE:
+        return _TABLE[ord(character)]
+    return _WEIGHTS[bisect_right(_STARTS, ord(character)) - 1]
 
 
-def worth(text: str, most: int = _SAMPLE) -> float:
-    """Return what a text is worth, by its first ``most`` characters, at most 1; -1 where there is none."""
+def worth(text: str, most: int = _SAMPLE, *, floor: float = -inf) -> float:
+    """Return what a text is worth, by its first ``most`` characters, at most 1; -1 where there is none.
+
+    Anything below ``floor`` may be returned where it is worth less than that.
+    """
     sample = text[:most]
     if not sample:
         return -1.0
-    total = sum([weight(character) for character in sample])
-    total -= sum([cost * len(shape.findall(sample)) for shape, cost in _SHAPES])
+    total = sum(
+        map(weight, sample) if max(sample) > _LAST_OF_TABLE else map(_TABLE.__getitem__, map(ord, sample))
+    )
+    if total < floor * len(sample):
+        return total / len(sample)
+    total -= sum([cost * len(found) for shape, cost in _SHAPES if (found := shape.findall(sample))])
     return total / len(sample)
 
 
 def is_plain(text: str) -> bool:
     """Whether a text is plainly Korean, English or both, so that no other reading need be asked for: the quick way."""
-    if text.isascii():
-        return _PLAIN.fullmatch(text) is not None
-    if _PLAIN.fullmatch(text) is None or _SANDWICHED.search(text):
+    if _PLAIN.fullmatch(text) is None:
         return False
-    return 2 * len(_INFREQUENT.findall(text)) <= len(text)
+    return text.isascii() or (
+        2 * len(_INFREQUENT.findall(text)) <= len(text) and not _SANDWICHED.search(text)
+    )

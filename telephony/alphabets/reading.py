@@ -33,6 +33,15 @@ _LEAD: Final = 0.31
 """1 - `CLEAN` and a little: how much more sense than the declared alphabet another one must make."""
 
 
+_LONGEST_WEIGHED: Final = 1_024
+"""Octets from which the alphabet of a longer text is told."""
+_SEVEN_BITS: Final = ((GSM,), (_ASCII,), (_ASCII, GSM))
+"""What Korean phones and gateways write other alphabets under, most of all."""
+
+_new_tuple = tuple.__new__
+"""Makes a named tuple from a tuple, faster than calling its class: one for each message."""
+
+
 class _Terms(NamedTuple):
     """What it takes to read a text in an alphabet that nobody declared.
 
@@ -62,6 +71,7 @@ _FEW: Final = 7
 """Octets up to which a control character is no sign of another alphabet."""
 _LEAST_PROOF: Final = 2
 _HANGUL: Final = re.compile("[\u3131-\u318e\uac00-\ud7a3]")
+_MOST_BAD_KOREAN: Final = 5
 _MOST_BAD_UTF_8: Final = 4
 """Good characters for each bad octet, at the least."""
 _ASCII_OCTETS: Final = bytes(range(0x80))
@@ -82,6 +92,8 @@ _MOST_DAMAGED: Final = 2
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 """What no text has in it; tab, LF, FF and CR it may have."""
 _SAME_IN_GSM_AND_ASCII: Final = re.compile(rb"[\n\r !-#%-?A-Za-z]*")
+_OF_ONE_HIGH_OCTET: Final = re.compile("[\t\n\r -~\u0370-\u0fff]*")
+"""Greek to Tibetan in UTF-16: in no other alphabet is every second octet such a control character."""
 _LATIN_LETTERS: Final = re.compile("(?:[\\t\\n\\r -~]|[\u00c0-\u00ff](?![\u00c0-\u00ff]))*")
 """Accents one at a time: Korean that is taken for Latin has them in rows, UTF-8 has signs between them."""
 
@@ -121,25 +133,36 @@ def read(
     for alphabet in declared:
         text = _at_once(octets, alphabet, shifts)
         if text is not None:
-            return Reading(text, alphabet)
+            return _new_tuple(Reading, (text, alphabet, True))
+    if declared in _SEVEN_BITS and not octets.isascii():
+        for alphabet in (UTF_8, KOREAN):
+            text = _at_once(octets, alphabet, shifts)
+            if text is not None:
+                return Reading(text, alphabet, is_declared=False)
+    if len(octets) > _LONGEST_WEIGHED:
+        best = _weighed(
+            octets[:_LONGEST_WEIGHED], declared, shifts, Edges(edges.starts, ends=False), is_text=is_text
+        )
+        if best.alphabet is None:
+            return best
+        text, alphabet = decode(octets, best.alphabet, shifts, edges)
+        return Reading(text.replace("\0", ""), alphabet, best.is_declared)
     return _weighed(octets, declared, shifts, edges, is_text=is_text)
 
 
 def _at_once(octets: bytes, alphabet: str, shifts: Shifts) -> str | None:
     """Read the ordinary message the quick way; ``None`` for all others."""
     if alphabet == GSM:
-        if _SAME_IN_GSM_AND_ASCII.fullmatch(octets) and not shifts.locking:
-            return octets.decode(_ASCII)
-        return None
-    if alphabet == GSM_PACKED:
-        return None
+        is_same = not shifts.locking and _SAME_IN_GSM_AND_ASCII.fullmatch(octets)
+        return octets.decode(_ASCII) if is_same else None
     try:
         text = octets.decode(alphabet)
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, LookupError):  # the latter for packed GSM 03.38, which Python does not know
         return None
     if alphabet == LATIN_1:
         return text if _LATIN_LETTERS.fullmatch(text) else None
-    return text if is_plain(text) else None
+    is_sure = is_plain(text) or (alphabet == UTF_16 and _OF_ONE_HIGH_OCTET.fullmatch(text))
+    return text if is_sure else None
 
 
 def _weighed(
@@ -168,7 +191,7 @@ def _another(
             continue
         text, alphabet = decode(octets, candidate, edges=edges)
         least, lead = _needed(candidate, len(octets), is_clean=is_clean, is_text=is_text)
-        value = worth(text)
+        value = worth(text, floor=max(least, most + lead))
         if value < least or value - lead <= most or not _is_sound(text, candidate, is_clean=is_clean):
             continue
         if is_text or not _CONTROL.search(text):
@@ -192,7 +215,8 @@ def _others(octets: bytes, declared: tuple[str, ...], edges: Edges) -> list[str]
         found = [_ASCII]
     else:
         found = [UTF_8] if _is_utf_8(octets, edges) else []
-        found.append(KOREAN)
+        if _is_mostly_korean(octets):
+            found.append(KOREAN)
         if len(octets) >= _SHORTEST_LATIN and 2 * len(octets.translate(None, _ASCII_OCTETS)) <= len(octets):
             found.append(_LATIN)
     is_even = len(octets) % 2 == 0 or octets[-1] == 0 or edges != WHOLE
@@ -208,6 +232,12 @@ def _is_utf_8(octets: bytes, edges: Edges) -> bool:
     text = decode(octets, UTF_8, edges=edges)[0]
     bad = text.count(REPLACEMENT)
     return sum(not character.isascii() for character in text) - bad > _MOST_BAD_UTF_8 * bad
+
+
+def _is_mostly_korean(octets: bytes) -> bool:
+    """Whether mending what is damaged is worth the while."""
+    text = octets.decode(KOREAN, "replace")
+    return text.count(REPLACEMENT) * _MOST_BAD_KOREAN <= len(text)
 
 
 def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
