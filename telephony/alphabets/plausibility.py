@@ -119,12 +119,16 @@ def _weights_of_the_basic_plane() -> tuple[float, ...]:
 
 _TABLE: Final = _weights_of_the_basic_plane()
 
+_ASCII_IN_THE_OTHER_ORDER: Final = "".join(chr(octet << 8) for octet in range(0x20, 0x7F))
+"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order."""
+
 # What letters do not do where they are read as they were meant, and what each time costs.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile("[A-Za-z](?=[0-9&+<-@{-~])|[0-9](?=[A-Za-z])"), 0.3),
     (re.compile("[a-z\u00df-\u00ff](?=[A-Z\u00c0-\u00de])"), 0.5),
     (re.compile("[\u00a1-\u00ff]{2}(?=[\u00a1-\u00ff])"), 1.5),
     (re.compile("[\u00a1-\u00ff](?=[!-@\\[-`{-~])|[!-@\\[-`{-~](?=[\u00a1-\u00ff])"), 0.25),
+    (re.compile(f"[{_ASCII_IN_THE_OTHER_ORDER}](?=[{_ASCII_IN_THE_OTHER_ORDER}])"), 1.0),
     (re.compile("@(?=[^@]@)"), 3.0),
     (re.compile("([^\x00-\x7f])(?=.\\1.\\1)", re.DOTALL), 1.0),
     (re.compile("[\u0100-\u024f](?=[\u0370-\u1dff])|[\u0370-\u1dff](?=[\u0100-\u024f])"), 0.7),

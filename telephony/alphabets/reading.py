@@ -56,9 +56,9 @@ class _Terms(NamedTuple):
 
 
 _TERMS: Final = {
-    _ASCII: _Terms(0.84, 0.84, 5),
+    _ASCII: _Terms(0.84, 0.84, 4),
     UTF_8: _Terms(0.6, 0.6, 6, lead=0.0),  # proves itself: see `_is_utf_8`
-    KOREAN: _Terms(0.84, 0.45, 5),
+    KOREAN: _Terms(0.9, 0.45, 5),
     _LATIN: _Terms(0.84, 0.84, 5),
     UTF_16: _Terms(0.78, 0.78, 6),
     UTF_16_LE: _Terms(0.78, 0.78, 6),
@@ -78,7 +78,7 @@ _ASCII_OCTETS: Final = bytes(range(0x80))
 _SHORTEST_PACKED: Final = 3
 _SHORTEST_LATIN: Final = 3
 """Two octets say nothing in either."""
-_CHANCE: Final = 10.0
+_CHANCE: Final = 12.0
 """Divided by the square of the octets: how much more sense few of them make by chance."""
 _LONGEST_PACKED: Final = 140
 """Octets of a short message (3GPP TS 23.040 clause 9.2.3.24): what is longer was not packed by a phone."""
