@@ -73,7 +73,7 @@ _SETS: Final[Iterable[tuple[str, float]]] = (
     ("\u200c\u200d\ufe0f\u20e3", _GOOD),
     ("¡£¥§«°·»¿\u00d7\u00f7", _FAIR),
     ("\u0259\u018f\u01a0\u01a1\u01af\u01b0\u01e6\u01e7\u0218\u0219\u021a\u021b", _GOOD),
-    ("\u3000", _USUAL),
+    ("\u3000", _FAIR),
     ("\u00a0", _SELDOM),
     ("\u2116\u2122\u2103\u2109\u212b\u20a9\u20ac\u203b", _FAIR),
 )
@@ -99,7 +99,7 @@ _RANGES: Final[tuple[tuple[int, float], ...]] = (
     (0xA960, _STRANGE), (0xAC00, _NEUTRAL), (0xD7A4, _STRANGE), (0xD800, _RUBBISH),  # Hangul; surrogates, private use
     (0xF900, _STRANGE), (0xFB50, _STRANGE), (0xFDD0, _RUBBISH), (0xFDF0, _STRANGE), (0xFE00, _ODD), (0xFE10, _STRANGE),
     (0xFF01, _FAIR), (0xFF5F, _ODD), (0xFFE0, _FAIR), (0xFFE7, _RUBBISH),  # full width
-    (0x10000, _NEUTRAL), (0x1F000, _GOOD), (0x1FB00, _NEUTRAL), (0x20000, _NEUTRAL), (0x30000, _RUBBISH),  # emoji
+    (0x10000, _NEUTRAL), (0x1F000, _GOOD), (0x1FB00, _NEUTRAL), (0x20000, _NEUTRAL), (0x323B0, _RUBBISH),  # emoji
 )  # fmt: skip
 _STARTS: Final = tuple(start for start, _ in _RANGES)
 _WEIGHTS: Final = tuple(weight for _, weight in _RANGES)
@@ -129,6 +129,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile("[\u00a1-\u00ff]{2}(?=[\u00a1-\u00ff])"), 1.5),
     (re.compile("[\u00a1-\u00ff](?=[!-@\\[-`{-~])|[!-@\\[-`{-~](?=[\u00a1-\u00ff])"), 0.25),
     (re.compile(f"[{_ASCII_IN_THE_OTHER_ORDER}](?=[{_ASCII_IN_THE_OTHER_ORDER}])"), 1.0),
+    (re.compile('[^\\W_]"(?=[^\\W_])'), 0.5),
     (re.compile("@(?=[^@]@)"), 3.0),
     (re.compile("([^\x00-\x7f])(?=.\\1.\\1)", re.DOTALL), 1.0),
     (re.compile("[\u0100-\u024f](?=[\u0370-\u1dff])|[\u0370-\u1dff](?=[\u0100-\u024f])"), 0.7),
@@ -136,7 +137,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile("[\uac00-\ud7a3](?=[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff])"), 0.4),
     (re.compile("[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff](?=[\uac00-\ud7a3])"), 0.4),
 )
-"""Letters among digits, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
+"""Letters among digits, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
 
 _SANDWICHED: Final = re.compile("[a-z][\uac00-\ud7a3]{1,2}[a-z]")
 _PLAIN: Final = re.compile(

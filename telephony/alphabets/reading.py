@@ -67,9 +67,13 @@ _TERMS: Final = {
 _DATA_IN_ANOTHER: Final = 0.95
 """The same for 8-bit data, most of which is none."""
 _LEAD_OVER_DAMAGE: Final = 0.05
+_MOST_ACCENTS: Final = 4
+"""One letter in so many has one, at the most, where another alphabet would do."""
 _FEW: Final = 7
-"""Octets up to which a control character is no sign of another alphabet."""
-_LEAST_PROOF: Final = 2
+"""Octets, and characters, up to which chance is to be reckoned with: a control character is no sign of another alphabet."""
+_PROOF: Final = 2
+_PROOF_OF_FEW: Final = 3
+"""Characters beyond ASCII that prove Korean and UTF-8, the latter also in a text of a few characters."""
 _HANGUL: Final = re.compile("[\u3131-\u318e\uac00-\ud7a3]")
 _MOST_BAD_KOREAN: Final = 5
 _MOST_BAD_UTF_8: Final = 4
@@ -78,7 +82,7 @@ _ASCII_OCTETS: Final = bytes(range(0x80))
 _SHORTEST_PACKED: Final = 3
 _SHORTEST_LATIN: Final = 3
 """Two octets say nothing in either."""
-_CHANCE: Final = 12.0
+_CHANCE: Final = 10.0
 """Divided by the square of the octets: how much more sense few of them make by chance."""
 _LONGEST_PACKED: Final = 140
 """Octets of a short message (3GPP TS 23.040 clause 9.2.3.24): what is longer was not packed by a phone."""
@@ -241,14 +245,17 @@ def _is_mostly_korean(octets: bytes) -> bool:
 
 
 def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
-    """Whether a text is more than chance: Korean in which Hangul prevails, UTF-8 with two characters to prove it.
+    """Whether a text is more than chance: Korean in which Hangul prevails, UTF-8 with characters enough to prove it.
 
     One is enough where the octets are nothing else.
     """
     foreign = sum(not character.isascii() for character in text)
     if alphabet == KOREAN:
-        return 2 * len(_HANGUL.findall(text)) >= foreign
-    return alphabet != UTF_8 or not is_clean or foreign >= _LEAST_PROOF
+        hangul = len(_HANGUL.findall(text))
+        return 2 * hangul >= foreign and (not is_clean or hangul >= _PROOF)
+    if alphabet == _LATIN and is_clean:
+        return _MOST_ACCENTS * foreign <= len(text)
+    return alphabet != UTF_8 or not is_clean or foreign >= (_PROOF if len(text) > _FEW else _PROOF_OF_FEW)
 
 
 def _is_readable(text: str, octets: bytes, edges: Edges) -> bool:
