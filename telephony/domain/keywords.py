@@ -55,7 +55,7 @@ class Registration:
 
 _HANGUL: Final = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
 _BLANKS_IN_HANGUL: Final = re.compile(r"(?<=[가-힣])\s+(?=[가-힣])")
-_SIGNS: Final = " \t.,:;!?~*#'\"`()[]{}<>|/\\_=+-·…\u2018\u2019“”「」『』【】"
+_SIGNS: Final = " \t.,:;!?~*#@'\"`()[]{}<>|/\\_=+-·…\u2018\u2019“”「」『』【】"
 _ENDING: Final = (
     r"(?:(?:\s?(?:신청|요청|부탁))?"
     r"(?:합니다|할게요|할께요|해요|해\s?주세요|해\s?줘요?|하기|입니다|이요|요|함)?(?![가-힣]))?"

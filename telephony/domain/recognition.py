@@ -113,12 +113,19 @@ class Recognition:
         return None
 
     def is_test(self, destination: str, text: str | None) -> bool:
-        """Claim that this press is a drill: by its number, or because its whole text is a test word."""
+        """Claim that this press is a drill: by its number, or because its whole text is a test word.
+
+        A NUL that a sender counts to the text is an "@" in GSM 03.38.
+        """
         if destination in self.test_numbers:
             return True
         if destination not in self.sos_numbers and as_dialled(destination) in self.test_numbers:
             return True
-        return bool(self._folded) and text is not None and text.strip().casefold() in self._folded
+        return bool(self._folded) and text is not None and _word(text) in self._folded
+
+
+def _word(text: str) -> str:
+    return text.strip().rstrip("@").casefold()
 
 
 def _folded(words: frozenset[str]) -> frozenset[str]:

@@ -11,19 +11,41 @@ from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 
 
+class PartKind(StrEnum):
+    """Where the place in a long message was told. References of different kinds are of different messages."""
+
+    CONCATENATED_8 = "8-bit"
+    """A user data header with a reference of 8 bits (3GPP TS 23.040 clause 9.2.3.24.1)."""
+    CONCATENATED_16 = "16-bit"
+    """The same with 16 bits (clause 9.2.3.24.8)."""
+    SAR = "sar"
+    """The SAR parameters of SMPP (SMPP 3.4 clause 5.3.2.22)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which piece of a long SMS a press is (3GPP TS 23.040 clause 9.2.3.24.1)."""
+    """Which piece of a long SMS a press is (3GPP TS 23.040 clause 9.2.3.24.1).
+
+    ``octets`` is what it says, undecoded, in ``alphabet``: a character may be cut between two parts, so that they are put
+    together before they are decoded. ``None`` where its text is all there is. Neither tells two places apart.
+    """
 
     reference: int
     total: int
     number: int
+    kind: PartKind = PartKind.CONCATENATED_8
+    octets: bytes | None = field(default=None, repr=False, compare=False)
+    alphabet: str | None = field(default=None, repr=False, compare=False)
 
 
 UNLISTED_DESTINATION = "unlisted destination"
 """It was sent to a number that is in none of the tables: misrouted perhaps, and a call for help all the same."""
 UNREADABLE_TEXT = "unreadable text"
 """Its octets could not be read as text; they are kept as they came."""
+PARTLY_UNREADABLE_TEXT = "partly unreadable text"
+"""Some of its octets could not be read: U+FFFD stands for them. The octets are kept as they came."""
+TEXT_IN_ANOTHER_ALPHABET = "text in another alphabet"
+"""It makes sense in another alphabet than the one that was declared, and was read so."""
 UNKNOWN_USSD_STRING = "unknown USSD string"
 """More or other than the code itself was dialled or typed; its text tells what."""
 

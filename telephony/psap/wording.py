@@ -13,6 +13,8 @@ from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import Report
 from telephony.domain.trigger import (
+    PARTLY_UNREADABLE_TEXT,
+    TEXT_IN_ANOTHER_ALPHABET,
     TOLD_LATE,
     UNKNOWN_USSD_STRING,
     UNLISTED_DESTINATION,
@@ -107,6 +109,8 @@ KOREAN = Wording(
     labels={
         UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 온 신고",
         UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
+        PARTLY_UNREADABLE_TEXT: "문자 일부를 읽을 수 없어 \ufffd로 표시함(원문 보관)",
+        TEXT_IN_ANOTHER_ALPHABET: "문자를 통신사가 알린 것과 다른 문자 코드로 읽음: 틀릴 수 있음(원문 보관)",
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
         DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
@@ -163,6 +167,10 @@ ENGLISH = Wording(
     labels={
         UNLISTED_DESTINATION: "sent to a number that is not listed",
         UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
+        PARTLY_UNREADABLE_TEXT: "some of the text cannot be read, \ufffd stands for it; its octets are kept",
+        TEXT_IN_ANOTHER_ALPHABET: (
+            "the text was read in another alphabet than the carrier declared and may be wrong; its octets are kept"
+        ),
         UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
         DIALLED_IN_INCIDENT: "the service menu was used during this incident, perhaps by somebody else",
         TOLD_LATE: "told late: it came while the system was away",

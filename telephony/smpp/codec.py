@@ -16,6 +16,7 @@ from telephony.smpp.constants import (
     ADDRESS_RANGE_OCTETS,
     DATA_SM,
     DATA_SM_ADDRESS_OCTETS,
+    ESM_UDHI,
     MAX_COMMAND_LENGTH,
     MAX_PDU,
     MESSAGE_ID_OCTETS,
@@ -24,11 +25,11 @@ from telephony.smpp.constants import (
     SERVICE_TYPE_OCTETS,
     SYSTEM_ID_OCTETS,
     SYSTEM_TYPE_OCTETS,
-    TAG_MESSAGE_PAYLOAD,
     TAG_MS_AVAILABILITY_STATUS,
     TAG_SC_INTERFACE_VERSION,
     TIME_OCTETS,
 )
+from telephony.smpp.parameters import choose_text, decode_tail, decode_tlvs
 from telephony.smpp.pdus import (
     AlertNotification,
     Bind,
@@ -46,7 +47,6 @@ PASSWORD_TAKEN_OCTETS: Final = 65
 """The specification allows 9; gateways with longer passwords bind all the same."""
 
 _LENGTH_OCTETS: Final = 4
-_TLV_HEADER_OCTETS: Final = 4
 _UINT16: Final = 0xFFFF
 _NUL: Final = 0
 
@@ -143,8 +143,8 @@ class PduStream:
 def decode_message(command_id: int, body: bytes) -> Message:
     """Read the body of a deliver_sm, submit_sm or data_sm. Never raises.
 
-    A C-string without its NUL takes the rest of the body, a short_message that is shorter than sm_length is taken
-    as it is, a broken TLV ends the TLVs; each is named in ``faults``. This function is the quick way through the
+    A C-string without its NUL takes the rest of the body; how a wrong sm_length and broken TLVs are read is told in
+    `telephony.smpp.parameters`; each is named in ``faults``. This function is the quick way through the
     ordinary deliver_sm; everything unusual goes to the field by field reading below, which agrees with it.
     """
     if command_id == DATA_SM:
@@ -183,8 +183,9 @@ def decode_message(command_id: int, body: bytes) -> Message:
     tlvs: tuple[Tlv, ...] = ()
     faults: tuple[str, ...] = ()
     if end != len(body):
-        tlvs, faults = _decode_tlvs(body, end)
-        short_message, unused = _choose_text(short_message, tlvs)
+        short_message, tlvs, faults = decode_tail(body, start, end)
+        if tlvs:
+            short_message, unused = choose_text(short_message, tlvs, is_flagged=bool(esm_class & ESM_UDHI))
     return _new_tuple(
         Message,
         (
@@ -335,17 +336,15 @@ class _Fields:
         self._position += layout.size
         return tuple(there.ljust(layout.size, b"\0"))
 
-    def octet_string(self, name: str, length: int) -> bytes:
-        """Read so many octets, or as many of them as there are."""
-        there = self._body[self._position : self._position + length]
-        if len(there) < length:
-            self.faults.append(f"{name} has {len(there)} of {length} octets")
-        self._position += length
-        return there
+    def tail(self, sm_length: int) -> tuple[bytes, tuple[Tlv, ...]]:
+        """Read short_message and the optional parameters: all that is left."""
+        tail = decode_tail(self._body, self._position, self._position + sm_length)
+        self.faults += tail.faults
+        return tail.short_message, tail.tlvs
 
     def tlvs(self) -> tuple[Tlv, ...]:
         """Read the optional parameters: all that is left."""
-        tlvs, faults = _decode_tlvs(self._body, self._position)
+        tlvs, faults = decode_tlvs(self._body, self._position)
         self.faults += faults
         return tlvs
 
@@ -367,9 +366,8 @@ def _decode_field_by_field(command_id: int, body: bytes) -> Message:
     fields.c_string("schedule_delivery_time", TIME_OCTETS)
     fields.c_string("validity_period", TIME_OCTETS)
     registered_delivery, _, data_coding, _, sm_length = fields.octets(_AFTER_TIMES, "registered_delivery")
-    short_message = fields.octet_string("short_message", sm_length)
-    tlvs = fields.tlvs()
-    short_message, unused = _choose_text(short_message, tlvs)
+    short_message, tlvs = fields.tail(sm_length)
+    short_message, unused = choose_text(short_message, tlvs, is_flagged=bool(esm_class & ESM_UDHI))
     return Message(
         command_id,
         service_type,
@@ -401,7 +399,7 @@ def _decode_data_sm(body: bytes) -> Message:
     destination = fields.c_string("destination_addr", DATA_SM_ADDRESS_OCTETS)
     esm_class, registered_delivery, data_coding = fields.octets(_DATA_SM_TAIL, "esm_class")
     tlvs = fields.tlvs()
-    text, _ = _choose_text(b"", tlvs)
+    text, _ = choose_text(b"", tlvs, is_flagged=False)
     return Message(
         DATA_SM,
         service_type,
@@ -418,26 +416,3 @@ def _decode_data_sm(body: bytes) -> Message:
         tlvs=tlvs,
         faults=tuple(fields.faults),
     )
-
-
-def _decode_tlvs(body: bytes, position: int) -> tuple[tuple[Tlv, ...], tuple[str, ...]]:
-    """Read optional parameters up to the end; what was read before a fault is kept."""
-    tlvs: list[Tlv] = []
-    end = len(body)
-    while position < end:
-        if end - position < _TLV_HEADER_OCTETS:
-            return tuple(tlvs), (f"TLV header has {end - position} of {_TLV_HEADER_OCTETS} octets",)
-        tag, length = _TLV_HEADER.unpack_from(body, position)
-        position += _TLV_HEADER_OCTETS
-        value = body[position : position + length]
-        if len(value) < length:
-            return tuple(tlvs), (f"TLV 0x{tag:04x} has {len(value)} of {length} octets",)
-        tlvs.append(Tlv(tag, value))
-        position += length
-    return tuple(tlvs), ()
-
-
-def _choose_text(short_message: bytes, tlvs: tuple[Tlv, ...]) -> tuple[bytes, bytes]:
-    """Give the text and what it displaced: a message_payload wins when there is anything in it."""
-    payload = first_tlv(tlvs, TAG_MESSAGE_PAYLOAD)
-    return (payload, short_message) if payload else (short_message, b"")

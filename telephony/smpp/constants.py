@@ -207,6 +207,11 @@ TAG_MS_VALIDITY: Final = 0x1204
 TAG_ALERT_ON_MESSAGE_DELIVERY: Final = 0x130C
 TAG_ITS_REPLY_TYPE: Final = 0x1380
 TAG_ITS_SESSION_INFO: Final = 0x1383
+FIRST_VENDOR_TAG: Final = 0x1400
+LAST_VENDOR_TAG: Final = 0x3FFF
+
+TAGS: Final = frozenset(value for name, value in list(globals().items()) if name.startswith("TAG_"))
+"""The tags of the specification."""
 
 UINT_TLV_OCTETS: Final[Mapping[int, int]] = MappingProxyType(
     {

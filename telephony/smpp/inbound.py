@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Repetition, Trigger
+from telephony.domain.trigger import UNLISTED_DESTINATION, Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.smpp.constants import (
     TAG_RECEIPTED_MESSAGE_ID,
@@ -18,7 +18,7 @@ from telephony.smpp.constants import (
 )
 from telephony.smpp.pdus import Message
 from telephony.smpp.settings import Dialect
-from telephony.smpp.text import Text, read_text
+from telephony.smpp.text import read_text
 
 SOURCE: Final = "sms"
 
@@ -57,7 +57,7 @@ def trigger_of(
         default_alphabet=dialect.default_alphabet,
         sar=message.sar,
     )
-    is_plain = text.text is not None and recognition.is_listed(message.destination)
+    is_listed = recognition.is_listed(message.destination)
     return Trigger(
         SOURCE,
         link_name,
@@ -77,18 +77,9 @@ def trigger_of(
         text.part,
         None,
         recognition.is_test(message.destination, text.text),
-        () if is_plain else _labels(message, text, recognition),
+        text.remarks if is_listed else (UNLISTED_DESTINATION, *text.remarks),
         repetition=Repetition.UNKNOWN,
     )
-
-
-def _labels(message: Message, text: Text, recognition: Recognition) -> tuple[str, ...]:
-    found = []
-    if not recognition.is_listed(message.destination):
-        found.append(UNLISTED_DESTINATION)
-    if text.text is None and message.short_message:
-        found.append(UNREADABLE_TEXT)
-    return tuple(found)
 
 
 def reference_of(message: Message, carrier: str) -> str:

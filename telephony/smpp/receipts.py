@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from telephony.alphabets.gsm0338 import AS_ASCII
 from telephony.smpp.constants import (
     ESM_TYPE_INTERMEDIATE,
     ESM_TYPE_MASK,
@@ -23,7 +24,6 @@ from telephony.smpp.constants import (
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
 )
-from telephony.smpp.gsm0338 import AS_ASCII
 from telephony.smpp.pdus import Message
 from telephony.smpp.text import Text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
+from telephony.alphabets import gsm0338
 from telephony.domain.errors import Malformed
-from telephony.smpp import gsm0338
 from telephony.smpp.constants import (
     DATA_CODING_DEFAULT,
     DATA_CODING_KS_C_5601,

@@ -11,12 +11,12 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
+from telephony.alphabets import gsm0338
 from telephony.domain.errors import Malformed
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import UNREADABLE_TEXT, Repetition, Trigger
+from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.ussd import UssdMessage, UssdPress, UssdReply
 from telephony.domain.values import Msisdn
-from telephony.smpp import gsm0338
 from telephony.smpp.building import build
 from telephony.smpp.constants import (
     DATA_CODING_DEFAULT,
@@ -111,7 +111,6 @@ def ussd_trigger_of(
     received_at: datetime,
 ) -> Trigger:
     """Make a press of a USSD message. Its destination is the code, its text what was dialled or typed beyond it."""
-    unreadable = (UNREADABLE_TEXT,) if text.text is None and message.short_message else ()
     return Trigger(
         SOURCE,
         link_name,
@@ -129,7 +128,7 @@ def ussd_trigger_of(
         None if press.text is None else text.encoding,
         raw_body,
         test=recognition.is_test(press.code, press.text),
-        labels=(*press.labels, *unreadable),
+        labels=(*press.labels, *text.remarks),
         repetition=Repetition.UNKNOWN,
     )
 

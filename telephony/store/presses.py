@@ -284,7 +284,14 @@ class _Group:
         hashed = self._ring.hash(REFERENCE, reference)
         found.seen[trigger.reference] = Seen(hashed, 1, received)
         sealed = seal_press(
-            self._ring, found.key, number, reference, trigger.destination, storable(trigger.text), trigger.raw
+            self._ring,
+            found.key,
+            number,
+            reference,
+            trigger.destination,
+            storable(trigger.text),
+            trigger.raw,
+            part,
         )
         self._presses.append(
             (

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection
 
+from telephony.alphabets.joining import Piece, joined, messages_of
+from telephony.alphabets.plausibility import REPLACEMENT
 from telephony.domain.delivery import CLOSING, Delivery
 from telephony.domain.errors import Malformed
 from telephony.domain.fact import Fact
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
+from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, PartKind
 from telephony.store.bulk import execute, placeholder, select_in, select_numbered
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
@@ -43,11 +46,14 @@ class _PressRow(NamedTuple):
     incident_key: int
     number: int
     text: str | None
+    part_kind: PartKind | None
+    part_octets: bytes | None
     received_at: int
     part_reference: int | None
     part_total: int | None
     part_number: int | None
     labels: str | None
+    encoding: str | None
 
 
 class _PositionRow(NamedTuple):
@@ -66,7 +72,7 @@ _INCIDENTS = "SELECT key, sealed, carrier, source, opened_at, test, close_reason
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
-_PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels FROM press"
+_PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels, encoding FROM press"
 _FIRST_PRESSES = (
     f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
@@ -159,10 +165,11 @@ def _presses_of(
         mark = placeholder(connection.dialect.name)
         bounds = (count - NEWEST_PRESSES, count, item.incident_key)
         rows = execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()
-    return [
-        _PressRow(key, number, unseal_press(ring, key, number, sealed).text, *rest)
-        for key, number, sealed, *rest in rows
-    ]
+    presses = []
+    for key, number, sealed, *rest in rows:
+        came = unseal_press(ring, key, number, sealed)
+        presses.append(_PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest))
+    return presses
 
 
 def _facts_of(connection: Connection, ring: KeyRing, item: Delivery) -> tuple[Fact, ...]:
@@ -188,6 +195,7 @@ def _report(
     is_closing = item.kind == CLOSING
     best = positions["position"]
     seen_again_us = seen_again_us_in(item.payload)
+    texts = joined_texts(presses)
     return Report(
         report_id=report_id(item.incident_id, item.sequence),
         kind=item.kind,
@@ -203,9 +211,9 @@ def _report(
         opened_at=from_us(incident.opened_at),
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
-        texts=joined_texts(presses),
+        texts=texts,
         position=None if best is None else position_of(ring, best),
-        labels=_labels(presses),
+        labels=_labels(presses, texts),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
@@ -224,9 +232,12 @@ def _legible(ring: KeyRing, row: _PositionRow | None) -> Position | None:
         return None
 
 
-def _labels(presses: Sequence[_PressRow]) -> tuple[str, ...]:
-    """Give every remark once, in the order in which they came up."""
-    return tuple(dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n")))
+def _labels(presses: Sequence[_PressRow], texts: Sequence[str]) -> tuple[str, ...]:
+    """Give every remark once, in the order in which they came up; the last is of parts that do not fit together."""
+    labels = dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n"))
+    if len(presses) > len(texts) and any(REPLACEMENT in text for text in texts):
+        labels[PARTLY_UNREADABLE_TEXT] = None
+    return tuple(labels)
 
 
 MOST_REFERENCES = 20
@@ -262,21 +273,20 @@ LONGEST_TEXTS = 20
 def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
     """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
 
-    A part that has not come is shown as ``…``.
+    A part that has not come is shown as ``…``. References of different kinds never mix.
     """
-    texts: list[str] = []
-    long: dict[tuple[int, int], dict[int, str]] = {}
-    places: dict[tuple[int, int], int] = {}
-    for row in presses:
+    said = []
+    parts: dict[tuple[Any, ...], list[tuple[int, Piece]]] = {}
+    for place, row in enumerate(presses):
         if row.part_reference is None or row.part_total is None or row.part_number is None:
             if row.text:
-                texts.append(row.text)
+                said.append((place, row.text))
             continue
-        key = (row.part_reference, row.part_total)
-        if key not in long:
-            long[key] = {}
-            places[key] = len(texts)
-            texts.append("")
-        long[key][row.part_number] = row.text or ""
-        texts[places[key]] = "".join(long[key].get(n, "…") for n in range(1, key[1] + 1))
-    return tuple(texts[-LONGEST_TEXTS:])
+        piece = Piece(row.part_number, row.text, row.part_octets, row.encoding)
+        parts.setdefault((row.part_kind, row.part_reference, row.part_total), []).append((place, piece))
+    for (_, _, total), came in parts.items():
+        for message in messages_of(piece for _, piece in came):
+            first = min(place for place, piece in came if piece in message.values())
+            said.append((first, joined(message, total)))
+    said.sort(key=lambda text: text[0])
+    return tuple(text for _, text in said[-LONGEST_TEXTS:])

@@ -14,16 +14,21 @@ from struct import Struct, error
 from typing import Any, Final
 
 from telephony.domain.errors import Malformed
+from telephony.domain.trigger import Part, PartKind
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyRing, Place
 from telephony.store.sealing import seal, seal_at, unseal
 
 _FORMAT: Final = 1
+_FORMAT_OF_PART: Final = 2
 _INCIDENT: Final = Struct(">B?II")
 """Format, whether the number is E.164, octets of the caller's key, octets of the number; the rest is the destination."""
 _PRESS: Final = Struct(">BBIII")
 """Format, flags, octets of the reference, of the destination, of the text; the rest are the raw octets."""
-_HAS_TEXT, _HAS_RAW = 1, 2
+_PRESS_PART: Final = Struct(">BBIIIBI")
+"""The same of a part of a long text: kind of its reference and its undecoded octets, which stand before the raw ones."""
+_HAS_TEXT, _HAS_RAW, _HAS_OCTETS = 1, 2, 4
+_KINDS: Final = tuple(PartKind)
 _POSITION: Final = Struct(">Bdd")
 """Format, latitude, longitude; degrees, WGS 84."""
 
@@ -39,12 +44,14 @@ class SealedIncident:
 
 @dataclass(frozen=True, slots=True)
 class SealedPress:
-    """What came with a press."""
+    """What came with a press; of a part of a long text, what kind of reference it has and its undecoded octets."""
 
     reference: str = field(repr=False)
     destination: str = field(repr=False)
     text: str | None = field(repr=False)
     raw: bytes | None = field(repr=False)
+    part_kind: PartKind | None = None
+    part_octets: bytes | None = field(default=None, repr=False)
 
 
 def seal_incident(ring: KeyRing, key: int, caller: str, msisdn: Msisdn, destination: str) -> bytes:
@@ -75,13 +82,21 @@ def seal_press(  # noqa: PLR0917 - the columns of a row, called once per press
     destination: str,
     text: str | None,
     raw: bytes | None,
+    part: Part | None = None,
 ) -> bytes:
     """Give the ``sealed`` column of an incident's n-th press."""
     named, dialled = _octets(reference), _octets(destination)
     words = b"" if text is None else text.encode("utf-8", "surrogatepass")
     flags = (0 if text is None else _HAS_TEXT) | (0 if raw is None else _HAS_RAW)
-    head = _PRESS.pack(_FORMAT, flags, len(named), len(dialled), len(words))
-    plain = b"".join((head, named, dialled, words, raw or b""))
+    if part is None:
+        head = _PRESS.pack(_FORMAT, flags, len(named), len(dialled), len(words))
+        plain = b"".join((head, named, dialled, words, raw or b""))
+    else:
+        undecoded = part.octets or b""
+        flags |= 0 if part.octets is None else _HAS_OCTETS
+        sizes = (len(named), len(dialled), len(words), _KINDS.index(part.kind), len(undecoded))
+        head = _PRESS_PART.pack(_FORMAT_OF_PART, flags, *sizes)
+        plain = b"".join((head, named, dialled, words, undecoded, raw or b""))
     return seal_at(ring, b"press.sealed:%d.%d" % (key, number), plain)
 
 
@@ -89,16 +104,24 @@ def unseal_press(ring: KeyRing, key: int, number: int, sealed: bytes) -> SealedP
     """Read the ``sealed`` column of an incident's n-th press. Raises `KeysUnavailable` or `Malformed`."""
     plain = unseal(ring, Place("press", "sealed", key, number), sealed)
     try:
-        found, flags, *sizes = _PRESS.unpack_from(plain)
-        named, dialled, words, raw = _parts(plain, _PRESS.size, *sizes)
-        _check(found)
+        kind, undecoded = None, None
+        if plain[:1] == bytes((_FORMAT_OF_PART,)):
+            _, flags, *sizes, kind_number, of_part = _PRESS_PART.unpack_from(plain)
+            named, dialled, words, octets, raw = _parts(plain, _PRESS_PART.size, *sizes, of_part)
+            kind, undecoded = _KINDS[kind_number], octets if flags & _HAS_OCTETS else None
+        else:
+            found, flags, *sizes = _PRESS.unpack_from(plain)
+            named, dialled, words, raw = _parts(plain, _PRESS.size, *sizes)
+            _check(found)
         return SealedPress(
             _text(named),
             _text(dialled),
             _text(words) if flags & _HAS_TEXT else None,
             raw if flags & _HAS_RAW else None,
+            kind,
+            undecoded,
         )
-    except (error, ValueError):
+    except (error, ValueError, IndexError):
         raise _strange("press", key) from None
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.alphabets.gsm0338 import encode
 from telephony.domain.guardian_texts import (
     EUC_KR_OCTETS,
     GSM_SEPTETS,
@@ -20,7 +21,6 @@ from telephony.domain.guardian_texts import (
 )
 from telephony.domain.guardian_texts import test_text as drill_text
 from telephony.domain.values import Msisdn
-from telephony.smpp.gsm0338 import encode
 from tests.doubles import NOON
 
 SEOUL = timezone(timedelta(hours=9))

@@ -128,9 +128,9 @@ class Door:
         self.alarms = Alarms(Clock())
         self.centre = LabPsap(reactor)
 
-    async def open(self):
+    async def open(self, timeout_s=60.0):
         await self.centre.listen()
-        self.channel = CapHttpChannel(name="main", url=self.centre.url, timeout_s=0.3)
+        self.channel = CapHttpChannel(name="main", url=self.centre.url, timeout_s=timeout_s)
         self.psap = Psap(
             name="seoul", addresses="112.example", sender="relay.example", channel=(self.channel,)
         )
@@ -204,8 +204,8 @@ async def test_doubt_never_ends_the_attempts_of_an_alert_and_frees_the_way_after
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [
-        (lambda centre: centre.hang(), "time budget of 0.3 s over while waiting for the answer"),
-        (lambda centre: centre.slow(5), "time budget of 0.3 s over while waiting for the answer"),
+        (lambda centre: centre.hang(), "time budget of 2 s over while waiting for the answer"),
+        (lambda centre: centre.slow(50), "time budget of 2 s over while waiting for the answer"),
         (lambda centre: centre.answer_rubbish(), "not HTTP"),
         (lambda centre: centre.answer(200, b"long", truncate_at=10), "closed in the middle of the answer"),
         (lambda centre: centre.drop_before_receiving(), "closed before any answer"),
@@ -214,7 +214,8 @@ async def test_doubt_never_ends_the_attempts_of_an_alert_and_frees_the_way_after
 )
 @pytest_twisted.ensureDeferred
 async def test_whatever_the_centre_does_is_a_retry_and_the_next_try_works(door, trouble, reason):
-    sender = await door.open()
+    # Only where nothing else can end it does the time budget: a busy machine is slow to connect too.
+    sender = await door.open(2.0 if "budget" in reason else 60.0)
     trouble(door.centre)
     assert await sender.send(REPORT) == Retry(reason)
     await door.centre.come_back()

@@ -9,7 +9,7 @@ import pytest
 from telephony.domain.errors import Unavailable
 from telephony.domain.recognition import Recognition
 from telephony.domain.service_text import ServiceText
-from telephony.domain.trigger import UNLISTED_DESTINATION, Part
+from telephony.domain.trigger import UNLISTED_DESTINATION, Part, PartKind
 from telephony.domain.values import Msisdn
 from telephony.services.answers import DAY_S, PAUSES_S
 from telephony.services.long_texts import WAIT_S
@@ -247,6 +247,33 @@ def test_a_long_text_that_could_not_be_handled_needs_only_its_last_part_again(ho
 
     house.clock.advance(WAIT_S)
     assert len(house.texts.sent) == 1
+
+
+def test_a_character_that_was_cut_between_two_parts_is_read_whole(house):
+    octets = "등록 홍길동 19900302".encode("utf-16-be")
+    first, second = (
+        Part(7, 2, number, octets=part, alphabet="utf-16-be")
+        for number, part in ((1, octets[:9]), (2, octets[9:]))
+    )
+
+    result_of(house.send(ADULT, "등록 홍", part=first))
+
+    assert "홍길동님 등록" in house.say(ADULT, "동 19900302", part=second)
+
+
+def test_a_number_that_comes_again_with_other_words_begins_another_text(house):
+    result_of(house.send(ADULT, "첫째 말 ", part=Part(7, 2, 1), reference="a"))
+    result_of(house.send(ADULT, "등록 홍길동 ", part=Part(7, 2, 1), reference="b"))
+    assert len(house.texts.sent) == 1
+
+    assert "홍길동님 등록" in house.say(ADULT, "19900302", part=Part(7, 2, 2), reference="c")
+
+
+def test_references_of_different_kinds_never_meet(house):
+    result_of(house.send(ADULT, "등록 홍길동 ", part=Part(7, 2, 1, PartKind.SAR)))
+    result_of(house.send(ADULT, "19900302", part=Part(7, 2, 2, PartKind.CONCATENATED_16)))
+
+    assert house.texts.sent == []
 
 
 def test_parts_of_two_senders_never_meet(house):

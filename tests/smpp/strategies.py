@@ -24,7 +24,7 @@ def c_strings(longest: int):
 
 addresses = st.from_regex(r"[0-9]{0,20}", fullmatch=True) | c_strings(20)
 tlvs = st.builds(
-    Tlv, st.sampled_from(sorted(UINT_TLV_OCTETS)) | st.integers(0, 0xFFFF), st.binary(max_size=40)
+    Tlv, st.sampled_from(sorted(UINT_TLV_OCTETS)) | st.integers(1, 0xFFFF), st.binary(max_size=40)
 )
 pdus = st.builds(Pdu, command_ids, uint32, uint32, st.binary(max_size=400), st.just(0))
 

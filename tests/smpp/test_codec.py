@@ -361,13 +361,13 @@ class TestMessage:
         assert message.short_message == "살려주세요".encode("cp949")
         assert message.faults == (f"short_message has 10 of {declared} octets",)
 
-    def test_octets_behind_a_too_small_sm_length_are_a_broken_tlv(self):
+    def test_octets_behind_a_too_small_sm_length_are_text(self):
         body = MO.replace(b"\x0a\xbb", b"\x08\xbb")
 
         message = decode_message(DELIVER_SM, body)
 
-        assert message.short_message == "살려주세".encode("cp949")
-        assert message.faults == ("TLV header has 2 of 4 octets",)
+        assert message.short_message == "살려주세요".encode("cp949")
+        assert message.faults == ("TLVs are not where sm_length says: short_message has 10 octets and not 8",)
 
 
 class TestTlvs:
@@ -436,6 +436,88 @@ class TestTlvs:
         message = decode_message(DELIVER_SM, MO + encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, b"")))
 
         assert message.short_message == "살려주세요".encode("cp949")
+
+    def test_a_message_payload_is_used_whole_wherever_it_is_repeated(self):
+        def said(*values):
+            tlvs = b"".join(encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, value)) for value in values)
+            return decode_message(DELIVER_SM, MO + tlvs).short_message
+
+        assert said(b"", b"words") == b"words"
+        assert said(b"words", b"words") == b"words"
+        assert said(b"words ", b"go on") == b"words go on"
+
+    @pytest.mark.parametrize("behind", [b"", encode_tlv(Tlv(TAG_SAR_TOTAL_SEGMENTS, b"\3"))])
+    def test_a_message_payload_whose_length_counts_its_own_header_gives_its_words(self, behind):
+        body = MO + TAG_MESSAGE_PAYLOAD.to_bytes(2) + (4 + len(b"help me")).to_bytes(2) + b"help me" + behind
+
+        message = decode_message(DELIVER_SM, body)
+
+        assert message.short_message == b"help me"
+        assert message.faults
+        assert len(message.tlvs) == (2 if behind else 1)
+
+    def test_all_parameters_may_count_their_headers(self):
+        body = MO + b"\x02\x0c\0\6\x12\x34\x02\x0e\0\5\3\x02\x0f\0\5\2"
+
+        assert decode_message(DELIVER_SM, body).sar == (0x1234, 3, 2)
+
+    def test_a_message_payload_that_is_cut_off_gives_the_words_that_are_there(self):
+        body = MO + b"\x04\x24\x01\x00" + b"help me he is"
+
+        assert decode_message(DELIVER_SM, body).short_message == b"help me he is"
+
+    @pytest.mark.parametrize("nuls", [1, 2, 3, 4, 7])
+    def test_nuls_before_and_between_the_parameters_are_read_over(self, nuls):
+        stray = bytes(nuls)
+        sar = (
+            Tlv(TAG_SAR_MSG_REF_NUM, b"\1\x2c"),
+            Tlv(TAG_SAR_TOTAL_SEGMENTS, b"\2"),
+            Tlv(TAG_SAR_SEGMENT_SEQNUM, b"\1"),
+        )
+        body = MO + stray + stray.join(map(encode_tlv, sar)) + stray
+
+        message = decode_message(DELIVER_SM, body)
+
+        assert message.sar == (0x012C, 2, 1)
+        assert message.short_message == "살려주세요".encode("cp949")
+        assert message.faults
+
+    @pytest.mark.parametrize("nuls", [1, 2, 3])
+    def test_nuls_before_a_message_payload_are_read_over(self, nuls):
+        body = MO + bytes(nuls) + encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, b"help me"))
+
+        assert decode_message(DELIVER_SM, body).short_message == b"help me"
+
+    @pytest.mark.parametrize("behind", [b"", encode_tlv(Tlv(TAG_SAR_MSG_REF_NUM, b"\1\2")), b"\0"])
+    @pytest.mark.parametrize("declared", [0, 1, 3, 9, 11, 14, 200])
+    def test_an_sm_length_that_is_wrong_costs_neither_words_nor_parameters(self, declared, behind):
+        words = "살려주세요".encode("utf-16-be")
+        body = MO[: MO.index(b"\x0a\xbb")] + bytes((declared,)) + words + behind
+
+        message = decode_message(DELIVER_SM, body)
+
+        assert message.short_message.rstrip(b"\0") == words
+        assert message.tlv(TAG_SAR_MSG_REF_NUM) == (b"\1\2" if len(behind) > 1 else None)
+        assert message.faults or behind == b"\0"
+
+    def test_a_damaged_parameter_is_no_text(self):
+        message = decode_message(DELIVER_SM, MO + b"\x02\x04\0\2\1")
+
+        assert message.short_message == "살려주세요".encode("cp949")
+
+    @pytest.mark.parametrize("esm_class", [0x40, 0x00])
+    def test_a_header_in_short_message_goes_before_the_words_in_message_payload(self, esm_class):
+        header = b"\5\0\3\x0c\2\1"
+        body = (
+            b"\0\1\x01821012345678\0\0\x011122\0"
+            + bytes((esm_class, 0, 0, 0, 0, 0, 0, 8, 0, len(header)))
+            + header
+            + encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, b"\0H\0I"))
+        )
+
+        message = decode_message(DELIVER_SM, body)
+
+        assert (message.short_message, message.unused_short_message) == (header + b"\0H\0I", b"")
 
     def test_sar_needs_all_three_parameters(self):
         sar = [

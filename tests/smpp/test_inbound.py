@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.domain.trigger import Part
+from telephony.domain.trigger import Part, PartKind
 from telephony.lab.mobile_originated import Content, encode_mo
 from telephony.smpp.codec import decode_message
 from telephony.smpp.inbound import reference_of, trigger_of
@@ -89,7 +89,7 @@ def test_a_part_is_known_by_its_header_or_its_sar_parameters():
     sar = [Tlv(0x020C, b"\1\2"), Tlv(0x020E, b"\3"), Tlv(0x020F, b"\2")]
 
     assert press(mo(content=Content(b"\5\0\3\x2a\2\1help", 0, 0x40))).part == Part(42, 2, 1)
-    assert press(mo(tlvs=sar)).part == Part(0x102, 3, 2)
+    assert press(mo(tlvs=sar)).part == Part(0x102, 3, 2, PartKind.SAR)
     assert press(mo(tlvs=sar[:2])).part is None
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from telephony.alphabets import gsm0338
 from telephony.domain.errors import Malformed
-from telephony.domain.trigger import Part
-from telephony.smpp import gsm0338
+from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, UNREADABLE_TEXT, Part, PartKind
 from telephony.smpp.text import Text, read_text
 from telephony.smpp.text_parts import segments
 
@@ -81,16 +81,16 @@ class TestDataCoding:
             (0x04, b"\x89PNG\r\n\x1a\n"),
             (0x05, b"\xa0\xff"),
             (0x07, b"\xa1\xbf"),
-            (0x08, b"\xd8\x00\xac\x00"),
+            (0x08, b"\xd8\x00"),
             (0x0A, b"\x80"),
             (0x0E, b"\xbb"),
             (0x0E, b"\xff\xff"),
-            (0x60, b"compressed"),
+            (0x60, b"\x9a\x01\xff\x80\x17"),
             (0xF4, b"\x80\x81"),
         ],
     )
-    def test_what_cannot_be_read_strictly_is_no_text_and_keeps_its_octets(self, data_coding, octets):
-        assert read(data_coding, octets) == Text(None, None, None, (), octets)
+    def test_what_makes_no_text_in_any_alphabet_is_none_and_keeps_its_octets(self, data_coding, octets):
+        assert read(data_coding, octets) == Text(None, None, None, (), octets, (UNREADABLE_TEXT,))
 
     @pytest.mark.parametrize("data_coding", [0x00, 0x01, 0x0B, 0x0C, 0x0F, 0x80, 0xBF, 0xC0, 0xF0])
     def test_korean_in_a_coding_of_seven_bits_is_read_as_korean(self, data_coding):
@@ -99,9 +99,12 @@ class TestDataCoding:
 
         assert read(data_coding, octets)[:2] == (f"{KOREAN} 112!", "cp949")
 
-    @pytest.mark.parametrize("octets", [b"\xe9t\xe9", b"na\xefve caf\xe9", "漢字漢字".encode("cp949")])
+    @pytest.mark.parametrize("octets", [b"\xe9t\xe9", "漢字漢字".encode("cp949")])
     def test_octets_that_are_cp949_by_accident_are_not_guessed_to_be_korean(self, octets):
         assert read(0x00, octets).text is None
+
+    def test_latin_1_in_a_coding_of_seven_bits_is_not_guessed_to_be_korean(self):
+        assert read(0x00, b"na\xefve caf\xe9")[:2] == ("naïve café", "cp1252")
 
     @pytest.mark.parametrize(
         ("alphabet", "octets", "text"),
@@ -143,6 +146,9 @@ class TestDataCoding:
 
         assert (text.text is None) == (text.encoding is None)
         assert octets.endswith(text.payload)
+        assert "\0" not in (text.text or "")
+        assert (PARTLY_UNREADABLE_TEXT in text.remarks) == ("\ufffd" in (text.text or ""))
+        assert (UNREADABLE_TEXT in text.remarks) == (text.text is None and text.payload != b"")
 
 
 class TestUcs2:
@@ -170,7 +176,7 @@ class TestUcs2:
         assert read(0x08, first, sar=(1, 2, 1)).text == "a"
         assert read(0x08, second, sar=(1, 2, 2)).text == "b"
         assert read(0x08, pair[:2], sar=(1, 2, 1)).text == ""
-        assert read(0x08, first).text is None
+        assert read(0x08, first).text == "a\ufffd"
 
     def test_half_a_pair_is_found_in_little_endian_too(self):
         pair = "🆘".encode("utf-16-le")
@@ -184,7 +190,7 @@ class TestHeader:
         ("header", "part"),
         [
             (b"\x05\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
-            (b"\x06\x08\x04\x01\x2a\x03\x02", Part(0x012A, 3, 2)),
+            (b"\x06\x08\x04\x01\x2a\x03\x02", Part(0x012A, 3, 2, PartKind.CONCATENATED_16)),
             (b"\x0b\x05\x04\x0b\x84\x23\xf0\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
             (b"\x08\x24\x01\x01\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
             (b"\x0a\x00\x03\x01\x02\x01\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
@@ -221,11 +227,21 @@ class TestHeader:
         assert text.udh == ((0x70, b""), (0x05, b"abc"))
         assert text.text == "help"
 
-    def test_an_element_longer_than_the_header_ends_the_header_only(self):
-        text = read(0x00, b"\x06\x70\x00\x00\x09abhelp", esm_class=UDHI)
+    @pytest.mark.parametrize(
+        "octets",
+        [
+            b"\x06\x70\x00\x00\x09abhelp",
+            b"\x05\x00\x09\x01\x02\x01help",
+            b"\x1e\x00\x03\x01\x02\x01help",
+            b"\nhelp",
+        ],
+        ids=["behind another", "longer than the header", "longer than the message", "a line feed"],
+    )
+    def test_elements_that_do_not_end_with_the_header_make_none_and_everything_is_text(self, octets):
+        text = read(0x00, octets, esm_class=UDHI)
 
-        assert text.udh == ((0x70, b""),)
-        assert text.text == "help"
+        assert (text.udh, text.part, text.payload) == ((), None, octets)
+        assert text.text.endswith("help")
 
     @pytest.mark.parametrize("octets", [b"\xff", b"\x05\x00\x03", b"HELP", b""])
     def test_a_header_longer_than_the_message_is_none(self, octets):
@@ -233,16 +249,49 @@ class TestHeader:
 
         assert (text.udh, text.payload) == ((), octets)
 
-    def test_without_its_bit_a_header_is_text(self):
-        octets = b"\x05\x00\x03\x2a\x03\x02"
+    @pytest.mark.parametrize(
+        ("data_coding", "octets", "text"),
+        [
+            (0x00, b"He has a knife and he is at the door of my room, please come to 12 Mapo-daero", ...),
+            (0x00, b"\nhelp he is at the door now", ...),
+            (0x08, "SOS help".encode("utf-16-be"), "SOS help"),
+            (0x08, KOREAN.encode("utf-16-be"), KOREAN),
+            (0x00, b"\0help me", "help me"),
+        ],
+        ids=["english", "line feed", "latin in UCS2", "hangul in UCS2", "an empty header"],
+    )
+    def test_the_bit_alone_makes_no_header(self, data_coding, octets, text):
+        assert read(data_coding, octets, esm_class=UDHI).text == (octets.decode() if text is ... else text)
 
+    @pytest.mark.parametrize(
+        ("header", "part"),
+        [
+            (b"\x05\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
+            (b"\x06\x08\x04\x01\x2a\x03\x02", Part(0x012A, 3, 2, PartKind.CONCATENATED_16)),
+            (b"\x0b\x05\x04\x0b\x84\x23\xf0\x00\x03\x2a\x03\x02", Part(0x2A, 3, 2)),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("data_coding", "words"), [(0x00, b"help me now"), (0x08, KOREAN.encode("utf-16-be")), (0x00, b"")]
+    )
+    def test_a_place_in_a_long_message_is_a_header_without_the_bit_too(
+        self, header, part, data_coding, words
+    ):
+        text = read(data_coding, header + words)
+
+        assert (text.part, text.payload) == (part, words)
+
+    @pytest.mark.parametrize(
+        "octets", [b"\x05\x00\x03\x2a\x03\x04help", b"\x04\x24\x02\x01\x01help", b"\x05t\x05"]
+    )
+    def test_without_the_bit_any_other_header_is_text(self, octets):
         assert read(0x00, octets).payload == octets
 
     def test_reply_path_beside_the_bit_changes_nothing(self):
         assert read(0x00, b"\x05\x00\x03\x2a\x03\x02hi", esm_class=0xC0).part == Part(0x2A, 3, 2)
 
     def test_sar_parameters_tell_the_place_unless_the_header_does(self):
-        assert read(0x00, b"hi", sar=(0x1234, 3, 2)).part == Part(0x1234, 3, 2)
+        assert read(0x00, b"hi", sar=(0x1234, 3, 2)).part == Part(0x1234, 3, 2, PartKind.SAR)
         assert read(0x00, b"hi", sar=(0x1234, 3, 4)).part is None
         assert read(0x00, b"\x05\x00\x03\x2a\x03\x01hi", esm_class=UDHI, sar=(9, 3, 2)).part == Part(
             0x2A, 3, 1
@@ -392,7 +441,7 @@ class TestSegments:
     @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=600), st.integers(0, 255))
     def test_any_text_is_read_back_from_its_parts_each_whole_in_itself(self, text, reference):
         assume(gsm0338.encode(text) is None and not text.startswith("\ufeff") and "\ufffe" not in text)
-        assume("\ufeff" not in text)
+        assume("\ufeff" not in text and "\0" not in text)
         cut = segments(text, reference)
 
         read_back = [read(cut.data_coding, part, esm_class=cut.esm_class) for part in cut.parts]

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.report import EarlierReport, Report, UpdateReason
-from telephony.domain.trigger import Part, Repetition
+from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, Part, PartKind, Repetition
 from telephony.domain.values import Msisdn
 from telephony.services.reporting import first_report
 from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts
@@ -45,6 +45,9 @@ def words(text: str | None, part: Part | None = None) -> Any:
         part_reference=part and part.reference,
         part_total=part and part.total,
         part_number=part and part.number,
+        part_kind=part and part.kind,
+        part_octets=part and part.octets,
+        encoding=part and part.alphabet,
     )
 
 
@@ -251,12 +254,46 @@ def test_reports_of_many_incidents_claimed_together_never_mix(ledger: Ledger):
         ([words("a", Part(1, 2, 1)), words("x", Part(1, 3, 1))], ("a…", "x……")),
         ([words(None, Part(1, 2, 1)), words("b", Part(1, 2, 2))], ("b",)),
         ([words("a", Part(1, 2, 1)), words("a", Part(1, 2, 1))], ("a…",)),
+        ([words(t, Part(1, 2, n)) for t, n in (("a", 1), ("b", 2), ("c", 1), ("d", 2))], ("ab", "cd")),
+        ([words("a", Part(1, 2, 1)), words("b", Part(1, 2, 2, PartKind.SAR))], ("a…", "…b")),
     ],
 )
 def test_parts_are_joined_in_their_order_where_the_first_of_them_came(
     said: list[Any], expected: tuple[str, ...]
 ):
     assert joined_texts(said) == expected
+
+
+def test_112_reads_a_character_whole_that_was_cut_between_two_parts(ledger: Ledger):
+    octets = "문을 부수고 있어요".encode("utf-16-be")
+    first, second = (
+        Part(7, 2, number, octets=part, alphabet="utf-16-be")
+        for number, part in ((1, octets[:7]), (2, octets[7:]))
+    )
+    ledger.record(press(text="문을 ", encoding="utf-16-be", part=first))
+    assert next_report(ledger).texts == ("문을 …",)
+
+    ledger.again("1", after_s=1, text="수고 있어요", encoding="utf-16-be", part=second)
+
+    update = next_report(ledger, after_s=1)
+    assert update.texts == ("문을 부수고 있어요",)
+    assert update.labels == ()
+
+
+def test_parts_that_do_not_fit_together_are_remarked(ledger: Ledger):
+    octets = "문을 부수고 있어요".encode("utf-16-be")
+    pieces = (octets[:7], octets[7:8] + b"\xde\x31" + octets[10:])
+    first, second = (
+        Part(7, 2, number, octets=part, alphabet="utf-16-be") for number, part in enumerate(pieces, start=1)
+    )
+    ledger.record(press(text="문을 ", encoding="utf-16-be", part=first))
+    next_report(ledger)
+
+    ledger.again("1", after_s=1, text="고 있어요", encoding="utf-16-be", part=second)
+
+    update = next_report(ledger, after_s=1)
+    assert "\ufffd" in update.texts[0]
+    assert update.labels == (PARTLY_UNREADABLE_TEXT,)
 
 
 @given(st.permutations(range(1, 7)))

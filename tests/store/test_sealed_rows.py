@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.domain.errors import Malformed
+from telephony.domain.trigger import Part, PartKind
 from telephony.domain.values import Msisdn
 from telephony.store import sealed_rows as rows
 from telephony.store.crypto import Key, KeyRing, KeysUnavailable, Place
@@ -36,6 +37,26 @@ def test_a_press_comes_back(key: int, reference: str, destination: str, words: s
     sealed = rows.seal_press(keys(), key, 3, reference, destination, words, raw)
 
     assert rows.unseal_press(keys(), key, 3, sealed) == rows.SealedPress(reference, destination, words, raw)
+
+
+@given(
+    ANY_TEXT,
+    st.none() | ANY_TEXT,
+    st.none() | st.binary(max_size=40),
+    st.none() | st.binary(max_size=40),
+    st.sampled_from(PartKind),
+)
+def test_a_part_comes_back_with_its_kind_and_its_octets(
+    reference: str, words: str | None, raw: bytes | None, octets: bytes | None, kind: PartKind
+):
+    part = Part(7, 3, 2, kind, octets, "utf-8")
+
+    sealed = rows.seal_press(keys(), 1, 3, reference, "112", words, raw, part)
+
+    assert rows.unseal_press(keys(), 1, 3, sealed) == rows.SealedPress(
+        reference, "112", words, raw, kind, octets
+    )
+    assert not octets or len(octets) < 8 or octets not in sealed
 
 
 @given(KEYS, st.floats(-90, 90), st.floats(-180, 180))

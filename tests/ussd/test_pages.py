@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.smpp import gsm0338
+from telephony.alphabets import gsm0338
 from telephony.smpp.ussd import page
 from telephony.ussd.pages import MOST_PAGES, PLAIN, PLAIN_PAGE, UCS2_PAGE, fits, pages, shown
 

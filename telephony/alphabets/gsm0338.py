@@ -190,35 +190,36 @@ AS_ASCII: Final[Mapping[int, str]] = MappingProxyType(
 """For `str.translate`: what was ASCII before it was read in this alphabet, and the septets of signs that were not read."""
 
 
-def decode(septets: bytes, *, locking: int = 0, single: int = 0) -> str:
+def decode(septets: bytes, *, locking: int = 0, single: int = 0, errors: str = "strict") -> str:
     """Read unpacked septets with the tables of these national language identifiers.
 
     A language without a table is read with the default one (clause 6.2.1.2.4). After ESC an unknown septet stands
     for its character of the main table, a second ESC for a space (clause 6.2.1.1); an ESC at the very end, left by
-    a sender that cut the text there, stands for nothing. Raises `UnicodeDecodeError` for an octet above 127.
+    a sender that cut the text there, stands for nothing. Raises `UnicodeDecodeError` for an octet above 127, unless
+    ``errors`` is "replace": U+FFFD then stands for it.
     """
     table = LOCKING_SHIFT.get(locking, _DEFAULT)
     extension = SINGLE_SHIFT.get(single, SINGLE_SHIFT[0])
     pieces: list[str] = []
     position = 0
     while (escape := septets.find(ESC, position)) >= 0:
-        pieces.append(_read_plain(septets[position:escape], table))
-        pieces.append(_read_shifted(septets[escape + 1 : escape + 2], table, extension))
+        pieces.append(_read_plain(septets[position:escape], table, errors))
+        pieces.append(_read_shifted(septets[escape + 1 : escape + 2], table, extension, errors))
         position = escape + 2
-    pieces.append(_read_plain(septets[position:], table))
+    pieces.append(_read_plain(septets[position:], table, errors))
     return "".join(pieces)
 
 
-def _read_plain(septets: bytes, table: str) -> str:
-    return codecs.charmap_decode(septets, "strict", table)[0]
+def _read_plain(septets: bytes, table: str, errors: str) -> str:
+    return codecs.charmap_decode(septets, errors, table)[0]
 
 
-def _read_shifted(septet: bytes, table: str, extension: Mapping[int, str]) -> str:
+def _read_shifted(septet: bytes, table: str, extension: Mapping[int, str], errors: str) -> str:
     if not septet:
         return ""
     if septet[0] == ESC:
         return " "
-    return extension.get(septet[0]) or _read_plain(septet, table)
+    return extension.get(septet[0]) or _read_plain(septet, table, errors)
 
 
 def encode(text: str) -> bytes | None:

@@ -1,0 +1,1 @@
+"""Alphabets of short messages, whatever brings them: read, weighed, joined. Pure."""

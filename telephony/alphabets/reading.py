@@ -1,0 +1,269 @@
+"""The text of a short message: in the alphabet that was declared, or in the one in which it makes sense.
+
+The declared alphabet is taken at once where its text is plain (`is_plain`), and in the end unless another one makes more
+sense by what `_TERMS` asks. A clean text is worth about `CLEAN` or more in its own alphabet and 1 at most in another, so
+that with the lead no other reading takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from telephony.alphabets.decoding import (
+    GSM,
+    GSM_PACKED,
+    KOREAN,
+    LATIN_1,
+    NO_SHIFTS,
+    UTF_8,
+    UTF_16,
+    UTF_16_LE,
+    WHOLE,
+    Edges,
+    Shifts,
+    decode,
+)
+from telephony.alphabets.plausibility import REPLACEMENT, is_plain, worth
+
+_ASCII: Final = "ascii"
+_LATIN: Final = "cp1252"
+
+_LEAD: Final = 0.31
+"""1 - `CLEAN` and a little: how much more sense than the declared alphabet another one must make."""
+
+
+_LONGEST_WEIGHED: Final = 1_024
+"""Octets from which the alphabet of a longer text is told."""
+_SEVEN_BITS: Final = ((GSM,), (_ASCII,), (_ASCII, GSM))
+"""What Korean phones and gateways write other alphabets under, most of all."""
+
+_new_tuple = tuple.__new__
+"""Makes a named tuple from a tuple, faster than calling its class: one for each message."""
+
+
+class _Terms(NamedTuple):
+    """What it takes to read a text in an alphabet that nobody declared.
+
+    What it must be worth: ``least`` where the declared alphabet gives a clean text, of at least ``shortest`` octets, and
+    ``over_damage`` where it does not. By how much more than the declared one's: ``lead``.
+    """
+
+    least: float
+    over_damage: float
+    shortest: int
+    lead: float = _LEAD
+
+
+_TERMS: Final = {
+    _ASCII: _Terms(0.84, 0.84, 4),
+    UTF_8: _Terms(0.6, 0.6, 6, lead=0.0),  # proves itself: see `_is_utf_8`
+    KOREAN: _Terms(0.9, 0.45, 5),
+    _LATIN: _Terms(0.84, 0.84, 5),
+    UTF_16: _Terms(0.78, 0.78, 6),
+    UTF_16_LE: _Terms(0.78, 0.78, 6),
+    GSM_PACKED: _Terms(0.95, 0.95, 11),
+}
+_DATA_IN_ANOTHER: Final = 0.95
+"""The same for 8-bit data, most of which is none."""
+_LEAD_OVER_DAMAGE: Final = 0.05
+_MOST_ACCENTS: Final = 4
+"""One letter in so many has one, at the most, where another alphabet would do."""
+_FEW: Final = 7
+"""Octets, and characters, up to which chance is to be reckoned with: a control character is no sign of another alphabet."""
+_PROOF: Final = 2
+_PROOF_OF_FEW: Final = 3
+"""Characters beyond ASCII that prove Korean and UTF-8, the latter also in a text of a few characters."""
+_HANGUL: Final = re.compile("[\u3131-\u318e\uac00-\ud7a3]")
+_MOST_BAD_KOREAN: Final = 5
+_MOST_BAD_UTF_8: Final = 4
+"""Good characters for each bad octet, at the least."""
+_ASCII_OCTETS: Final = bytes(range(0x80))
+_SHORTEST_PACKED: Final = 3
+_SHORTEST_LATIN: Final = 3
+"""Two octets say nothing in either."""
+_CHANCE: Final = 10.0
+"""Divided by the square of the octets: how much more sense few of them make by chance."""
+_LONGEST_PACKED: Final = 140
+"""Octets of a short message (3GPP TS 23.040 clause 9.2.3.24): what is longer was not packed by a phone."""
+_SHORTEST_UTF_16: Final = 4
+"""Two characters: any two octets are some character."""
+_DATA: Final = 0.4
+"""What a text with damage is worth that came as 8-bit data; pictures and tones are worth less."""
+_MOST_DAMAGED: Final = 2
+"""One character in so many may be unreadable in what is still a text."""
+
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+"""What no text has in it; tab, LF, FF and CR it may have."""
+_SAME_IN_GSM_AND_ASCII: Final = re.compile(rb"[\n\r !-#%-?A-Za-z]*")
+_OF_ONE_HIGH_OCTET: Final = re.compile("[\t\n\r -~\u0370-\u0fff]*")
+"""Greek to Tibetan in UTF-16: in no other alphabet is every second octet such a control character."""
+_LATIN_LETTERS: Final = re.compile("(?:[\\t\\n\\r -~]|[\u00c0-\u00ff](?![\u00c0-\u00ff]))*")
+"""Accents one at a time: Korean that is taken for Latin has them in rows, UTF-8 has signs between them."""
+
+
+class Reading(NamedTuple):
+    """A text and the alphabet it was read in; both ``None`` where nothing can be read."""
+
+    text: str | None
+    alphabet: str | None
+    is_declared: bool = True
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether octets could not be read."""
+        return self.text is not None and REPLACEMENT in self.text
+
+    def __repr__(self) -> str:
+        """Never the text: tracebacks end up in logs."""
+        return f"Reading({self.alphabet}, is_declared={self.is_declared})"
+
+
+UNREADABLE: Final = Reading(None, None)
+
+
+def read(
+    octets: bytes,
+    declared: tuple[str, ...],
+    *,
+    shifts: Shifts = NO_SHIFTS,
+    edges: Edges = WHOLE,
+    is_text: bool = True,
+) -> Reading:
+    """Read octets for which ``declared`` alphabets are right, the first that reads well. Never raises.
+
+    ``is_text`` is false for data of which nobody said that it is a text (8-bit): it is one only when it makes sense.
+    """
+    for alphabet in declared:
+        text = _at_once(octets, alphabet, shifts)
+        if text is not None:
+            return _new_tuple(Reading, (text, alphabet, True))
+    if declared in _SEVEN_BITS and not octets.isascii():
+        for alphabet in (UTF_8, KOREAN):
+            text = _at_once(octets, alphabet, shifts)
+            if text is not None:
+                return Reading(text, alphabet, is_declared=False)
+    if len(octets) > _LONGEST_WEIGHED:
+        best = _weighed(
+            octets[:_LONGEST_WEIGHED], declared, shifts, Edges(edges.starts, ends=False), is_text=is_text
+        )
+        if best.alphabet is None:
+            return best
+        text, alphabet = decode(octets, best.alphabet, shifts, edges)
+        return Reading(text.replace("\0", ""), alphabet, best.is_declared)
+    return _weighed(octets, declared, shifts, edges, is_text=is_text)
+
+
+def _at_once(octets: bytes, alphabet: str, shifts: Shifts) -> str | None:
+    """Read the ordinary message the quick way; ``None`` for all others."""
+    if alphabet == GSM:
+        is_same = not shifts.locking and _SAME_IN_GSM_AND_ASCII.fullmatch(octets)
+        return octets.decode(_ASCII) if is_same else None
+    try:
+        text = octets.decode(alphabet)
+    except (UnicodeDecodeError, LookupError):  # the latter for packed GSM 03.38, which Python does not know
+        return None
+    if alphabet == LATIN_1:
+        return text if _LATIN_LETTERS.fullmatch(text) else None
+    is_sure = is_plain(text) or (alphabet == UTF_16 and _OF_ONE_HIGH_OCTET.fullmatch(text))
+    return text if is_sure else None
+
+
+def _weighed(
+    octets: bytes, declared: tuple[str, ...], shifts: Shifts, edges: Edges, *, is_text: bool
+) -> Reading:
+    texts = [decode(octets, alphabet, shifts, edges) for alphabet in declared]
+    text, alphabet = max(texts, key=lambda found: worth(found[0]), default=("", None))
+    # Tables of a national language are asked for by whoever uses them, so that nothing else can be meant.
+    if not shifts.locking and not shifts.single:
+        another = _another(octets, declared, edges, text, is_text=is_text)
+        if another is not None:
+            return another
+    is_readable = _is_readable(text, octets, edges) if is_text else _is_data_a_text(text)
+    return Reading(text.replace("\0", ""), alphabet) if declared and is_readable else UNREADABLE
+
+
+def _another(
+    octets: bytes, declared: tuple[str, ...], edges: Edges, own: str, *, is_text: bool
+) -> Reading | None:
+    """Find the alphabet that makes more sense than the declared one, whose text is ``own``."""
+    is_clean = REPLACEMENT not in own and not (len(octets) > _FEW and _CONTROL.search(own))
+    most = worth(own)
+    found = None
+    for candidate in _others(octets, declared, edges):
+        if is_clean and len(octets) < _TERMS[candidate].shortest:
+            continue
+        text, alphabet = decode(octets, candidate, edges=edges)
+        least, lead = _needed(candidate, len(octets), is_clean=is_clean, is_text=is_text)
+        value = worth(text, floor=max(least, most + lead))
+        if value < least or value - lead <= most or not _is_sound(text, candidate, is_clean=is_clean):
+            continue
+        if is_text or not _CONTROL.search(text):
+            most = value - lead
+            found = Reading(text.replace("\0", ""), alphabet, is_declared=False)
+    return found
+
+
+def _needed(alphabet: str, octets: int, *, is_clean: bool, is_text: bool) -> tuple[float, float]:
+    """Return what a text in another alphabet must be worth, and by how much more than the declared one's."""
+    terms = _TERMS[alphabet]
+    least = terms.least if is_clean else terms.over_damage
+    if not is_text:
+        least = max(least, _DATA_IN_ANOTHER)
+    return least, terms.lead + _CHANCE / octets**2 if is_clean else min(terms.lead, _LEAD_OVER_DAMAGE)
+
+
+def _others(octets: bytes, declared: tuple[str, ...], edges: Edges) -> list[str]:
+    """Give the alphabets that senders use without saying so and in which these octets may be read."""
+    if octets.isascii():
+        found = [_ASCII]
+    else:
+        found = [UTF_8] if _is_utf_8(octets, edges) else []
+        if _is_mostly_korean(octets):
+            found.append(KOREAN)
+        if len(octets) >= _SHORTEST_LATIN and 2 * len(octets.translate(None, _ASCII_OCTETS)) <= len(octets):
+            found.append(_LATIN)
+    is_even = len(octets) % 2 == 0 or octets[-1] == 0 or edges != WHOLE
+    if is_even and len(octets) >= _SHORTEST_UTF_16:
+        found += (UTF_16, UTF_16_LE)
+    if _SHORTEST_PACKED <= len(octets) <= _LONGEST_PACKED:
+        found.append(GSM_PACKED)
+    return [alphabet for alphabet in found if alphabet not in declared]
+
+
+def _is_utf_8(octets: bytes, edges: Edges) -> bool:
+    """Whether octets are UTF-8 but for a bad one here and there, and the edges of a part: no other alphabet looks so."""
+    text = decode(octets, UTF_8, edges=edges)[0]
+    bad = text.count(REPLACEMENT)
+    return sum(not character.isascii() for character in text) - bad > _MOST_BAD_UTF_8 * bad
+
+
+def _is_mostly_korean(octets: bytes) -> bool:
+    """Whether mending what is damaged is worth the while."""
+    text = octets.decode(KOREAN, "replace")
+    return text.count(REPLACEMENT) * _MOST_BAD_KOREAN <= len(text)
+
+
+def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
+    """Whether a text is more than chance: Korean in which Hangul prevails, UTF-8 with characters enough to prove it.
+
+    One is enough where the octets are nothing else.
+    """
+    foreign = sum(not character.isascii() for character in text)
+    if alphabet == KOREAN:
+        hangul = len(_HANGUL.findall(text))
+        return 2 * hangul >= foreign and (not is_clean or hangul >= _PROOF)
+    if alphabet == _LATIN and is_clean:
+        return _MOST_ACCENTS * foreign <= len(text)
+    return alphabet != UTF_8 or not is_clean or foreign >= (_PROOF if len(text) > _FEW else _PROOF_OF_FEW)
+
+
+def _is_readable(text: str, octets: bytes, edges: Edges) -> bool:
+    """Whether enough of a text can be read; nothing is, where nothing came or a part holds a cut character alone."""
+    if not octets.strip(b"\0") or (edges != WHOLE and not text):
+        return True
+    return bool(text) and text.count(REPLACEMENT) * _MOST_DAMAGED <= len(text)
+
+
+def _is_data_a_text(text: str) -> bool:
+    return not text or (worth(text) >= _DATA and not _CONTROL.search(text))
