@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telephony.domain.delivery import TRACK
 from telephony.lab.simulation.configuration import Rhythm
 from telephony.lab.simulation.people import Caller
 from telephony.lab.simulation.schedule import Schedule
-from telephony.lab.simulation.verdict import judge, strays
+from telephony.lab.simulation.verdict import judge, strays, unfinished
 from telephony.lab.simulation.witness import Broken
 from telephony.lab.simulation.world import World
 
@@ -143,7 +142,7 @@ def _draw_emergencies(world: World, service: Service) -> None:
 def _let_finish(world: World) -> None:
     """Do not judge in the middle of a report: an open incident has a new position every now and then."""
     for _ in range(MOST_TURNS):
-        if all(owed.kind == TRACK for owed in world.ledger.owed()):
+        if not unfinished(world):
             return
         world.run_for(TURN_S)
 

@@ -10,12 +10,16 @@ from typing import Final
 from telephony.domain.delivery import PERSON, TRACK
 from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
-from telephony.lab.simulation.ledger import StoredIncident
+from telephony.lab.simulation.ledger import Owed, StoredIncident
 from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.world import World
 
 PASSING_ALARMS: Final = frozenset({"link-down", "store-unavailable", "report-overdue"})
 """Alarms that end with their cause; others end with the next success, which may be far off."""
+
+
+LASTING: Final = frozenset({TRACK, PERSON})
+"""Errands that are done again and again until the incident is closed."""
 
 
 def judge(world: World) -> None:
@@ -96,6 +100,11 @@ def strays(world: World) -> list[str]:
     return [incident for incident in told if incident not in known]
 
 
+def unfinished(world: World) -> list[Owed]:
+    """Give what must leave the outbox now; the errands that go on as long as an incident is open are always in it."""
+    return [owed for owed in world.ledger.owed() if not (owed.kind in LASTING and owed.is_open)]
+
+
 def _no_stray_alert(world: World) -> None:
     """Only what had to be relayed without the store may be a stray: the caller's open incident was out of sight."""
     for incident in strays(world):
@@ -106,13 +115,12 @@ def _no_stray_alert(world: World) -> None:
 def _nothing_is_owed(world: World) -> None:
     for incident in sorted(world.witness.owed_directly):
         world.witness.breach("112 hears of what could not be stored", "it was never told", incident)
-    for owed in world.ledger.owed():
-        if not (owed.kind in (TRACK, PERSON) and owed.is_open):
-            world.witness.breach(
-                "the outbox is empty",
-                f"{owed.kind} {owed.sequence} on {owed.channel} is pending",
-                owed.incident,
-            )
+    for owed in unfinished(world):
+        world.witness.breach(
+            "the outbox is empty",
+            f"{owed.kind} {owed.sequence} on {owed.channel} is pending",
+            owed.incident,
+        )
 
 
 def _surroundings_are_well(world: World) -> None:
