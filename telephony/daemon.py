@@ -506,6 +506,7 @@ class Daemon(MultiService):
             service.trunk_prefix,
             service.language,
             frozenset(carrier.name for carrier in settings.carrier),
+            datetime.fromtimestamp(self._outside.reactor.seconds(), UTC).date(),
         )
         return EnrolmentDesk(
             self.database,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from telephony.lab.simulation.clock import DIGEST_OCTETS
 from telephony.lab.simulation.configuration import Rhythm
 from telephony.lab.simulation.people import Caller
 from telephony.lab.simulation.schedule import Schedule
@@ -77,6 +79,8 @@ class Story:
     starts: int
     """Of daemons."""
     commits: int
+    digest: str
+    """Hexadecimal: the same for two runs in which the same happened at the same time, down to the last packet."""
 
     def about(self, *words: str) -> list[str]:
         """Give the lines that hold one of these words, and all turning points."""
@@ -91,7 +95,8 @@ class Story:
         """What was done, in one line."""
         return (
             f"seed {self.seed}: {self.presses} presses, {self.reports} reports, {self.strays} strays,"
-            f" {self.starts} starts, {self.commits} commits, {len(self.broken)} promises broken"
+            f" {self.starts} starts, {self.commits} commits, digest {self.digest},"
+            f" {len(self.broken)} promises broken"
         )
 
     def __str__(self) -> str:
@@ -158,4 +163,5 @@ def _story(world: World) -> Story:
         len(strays(world)),
         world.incarnation,
         world.disk.commits,
+        blake2b(world.clock.digest + world.timeline.octets, digest_size=DIGEST_OCTETS).hexdigest(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Coroutine, MutableMapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from telephony.lab.simulation.log_lines import LogLines
 from telephony.lab.simulation.network import Network
 from telephony.lab.simulation.people import CARRIERS, Caller, Press, draw_callers, draw_message
 from telephony.lab.simulation.reactor import SimulatedReactor
+from telephony.lab.simulation.reality import chance_of, collected_by_hand
 from telephony.lab.simulation.runner import SimulatedRunner
 from telephony.lab.simulation.timeline import Timeline
 from telephony.lab.simulation.witness import Witness
@@ -52,9 +54,12 @@ class World:
         self.disk = Disk(self.rng("disk"))
         self.settings = settings_in(folder, rhythm)
         (folder / "service.key").write_bytes(self.rng("service key").randbytes(KEY_OCTETS))
+        key_file = KeyFile(self.settings.key_file)
+        with chance_of(self.rng("key file")):
+            key_file.make(self._moment())
         self.callers = draw_callers(self.rng("callers"), callers)
         self.presses: list[Press] = []
-        self.ledger = Ledger(self.settings.database_url, KeyFile(self.settings.key_file).ring)
+        self.ledger = Ledger(self.settings.database_url, key_file.ring)
         self.witness = Witness(
             self.clock, self.timeline, self.ledger, {caller.number for caller in self.callers}
         )
@@ -73,6 +78,7 @@ class World:
         self._phones = self.rng("phones")
         self._sent: set[tuple[object, ...]] = set()
         self._log_lines = LogLines(self._log_line)
+        self._around = ExitStack()
         self._heard = dict.fromkeys(PSAP, 0)
         self._is_starting = False
 
@@ -81,7 +87,9 @@ class World:
         return random.Random(f"{self.seed}:{purpose}")
 
     def __enter__(self) -> Self:
-        self._log_lines.__enter__()
+        self._around.enter_context(chance_of(self.rng("operating system")))
+        self._around.enter_context(collected_by_hand())
+        self._around.enter_context(self._log_lines)
         for name, smsc in self.smsc.items():
             smsc.startService()
             self.now(self.mlp[name].listen(*MLP[name]))
@@ -101,7 +109,7 @@ class World:
         self._die()
         self.outside.kill()
         self.ledger.shut()
-        self._log_lines.__exit__(kind, error, trace)
+        self._around.close()
 
     # Verbs: people and time.
 
@@ -131,8 +139,7 @@ class World:
         """Have the centre close a caller's incident, if there is one and the disk is well."""
         incident = self.ledger.open_incident(caller.number)
         if incident is not None and self.disk.trouble is None:
-            now = datetime.fromtimestamp(self.clock.seconds(), UTC)
-            self.ledger.close_incident(self.settings.plan, incident, reason, now)
+            self.ledger.close_incident(self.settings.plan, incident, reason, self._moment())
             self.timeline.note("closed by the centre", incident=incident, of=caller)
 
     # Verbs: the daemon and its disk.
@@ -184,6 +191,9 @@ class World:
         assert done.called
 
     # Inside.
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.seconds(), UTC)
 
     def _smsc(self, name: str, rhythm: Rhythm) -> LabSmsc:
         host, port = SMSC[name]
@@ -244,6 +254,7 @@ class World:
 
     def _look(self) -> None:
         self.witness.look_at_outbox()
+        gc.collect()
         self.outside.callLater(LOOK_EVERY_S, self._look)
 
     def _log_line(self, level: str, facts: MutableMapping[str, Any], line: str) -> None:
