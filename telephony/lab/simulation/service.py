@@ -10,7 +10,7 @@ from typing import Final
 
 from telephony.lab.simulation.clock import DIGEST_OCTETS
 from telephony.lab.simulation.configuration import Rhythm
-from telephony.lab.simulation.people import Caller
+from telephony.lab.simulation.emergencies import draw_emergencies
 from telephony.lab.simulation.schedule import Schedule
 from telephony.lab.simulation.verdict import judge, strays, unfinished
 from telephony.lab.simulation.witness import Broken
@@ -19,11 +19,6 @@ from telephony.lab.simulation.world import World
 SETTLE_S: Final = 420.0
 """Longer than the longest pause in the house, 300 s after refused credentials."""
 LAST_LOOK_S: Final = 60.0
-
-CLOSED_PART: Final = 0.5
-CLOSED_AFTER_S: Final = (30.0, 900.0)
-MOST_PRESSES: Final = 5
-MOST_BETWEEN_S: Final = 60.0
 
 TURN_S: Final = 0.5
 MOST_TURNS: Final = 40
@@ -109,7 +104,7 @@ class Story:
 def serve(seed: int, folder: Path, service: Service) -> Story:
     """Run one stretch of service in an empty folder; it takes a few thousandths of its time."""
     with World(seed, folder, callers=service.callers, rhythm=service.rhythm) as world:
-        _draw_emergencies(world, service)
+        draw_emergencies(world, seconds=service.seconds, count=service.emergencies)
         schedule = Schedule(world, mean_pause_s=service.mean_pause_s, everything=service.everything)
         if service.mean_pause_s:
             schedule.begin()
@@ -124,24 +119,6 @@ def serve(seed: int, folder: Path, service: Service) -> Story:
         gc.collect()  # a failure that nobody handles is told when its Deferred is collected
         judge(world)
         return _story(world)
-
-
-def _draw_emergencies(world: World, service: Service) -> None:
-    rng = world.rng("emergencies")
-
-    def press_later(delay_s: float, caller: Caller) -> None:
-        world.outside.callLater(delay_s, world.press, caller)
-
-    for _ in range(service.emergencies):
-        at_s = rng.uniform(1.0, service.seconds)
-        caller = rng.choice(world.callers)
-        press_later(at_s, caller)
-        for _ in range(rng.randrange(MOST_PRESSES)):
-            at_s += rng.choice((0.0, 0.05, 1.0, rng.uniform(0.0, MOST_BETWEEN_S)))
-            press_later(at_s, caller)
-        if rng.random() < CLOSED_PART:
-            closed_at_s = min(at_s + rng.uniform(*CLOSED_AFTER_S), service.seconds)
-            world.outside.callLater(closed_at_s, world.close, caller)
 
 
 def _let_finish(world: World) -> None:

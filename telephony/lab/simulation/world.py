@@ -25,6 +25,7 @@ from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.log_lines import LogLines
 from telephony.lab.simulation.network import Network
 from telephony.lab.simulation.people import CARRIERS, Caller, Press, draw_callers, draw_message
+from telephony.lab.simulation.phones import Phones
 from telephony.lab.simulation.reactor import SimulatedReactor
 from telephony.lab.simulation.reality import chance_of, collected_by_hand
 from telephony.lab.simulation.runner import SimulatedRunner
@@ -37,6 +38,8 @@ from telephony.store.crypto import KeyFile
 STOP_WITHIN_S: Final = 15.0
 """As `telephony.cli.running` allows: a daemon that has not stopped by then is killed."""
 LOOK_EVERY_S: Final = 30.0
+CLEAR_EVERY_S: Final = 300.0
+"""How often what nobody refers to any more is looked for; that takes a tenth of a second."""
 
 
 class World:
@@ -65,8 +68,13 @@ class World:
         )
         self.outside = SimulatedReactor(self.network, "10.9.0.1")
         """The reactor of everybody but the daemon."""
+        self.link_changes: dict[str, list[float]] = {name: [] for name in CARRIERS}
+        """By carrier: when a bind came up or went down, in order."""
+        self.peace_since: float | None = None
+        """Since when nothing goes wrong any more, on a schedule; None while it does, or when nobody has said."""
         self.smsc = {name: self._smsc(name, rhythm) for name in CARRIERS}
         self.mlp = {name: LabMlp(self.outside, fast_after_s=0.4, accurate_after_s=2.0) for name in CARRIERS}
+        self.phones = Phones(self.outside, self.mlp, self.callers)
         self.psap = {name: LabPsap(self.outside) for name in PSAP}
         self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
         """The daemon's, a new one after every crash."""
@@ -76,7 +84,8 @@ class World:
         self.on_report: Callable[[], None] | None = None
         """Told once, right after 112 has got the next report, before its answer leaves."""
         self._phones = self.rng("phones")
-        self._sent: set[tuple[object, ...]] = set()
+        self._sent: dict[tuple[object, ...], Press] = {}
+        """By caller and octets: the newest press of these."""
         self._log_lines = LogLines(self._log_line)
         self._around = ExitStack()
         self._heard = dict.fromkeys(PSAP, 0)
@@ -96,11 +105,10 @@ class World:
         for channel, psap in self.psap.items():
             self.now(psap.listen(*PSAP[channel]))
             psap.wait_for(partial(self._hear, channel))
-        for caller in self.callers:
-            if caller.home is not None:
-                self.mlp[caller.home].place(caller.number, *caller.place)
+        self.phones.switch_all_on()
         self.start_daemon()
         self.outside.callLater(LOOK_EVERY_S, self._look)
+        self.outside.callLater(CLEAR_EVERY_S, self._clear_away)
         return self
 
     def __exit__(
@@ -117,14 +125,19 @@ class World:
         """Have somebody press her key; what her phone sends is drawn, or given as arguments of `LabSmsc.send_mo`."""
         number = len(self.presses) + 1
         arguments = draw_message(self._phones, caller, number) | message
-        sent = (caller.index, *(str(arguments.get(name)) for name in ("text", "octets", "data_coding")))
-        press = Press(caller, number, self.clock.seconds(), carrier or caller.carrier, sent not in self._sent)
-        self._sent.add(sent)
+        sent = (
+            caller.index,
+            arguments.get("text"),
+            arguments.get("octets", b""),
+            arguments.get("data_coding", 0),
+        )
+        press = Press(caller, number, self.clock.seconds(), carrier or caller.carrier, self._sent.get(sent))
+        self._sent[sent] = press
         self.presses.append(press)
         self.timeline.note(str(press), by=caller, smsc=press.smsc)
 
         def answered(status: int) -> None:
-            press.first_answer = status
+            press.first_answer, press.answered_at = status, self.clock.seconds()
             self.timeline.note("answered", press=press, status=f"0x{status:02x}")
             self.witness.answered(press, status)
 
@@ -201,7 +214,10 @@ class World:
             port=port, interface=host, window=10, system_id="lab", enquire_link_s=rhythm.enquire_link_s
         )
         return LabSmsc(
-            reactor=self.outside, rng=self.rng(f"smsc {name}"), settings=settings, observer=_Deaf()
+            reactor=self.outside,
+            rng=self.rng(f"smsc {name}"),
+            settings=settings,
+            observer=_LinkChanges(self.clock, self.link_changes[name]),
         )
 
     def _start(self) -> None:
@@ -254,8 +270,11 @@ class World:
 
     def _look(self) -> None:
         self.witness.look_at_outbox()
-        gc.collect()
         self.outside.callLater(LOOK_EVERY_S, self._look)
+
+    def _clear_away(self) -> None:
+        gc.collect()
+        self.outside.callLater(CLEAR_EVERY_S, self._clear_away)
 
     def _log_line(self, level: str, facts: MutableMapping[str, Any], line: str) -> None:
         told = {name: value for name, value in facts.items() if name not in ("event", "exception")}
@@ -269,14 +288,20 @@ class World:
         )
 
 
-class _Deaf:
-    """An observer of the simulated SMSCs: the daemon tells of the same links."""
+class _LinkChanges:
+    """An observer of a simulated SMSC that keeps when its links changed; of the rest the daemon tells itself."""
 
-    def link_up(self, name: str, kind: str) -> None:
-        """Hear nothing."""
+    def __init__(self, clock: SimulatedClock, moments: list[float]) -> None:
+        self._clock = clock
+        self._moments = moments
 
-    def link_down(self, name: str, reason: str) -> None:
-        """Hear nothing."""
+    def link_up(self, name: str, kind: str) -> None:  # noqa: ARG002 - whichever
+        """Keep the moment."""
+        self._moments.append(self._clock.seconds())
+
+    def link_down(self, name: str, reason: str) -> None:  # noqa: ARG002 - whichever
+        """Keep the moment."""
+        self._moments.append(self._clock.seconds())
 
     def unreachable(self, name: str, reason: str) -> None:
         """Hear nothing."""
