@@ -12,6 +12,7 @@ from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.simulation.ledger import Owed, StoredIncident
 from telephony.lab.simulation.people import Press
+from telephony.lab.simulation.repeats import least_count
 from telephony.lab.simulation.world import World
 
 PASSING_ALARMS: Final = frozenset({"link-down", "store-unavailable", "report-overdue"})
@@ -34,6 +35,7 @@ def judge(world: World) -> None:
         _one_at_a_time(world, str(caller), of_number.get(caller.number, []))
     for incident in incidents:
         _report_is_whole(world, incident)
+        _repeats_are_told(world, incident)
     _no_stray_alert(world)
     _nothing_is_owed(world)
     _surroundings_are_well(world)
@@ -91,6 +93,17 @@ def _report_is_whole(world: World, incident: StoredIncident) -> None:
     state = "open" if incident.closed_at is None else "closed"
     if told.get("incident-state") != (state,):
         world.witness.breach("112 knows the end", f"it is {state} in the store", incident.id)
+
+
+def _repeats_are_told(world: World, incident: StoredIncident) -> None:
+    """112 counts every press that cannot have been a redelivery."""
+    newest = world.witness.newest.get(incident.id)
+    told = int(*newest.parameters.get("press-count", ("0",))) if newest is not None else 0
+    least = least_count(world.presses, world.link_changes, incident)
+    if told < least:
+        hers = next(f"{caller} " for caller in world.callers if caller.number == incident.number)
+        how = f"112 knows of {told} presses and not of {least}"
+        world.witness.breach("a repeat is told", how, incident.id, hers)
 
 
 def strays(world: World) -> list[str]:

@@ -21,6 +21,7 @@ from telephony.lab.psap import LabPsap
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.configuration import DAEMON_HOST, MLP, PSAP, SMSC, Rhythm, settings_in
 from telephony.lab.simulation.disk import Disk, DiskTrouble
+from telephony.lab.simulation.following import look_at_drives
 from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.log_lines import LogLines
 from telephony.lab.simulation.network import Network
@@ -50,7 +51,7 @@ class World:
 
     def __init__(self, seed: int, folder: Path, *, callers: int = 20, rhythm: Rhythm | None = None) -> None:
         self.seed = seed
-        rhythm = rhythm or Rhythm()
+        self.rhythm = rhythm = rhythm or Rhythm()
         self.clock = SimulatedClock(self._defect)
         self.timeline = Timeline(self.clock)
         self.network = Network(self.clock, seed, self._defect)
@@ -270,6 +271,7 @@ class World:
 
     def _look(self) -> None:
         self.witness.look_at_outbox()
+        look_at_drives(self)
         self.outside.callLater(LOOK_EVERY_S, self._look)
 
     def _clear_away(self) -> None:
