@@ -511,6 +511,7 @@ class Daemon(MultiService):
             service.trunk_prefix,
             service.language,
             frozenset(carrier.name for carrier in settings.carrier),
+            utc_now(self._outside.reactor).date(),
         )
         return EnrolmentDesk(
             self.database,

@@ -94,8 +94,8 @@ class Pool:
         self._endpoint = endpoint
         self._is_tls = is_tls
         self._limit = limit
-        self._open: set[_Connection] = set()
-        self._connecting: set[Call] = set()
+        self._open: dict[_Connection, None] = {}
+        self._connecting: dict[Call, None] = {}
         self._idle: list[_Connection] = []
         self._waiting: deque[Call] = deque()
         self._when_empty: list[Deferred[None]] = []
@@ -121,7 +121,7 @@ class Pool:
 
     def lost(self, connection: _Connection, retry: Call | None) -> None:
         """Forget a closed connection; the call to retry, or else the next one waiting, gets a fresh one."""
-        self._open.discard(connection)
+        self._open.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
         self._use_free_place(retry)
@@ -174,14 +174,14 @@ class Pool:
 
     def _connect(self, call: Call) -> None:
         call.step = "connecting"
-        self._connecting.add(call)
+        self._connecting[call] = None
         attempt = self._endpoint.connect(Factory.forProtocol(lambda: _Connection(self)))
         call.stop = attempt.cancel
         attempt.addCallbacks(self._connected, self._not_connected, callbackArgs=(call,), errbackArgs=(call,))
 
     def _connected(self, connection: Any, call: Call) -> None:
-        self._connecting.discard(call)
-        self._open.add(connection)
+        self._connecting.pop(call, None)
+        self._open[connection] = None
         if call.is_over:
             connection.drop()
         elif self._is_tls:
@@ -190,7 +190,7 @@ class Pool:
             connection.carry(call)
 
     def _not_connected(self, failure: Failure, call: Call) -> None:
-        self._connecting.discard(call)
+        self._connecting.pop(call, None)
         call.fail(_why_not_connected(failure))
         self._use_free_place(None)
 

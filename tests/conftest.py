@@ -22,6 +22,23 @@ settings.register_profile("anywhere", deadline=None)
 """How long an example takes says more of the machine than of the code."""
 settings.load_profile("anywhere")
 
+FRESH_SEED = "fresh seed of the simulation"
+"""A property of a test that ran one."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the seeds that this run has drawn, whether they passed or not."""
+    seeds = {
+        str(value): None
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == FRESH_SEED
+    }
+    if seeds:
+        again = f'ONETOUCH_SIM_SEED="{" ".join(seeds)}"'
+        terminalreporter.write_line(f"fresh seeds of the simulation, again with {again}")
+
 
 def _postgresql_programs() -> Path:
     found = shutil.which("initdb")

@@ -82,7 +82,8 @@ class LabHttpServer(Factory):
         self.handle = handle
         self.connections_made = 0
         self.requests = 0
-        self._open: set[_ServerConnection] = set()
+        self._open: dict[_ServerConnection, None] = {}
+        """In the order they were made: a set of objects has another order in each process."""
 
     @property
     def open_connections(self) -> int:
@@ -105,11 +106,11 @@ class LabHttpServer(Factory):
     def opened(self, connection: _ServerConnection) -> None:
         """Count a connection in."""
         self.connections_made += 1
-        self._open.add(connection)
+        self._open[connection] = None
 
     def closed(self, connection: _ServerConnection) -> None:
         """Count a connection out."""
-        self._open.discard(connection)
+        self._open.pop(connection, None)
 
 
 class _ServerConnection(Protocol):

@@ -19,6 +19,8 @@ from telephony.lbs.geodesy import Coord, coord
 
 CELL_CONFIDENCE = 67
 GNSS_CONFIDENCE = 90
+REPORTED_CONFIDENCE = 95
+"""At which 112 gets every circle: one that has it arrives there in the size that it was answered in."""
 
 UNAUTHORIZED = 3
 UNKNOWN_SUBSCRIBER = 4
@@ -41,6 +43,8 @@ class Phone:
     method: str
     seen_at: float | None = None
     """When it was switched off; ``None`` while it is on."""
+    is_remembered: bool = True
+    """Whether the server has its last place while it is off."""
 
 
 class LabMlp:
@@ -127,10 +131,12 @@ class LabMlp:
         phone = self._phones[_key(msisdn)]
         self._phones[_key(msisdn)] = replace(phone, place=coord(latitude, longitude))
 
-    def switch_off(self, msisdn: str) -> None:
-        """Make a phone absent: only its last position is known from now on."""
+    def switch_off(self, msisdn: str, *, is_remembered: bool = True) -> None:
+        """Make a phone absent: only its last position is known from now on, or not even that."""
         phone = self._phones[_key(msisdn)]
-        self._phones[_key(msisdn)] = replace(phone, seen_at=self._reactor.seconds())
+        self._phones[_key(msisdn)] = replace(
+            phone, seen_at=self._reactor.seconds(), is_remembered=is_remembered
+        )
 
     def switch_on(self, msisdn: str) -> None:
         """Make a phone reachable again."""
@@ -259,6 +265,28 @@ class LabMlp:
     def polygon(self, times: int | None = None) -> None:
         """Answer with a polygon of the cell's size."""
         self._shape(lambda phone: xml.polygon(phone.place, phone.radius_m), times)
+
+    def out_of_time(
+        self,
+        radius_m: float,
+        *,
+        lev_conf: int = REPORTED_CONFIDENCE,
+        ahead_s: float | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Answer with a circle of this size and without the time of the fix, or with a time so far ahead."""
+
+        def answer(asked: MlpRequest) -> LabResponse:
+            phone = self._phones.get(_key(asked.msid))
+            if phone is None:
+                return self._behaved(asked)
+            at = self._reactor.seconds() + (ahead_s or 0.0)
+            content = xml.pd(xml.circle(phone.place, radius_m), at, lev_conf)
+            if ahead_s is None:
+                content = content.replace(xml.time(at), "")
+            return _ok(xml.svc_result(asked, xml.position(asked, "CELL", content)))
+
+        self._make(answer, times)
 
     def point(self, times: int | None = None) -> None:
         """Answer with a point of unknown size."""
@@ -417,7 +445,8 @@ class LabMlp:
         phone = self._phones.get(_key(asked.msid))
         if phone is None:
             return xml.position_error(asked, UNKNOWN_SUBSCRIBER, self._reactor.seconds())
-        if phone.seen_at is not None and "LAST" not in asked.loc_type:
+        is_asked_for_last = "LAST" in asked.loc_type and phone.is_remembered
+        if phone.seen_at is not None and not is_asked_for_last:
             return xml.position_error(asked, ABSENT_SUBSCRIBER, self._reactor.seconds())
         at = self._reactor.seconds() if phone.seen_at is None else phone.seen_at
         if asked.is_fast or phone.seen_at is not None or phone.method == "CELL":

@@ -79,6 +79,12 @@ class ReceivedReport:
         """CAP circle as written, ``latitude,longitude radius_km``; ``None`` without one."""
         return self._text("info", "area", "circle") or None
 
+    @property
+    def circles(self) -> tuple[str, ...]:
+        """Every CAP circle in it, as written."""
+        found = () if self._root is None else self._root.iter(f"{CAP}circle")
+        return tuple(circle.text or "" for circle in found)
+
     @cached_property
     def parameters(self) -> Mapping[str, tuple[str, ...]]:
         """Every parameter's values in order, by name."""

@@ -17,7 +17,7 @@ from telephony.domain.delivery import ALERT, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
-from telephony.domain.report import EarlierReport, Report, report_id
+from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
@@ -241,6 +241,7 @@ class Intake:
             report_id=f"{known.incident_id}-{own}",
             sequence=OUTSIDE_THE_SEQUENCE,
             kind=UPDATE if was_told_directly else ALERT,
+            reasons=(UpdateReason.PRESSED_AGAIN,) if was_told_directly else (),
             earlier=(EarlierReport(report_id(known.incident_id, 1), known.opened_at),)
             if was_told_directly
             else (),

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.clock import Call, Clock
+from telephony.clock import Call, Clock, utc_now
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
@@ -165,7 +165,7 @@ class PressDesk:
         ):
             self._refuse(link, requests)
             return
-        read = _Read(datetime.fromtimestamp(now, UTC))
+        read = _Read(utc_now(self._clock))
         for pdu in requests:
             self._sort(pdu, read, now)
         if read.taken:

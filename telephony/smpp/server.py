@@ -56,7 +56,7 @@ class SmppServer(Service):
         self._reactor = reactor
         self._observer = observer
         self._make_connection = make_connection
-        self._connections: set[SmscConnection] = set()
+        self._connections: dict[SmscConnection, None] = {}
         self._last_gone: Deferred[None] | None = None
         self._limits = Limits(
             settings.window,
@@ -107,7 +107,7 @@ class SmppServer(Service):
             owner=self,
             outbind=outbind,
         )
-        self._connections.add(connection)
+        self._connections[connection] = None
         return connection
 
     def link_up(self, link: Link) -> None:
@@ -130,7 +130,7 @@ class SmppServer(Service):
     def link_gone(self, link: Link, reason: str) -> None:
         """Forget a connection."""
         assert isinstance(link, SmscConnection)
-        self._connections.discard(link)
+        self._connections.pop(link, None)
         if link.admitted:
             self._gate.left(link.name)
         else:

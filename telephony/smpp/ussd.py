@@ -14,7 +14,7 @@ from typing import Final
 from telephony.alphabets import gsm0338
 from telephony.domain.errors import Malformed
 from telephony.domain.recognition import Recognition
-from telephony.domain.trigger import Repetition, Trigger
+from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, UNREADABLE_TEXT, Repetition, Trigger
 from telephony.domain.ussd import UssdMessage, UssdPress, UssdReply
 from telephony.domain.values import Msisdn
 from telephony.smpp.building import build
@@ -47,6 +47,7 @@ _MOST_OPERATION_OCTETS: Final = 4
 """Of ussd_service_op: one by the specification; some gateways write it as a wider integer, and get it back so."""
 _TAGS: Final = frozenset({TAG_USSD_SERVICE_OP, TAG_ITS_SESSION_INFO})
 _DIGEST_OCTETS: Final = 12
+_UNREADABLE: Final = frozenset({UNREADABLE_TEXT, PARTLY_UNREADABLE_TEXT})
 
 
 def may_be_ussd(message: Message) -> bool:
@@ -70,7 +71,7 @@ def ussd_message_of(message: Message, text: Text) -> UssdMessage:
         message.tlv(TAG_USER_MESSAGE_REFERENCE),
         message.service_type,
         message.esm_class & ESM_TYPE_MASK == ESM_TYPE_CONVERSATION_ABORT,
-        text.text is None and bool(message.short_message),
+        not _UNREADABLE.isdisjoint(text.remarks),
         tuple((tlv.tag, tlv.value) for tlv in message.tlvs),
     )
 

@@ -155,6 +155,8 @@ TOLERATED = {
     "default namespace": (lambda lab: lab.default_namespace(), 350),
     "mixed versions": (lambda lab: lab.mixed_versions(), 350),
     "doctype": (lambda lab: lab.doctype(), 350),
+    "sure and without a time": (lambda lab: lab.out_of_time(777), 777),
+    "sure and of a time to come": (lambda lab: lab.out_of_time(778, ahead_s=3600), 778),
     "misplaced": (lambda lab: lab.misplaced(), 350),
     "decimal": (lambda lab: lab.decimal(), 350),
     "no lev_conf": (lambda lab: lab.no_lev_conf(), 350),

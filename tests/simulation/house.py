@@ -1,8 +1,11 @@
-"""What the tests of the simulation share: a network with two processes, a protocol that remembers, and folders in memory."""
+"""What the tests of the simulation share: a network with two processes, a protocol that remembers, fresh seeds, and folders in memory."""
 
 from __future__ import annotations
 
+import os
+import random
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,12 @@ from telephony.lab.simulation.network import Network
 from telephony.lab.simulation.reactor import SimulatedReactor
 
 SERVER = ("10.1.0.1", 2775)
+
+
+def seeds_of_this_run(count: int) -> list[int]:
+    """Seeds that nobody has tried, from the time of day: the same in all processes of one run of pytest-xdist."""
+    of_this_run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or time.time_ns()
+    return random.Random(of_this_run).sample(range(100_000, 10_000_000), count)
 
 
 @contextmanager

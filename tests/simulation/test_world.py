@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from telephony.domain.delivery import PERSON, TRACK
 from telephony.lab.simulation.configuration import PSAP
 from telephony.lab.simulation.disk import DiskTrouble
-from telephony.lab.simulation.verdict import judge, strays
+from telephony.lab.simulation.verdict import judge, strays, unfinished
 from telephony.lab.simulation.world import World
 from tests.simulation.house import folder
 
@@ -45,6 +46,16 @@ def test_in_peace_112_has_the_alert_at_once_and_the_position_soon_after(world):
     world.run_for(5.0)
     assert world.psap["seoul-a"].reports[-1].circle is not None
     assert kept(world) is None
+
+
+def test_the_verdict_waits_for_reports_and_not_for_what_goes_on_while_an_incident_is_open(world):
+    world.press(located(world))
+    world.run_for(0.02)
+    assert unfinished(world)
+
+    world.run_for(30.0)
+    assert {owed.kind for owed in world.ledger.owed()} == {TRACK, PERSON}
+    assert unfinished(world) == []
 
 
 def test_a_crash_between_commit_and_acknowledgement_makes_no_second_incident(world):

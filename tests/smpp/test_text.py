@@ -446,8 +446,14 @@ class TestSegments:
 
         read_back = [read(cut.data_coding, part, esm_class=cut.esm_class) for part in cut.parts]
         assert "".join(part.payload.decode("utf-16-be") for part in read_back) == text
-        assert "".join(part.text for part in read_back) == text
         assert all(len(part) <= 140 for part in cut.parts)
+
+    @given(st.text(st.sampled_from("가나힣요뷁똠ㄱ漢 a1.\n…🆘"), max_size=600), st.integers(0, 255))
+    def test_a_text_that_people_write_is_read_back_from_its_parts_each_whole_in_itself(self, text, reference):
+        cut = segments(text, reference)
+
+        read_back = [read(cut.data_coding, part, esm_class=cut.esm_class) for part in cut.parts]
+        assert "".join(part.text or "" for part in read_back) == text
 
     def test_parts_are_numbered_under_one_reference(self):
         cut = segments("가" * 200, 0x1FF)

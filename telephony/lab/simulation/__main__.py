@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from telephony.lab.simulation.reality import no_real_world
 from telephony.lab.simulation.service import DAY, SHORT, Service, serve
 
 
@@ -25,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     service = DAY if chosen.day else SHORT if chosen.short else Service()
     if chosen.calm:
         service = replace(service, mean_pause_s=0.0)
-    with tempfile.TemporaryDirectory(prefix="onetouch-simulation-", dir=memory_folder()) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="onetouch-simulation-", dir=memory_folder()) as folder,
+        no_real_world(),
+    ):
         story = serve(chosen.seed, Path(folder), service)
     for line in story.timeline if chosen.only is None else story.about(chosen.only):
         sys.stdout.write(f"{line}\n")

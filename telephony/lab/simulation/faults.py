@@ -14,6 +14,7 @@ from typing import Any, Final
 from telephony.lab.simulation.configuration import MLP, PSAP, SMSC
 from telephony.lab.simulation.disk import DiskTrouble
 from telephony.lab.simulation.network import Address
+from telephony.lab.simulation.phones import AHEAD_M, UNDATED_M
 from telephony.lab.simulation.world import World
 from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVPASWD
 
@@ -108,6 +109,8 @@ def _mlp(world: World, carrier: str) -> Iterator[Fault]:
         "answers of somebody else": lambda _: mlp.other_target(),
         "answers without a position": lambda _: mlp.no_position(),
         "sends a bomb": lambda _: mlp.entity_bomb(),
+        "answers without a time": lambda _: mlp.out_of_time(UNDATED_M),
+        "is an hour ahead": lambda _: mlp.out_of_time(AHEAD_M, ahead_s=3600.0),
         "answers an arc": lambda _: mlp.arc(),
         "answers a polygon": lambda _: mlp.polygon(),
     }

@@ -11,8 +11,12 @@ CARRIERS: Final = ("skt", "kt")
 SEOUL: Final = (37.56, 126.98)
 SPREAD_DEGREES: Final = 0.15
 
+PREPARED: Final = "SOS"
+"""The text of a key, the same at every press."""
+
+INTERNATIONAL: Final = 1
 NATIONAL: Final = 2
-"""Type of number (SMPP 3.4 clause 5.2.5)."""
+"""Types of number (SMPP 3.4 clause 5.2.5)."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,17 @@ class Press:
     number: int
     at: float
     smsc: str
-    is_new: bool
-    """Her phone has never sent these very octets before; otherwise nobody can tell it from a redelivery."""
+    before: Press | None = None
+    """Her last press that sent these very octets, if there is one."""
     first_answer: int | None = None
     """Status of the first deliver_sm_resp; the SMSC repeats it until it is ESME_ROK."""
+    answered_at: float | None = None
+    """When that came."""
+
+    @property
+    def is_new(self) -> bool:
+        """Claim that her phone has never sent these octets before."""
+        return self.before is None
 
     def __str__(self) -> str:
         """How the timeline calls it."""
@@ -64,14 +75,26 @@ def draw_callers(rng: random.Random, count: int) -> list[Caller]:
     return callers
 
 
+def same_again(caller: Caller) -> dict[str, Any]:
+    """Give the prepared text of a key, the same octets every time, as arguments of `LabSmsc.send_mo`."""
+    return {
+        "source": caller.number,
+        "source_ton": INTERNATIONAL,
+        "text": PREPARED,
+        "octets": b"",
+        "data_coding": 0,
+        "as_data_sm": False,
+    }
+
+
 def draw_message(rng: random.Random, caller: Caller, number: int) -> dict[str, Any]:
     """Draw what a phone sends, as arguments of `LabSmsc.send_mo`: mostly the one prepared text, sometimes anything."""
     source = caller.number if rng.random() < 0.7 else f"0{caller.number[2:]}"  # noqa: PLR2004 - two spellings
-    ton = 1 if source == caller.number else NATIONAL
+    ton = INTERNATIONAL if source == caller.number else NATIONAL
     arguments: dict[str, Any] = {"source": source, "destination": SOS_NUMBER, "source_ton": ton}
     kind = rng.randrange(12)
     if kind <= 4:  # noqa: PLR2004 - the same octets every time: only the time tells two presses apart
-        return arguments | {"text": "SOS"}
+        return arguments | {"text": PREPARED}
     if kind <= 7:  # noqa: PLR2004
         return arguments | {"text": f"살려주세요 {number}"}
     if kind == 8:  # noqa: PLR2004

@@ -36,6 +36,7 @@ class Schedule:
         for target in list(self._suffering):
             self._end(target)
         self._world.disk.on_commit = self._world.on_report = None
+        self._world.peace_since = self._world.clock.seconds()
         self._world.timeline.note("all faults are over", is_turning_point=True)
 
     def _later(self) -> None:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from telephony.domain.delivery import TRACK
+from telephony.lab.simulation.clock import DIGEST_OCTETS
 from telephony.lab.simulation.configuration import Rhythm
-from telephony.lab.simulation.people import Caller
+from telephony.lab.simulation.emergencies import draw_emergencies
 from telephony.lab.simulation.schedule import Schedule
-from telephony.lab.simulation.verdict import judge, strays
+from telephony.lab.simulation.verdict import judge, strays, unfinished
 from telephony.lab.simulation.witness import Broken
 from telephony.lab.simulation.world import World
 
 SETTLE_S: Final = 420.0
 """Longer than the longest pause in the house, 300 s after refused credentials."""
 LAST_LOOK_S: Final = 60.0
-
-CLOSED_PART: Final = 0.5
-CLOSED_AFTER_S: Final = (30.0, 900.0)
-MOST_PRESSES: Final = 5
-MOST_BETWEEN_S: Final = 60.0
 
 TURN_S: Final = 0.5
 MOST_TURNS: Final = 40
@@ -78,6 +74,8 @@ class Story:
     starts: int
     """Of daemons."""
     commits: int
+    digest: str
+    """Hexadecimal: the same for two runs in which the same happened at the same time, down to the last packet."""
 
     def about(self, *words: str) -> list[str]:
         """Give the lines that hold one of these words, and all turning points."""
@@ -92,7 +90,8 @@ class Story:
         """What was done, in one line."""
         return (
             f"seed {self.seed}: {self.presses} presses, {self.reports} reports, {self.strays} strays,"
-            f" {self.starts} starts, {self.commits} commits, {len(self.broken)} promises broken"
+            f" {self.starts} starts, {self.commits} commits, digest {self.digest},"
+            f" {len(self.broken)} promises broken"
         )
 
     def __str__(self) -> str:
@@ -105,7 +104,7 @@ class Story:
 def serve(seed: int, folder: Path, service: Service) -> Story:
     """Run one stretch of service in an empty folder; it takes a few thousandths of its time."""
     with World(seed, folder, callers=service.callers, rhythm=service.rhythm) as world:
-        _draw_emergencies(world, service)
+        draw_emergencies(world, seconds=service.seconds, count=service.emergencies)
         schedule = Schedule(world, mean_pause_s=service.mean_pause_s, everything=service.everything)
         if service.mean_pause_s:
             schedule.begin()
@@ -122,28 +121,10 @@ def serve(seed: int, folder: Path, service: Service) -> Story:
         return _story(world)
 
 
-def _draw_emergencies(world: World, service: Service) -> None:
-    rng = world.rng("emergencies")
-
-    def press_later(delay_s: float, caller: Caller) -> None:
-        world.outside.callLater(delay_s, world.press, caller)
-
-    for _ in range(service.emergencies):
-        at_s = rng.uniform(1.0, service.seconds)
-        caller = rng.choice(world.callers)
-        press_later(at_s, caller)
-        for _ in range(rng.randrange(MOST_PRESSES)):
-            at_s += rng.choice((0.0, 0.05, 1.0, rng.uniform(0.0, MOST_BETWEEN_S)))
-            press_later(at_s, caller)
-        if rng.random() < CLOSED_PART:
-            closed_at_s = min(at_s + rng.uniform(*CLOSED_AFTER_S), service.seconds)
-            world.outside.callLater(closed_at_s, world.close, caller)
-
-
 def _let_finish(world: World) -> None:
     """Do not judge in the middle of a report: an open incident has a new position every now and then."""
     for _ in range(MOST_TURNS):
-        if all(owed.kind == TRACK for owed in world.ledger.owed()):
+        if not unfinished(world):
             return
         world.run_for(TURN_S)
 
@@ -159,4 +140,5 @@ def _story(world: World) -> Story:
         len(strays(world)),
         world.incarnation,
         world.disk.commits,
+        blake2b(world.clock.digest + world.timeline.octets, digest_size=DIGEST_OCTETS).hexdigest(),
     )

@@ -18,6 +18,11 @@ class Timeline:
         self.turning_points: set[int] = set()
         self._clock = clock
 
+    @property
+    def octets(self) -> bytes:
+        """The whole of it."""
+        return "\n".join(self.lines).encode("utf-8", "surrogatepass")
+
     def note(self, what: str, /, *, is_turning_point: bool = False, **facts: Any) -> None:
         """Write down that something happened now."""
         moment = datetime.fromtimestamp(self._clock.seconds(), UTC).astimezone(SEOUL)

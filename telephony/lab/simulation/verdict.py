@@ -10,12 +10,17 @@ from typing import Final
 from telephony.domain.delivery import PERSON, TRACK
 from telephony.domain.report import report_id
 from telephony.lab.psap import ReceivedReport
-from telephony.lab.simulation.ledger import StoredIncident
+from telephony.lab.simulation.ledger import Owed, StoredIncident
 from telephony.lab.simulation.people import Press
+from telephony.lab.simulation.repeats import least_count
 from telephony.lab.simulation.world import World
 
 PASSING_ALARMS: Final = frozenset({"link-down", "store-unavailable", "report-overdue"})
 """Alarms that end with their cause; others end with the next success, which may be far off."""
+
+
+LASTING: Final = frozenset({TRACK, PERSON})
+"""Errands that are done again and again until the incident is closed."""
 
 
 def judge(world: World) -> None:
@@ -30,6 +35,7 @@ def judge(world: World) -> None:
         _one_at_a_time(world, str(caller), of_number.get(caller.number, []))
     for incident in incidents:
         _report_is_whole(world, incident)
+        _repeats_are_told(world, incident)
     _no_stray_alert(world)
     _nothing_is_owed(world)
     _surroundings_are_well(world)
@@ -89,11 +95,27 @@ def _report_is_whole(world: World, incident: StoredIncident) -> None:
         world.witness.breach("112 knows the end", f"it is {state} in the store", incident.id)
 
 
+def _repeats_are_told(world: World, incident: StoredIncident) -> None:
+    """112 counts every press that cannot have been a redelivery."""
+    newest = world.witness.newest.get(incident.id)
+    told = int(*newest.parameters.get("press-count", ("0",))) if newest is not None else 0
+    least = least_count(world.presses, world.link_changes, incident)
+    if told < least:
+        hers = next(f"{caller} " for caller in world.callers if caller.number == incident.number)
+        how = f"112 knows of {told} presses and not of {least}"
+        world.witness.breach("a repeat is told", how, incident.id, hers)
+
+
 def strays(world: World) -> list[str]:
     """Give the incidents that 112 has and the store does not: nobody will ever tell 112 of their end."""
     known = {incident.id for incident in world.ledger.incidents()}
     told = dict.fromkeys(key.rpartition("-")[0] for key in world.witness.reports)
     return [incident for incident in told if incident not in known]
+
+
+def unfinished(world: World) -> list[Owed]:
+    """Give what must leave the outbox now; the errands that go on as long as an incident is open are always in it."""
+    return [owed for owed in world.ledger.owed() if not (owed.kind in LASTING and owed.is_open)]
 
 
 def _no_stray_alert(world: World) -> None:
@@ -106,13 +128,12 @@ def _no_stray_alert(world: World) -> None:
 def _nothing_is_owed(world: World) -> None:
     for incident in sorted(world.witness.owed_directly):
         world.witness.breach("112 hears of what could not be stored", "it was never told", incident)
-    for owed in world.ledger.owed():
-        if not (owed.kind in (TRACK, PERSON) and owed.is_open):
-            world.witness.breach(
-                "the outbox is empty",
-                f"{owed.kind} {owed.sequence} on {owed.channel} is pending",
-                owed.incident,
-            )
+    for owed in unfinished(world):
+        world.witness.breach(
+            "the outbox is empty",
+            f"{owed.kind} {owed.sequence} on {owed.channel} is pending",
+            owed.incident,
+        )
 
 
 def _surroundings_are_well(world: World) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.simulation.clock import SimulatedClock
+from telephony.lab.simulation.configuration import PSAP
+from telephony.lab.simulation.contents import OF_EVERY_REPORT
 from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.timeline import Timeline
@@ -47,6 +49,8 @@ class Witness:
         self.broken: list[Broken] = []
         self.reports: dict[str, list[tuple[float, ReceivedReport]]] = {}
         """By the key of the report: each URL's first arrival, with its time."""
+        self.newest: dict[str, ReceivedReport] = {}
+        """By incident: the report with the highest number so far, by whichever URL."""
         self.relayed_directly: set[str] = set()
         """Incidents of which 112 was told without the store.
 
@@ -60,7 +64,8 @@ class Witness:
         self._timeline = timeline
         self._ledger = ledger
         self._numbers = numbers | {f"0{number[2:]}" for number in numbers}
-        self._newest: dict[tuple[str, str], int] = {}
+        self._numbers_seen: dict[tuple[str, str], int] = {}
+        """By URL and incident: the highest number so far."""
 
     def breach(self, promise: str, how: str, *about: str) -> None:
         """Keep a broken promise, and write it into the timeline."""
@@ -81,16 +86,20 @@ class Witness:
         """See a report arrive at one URL of 112 for the first time."""
         incident, _, sequence = report.key.rpartition("-")
         self.owed_directly.discard(report.key)
-        newest = self._newest.get((channel, incident), 0)
+        newest = self._numbers_seen.get((channel, incident), 0)
         if not sequence.isdigit():
             self._timeline.note(f"told outside the sequence: {report.key}")
         elif int(sequence) > newest:
-            self._newest[channel, incident] = int(sequence)
+            if int(sequence) > max(self._numbers_seen.get((url, incident), 0) for url in PSAP):
+                self.newest[incident] = report
+            self._numbers_seen[channel, incident] = int(sequence)
         elif not self._may_come_again(report.key):
             self.breach("reports come in order", f"{sequence} came to {channel} after {newest}", incident)
         self.reports.setdefault(report.key, []).append((self._clock.seconds(), report))
-        if report.fault is not None:
-            self.breach("reports are valid CAP", report.fault, incident)
+        for promise, fault_of in OF_EVERY_REPORT.items():
+            how = fault_of(report)
+            if how is not None:
+                self.breach(promise, how, incident)
 
     def violation(self, channel: str, what: str) -> None:
         """See a breach of the contract with 112."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Coroutine, MutableMapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,14 @@ from telephony.lab.psap import LabPsap
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.configuration import DAEMON_HOST, MLP, PSAP, SMSC, Rhythm, settings_in
 from telephony.lab.simulation.disk import Disk, DiskTrouble
+from telephony.lab.simulation.following import look_at_drives
 from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.log_lines import LogLines
 from telephony.lab.simulation.network import Network
 from telephony.lab.simulation.people import CARRIERS, Caller, Press, draw_callers, draw_message
+from telephony.lab.simulation.phones import Phones
 from telephony.lab.simulation.reactor import SimulatedReactor
+from telephony.lab.simulation.reality import chance_of, collected_by_hand
 from telephony.lab.simulation.runner import SimulatedRunner
 from telephony.lab.simulation.timeline import Timeline
 from telephony.lab.simulation.witness import Witness
@@ -35,6 +39,8 @@ from telephony.store.crypto import KeyFile
 STOP_WITHIN_S: Final = 15.0
 """As `telephony.cli.running` allows: a daemon that has not stopped by then is killed."""
 LOOK_EVERY_S: Final = 30.0
+CLEAR_EVERY_S: Final = 300.0
+"""How often what nobody refers to any more is looked for; that takes a tenth of a second."""
 
 
 class World:
@@ -45,23 +51,31 @@ class World:
 
     def __init__(self, seed: int, folder: Path, *, callers: int = 20, rhythm: Rhythm | None = None) -> None:
         self.seed = seed
-        rhythm = rhythm or Rhythm()
+        self.rhythm = rhythm = rhythm or Rhythm()
         self.clock = SimulatedClock(self._defect)
         self.timeline = Timeline(self.clock)
         self.network = Network(self.clock, seed, self._defect)
         self.disk = Disk(self.rng("disk"))
         self.settings = settings_in(folder, rhythm)
         (folder / "service.key").write_bytes(self.rng("service key").randbytes(KEY_OCTETS))
+        key_file = KeyFile(self.settings.key_file)
+        with chance_of(self.rng("key file")):
+            key_file.make(self._moment())
         self.callers = draw_callers(self.rng("callers"), callers)
         self.presses: list[Press] = []
-        self.ledger = Ledger(self.settings.database_url, KeyFile(self.settings.key_file).ring)
+        self.ledger = Ledger(self.settings.database_url, key_file.ring)
         self.witness = Witness(
             self.clock, self.timeline, self.ledger, {caller.number for caller in self.callers}
         )
         self.outside = SimulatedReactor(self.network, "10.9.0.1")
         """The reactor of everybody but the daemon."""
+        self.link_changes: dict[str, list[float]] = {name: [] for name in CARRIERS}
+        """By carrier: when a bind came up or went down, in order."""
+        self.peace_since: float | None = None
+        """Since when nothing goes wrong any more, on a schedule; None while it does, or when nobody has said."""
         self.smsc = {name: self._smsc(name, rhythm) for name in CARRIERS}
         self.mlp = {name: LabMlp(self.outside, fast_after_s=0.4, accurate_after_s=2.0) for name in CARRIERS}
+        self.phones = Phones(self.outside, self.mlp, self.callers)
         self.psap = {name: LabPsap(self.outside) for name in PSAP}
         self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
         """The daemon's, a new one after every crash."""
@@ -71,8 +85,10 @@ class World:
         self.on_report: Callable[[], None] | None = None
         """Told once, right after 112 has got the next report, before its answer leaves."""
         self._phones = self.rng("phones")
-        self._sent: set[tuple[object, ...]] = set()
+        self._sent: dict[tuple[object, ...], Press] = {}
+        """By caller and octets: the newest press of these."""
         self._log_lines = LogLines(self._log_line)
+        self._around = ExitStack()
         self._heard = dict.fromkeys(PSAP, 0)
         self._is_starting = False
 
@@ -81,18 +97,19 @@ class World:
         return random.Random(f"{self.seed}:{purpose}")
 
     def __enter__(self) -> Self:
-        self._log_lines.__enter__()
+        self._around.enter_context(chance_of(self.rng("operating system")))
+        self._around.enter_context(collected_by_hand())
+        self._around.enter_context(self._log_lines)
         for name, smsc in self.smsc.items():
             smsc.startService()
             self.now(self.mlp[name].listen(*MLP[name]))
         for channel, psap in self.psap.items():
             self.now(psap.listen(*PSAP[channel]))
             psap.wait_for(partial(self._hear, channel))
-        for caller in self.callers:
-            if caller.home is not None:
-                self.mlp[caller.home].place(caller.number, *caller.place)
+        self.phones.switch_all_on()
         self.start_daemon()
         self.outside.callLater(LOOK_EVERY_S, self._look)
+        self.outside.callLater(CLEAR_EVERY_S, self._clear_away)
         return self
 
     def __exit__(
@@ -101,7 +118,7 @@ class World:
         self._die()
         self.outside.kill()
         self.ledger.shut()
-        self._log_lines.__exit__(kind, error, trace)
+        self._around.close()
 
     # Verbs: people and time.
 
@@ -109,14 +126,19 @@ class World:
         """Have somebody press her key; what her phone sends is drawn, or given as arguments of `LabSmsc.send_mo`."""
         number = len(self.presses) + 1
         arguments = draw_message(self._phones, caller, number) | message
-        sent = (caller.index, *(str(arguments.get(name)) for name in ("text", "octets", "data_coding")))
-        press = Press(caller, number, self.clock.seconds(), carrier or caller.carrier, sent not in self._sent)
-        self._sent.add(sent)
+        sent = (
+            caller.index,
+            arguments.get("text"),
+            arguments.get("octets", b""),
+            arguments.get("data_coding", 0),
+        )
+        press = Press(caller, number, self.clock.seconds(), carrier or caller.carrier, self._sent.get(sent))
+        self._sent[sent] = press
         self.presses.append(press)
         self.timeline.note(str(press), by=caller, smsc=press.smsc)
 
         def answered(status: int) -> None:
-            press.first_answer = status
+            press.first_answer, press.answered_at = status, self.clock.seconds()
             self.timeline.note("answered", press=press, status=f"0x{status:02x}")
             self.witness.answered(press, status)
 
@@ -131,8 +153,7 @@ class World:
         """Have the centre close a caller's incident, if there is one and the disk is well."""
         incident = self.ledger.open_incident(caller.number)
         if incident is not None and self.disk.trouble is None:
-            now = datetime.fromtimestamp(self.clock.seconds(), UTC)
-            self.ledger.close_incident(self.settings.plan, incident, reason, now)
+            self.ledger.close_incident(self.settings.plan, incident, reason, self._moment())
             self.timeline.note("closed by the centre", incident=incident, of=caller)
 
     # Verbs: the daemon and its disk.
@@ -185,13 +206,19 @@ class World:
 
     # Inside.
 
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.seconds(), UTC)
+
     def _smsc(self, name: str, rhythm: Rhythm) -> LabSmsc:
         host, port = SMSC[name]
         settings = Server.model_construct(
             port=port, interface=host, window=10, system_id="lab", enquire_link_s=rhythm.enquire_link_s
         )
         return LabSmsc(
-            reactor=self.outside, rng=self.rng(f"smsc {name}"), settings=settings, observer=_Deaf()
+            reactor=self.outside,
+            rng=self.rng(f"smsc {name}"),
+            settings=settings,
+            observer=_LinkChanges(self.clock, self.link_changes[name]),
         )
 
     def _start(self) -> None:
@@ -244,7 +271,12 @@ class World:
 
     def _look(self) -> None:
         self.witness.look_at_outbox()
+        look_at_drives(self)
         self.outside.callLater(LOOK_EVERY_S, self._look)
+
+    def _clear_away(self) -> None:
+        gc.collect()
+        self.outside.callLater(CLEAR_EVERY_S, self._clear_away)
 
     def _log_line(self, level: str, facts: MutableMapping[str, Any], line: str) -> None:
         told = {name: value for name, value in facts.items() if name not in ("event", "exception")}
@@ -258,14 +290,20 @@ class World:
         )
 
 
-class _Deaf:
-    """An observer of the simulated SMSCs: the daemon tells of the same links."""
+class _LinkChanges:
+    """An observer of a simulated SMSC that keeps when its links changed; of the rest the daemon tells itself."""
 
-    def link_up(self, name: str, kind: str) -> None:
-        """Hear nothing."""
+    def __init__(self, clock: SimulatedClock, moments: list[float]) -> None:
+        self._clock = clock
+        self._moments = moments
 
-    def link_down(self, name: str, reason: str) -> None:
-        """Hear nothing."""
+    def link_up(self, name: str, kind: str) -> None:  # noqa: ARG002 - whichever
+        """Keep the moment."""
+        self._moments.append(self._clock.seconds())
+
+    def link_down(self, name: str, reason: str) -> None:  # noqa: ARG002 - whichever
+        """Keep the moment."""
+        self._moments.append(self._clock.seconds())
 
     def unreachable(self, name: str, reason: str) -> None:
         """Hear nothing."""
