@@ -121,8 +121,10 @@ class LocateChannel:
         found = await self._accurately(delivery, errand)
         if isinstance(found, Position):
             return self._again(errand, _in_words(found))
-        interval_s = self._following.interval_s
-        pause_s = max(interval_s, HOPELESS_PAUSE_S) if found.retry_after_s is None else interval_s
+        pause_s = self._following.interval_s
+        # A phone that was found in this incident is known and may be moving: no answer about it is the last.
+        if found.retry_after_s is None and not await self._is_located(delivery):
+            pause_s = max(pause_s, HOPELESS_PAUSE_S)
         return self._again(errand, found.reason, pause_s)
 
     def _again(self, errand: Errand, detail: str, after_s: float | None = None) -> Again:

@@ -239,6 +239,17 @@ def test_a_hopeless_service_is_asked_seldom_until_somebody_has_repaired_it(house
     assert house.deliver(TRACK) == Again(HOPELESS_PAUSE_S, TRACK, "track:skt", "unauthorised application")
 
 
+def test_a_phone_that_was_found_is_asked_for_at_the_usual_interval_whatever_the_service_says_of_it_later(
+    house: House,
+):
+    house.accurate.answer = fix(80)
+    house.deliver(TRACK)
+    house.accurate.answer = HOPELESS
+
+    assert house.deliver(TRACK) == Again(30.0, TRACK, "track:skt", "unauthorised application")
+
+
+
 def test_following_has_an_end(house: House):
     house.accurate.answer = fix(20)
     house.clock.advance(FOLLOWING.at_most_s)
