@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from telephony.clock import Clock, wall_s
 from telephony.domain.delivery import ALERT, UPDATE, Delivery, Errand
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
-from telephony.domain.plan import Plan, locating_channel
+from telephony.domain.plan import Plan, ReportRoute, locating_channel
 from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
@@ -25,7 +25,7 @@ from telephony.services.callers import KnownCallers
 from telephony.services.direct import DirectRelay
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay, Reservation
-from telephony.services.reporting import first_report
+from telephony.services.reporting import bare_report, first_report
 from telephony.store.database import Database
 from telephony.store.incidents import OpenIncident
 from telephony.store.presses import NewPress, PressRecorder, Recorded, caller_key
@@ -37,6 +37,7 @@ PROMISE_KEPT_S = 6 * 3600.0
 """After a direct relay, the same content is its redelivery for so long. Later it is a new press of the same key: under
 the old time its incident would be followed no more and closed as long quiet."""
 STORE_ALARM = "store-unavailable"
+DEFECT_ALARM = "intake-defect"
 OUTSIDE_THE_SEQUENCE = 0
 """Number of a report that was made without the store: it numbers the reports of an incident from 1."""
 TOLD_ONE_BY_ONE = 4
@@ -106,15 +107,31 @@ class Intake:
     def accept_all(self, triggers: Sequence[Trigger]) -> Deferred[list[Receipt | Unavailable]]:
         """Accept presses that came together; fires with one answer each, in order, and never fails.
 
-        Fires within the commit budget even when the store hangs.
+        Fires within the commit budget even when the store hangs. A defect of ours on the way to the store costs
+        nobody her emergency: 112 is told directly then too.
         """
+        try:
+            return self._accept_all(triggers)
+        except Exception as error:
+            log.exception("presses not recorded by a defect", presses=len(triggers))
+            return succeed([self._relay_barely(trigger, None, error) for trigger in triggers])
+
+    def _accept_all(self, triggers: Sequence[Trigger]) -> Deferred[list[Receipt | Unavailable]]:
         reserved = self._relay.reserve(self._immediate_channels(triggers), len(triggers))
-        presses = [
-            NewPress(*self._named(trigger), reserved.leases_of(number))
-            for number, trigger in enumerate(triggers)
-        ]
+        try:
+            presses = [
+                NewPress(*self._named(trigger), reserved.leases_of(number))
+                for number, trigger in enumerate(triggers)
+            ]
+            return self._record(presses, reserved)
+        except Exception:
+            self._relay.offer(reserved, [])
+            raise
+
+    def _record(
+        self, presses: Sequence[NewPress], reserved: Reservation
+    ) -> Deferred[list[Receipt | Unavailable]]:
         answered: Deferred[list[Receipt | Unavailable]] = Deferred()
-        late = self._clock.callLater(self._budget_s, self._too_late, presses, answered)
 
         def committed(results: list[Recorded | Exception]) -> None:
             if late.active():
@@ -132,7 +149,14 @@ class Intake:
                 late.cancel()
                 self._fail_open(presses, answered, str(failure.value))
 
-        self._database.batch(self._recorder, presses).addCallbacks(committed, failed).addErrback(_log_defect)
+        def defect(failure: Failure) -> None:
+            log.error("intake failed after the commit", exc_info=failure.value)
+            if not answered.called:
+                self._fail_open(presses, answered, repr(failure.value))
+
+        recording = self._database.batch(self._recorder, presses)
+        late = self._clock.callLater(self._budget_s, self._too_late, presses, answered)
+        recording.addCallbacks(committed, failed).addErrback(defect)
         return answered
 
     def _immediate_channels(self, triggers: Sequence[Trigger]) -> dict[str, None]:
@@ -154,19 +178,24 @@ class Intake:
 
     def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
         if isinstance(result, Recorded):
-            # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
-            trigger = press.trigger
-            self._promised.pop(trigger.reference, None)
-            receipt = result.receipt
-            self._callers.pressed(
-                caller_key(trigger),
-                receipt.incident_id,
-                trigger.received_at,
-                is_duplicate=receipt.is_duplicate,
-            )
-            return receipt
+            try:
+                self._note(press.trigger, result.receipt)
+            except Exception:
+                # It is durable, whatever becomes of our notes.
+                log.exception("press recorded and not noted", incident=result.receipt.incident_id)
+            return result.receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
         return self._relay_directly(press, f"{type(result).__name__}: {result}")
+
+    def _note(self, trigger: Trigger, receipt: Receipt) -> None:
+        # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
+        self._promised.pop(trigger.reference, None)
+        self._callers.pressed(
+            caller_key(trigger),
+            receipt.incident_id,
+            trigger.received_at,
+            is_duplicate=receipt.is_duplicate,
+        )
 
     def _hand_over(
         self, reserved: Reservation, presses: Sequence[NewPress], results: Sequence[Recorded | Exception]
@@ -194,6 +223,20 @@ class Intake:
         answered.callback([self._relay_directly(press, reason) for press in presses])
 
     def _relay_directly(self, press: NewPress, reason: str) -> Unavailable:
+        try:
+            return self._relay_in_full(press, reason)
+        except Exception as error:
+            log.exception("press not relayed in full", incident=press.incident_id)
+            return self._relay_barely(press.trigger, press.incident_id, error)
+
+    def _relay_barely(self, trigger: Trigger, incident_id: str | None, error: Exception) -> Unavailable:
+        """Tell 112 the least there is to tell, by as little code as can be: who pressed, and when."""
+        self._alarms.raise_(DEFECT_ALARM, "intake", error=repr(error))
+        report = bare_report(trigger, incident_id)
+        self._direct.send(report, self._routes(trigger))
+        return Unavailable(f"a defect: {error!r}")
+
+    def _relay_in_full(self, press: NewPress, reason: str) -> Unavailable:
         trigger = press.trigger
         self._alarms.raise_(STORE_ALARM, "store", reason=reason)
         report = self._promise(press).report
@@ -201,9 +244,14 @@ class Intake:
             "press not durable, relayed directly", incident=report.incident_id, report=report.report_id,
             connector=trigger.connector, caller=trigger.msisdn.masked, reason=reason,
         )  # fmt: skip
-        routes = self._plan.reports(trigger.carrier)
-        self._direct.send(report, [r for r in routes if not (trigger.test and r.alerts_only)])
+        self._direct.send(report, self._routes(trigger))
         return Unavailable(reason)
+
+    def _routes(self, trigger: Trigger) -> list[ReportRoute]:
+        """Return the ways to 112; a drill wakes nobody who answers a telephone."""
+        return [
+            each for each in self._plan.reports(trigger.carrier) if not (trigger.test and each.alerts_only)
+        ]
 
     def _promise(self, press: NewPress) -> _Promise:
         """Give the report by which 112 hears of this press now and at each of its redeliveries."""
@@ -287,7 +335,3 @@ def _log_press(trigger: Trigger, receipt: Receipt, now: float) -> None:
         test=trigger.test,
         durable_ms=round((now - trigger.received_at.timestamp()) * 1000, 2),
     )
-
-
-def _log_defect(failure: Failure) -> None:
-    log.error("intake failed after the commit", exc_info=failure.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from telephony.domain.delivery import ALERT, Delivery, Outcome, Rejected
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report, report_id
@@ -31,6 +33,33 @@ def first_report(trigger: Trigger, incident_id: str) -> Report:
         texts=_texts(trigger, text),
         labels=trigger.labels,
         facts=told([storable_fact(known) for known in trigger.facts]) if trigger.facts else (),
+    )
+
+
+def bare_report(trigger: Trigger, incident_id: str | None) -> Report:
+    """Return the least that 112 must hear of a press, where a defect of ours stands in the way of everything else.
+
+    Without a name the incident is known by one that follows from the press, so that telling it again is a repeat.
+    """
+    received_at = trigger.received_at
+    if incident_id is None:
+        reference = trigger.reference.encode("utf-8", "surrogatepass")
+        incident_id = f"sos-{received_at:%Y%m%d}-{blake2b(reference, digest_size=8).hexdigest()}"
+    return Report(
+        report_id=report_id(incident_id, 1),
+        kind=ALERT,
+        incident_id=incident_id,
+        sequence=1,
+        earlier=(),
+        sent_at=received_at,
+        test=trigger.test,
+        msisdn=trigger.msisdn,
+        carrier=trigger.carrier,
+        source=trigger.source,
+        destination=trigger.destination,
+        opened_at=received_at,
+        press_count=1,
+        last_press_at=received_at,
     )
 
 

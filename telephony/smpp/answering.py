@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final
 
 import structlog
@@ -27,7 +28,7 @@ from telephony.domain.ussd import UssdOver, UssdRules
 from telephony.domain.values import Msisdn
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import ESME_ROK, STATUS_BY_NAME, SUBMIT_SM
-from telephony.smpp.inbound import SOURCE, reference_of, trigger_of
+from telephony.smpp.inbound import REFERENCE_OCTETS, SOURCE, trigger_of
 from telephony.smpp.link import Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.pdus import Message, Pdu
@@ -156,7 +157,18 @@ class PressDesk:
         self._said_at: dict[str, float] = {}
 
     def take(self, link: Link, requests: list[Pdu]) -> None:
-        """Take what one read brought."""
+        """Take what one read brought. Whatever defect of ours strikes, 112 is told and the sender asked again."""
+        try:
+            self._take(link, requests)
+        except Exception:
+            log.exception("messages could not be taken", link=self._name, count=len(requests))
+            read = _Read(utc_now(self._clock))
+            for pdu in requests:
+                self._take_unread(pdu, read)
+            self._accept_all(read.triggers)
+            self._refuse(link, requests)
+
+    def _take(self, link: Link, requests: list[Pdu]) -> None:
         now = self._clock.seconds()
         octets = sum([len(pdu.body) for pdu in requests])
         if (
@@ -167,7 +179,12 @@ class PressDesk:
             return
         read = _Read(utc_now(self._clock))
         for pdu in requests:
-            self._sort(pdu, read, now)
+            try:
+                self._sort(pdu, read, now)
+            except Exception:
+                # Whatever is wrong with us, the message may be a call for help.
+                log.exception("message could not be taken", link=self._name)
+                self._take_unread(pdu, read)
         if read.taken:
             self._acknowledge(link, read.taken, read.menus)
         if read.triggers:
@@ -187,9 +204,12 @@ class PressDesk:
             dialogue_s = 0.0
             if dialogue is not None and self._ussd is not None:
                 dialogue_s = self._ussd.life_s(dialogue)
-            request = self._requests.take(
-                trigger, link.standing, read.owed[place][1], now, dialogue_s=dialogue_s
-            )
+            sequence = read.owed[place][1]
+            try:
+                request = self._requests.take(trigger, link.standing, sequence, now, dialogue_s=dialogue_s)
+            except Exception:
+                log.exception("press could not be entered", link=self._name)
+                request = PressRequest(trigger.reference, Repetition.UNKNOWN, link.standing, sequence, now)
             entered.append(request)
             if request.repetition is not Repetition.UNKNOWN:
                 known = replace(trigger, reference=request.reference, repetition=request.repetition)
@@ -258,18 +278,35 @@ class PressDesk:
         except Exception:
             # A fault of ours in reading a text must not cost the press: it goes on unread, with its raw octets.
             log.exception("press could not be read", link=self._name)
-            return Trigger(
-                SOURCE,
-                self._name,
-                self._carrier,
-                Msisdn(message.source, is_e164=False),
-                reference_of(message, self._carrier),
-                received_at,
-                message.destination,
-                raw=body,
-                labels=(UNREADABLE_TEXT,),
-                repetition=Repetition.UNKNOWN,
-            )
+            return self._unread(message.source, message.destination, body, received_at)
+
+    def _unread(self, source: str, destination: str, body: bytes, received_at: datetime) -> Trigger:
+        """Return the press of a message of which no more is known; its octets are kept."""
+        reference = blake2b(body, digest_size=REFERENCE_OCTETS).hexdigest()
+        return Trigger(
+            SOURCE,
+            self._name,
+            self._carrier,
+            Msisdn(source, is_e164=False),
+            reference,
+            received_at,
+            destination,
+            raw=body,
+            labels=(UNREADABLE_TEXT,),
+            repetition=Repetition.UNKNOWN,
+        )
+
+    def _take_unread(self, pdu: Pdu, read: _Read) -> None:
+        """Take a message that a defect of ours kept from being sorted for a press."""
+        if len(read.triggers) == len(read.owed):
+            try:
+                message = decode_message(pdu.command_id, pdu.body)
+                source, destination = message.source, message.destination
+            except Exception:
+                log.exception("message could not be decoded", link=self._name)
+                source = destination = ""
+            read.triggers.append(self._unread(source, destination, pdu.body, read.received_at))
+        read.owed.append((pdu.command_id, pdu.sequence))
 
     def _take_receipt(self, pdu: Pdu, found: OfCentre) -> bytes:
         self.tally.receipts += 1
@@ -304,10 +341,11 @@ class PressDesk:
             self._timer = self._clock.callLater(HARD_STOP_S, self._stop_waiting)
         try:
             results = self._accept_all(triggers)
-        except Exception as error:  # noqa: BLE001 - whatever Intake raises, the SMSC is answered
+            waiting = results if isinstance(results, Deferred) else Deferred.fromCoroutine(_awaited(results))
+        except Exception as error:  # noqa: BLE001 - whatever it is, 112 hears of them and the SMSC is answered
             self._fail(batch, error)
+            self._accept_all(triggers)
             return
-        waiting = results if isinstance(results, Deferred) else Deferred.fromCoroutine(_awaited(results))
         waiting.addCallback(self._answer, batch).addErrback(self._failed, batch)
 
     def _answer(self, results: list[Receipt | Unavailable], batch: _Batch) -> None:

@@ -22,7 +22,7 @@ from telephony.smpp.text import read_text
 
 SOURCE: Final = "sms"
 
-_DIGEST_OCTETS: Final = 12
+REFERENCE_OCTETS: Final = 12
 """96 bits: two presses of one carrier inside a repeat window never meet by chance."""
 _IDENTIFYING_TAGS: Final = frozenset(
     {
@@ -95,4 +95,4 @@ def reference_of(message: Message, carrier: str) -> str:
         )
     # No address holds a NUL, so the parts cannot run into each other; the octets come last.
     key = f"{carrier}\0{message.source}\0{message.destination}\0{message.data_coding}\0{parameters}\0"
-    return blake2b(key.encode() + message.short_message, digest_size=_DIGEST_OCTETS).hexdigest()
+    return blake2b(key.encode() + message.short_message, digest_size=REFERENCE_OCTETS).hexdigest()

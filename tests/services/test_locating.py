@@ -249,7 +249,6 @@ def test_a_phone_that_was_found_is_asked_for_at_the_usual_interval_whatever_the_
     assert house.deliver(TRACK) == Again(30.0, TRACK, "track:skt", "unauthorised application")
 
 
-
 def test_following_has_an_end(house: House):
     house.accurate.answer = fix(20)
     house.clock.advance(FOLLOWING.at_most_s)
