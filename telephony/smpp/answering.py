@@ -165,7 +165,7 @@ class PressDesk:
             read = _Read(utc_now(self._clock))
             for pdu in requests:
                 self._take_unread(pdu, read)
-            self._accept_all(read.triggers)
+            self._tell_again(read.triggers)
             self._refuse(link, requests)
 
     def _take(self, link: Link, requests: list[Pdu]) -> None:
@@ -344,9 +344,16 @@ class PressDesk:
             waiting = results if isinstance(results, Deferred) else Deferred.fromCoroutine(_awaited(results))
         except Exception as error:  # noqa: BLE001 - whatever it is, 112 hears of them and the SMSC is answered
             self._fail(batch, error)
-            self._accept_all(triggers)
+            self._tell_again(triggers)
             return
         waiting.addCallback(self._answer, batch).addErrback(self._failed, batch)
+
+    def _tell_again(self, triggers: Sequence[Trigger]) -> None:
+        """Offer presses whose request is answered already: what comes of it is Intake's alone."""
+        try:
+            self._accept_all(triggers)
+        except Exception:
+            log.exception("presses could not be told", link=self._name, presses=len(triggers))
 
     def _answer(self, results: list[Receipt | Unavailable], batch: _Batch) -> None:
         """Answer ESME_ROK to what is durable and to nothing else."""
