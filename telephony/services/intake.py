@@ -86,6 +86,7 @@ class Intake:
         self._budget_s = budget_s
         self._promised: OrderedDict[str, _Promise] = OrderedDict()
         self._callers = KnownCallers(clock)
+        self._is_store_late = False
 
     def remember(self, incidents: Iterable[OpenIncident]) -> None:
         """Learn at the start which callers' incidents are open, against an outage that begins later."""
@@ -132,10 +133,15 @@ class Intake:
         self, presses: Sequence[NewPress], reserved: Reservation
     ) -> Deferred[list[Receipt | Unavailable]]:
         answered: Deferred[list[Receipt | Unavailable]] = Deferred()
+        if self._is_store_late:
+            # It let an earlier press wait in vain. 112 hears of this one now; the store may keep it all the same.
+            for press in presses:
+                self._relay_directly(press, "the store has not answered in time before")
 
         def committed(results: list[Recorded | Exception]) -> None:
             if late.active():
                 late.cancel()
+                self._is_store_late = False
                 if any(isinstance(result, Recorded) for result in results):
                     self._alarms.clear(STORE_ALARM, "store")
                 answered.callback(
@@ -217,6 +223,7 @@ class Intake:
 
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.
+        self._is_store_late = True
         self._fail_open(presses, answered, f"no commit within {self._budget_s} s")
 
     def _fail_open(self, presses: Sequence[NewPress], answered: Deferred[Any], reason: str) -> None:

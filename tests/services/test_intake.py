@@ -502,6 +502,30 @@ def test_a_commit_after_the_budget_is_the_same_incident_as_the_redelivery(house:
     assert house.centre.reports == house.direct.reports
 
 
+def test_of_a_store_that_hangs_only_the_first_press_waits(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+
+    house.intake.accept_all([press(LEE)])
+
+    assert [report.msisdn.number for report in house.direct.reports] == ["821012345678", LEE]
+
+
+def test_a_store_that_answers_again_is_waited_for_again_and_what_it_keeps_is_accepted(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    house.writer.release()
+
+    (told_and_kept,) = house.accept(press(LEE))
+    assert isinstance(told_and_kept, Receipt)
+    assert house.direct.reports[-1].incident_id == told_and_kept.incident_id
+    before = len(house.direct.reports)
+    assert isinstance(house.accept(press("821033333333"))[0], Receipt)
+    assert len(house.direct.reports) == before
+
+
 def test_a_failure_after_the_budget_changes_nothing_more(house: House):
     house.writer.hold()
     answered = house.intake.accept_all([press()])
