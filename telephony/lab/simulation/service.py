@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telephony.domain.delivery import TRACK
+from telephony.domain.delivery import PERSON, TRACK
 from telephony.lab.simulation.configuration import Rhythm
 from telephony.lab.simulation.people import Caller
 from telephony.lab.simulation.schedule import Schedule
@@ -141,9 +141,9 @@ def _draw_emergencies(world: World, service: Service) -> None:
 
 
 def _let_finish(world: World) -> None:
-    """Do not judge in the middle of a report: an open incident has a new position every now and then."""
+    """Do not judge in the middle of a report: an open incident has a new position, or is looked up, every now and then."""
     for _ in range(MOST_TURNS):
-        if all(owed.kind == TRACK for owed in world.ledger.owed()):
+        if all(owed.kind in (PERSON, TRACK) for owed in world.ledger.owed()):
             return
         world.run_for(TURN_S)
 
