@@ -46,6 +46,10 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
         writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
         try:
             yield writing, reading
+        except writing.dialect.loaded_dbapi.Error as error:
+            raise click.ClickException(
+                f"the store: {error}"
+            ) from error  # of a statement on the driver's own cursor
         finally:
             writing.dispose()
             reading.dispose()
