@@ -27,13 +27,24 @@ class ServiceKey:
         self.octets = self._read()
 
     def look(self) -> None:
-        """Put the key back where its file is gone: the next start would make another."""
-        if self.trouble is not None or self.path.exists():
-            return
+        """See that the file still holds the key, and put it back where it is gone: the next start would make another."""
+        try:
+            if self._found() == self.octets:
+                self.trouble = None
+            elif self.trouble is None:
+                self.trouble = (
+                    f"{self.path} is not the key in use any more: bring that back, or restart to use this one"
+                )
+        except FileNotFoundError:
+            self._put_back()
+        except OSError as error:
+            self.trouble = f"{self.path}: {error.strerror}"
+
+    def _put_back(self) -> None:
         try:
             self._write(self.octets)
         except OSError as error:
-            log.warning("service key not put back", error=str(error))
+            self.trouble = f"{self.path} is gone and cannot be put back: {error.strerror}"
         else:
             log.warning("service key put back from memory", path=str(self.path))
 
@@ -41,8 +52,7 @@ class ServiceKey:
         try:
             if not self.path.exists():
                 self._write(secrets.token_bytes(KEY_OCTETS))
-            with self.path.open("rb") as file:
-                octets = file.read(KEY_OCTETS + 1)
+            octets = self._found()
         except OSError as error:
             return self._of_this_process(f"{self.path}: {error.strerror}")
         if len(octets) != KEY_OCTETS:
@@ -50,6 +60,10 @@ class ServiceKey:
                 f"{self.path} is not {KEY_OCTETS} octets long: bring it back from its backup, and restart"
             )
         return octets
+
+    def _found(self) -> bytes:
+        with self.path.open("rb") as file:
+            return file.read(KEY_OCTETS + 1)
 
     def _write(self, octets: bytes) -> None:
         """Write it whole or not at all: a process may be killed at any instant."""

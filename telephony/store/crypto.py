@@ -201,6 +201,8 @@ class KeyFile:
         And what is then in memory alone is kept on disk, in the file itself or in this folder: see `ring`.
         """
         self._prove, self._keep_in = prove, keep_in
+        if self.trouble is None:
+            self._drop_kept()
 
     def ring(self) -> KeyRing:
         """Give the keys as the file has them now; where it has become unreadable, as it had them. Raises `KeysUnavailable`.
@@ -219,7 +221,8 @@ class KeyFile:
             self._complain(error)
             self._keep(self._ring, error)
             return self._ring
-        self.trouble = None
+        if self.trouble is not None:
+            self._drop_kept()
         if ring.has_audit_key or self._is_read_only:
             return ring
         try:
@@ -280,7 +283,7 @@ class KeyFile:
             return
         if not self.path.exists() and self._is_written_anew(ring):
             return
-        beside = self._keep_in / f"{self.path.name}.kept"
+        beside = self._beside
         self.trouble = f"{error}; the keys in use are kept in {beside}"
         if self._kept is ring and beside.exists():
             return
@@ -292,6 +295,18 @@ class KeyFile:
                 f"{error}; and the keys in memory cannot be kept on disk: {failure.strerror}"
             ) from failure
         self._kept = ring
+
+    @property
+    def _beside(self) -> Path:
+        return self._keep_in / f"{self.path.name}.kept"
+
+    def _drop_kept(self) -> None:
+        """Take away what was kept once the file is right: keys that are forgotten later must not lie about."""
+        self.trouble = self._kept = None
+        try:
+            self._beside.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("kept keys not taken away", path=str(self._beside), error=str(error))
 
     def _is_written_anew(self, ring: KeyRing) -> bool:
         try:

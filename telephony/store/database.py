@@ -257,8 +257,6 @@ class Database:
             return self._in_one_transaction(list(groups.values()))
         except Exception as error:  # noqa: BLE001 - each job gets its answer below
             ours = _as_ours(error, self._driver)
-            if isinstance(ours, StoreAway):
-                self._found_away = str(ours)
             if isinstance(ours, Unavailable):
                 return [(job.done, Failure(ours)) for job in jobs]
         # One item spoiled the transaction for all: give each its own, so that only the culprit fails. That also
@@ -297,7 +295,9 @@ class Database:
                         answers.append((job.done, list(results[start : start + len(job.items)])))
                         start += len(job.items)
             self._prove()
-        except Exception:
+        except Exception as error:
+            if isinstance(error, StoreAway):
+                self._found_away = str(error)
             # The connection may be what failed: the next group opens a fresh one.
             self._drop_connection()
             raise

@@ -85,9 +85,9 @@ class OwnFiles:
         try:
             for order in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "schema_version"):
                 anchor.execute(f"PRAGMA {order}").fetchall()
-            # The log lies beside the file itself, wherever a link to it lies.
-            real = os.path.realpath(self.file)
-            parts.extend(_Part.at(place) for place in (self.file, Path(real + _LOG), Path(real + _INDEX)))
+            real = self._real
+            places = (self.file, *(real.with_name(real.name + ending) for ending in (_LOG, _INDEX)))
+            parts.extend(_Part.at(place) for place in places)
         except BaseException:
             _close(parts, anchor)
             raise
@@ -141,13 +141,18 @@ class OwnFiles:
         if self._kept is None and not main.name_now:
             copy = self._copy()
             self._kept_identity = _identity(copy)
-            self._kept = f"{main.place}.kept-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            self._kept = f"{self._real}.kept-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             copy.replace(self._kept)
-            _sync_folder(self.file)
+            _sync_folder(self._real)
         raise StoreAway(
             f"another file stands in the place of {main.place}: all that was committed is in "
             f"{self._kept or main.name_now}, move it back, or restart with what stands there now"
         )
+
+    @property
+    def _real(self) -> Path:
+        """Where the file lies, wherever a link to it lies; its log is beside it."""
+        return Path(os.path.realpath(self.file))
 
     def _whereabouts(self, part: _Part) -> str:
         try:
@@ -168,8 +173,8 @@ class OwnFiles:
     def _copy(self) -> Path:
         """Write what the anchor sees into a file beside the store's place; gives it, synced."""
         assert self._anchor is not None
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        copy = Path(f"{self.file}.copy")
+        self._real.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        copy = Path(f"{self._real}.copy")
         copy.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         target = sqlite3.connect(copy, isolation_level=None)
@@ -190,9 +195,8 @@ class OwnFiles:
             log.place.replace(f"{log.place}.found")
         log.place.unlink(missing_ok=True)
         index.place.unlink(missing_ok=True)
-        real = Path(os.path.realpath(self.file))
-        copy.replace(real)
-        _sync_folder(real)
+        copy.replace(self._real)
+        _sync_folder(self._real)
 
     def _clear_log(self) -> None:
         """Take our log, which is folded back, and its index from beside whatever stands there now."""

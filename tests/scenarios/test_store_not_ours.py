@@ -45,6 +45,7 @@ async def store_is_back(house: House) -> None:
 async def every_press_is_in_the_store(house: House, callers: list[str]) -> None:
     """What 112 has heard of, acknowledged or told directly, stands in the store after a restart, once each."""
     await house.until(lambda: house.skt.queued == 0, 30)
+    await house.until(lambda: all(house.alerts(caller) for caller in callers))
     await house.stop()
     kept = {row[0] for row in house.daemon.rows("SELECT id FROM incident")}
     assert kept == {house.alerts(caller)[0].incident for caller in callers}
@@ -183,6 +184,25 @@ async def test_a_state_directory_that_is_removed_comes_back_whole(house: House):
     await house.kill9()
     await house.start()
 
+    await every_press_is_in_the_store(house, callers)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_112_does_not_know_yet_survives_the_removal_of_its_store_and_a_kill(house: House):
+    await house.start()
+    callers = [house.caller() for _ in range(20)]
+    house.centre.refuse(503)
+    for caller in callers:
+        await house.accepted_press(caller)
+    for part in PARTS:
+        (state(house) / part).unlink()
+
+    await house.until(lambda: house.logged("store written anew where it was lost"))
+    await house.kill9()
+    await house.centre.come_back()
+    await house.start()
+
+    await house.until(lambda: all(house.alerts(caller) for caller in callers))
     await every_press_is_in_the_store(house, callers)
 
 
