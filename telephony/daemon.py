@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,8 +20,7 @@ from telephony.asterisk.agi_server import AgiServer
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
-from telephony.background import run_in_background
-from telephony.clock import due_s, keep_steady, pause, utc_now
+from telephony.clock import due_s, keep_steady, utc_now
 from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
@@ -53,16 +50,18 @@ from telephony.services.guardian_release import GuardianReleaseChannel
 from telephony.services.guardian_replies import GuardianReplies
 from telephony.services.guardian_ways import GuardianWays
 from telephony.services.guardians import GuardianChannel
-from telephony.services.intake import STORE_ALARM, Intake
+from telephony.services.intake import Intake
 from telephony.services.joining import Joining, PersonChannel
+from telephony.services.keeping import StoreKeeper
 from telephony.services.labels import Labels
 from telephony.services.links import LinkAlarms
-from telephony.services.locating import Following, LocateChannel
+from telephony.services.locating import HOPELESS_PAUSE_S, Following, LocateChannel
 from telephony.services.naming import IncidentNames
 from telephony.services.position_reads import PositionReads
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
 from telephony.services.retention import PEOPLE_RUNS, Retention
+from telephony.services.service_key import ServiceKey
 from telephony.services.service_texts import ServiceTexts
 from telephony.services.silence import SilenceGuard
 from telephony.services.traffic import Lane
@@ -81,7 +80,7 @@ from telephony.smpp.texting import BindTexter, TextWay
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.crypto import KeyFile
 from telephony.store.database import Database, Runner
-from telephony.store.engines import open_engines, sqlite_checkpoint_engine
+from telephony.store.engines import open_engines, own_files_of, sqlite_checkpoint_engine
 from telephony.store.enrolling import Enrolling
 from telephony.store.incidents import open_incidents
 from telephony.store.joined import who_has
@@ -93,7 +92,6 @@ from telephony.store.retention import Kind
 from telephony.store.retention_kinds import found_by_index, found_by_opening
 from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
-from telephony.store.upgrade import take_up
 from telephony.switchboard import Switchboard
 from telephony.ussd.dialogues import Dialogues
 from telephony.ussd.menus import MenuRules, OpenMenus
@@ -121,12 +119,9 @@ JOINING_TIMEOUT_S = 15.0
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
-STORE_AGAIN_S = 5.0
-"""Pause between two attempts to take up a store that could not be used at start."""
 SWITCH_INTERVAL_S = 0.0001
 """How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
 commit under load."""
-KEY_OCTETS = 32
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,9 @@ class Daemon(MultiService):
         self.alarms = Alarms(clock)
         state_dir = settings.service.state_dir
         self.key_file = KeyFile(settings.key_file)
-        self.database = self._open_store()
+        self._has_begun = False
+        service_key = ServiceKey(state_dir)
+        self.database, self.keeper = self._open_store(service_key)
         plan = settings.plan
         self._http: list[HttpClient] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
@@ -220,7 +217,7 @@ class Daemon(MultiService):
             PressRecorder(rules),
             self.relay,
             DirectRelay(senders, clock=clock),
-            names=IncidentNames(_service_key(state_dir), KST),
+            names=IncidentNames(service_key.octets, KST),
             plan=plan,
             clock=clock,
             alarms=self.alarms,
@@ -252,7 +249,7 @@ class Daemon(MultiService):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
-        run_in_background(self._take_up_the_store(), "taking up the store")
+        self.keeper.start()
         self.relay.start()
         self._watch.start()
         self.audit.start()
@@ -262,27 +259,18 @@ class Daemon(MultiService):
             self._checkpointer.start()
         super().startService()  # type: ignore[no-untyped-call]
 
-    async def _take_up_the_store(self) -> None:
-        """Bring the schema up to date and take back our leases; until that is possible presses go to 112 directly."""
-        while True:
-            try:
-                await self.database.between_groups(partial(take_up, self._writing, self.key_file))
-                await self.database.transact(release_leases, self._settings.service.name, self._owner)
-                moved = await self.database.transact(bring_forward, due_s(self._outside.reactor))
-                if moved:
-                    log.warning("clock was set back while we were away", brought_forward=moved)
-                since = utc_now(self._outside.reactor) - timedelta(seconds=KEPT_S)
-                self.intake.remember(await self.database.read(open_incidents, since))
-            except Unavailable as error:
-                self.alarms.raise_(STORE_ALARM, "store", reason=str(error))
-                log.warning("store not taken up", error=str(error))
-                await pause(self._outside.reactor, STORE_AGAIN_S)
-                if not self.running:
-                    return
-            else:
-                self.alarms.clear(STORE_ALARM, "store")
-                self.relay.wake()
-                return
+    async def _resume(self) -> None:
+        """Take back our leases and learn whose incidents are open, in a store that has just been taken up."""
+        await self.database.transact(release_leases, self._settings.service.name, self._owner)
+        if not self._has_begun:
+            longest_s = max(HOPELESS_PAUSE_S, self._settings.locating.interval_s)
+            moved = await self.database.transact(bring_forward, due_s(self._outside.reactor), longest_s)
+            if moved:
+                log.warning("clock was set back while we were away", brought_forward=moved)
+            self._has_begun = True
+        since = utc_now(self._outside.reactor) - timedelta(seconds=KEPT_S)
+        self.intake.remember(await self.database.read(open_incidents, since))
+        self.relay.wake()
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind first, so that no press comes; finish what is in flight; close the store last."""
@@ -302,7 +290,9 @@ class Daemon(MultiService):
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()
+        await self.keeper.stop()
         await self.database.stop()
+        self.keeper.let_go()
 
     def reload(self, settings: Settings) -> None:
         """Take over the recognition tables of new settings; everything else needs a restart."""
@@ -319,34 +309,42 @@ class Daemon(MultiService):
 
     # -- parts ----------------------------------------------------------------------------------------------
 
-    def _open_store(self) -> Database:
-        url = self._settings.database_url
-        writing, reading = open_engines(url, self.key_file.ring)
-        self._writing = writing
-        try:
-            take_up(writing, self.key_file)
-        except Exception as error:  # noqa: BLE001 - fail open, whatever it is
-            # A store that cannot be used must not keep us from relaying: see `_take_up_the_store`.
-            log.critical("store not usable at start", error=f"{type(error).__name__}: {error}")
+    def _open_store(self, service_key: ServiceKey) -> tuple[Database, StoreKeeper]:
+        url, outside = self._settings.database_url, self._outside
+        files = own_files_of(url)
+        writing, reading = open_engines(url, self.key_file.ring, files)
         database = Database(
             writing,
             reading,
-            writer=self._outside.runner("store-writer", 1),
-            reader=self._outside.runner("store-reader", READERS),
-            clock=self._outside.reactor,
+            writer=outside.runner("store-writer", 1),
+            reader=outside.runner("store-reader", READERS),
+            clock=outside.reactor,
+            prove=None if files is None else files.require,
         )
+        keeper = StoreKeeper(
+            database,
+            (writing, reading),
+            files,
+            self.key_file,
+            service_key,
+            runner=outside.runner("store-keeper", 1),
+            clock=outside.reactor,
+            alarms=self.alarms,
+            resume=self._resume,
+        )
+        keeper.take_up_at_start()
         self._checkpointer = None
         self._checkpoint_engine: Engine | None = None
         if writing.dialect.name == "sqlite":
-            self._checkpoint_engine = sqlite_checkpoint_engine(url)
+            self._checkpoint_engine = sqlite_checkpoint_engine(url, files)
             self._checkpointer = Checkpointer(
                 url,
                 self._checkpoint_engine,
                 database,
-                runner=self._outside.runner("store-checkpoint", 1),
-                clock=self._outside.reactor,
+                runner=outside.runner("store-checkpoint", 1),
+                clock=outside.reactor,
             )
-        return database
+        return database, keeper
 
     def _senders(self) -> dict[str, CapHttpSender]:
         senders = {}
@@ -730,21 +728,3 @@ class Daemon(MultiService):
             service=None if self._service_texts is None else self._service_texts.take,
         )
         server.setServiceParent(self)  # type: ignore[no-untyped-call]
-
-
-def _service_key(state_dir: Path) -> bytes:
-    """Read the key under which incidents are named; made at the first start."""
-    path = state_dir / "service.key"
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            # Whole or not at all: a process may be killed at any instant.
-            fresh = path.with_suffix(".new")
-            fresh.touch(mode=0o600)
-            fresh.write_bytes(secrets.token_bytes(KEY_OCTETS))
-            fresh.replace(path)
-        return path.read_bytes()
-    except OSError as error:
-        # Only the name of an incident across a restart depends on it; a press does not.
-        log.critical("service key not kept", error=str(error))
-        return secrets.token_bytes(KEY_OCTETS)

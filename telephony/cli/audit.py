@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from telephony.store.audit_verifying import LoggedEntry, Verdict
 
 EXIT_BROKEN = 3
+LARGEST_ENTRY = (1 << 63) - 1
+LONGEST_DIGEST = 40
+"""Characters of a digest in a log that are compared: twice those that it has."""
 
 log_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -62,12 +65,11 @@ def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
     """
     settings = load_or_exit(config)
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415 - not needed for --help
-    from telephony.store.audit import count  # noqa: PLC0415
-    from telephony.store.audit_verifying import compare, verify  # noqa: PLC0415
+    from telephony.store.audit_verifying import compare, expected, verify  # noqa: PLC0415
 
     with ready_engines(settings) as (_, reading), reading.connect() as connection:
         try:
-            with bar("verifying", count(connection)) as advance:
+            with bar("verifying", expected(connection)) as advance:
                 verdict = verify(connection, advance)
             against = list(compare(connection, verdict, _logged(logs)))
         except OnetouchError as error:
@@ -189,15 +191,20 @@ def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
     from telephony.store.audit_verifying import LoggedEntry  # noqa: PLC0415
 
     for path in logs:
-        stream: BinaryIO = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        try:
+            stream: BinaryIO = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror}") from error
         for line in lines_of(stream):
             # Most lines are something else, and JSON is slow.
             if b'"audited"' not in line:
                 continue
             try:
                 told = json.loads(line)
-                if told["event"] == "audited":
-                    yield LoggedEntry(int(told["audit_entry"]), str(told["digest"]))
+                number, digest = told["audit_entry"], told["digest"]
+                if told["event"] == "audited" and type(number) is int and 0 < number <= LARGEST_ENTRY:
+                    # Whoever can write into a log must not write to this terminal.
+                    yield LoggedEntry(number, ascii(str(digest)[:LONGEST_DIGEST])[1:-1])
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 

@@ -46,6 +46,10 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
         writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
         try:
             yield writing, reading
+        except writing.dialect.loaded_dbapi.Error as error:
+            raise click.ClickException(
+                f"the store: {error}"
+            ) from error  # of a statement on the driver's own cursor
         finally:
             writing.dispose()
             reading.dispose()
@@ -120,7 +124,7 @@ def upgrade(config: Path) -> None:
 @db.command()
 @config_option
 def check(config: Path) -> None:
-    """Check the schema's version, the file's integrity and what durability needs.
+    """Check the schema's version, that the key file is this store's, the file's integrity and what durability needs.
 
     Exit codes: 0 all is well, 1 something is not, 2 the settings have faults.
     """
@@ -129,12 +133,40 @@ def check(config: Path) -> None:
 
     with ready_engines(settings) as (_, reading), reading.connect() as connection:
         look = _sqlite if reading.dialect.name == "sqlite" else _postgresql
-        results = [("schema", HEAD, True), *look(connection)]
+        wrong_keys = _wrong_keys(connection, settings)
+        results = [("schema", HEAD, True), ("key_proof", "opens", wrong_keys is None), *look(connection)]
+    if (file := file_of(settings)) is not None:
+        results.append(_names(file))
     for what, found, is_fine in results:
         verdict = "ok" if is_fine else click.style("WRONG", fg="red", bold=True)
         click.echo(f"{what:<20} {found:<12} {verdict}")
+    if wrong_keys is not None:
+        click.echo(wrong_keys, err=True)
     if not all(is_fine for _, _, is_fine in results):
         raise SystemExit(EXIT_FAILED)
+
+
+def _wrong_keys(connection: Connection, settings: Settings) -> str | None:
+    """Say why the key file does not open what this store was first sealed with; None where it does."""
+    from telephony.domain.errors import Unavailable  # noqa: PLC0415 - not needed for --help
+    from telephony.store.sealing import keys_of  # noqa: PLC0415
+    from telephony.store.upgrade import prove  # noqa: PLC0415
+
+    try:
+        is_proven = prove(connection, settings.key_file, keys_of(connection))
+    except Unavailable as error:
+        return str(error)
+    return (
+        None
+        if is_proven
+        else "the store was never taken up: `onetouch db upgrade` does it, and so does a start"
+    )
+
+
+def _names(file: Path) -> tuple[str, str, bool]:
+    """Tell how many names the file has: under a second one SQLite would keep another log, and damage it."""
+    links = file.stat().st_nlink
+    return "names of the file", str(links), links == 1
 
 
 def _sqlite(connection: Connection) -> Iterator[tuple[str, str, bool]]:

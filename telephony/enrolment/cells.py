@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
+from itertools import dropwhile
 
-INJECTED = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet calculate (OWASP, CSV injection)."""
+_SIGNS = frozenset("=+-@")
+"""First characters that make a spreadsheet calculate (OWASP, CSV injection), in whatever width they are written."""
+_BREAKS = ("\t", "\r", "\n")
+"""First characters at which some begin another cell."""
+_BLANK = ("Z", "C")
+"""Categories of Unicode that are not seen, and that some pass over: separators, controls, marks of direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +25,18 @@ class Row:
 
 def plain_cell(text: str) -> str:
     """Take off the apostrophe that keeps a spreadsheet from calculating; nothing is ever calculated here."""
-    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in INJECTED else text
+    return text[1:] if text.startswith("'") and _needs_shield(text[1:]) else text
 
 
 def harmless_cell(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would calculate; `plain_cell` takes it off."""
-    is_shielded = len(text) > 1 and text[0] == "'" and text[1] in INJECTED
-    return f"'{text}" if text.startswith(INJECTED) or is_shielded else text
+    return f"'{text}" if _needs_shield(text) else text
+
+
+def _needs_shield(text: str) -> bool:
+    """Whether a spreadsheet may calculate it, or whether it looks as if it were shielded already."""
+    bare = text.lstrip("'")
+    if bare.startswith(_BREAKS):
+        return True
+    first = next(dropwhile(lambda each: unicodedata.category(each)[0] in _BLANK, bare), "")
+    return unicodedata.normalize("NFKC", first)[:1] in _SIGNS

@@ -12,14 +12,14 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from telephony.domain.audit import FORGOTTEN, Looked
-from telephony.store.bulk import BulkInsert, execute, placeholder
+from telephony.store.bulk import BulkInsert, execute, placeholder, select_in
 from telephony.store.crypto import Damaged, KeyRing, Place
 from telephony.store.schema import audit
 from telephony.store.sealing import keys_of, seal, unseal
@@ -35,6 +35,21 @@ _ALONE: Final = "SELECT pg_advisory_xact_lock(114)"
 AUDIT: Final = "audit"
 """The subject of an entry which says that the chain itself was cut at the front."""
 
+_COLUMNS: Final = {
+    "sqlite": ", ".join(
+        (
+            "number",
+            "CASE typeof(at) WHEN 'integer' THEN at END",
+            *(
+                f"CASE typeof({name}) WHEN 'blob' THEN {name} END"
+                for name in ("sealed", "previous", "digest")
+            ),
+        )
+    ),
+    "postgresql": "number, at, sealed, previous, digest",
+}
+"""An entry as it stands. SQLite keeps any type in any column, and whoever tampers may have put one there that cannot even
+be fetched."""
 _GROUP: Final = 4
 _GROUPS: Final = 4
 _CUT = re.compile(r"through entry (\d{1,18}) with digest ([0-9a-f]{64})\Z")
@@ -107,8 +122,9 @@ def append(connection: Connection, looked: Looked) -> Entry:
 
 def head(connection: Connection) -> Entry | None:
     """Give the last entry; None for an empty chain."""
-    row = execute(connection, "SELECT number, digest FROM audit ORDER BY number DESC LIMIT 1").fetchone()
-    return None if row is None else Entry(int(row[0]), bytes(row[1]))
+    columns = _COLUMNS[connection.dialect.name]
+    row = execute(connection, f"SELECT {columns} FROM audit ORDER BY number DESC LIMIT 1").fetchone()
+    return None if row is None else Entry(int(row[0]), _octets(row[4]))
 
 
 def rows_after(connection: Connection, number: int, limit: int = PAGE) -> list[Row]:
@@ -116,12 +132,17 @@ def rows_after(connection: Connection, number: int, limit: int = PAGE) -> list[R
     mark = placeholder(connection.dialect.name)
     found = execute(
         connection,
-        f"SELECT number, at, sealed, previous, digest FROM audit WHERE number > {mark} ORDER BY number LIMIT {limit:d}",
+        f"SELECT {_COLUMNS[connection.dialect.name]} FROM audit WHERE number > {mark} ORDER BY number LIMIT {limit:d}",
         (number,),
     ).fetchall()
-    return [
-        Row(int(row[0]), _whole(row[1]), _octets(row[2]), _octets(row[3]), _octets(row[4])) for row in found
-    ]
+    return [_row(each) for each in found]
+
+
+def rows_of(connection: Connection, numbers: Iterable[int]) -> list[Row]:
+    """Give these entries as they stand, those that are there."""
+    columns = _COLUMNS[connection.dialect.name]
+    found = select_in(connection, f"SELECT {columns} FROM audit WHERE number {{}}", numbers)
+    return [_row(each) for each in found]
 
 
 def entries(connection: Connection, after: int = 0) -> Iterator[Kept]:
@@ -148,7 +169,7 @@ def read(ring: KeyRing, row: Row) -> tuple[str, Looked]:
         content = octets.decode("ascii")
         who, what, subject, why = json.loads(content)
         return content, Looked(str(who), str(what), str(subject), str(why), from_us(row.at))
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Damaged(f"audit {row.number}: what it says cannot be read") from error
 
 
@@ -180,10 +201,12 @@ def _place(number: int) -> Place:
     return Place("audit", "sealed", number)
 
 
-def _whole(value: Any) -> int:
-    """SQLite keeps any type in any column, and whoever tampers may have put one there."""
-    return value if isinstance(value, int) else -1
+def _row(found: Any) -> Row:
+    number, at, sealed, previous, digest = found
+    return Row(
+        int(number), -1 if at is None else int(at), _octets(sealed), _octets(previous), _octets(digest)
+    )
 
 
 def _octets(value: Any) -> bytes:
-    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+    return b"" if value is None else bytes(value)

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import hmac
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from telephony.domain.errors import OnetouchError
+from telephony.domain.errors import OnetouchError, Unavailable
 from telephony.store.audit import (
     BEFORE_THE_FIRST,
     PAGE,
     Entry,
     Row,
+    count,
     cut_of,
     digest_of,
     read,
     rows_after,
+    rows_of,
     short_form,
 )
-from telephony.store.bulk import execute, select_in
+from telephony.store.bulk import execute, placeholder
 from telephony.store.crypto import KeyRing
 from telephony.store.sealing import keys_of
 
 MOST_TOLD: Final = 20
 """Places at which a chain is broken that are told one by one; of the others, how many there are."""
+_DAMAGED: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
+"""Of SQLite's operational errors those that say what is written and not what is in the way: no such table, malformed."""
 OTHER_KEY: Final = " (if none of them does, the key file has another audit key than they were written under)"
 
 
@@ -79,18 +84,50 @@ class Verdict:
 def verify(connection: Connection, progress: Callable[[int], None] = lambda _: None) -> Verdict:
     """Walk through the whole chain; ``progress`` is told how many entries were looked at.
 
-    Raises `KeysUnavailable` where there is no audit key; an entry under a key that is missing is a break like others.
+    Raises `KeysUnavailable` where there is no audit key; an entry under a key that is missing is a break like others, and
+    so is a chain that the store cannot read. Raises `Unavailable` for a store that is locked or gone.
     """
     ring = keys_of(connection)
     walk = _Walk(ring, ring.audit_key)
-    after = -(1 << 62)
-    while rows := rows_after(connection, after):
-        for row in rows:
-            walk.look(row)
-        after = rows[-1].number
-        progress(walk.entries)
-    row = execute(connection, "SELECT min(number) FROM audit").fetchone()
-    return walk.verdict(None if row[0] is None else int(row[0]))
+    after = 0
+    try:
+        least = _least(connection)
+        if least is not None and least < 1:
+            walk.tell(Break(least, least, "has a number that no entry has"))
+        while rows := rows_after(connection, after):
+            for row in rows:
+                walk.look(row)
+            after = rows[-1].number
+            progress(walk.entries)
+        return walk.verdict(_least(connection, 1))
+    except connection.dialect.loaded_dbapi.Error as error:
+        walk.tell(Break(after + 1, after + 1, f"and what follows cannot be read: {_damage(error)}"))
+        return walk.verdict(None)
+
+
+def expected(connection: Connection) -> int:
+    """Give how many entries there are to verify, for the progress of it; 0 where that cannot be read."""
+    try:
+        return count(connection)
+    except connection.dialect.loaded_dbapi.Error as error:
+        _damage(error)
+        return 0
+
+
+def _least(connection: Connection, at_least: int = -(1 << 63)) -> int | None:
+    mark = placeholder(connection.dialect.name)
+    (least,) = execute(
+        connection, f"SELECT min(number) FROM audit WHERE number >= {mark}", (at_least,)
+    ).fetchone()
+    return None if least is None else int(least)
+
+
+def _damage(error: Any) -> str:
+    """Give in words what is damaged; raises `Unavailable` where nothing is, and the store only cannot answer now."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if "OperationalError" in (each.__name__ for each in type(error).__mro__) and code not in _DAMAGED:
+        raise Unavailable(f"the store: {error}") from error
+    return str(error).splitlines()[0]
 
 
 @dataclass
@@ -112,7 +149,7 @@ class _Walk:
         """Check one entry, and that it follows the one before."""
         before = self.before
         if before is not None and row.number > before.number + 1:
-            self._tell(
+            self.tell(
                 Break(before.number + 1, row.number - 1, "missing: taken out of the chain"), is_gap=True
             )
         problem = self._problem(row)
@@ -121,7 +158,7 @@ class _Walk:
         if problem is None and row.number == 1 and row.previous != BEFORE_THE_FIRST:
             problem = "is not the beginning of a chain"
         if problem is not None:
-            self._tell(Break(row.number, row.number, problem))
+            self.tell(Break(row.number, row.number, problem))
         self.was_before_sound = problem is None
         self.first = self.first or row
         self.before = row
@@ -154,8 +191,6 @@ class _Walk:
     def _front(self) -> Break | None:
         if self.first is None or self.first.number == 1:
             return None
-        if self.first.number < 1:
-            return Break(self.first.number, self.first.number, "has a number that no entry has")
         last_gone = self.first.number - 1
         if self.cut is None or self.cut.number < last_gone:
             allowed = 0 if self.cut is None else self.cut.number
@@ -182,7 +217,8 @@ class _Walk:
             self.cut = cut
         return None
 
-    def _tell(self, found: Break, *, is_gap: bool = False) -> None:
+    def tell(self, found: Break, *, is_gap: bool = False) -> None:
+        """Keep a break, as long as there is room."""
         if len(self.breaks) + len(self.gaps) >= MOST_TOLD:
             self.untold += 1
         elif is_gap:
@@ -200,10 +236,12 @@ def compare(connection: Connection, verdict: Verdict, logged: Iterable[LoggedEnt
     missing_from = missing_to = 0
     lines = iter(logged)
     while page := list(islice(lines, PAGE)):
-        rows = select_in(
-            connection, "SELECT number, digest FROM audit WHERE number {}", {each.number for each in page}
-        )
-        shorts = {int(number): short_form(bytes(digest)) for number, digest in rows}
+        numbers = {each.number for each in page}
+        try:
+            shorts = {row.number: short_form(row.digest) for row in rows_of(connection, numbers)}
+        except connection.dialect.loaded_dbapi.Error as error:
+            yield Break(min(numbers), max(numbers), f"cannot be compared with the log: {_damage(error)}")
+            continue
         for each in page:
             short = shorts.get(each.number)
             if short is None and each.number > cut:

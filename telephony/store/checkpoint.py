@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred
 
 from telephony.clock import Call, Clock
+from telephony.domain.errors import Unavailable
 from telephony.store.database import Database, Runner
 
 log = structlog.get_logger()
@@ -51,8 +52,8 @@ class Checkpointer:
     def _look(self) -> None:
         try:
             size = self._log_file.stat().st_size
-        except FileNotFoundError:
-            size = 0
+        except OSError:
+            size = 0  # gone or not to be seen: whoever keeps the store says so
         if size < WORTH_IT:
             self._look_again(None)
             return
@@ -64,8 +65,8 @@ class Checkpointer:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
                 connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
-        except DBAPIError as error:
-            log.warning("log not folded back", error=str(error.orig))
+        except (DBAPIError, Unavailable) as error:
+            log.warning("log not folded back", error=str(getattr(error, "orig", error)))
             return False
         return True
 

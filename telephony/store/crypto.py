@@ -42,6 +42,8 @@ KEY_ID_OCTETS = 4
 FORMAT = 1
 LARGEST_FILE = 1 << 20
 COMPLAIN_EVERY_S = 60.0
+PROVE_AGAIN_S = 5.0
+"""How long a file that was refused is not looked into again: every transaction asks for the keys."""
 SMALLEST_ID, LARGEST_ID = 10_000_000, 99_999_999
 """Eight digits: one less than a subscriber's number has, so that logs do not mask it."""
 
@@ -163,6 +165,10 @@ class KeyRing:
         return tuple([_hash(key, kind, value) for key in self._newest_first])
 
 
+Prove = Callable[[KeyRing], None]
+"""Raises `KeysUnavailable` for keys that cannot open what the store was first sealed with."""
+
+
 def _hash(key: Key, kind: str, value: str) -> bytes:
     named = f"{kind}:{value}".encode("utf-8", "surrogatepass")
     return blake2b(named, key=key.look_up, digest_size=HASH_OCTETS).digest()
@@ -182,11 +188,29 @@ class KeyFile:
         self._seen: tuple[int, int, int] | None = None
         self._ring: KeyRing | None = None
         self._is_read_only = False
+        self._prove: Prove | None = None
+        self._keep_in = path.parent
+        self._refused: tuple[tuple[int, int, int], float, KeysUnavailable] | None = None
+        self._kept: KeyRing | None = None
+        self.trouble: str | None = None
+        """What is wrong with the file while its keys are in memory, in a sentence."""
+
+    def is_proven_by(self, prove: Prove, keep_in: Path) -> None:
+        """Take the keys that were read for the store's own. From now on other keys must be proven before they are used.
+
+        And what is then in memory alone is kept on disk, in the file itself or in this folder: see `ring`.
+        """
+        self._prove, self._keep_in = prove, keep_in
+        if self.trouble is None:
+            self._drop_kept()
 
     def ring(self) -> KeyRing:
         """Give the keys as the file has them now; where it has become unreadable, as it had them. Raises `KeysUnavailable`.
 
-        A file of an earlier version, which has no audit key, gets one.
+        So where it has become another store's. Once the keys are proven, a file that is gone is then written anew, and
+        beside another that stands in its place the proven keys are kept: a restart must find what was sealed under
+        them. Where they cannot be, nothing may be sealed any more. A file of an earlier version, which has no audit key,
+        gets one.
         """
         try:
             ring = self._ring_now()
@@ -195,7 +219,10 @@ class KeyFile:
                 raise
             # A press must not be lost for a file that is in memory; but a restart would not find it.
             self._complain(error)
+            self._keep(self._ring, error)
             return self._ring
+        if self.trouble is not None:
+            self._drop_kept()
         if ring.has_audit_key or self._is_read_only:
             return ring
         try:
@@ -223,9 +250,73 @@ class KeyFile:
         if self._ring is None or seen != self._seen:
             if stat.S_IMODE(status.st_mode) & 0o077:
                 raise KeysUnavailable(f"others may read the key file {self.path}: chmod 600 {self.path}")
-            self._ring = self._read()
-            self._seen = seen
+            found = self._read()
+            self._require_proof(found, seen)
+            self._ring, self._seen = found, seen
         return self._ring
+
+    def _require_proof(self, found: KeyRing, seen: tuple[int, int, int]) -> None:
+        """Raise `KeysUnavailable` for keys that cannot open the store that those in memory were proven on."""
+        proven = self._ring
+        if self._prove is None or proven is None:
+            return
+        if proven.has_audit_key and (not found.has_audit_key or found.audit_key != proven.audit_key):
+            raise KeysUnavailable(
+                f"{self.path} has another audit key than this store's: bring back the one of before"
+            )
+        if found.keys.get(proven.current.id) == proven.current:
+            return
+        now = self._monotonic()
+        if self._refused is not None and self._refused[0] == seen and now - self._refused[1] < PROVE_AGAIN_S:
+            raise self._refused[2]
+        try:
+            self._prove(found)
+        except KeysUnavailable as error:
+            self._refused = (seen, now, error)
+            raise
+        self._refused = None
+
+    def _keep(self, ring: KeyRing, error: KeysUnavailable) -> None:
+        """Have proven keys on disk that may be nowhere else; raises `KeysUnavailable` where that cannot be done."""
+        self.trouble = str(error)
+        if self._prove is None or not ring.has_audit_key:
+            return
+        if not self.path.exists() and self._is_written_anew(ring):
+            return
+        beside = self._beside
+        self.trouble = f"{error}; the keys in use are kept in {beside}"
+        if self._kept is ring and beside.exists():
+            return
+        try:
+            with self._alone():
+                self._write(ring.keys, ring.current.id, ring.audit_key, beside)
+        except OSError as failure:
+            raise KeysUnavailable(
+                f"{error}; and the keys in memory cannot be kept on disk: {failure.strerror}"
+            ) from failure
+        self._kept = ring
+
+    @property
+    def _beside(self) -> Path:
+        return self._keep_in / f"{self.path.name}.kept"
+
+    def _drop_kept(self) -> None:
+        """Take away what was kept once the file is right: keys that are forgotten later must not lie about."""
+        self.trouble = self._kept = None
+        try:
+            self._beside.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("kept keys not taken away", path=str(self._beside), error=str(error))
+
+    def _is_written_anew(self, ring: KeyRing) -> bool:
+        try:
+            with self._alone():
+                if not self.path.exists():
+                    self._write(ring.keys, ring.current.id, ring.audit_key)
+                    log.warning("key file written anew from memory", path=str(self.path))
+        except OSError:
+            return False  # its folder may be another account's: then beside the store
+        return True
 
     def make(self, now: datetime | None = None) -> bool:
         """Make the file with one key; False where it is there already, which is left as it is."""
@@ -278,7 +369,10 @@ class KeyFile:
                 f"{self.path} is not a key file, or is damaged: bring it back from its backup"
             ) from None
 
-    def _write(self, keys: Mapping[int, Key], current: int, audit_key: bytes) -> None:
+    def _write(
+        self, keys: Mapping[int, Key], current: int, audit_key: bytes, path: Path | None = None
+    ) -> None:
+        path = path or self.path
         text = json.dumps(
             {
                 "format": FORMAT,
@@ -287,7 +381,7 @@ class KeyFile:
                 "keys": [_plain(key) for key in keys.values()],
             }
         )
-        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
@@ -295,8 +389,8 @@ class KeyFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        beside.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
 from telephony.store.engines import one_transaction
+from telephony.store.own_files import StoreAway
 
 log = structlog.get_logger()
 
@@ -81,8 +82,15 @@ class Database:
         reader: Runner,
         clock: Clock,
         linger_s: float = LINGER_S,
+        prove: Callable[[], None] | None = None,
     ) -> None:
+        """``prove`` is asked after every commit and raises `StoreAway` where what was committed may be lost."""
         self._clock = clock
+        self._prove = prove or _no_proof_is_needed
+        self._away: str | None = None
+        self._found_away: str | None = None
+        self.on_away: Callable[[str], None] = _nobody_is_told
+        """Told once each time, in the reactor, before anybody is refused."""
         self._linger_s = linger_s
         self._lingering: Call | None = None
         self._is_urgent = False
@@ -99,6 +107,37 @@ class Database:
 
     # -- the reactor's side ---------------------------------------------------------------------------
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the store was put away."""
+        return self._away is not None
+
+    def put_away(self, reason: str) -> None:
+        """Refuse everything at once, also what waits, until `bring_back`: nothing may be promised on this store.
+
+        Work between groups is done all the same: it is how the store comes back.
+        """
+        self._away = reason
+        self.on_away(reason)
+        jobs, self._waiting = self._waiting, []
+        self._items_waiting = 0
+        self._is_urgent = False
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        for job in jobs:
+            job.done.errback(StoreAway(f"store: {reason}"))
+
+    def bring_back(self) -> None:
+        """Take work again."""
+        self._away = self._found_away = None
+
+    def let_go(self) -> None:
+        """Close what is not in use. For the writer's thread, between groups."""
+        self._drop_connection()
+        self._writing.dispose()
+        self._reading.dispose()
+
     def batch(self, batch: Batch, items: Sequence[Any], *, is_urgent: bool = True) -> Deferred[list[Any]]:
         """Run ``batch(connection, items)`` in the next commit, together with all others that pass the same function.
 
@@ -106,6 +145,8 @@ class Database:
         transaction, that item's result is the exception it caused; a batch of one fails with it. What is not urgent
         waits a few milliseconds for company, so that a press does not find the writer busy with it.
         """
+        if self._away is not None:
+            return fail(StoreAway(f"store: {self._away}"))
         if self._items_waiting + len(items) > MOST_WAITING:
             return fail(Unavailable("store: too much waits for it"))
         done: Deferred[list[Any]] = Deferred()
@@ -136,6 +177,8 @@ class Database:
 
     def read_on(self, reader: Runner, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
         """Do so on threads of somebody else's: what may hang must not keep others from reading."""
+        if self._away is not None:
+            return fail(StoreAway(f"store: {self._away}"))
         done: Deferred[T] = Deferred()
 
         def work() -> T:
@@ -152,9 +195,7 @@ class Database:
             return self._reader.stop()
 
         def close(_: object) -> None:
-            self._drop_connection()
-            self._writing.dispose()
-            self._reading.dispose()
+            self.let_go()
 
         waiting: Deferred[Any] = self.transact(_nothing) if self._is_busy or self._waiting else succeed(None)
         return (
@@ -200,6 +241,8 @@ class Database:
 
     def _committed(self, answers: Answers) -> None:
         self._is_busy = False
+        if self._found_away is not None and self._away is None:
+            self.put_away(self._found_away)
         self._next_group()
         for done, answer in answers:
             done.callback(answer)
@@ -251,7 +294,10 @@ class Database:
                     for job in group.jobs:
                         answers.append((job.done, list(results[start : start + len(job.items)])))
                         start += len(job.items)
-        except Exception:
+            self._prove()
+        except Exception as error:
+            if isinstance(error, StoreAway):
+                self._found_away = str(error)
             # The connection may be what failed: the next group opens a fresh one.
             self._drop_connection()
             raise
@@ -289,6 +335,14 @@ def _as_ours(error: Exception, driver: Any) -> Exception:
 
 def _first(results: list[T]) -> T:
     return results[0]
+
+
+def _no_proof_is_needed() -> None:
+    """For a store that nobody can take from under us."""
+
+
+def _nobody_is_told(_: str) -> None:
+    """Until somebody keeps the store."""
 
 
 def _nothing(_: Connection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from telephony.store.own_files import OwnFiles
 from telephony.store.sealing import Keys, with_keys
 
 BUSY_TIMEOUT_MS = 500
@@ -20,12 +21,21 @@ WRITER_CACHE_KIB, READER_CACHE_KIB = 8192, 1024
 """Pages kept in memory per connection: the writer comes back to the same ones, a reader hardly does."""
 
 
-def open_engines(url: str, keys: Keys) -> tuple[Engine, Engine]:
+def own_files_of(url: str) -> OwnFiles | None:
+    """Give what watches the files of a store; None for one that is a server's, or in memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return OwnFiles(Path(parsed.database))
+
+
+def open_engines(url: str, keys: Keys, files: OwnFiles | None = None) -> tuple[Engine, Engine]:
     """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
     SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit); transactions are begun by
     `one_transaction`, and a reader reads statement by statement. PostgreSQL: as the server is set;
-    ``synchronous_commit`` must be on, which is its default. What they write is sealed under ``keys``.
+    ``synchronous_commit`` must be on, which is its default. What they write is sealed under ``keys``. No connection is
+    opened to other files than ``files`` were moored to.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -33,7 +43,7 @@ def open_engines(url: str, keys: Keys) -> tuple[Engine, Engine]:
         return with_keys(writing, keys), with_keys(reading, keys)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    writing, reading = _sqlite(url, WRITER_CACHE_KIB), _sqlite(url, READER_CACHE_KIB)
+    writing, reading = _sqlite(url, WRITER_CACHE_KIB, files), _sqlite(url, READER_CACHE_KIB, files)
     return with_keys(writing, keys), with_keys(reading, keys)
 
 
@@ -60,7 +70,7 @@ def one_transaction(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _sqlite(url: str, cache_kib: int) -> Engine:
+def _sqlite(url: str, cache_kib: int, files: OwnFiles | None) -> Engine:
     engine = create_engine(
         url,
         connect_args={
@@ -81,6 +91,25 @@ def _sqlite(url: str, cache_kib: int) -> Engine:
         cursor.close()
 
     event.listen(engine, "connect", on_connect)
+    return _only_to(files, engine)
+
+
+def _only_to(files: OwnFiles | None, engine: Engine) -> Engine:
+    """Let an engine connect to these files alone: SQLite would take, or make, whatever stands at their place."""
+    if files is None:
+        return engine
+
+    def connect(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
+        files.require()
+        connection = dialect.connect(*arguments, **options)
+        try:
+            files.require()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    event.listen(engine, "do_connect", connect)
     return engine
 
 
@@ -88,11 +117,12 @@ CHECKPOINT_TIMEOUT_MS = 50
 """How long a checkpoint that begins the log anew waits for readers: the writer, and every press, waits with it."""
 
 
-def sqlite_checkpoint_engine(url: str) -> Engine:
+def sqlite_checkpoint_engine(url: str, files: OwnFiles | None = None) -> Engine:
     """Give an engine without a pool and without BEGIN, for the one statement that folds back the log."""
-    return create_engine(
+    engine = create_engine(
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": CHECKPOINT_TIMEOUT_MS / 1000},
     )
+    return _only_to(files, engine)

@@ -16,9 +16,12 @@ from sqlalchemy import Connection
 
 from telephony.domain.delivery import (
     DELIVERED,
+    LONGEST_UPDATE_PAUSE_S,
     PENDING,
     REJECTED,
+    RETRY_DELAYS_S,
     SUPERSEDED,
+    UPDATE,
     Again,
     Delivered,
     Delivery,
@@ -286,28 +289,31 @@ def release_leases(connection: Connection, name: str, owner: str) -> int:
     return count
 
 
-LONGEST_REPORT_WAIT_S = 15.0
-LONGEST_ERRAND_WAIT_S = 300.0
-"""After a start no report and no errand that was tried before waits for longer: its time may be of a clock that was wrong."""
+LONGEST_REPORT_WAIT_S = RETRY_DELAYS_S[-1]
+"""After a start no report that was tried before waits for longer: its time may be of a clock that was wrong."""
 
 
-def bring_forward(connection: Connection, now: float) -> int:
+def bring_forward(connection: Connection, now: float, longest_errand_s: float) -> int:
     """Make due in time what would wait for a clock that was set back while we were away; return how many rows.
 
-    What was never tried waits as long as it was to wait when it was written (a fallback); what was tried, for the
-    longest pause between two attempts. Leases are not looked at: see `release_leases`.
+    What was never tried waits as long as it was to wait when it was written (a fallback); an update may have been
+    written for later (`update_pause_s`). What was tried waits for the longest pause between two attempts: of an errand,
+    ``longest_errand_s``. Leases are not looked at: see `release_leases`.
     """
     mark = placeholder(connection.dialect.name)
-    at, report, errand = (
-        seconds_to_us(each) for each in (now, now + LONGEST_REPORT_WAIT_S, now + LONGEST_ERRAND_WAIT_S)
+    at, report, planned, errand = (
+        seconds_to_us(now + wait_s)
+        for wait_s in (0.0, LONGEST_REPORT_WAIT_S, LONGEST_UPDATE_PAUSE_S, longest_errand_s)
     )
+    as_planned = f"{mark} + due_at - created_at"
     moved = 0
     for due, where, values in (
-        (f"{mark} + due_at - created_at", "attempts = 0 AND created_at > {0}", (at, at)),
-        (mark, "attempts > 0 AND sequence > 0 AND due_at > {0}", (report, report)),
-        (mark, "attempts > 0 AND sequence <= 0 AND due_at > {0}", (errand, errand)),
+        (as_planned, f"attempts = 0 AND kind <> '{UPDATE}' AND created_at > {mark}", (at, at)),
+        (as_planned, f"attempts = 0 AND kind = '{UPDATE}' AND created_at > {mark}", (at, planned)),
+        (mark, f"attempts > 0 AND sequence > 0 AND due_at > {mark}", (report, report)),
+        (mark, f"attempts > 0 AND sequence <= 0 AND due_at > {mark}", (errand, errand)),
     ):
-        statement = f"UPDATE delivery SET due_at = {due} WHERE state = '{PENDING}' AND {where.format(mark)}"
+        statement = f"UPDATE delivery SET due_at = {due} WHERE state = '{PENDING}' AND {where}"
         moved += execute(connection, statement, values).rowcount
     return moved
 

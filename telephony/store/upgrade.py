@@ -66,25 +66,29 @@ def take_up(engine: Engine, key_file: KeyFile) -> bool:
         raise KeysUnavailable(f"the key file {key_file.path} cannot be made: {error.strerror}") from error
     ring = key_file.ring()
     is_changed = upgrade(engine)
-    _prove(engine, key_file, ring)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_ALONE[engine.dialect.name])
+        if not prove(connection, key_file.path, ring):
+            connection.execute(insert(key_proof).values(key=_PROOF.row, sealed=seal(ring, _PROOF, b"")))
     return is_changed
 
 
-def _prove(engine: Engine, key_file: KeyFile, ring: KeyRing) -> None:
-    """Open what was sealed at the store's first use, or seal it at this one."""
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_ALONE[engine.dialect.name])
-        sealed = connection.execute(select(key_proof.c.sealed)).scalar_one_or_none()
-        if sealed is None:
-            connection.execute(insert(key_proof).values(key=_PROOF.row, sealed=seal(ring, _PROOF, b"")))
-            return
-        try:
-            unseal(ring, _PROOF, sealed)
-        except (KeysUnavailable, Malformed):
-            raise KeysUnavailable(
-                f"{key_file.path} is not the key file of this store, or an older one: bring back the one that was used "
-                f"last, or copy it from the machine that shares the store; it holds key {key_id_of(sealed)}"
-            ) from None
+def prove(connection: Connection, source: Path, ring: KeyRing) -> bool:
+    """Open what was sealed at the store's first use; False where nothing was yet.
+
+    Raises `KeysUnavailable`, with ``source`` named, for keys that cannot.
+    """
+    sealed = connection.execute(select(key_proof.c.sealed)).scalar_one_or_none()
+    if sealed is None:
+        return False
+    try:
+        unseal(ring, _PROOF, sealed)
+    except (KeysUnavailable, Malformed):
+        raise KeysUnavailable(
+            f"{source} is not the key file of this store, or an older one: bring back the one that was used "
+            f"last, or copy it from the machine that shares the store; it holds key {key_id_of(sealed)}"
+        ) from None
+    return True
 
 
 def holds_sealed(engine: Engine) -> bool:

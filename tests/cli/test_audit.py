@@ -127,6 +127,91 @@ def test_a_broken_chain_is_told_entry_by_entry_and_by_its_exit_code(office):
     assert (plain["intact"], len(plain["problems"]), plain["entries"]) == (False, 2, 7)
 
 
+TAMPERED = {
+    "a time that is a text": "UPDATE audit SET at = 'yesterday' WHERE number = 2",
+    "a time beyond all times": "UPDATE audit SET at = 9223372036854775807 WHERE number = 2",
+    "a time that is a fraction": "UPDATE audit SET at = 1.5 WHERE number = 2",
+    "contents that are a text": "UPDATE audit SET sealed = 'x' WHERE number = 2",
+    "contents that are no text either": "UPDATE audit SET sealed = CAST(x'ff' AS TEXT) WHERE number = 2",
+    "contents that are a number": "UPDATE audit SET sealed = 9223372036854775807 WHERE number = 2",
+    "contents that are empty": "UPDATE audit SET sealed = x'' WHERE number = 2",
+    "a digest that is a text": "UPDATE audit SET digest = CAST(x'ff' AS TEXT) WHERE number = 2",
+    "a digest that is a number": "UPDATE audit SET digest = 99999999999 WHERE number = 2",
+    "the last digest a number": "UPDATE audit SET digest = 99999999999 WHERE number = 3",
+    "the digest before a number": "UPDATE audit SET previous = 7 WHERE number = 2",
+    "an entry before the first": "INSERT INTO audit VALUES (0, 1, x'00', x'00', x'00')",
+    "an entry far before the first": "INSERT INTO audit VALUES (-9223372036854775808, 1, x'00', x'00', x'00')",
+    "an entry at the end of numbers": "INSERT INTO audit VALUES (9223372036854775807, 1, x'00', x'00', x'00')",
+    "no table": "DROP TABLE audit",
+    "a table without a column": "ALTER TABLE audit DROP COLUMN digest",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_whatever_was_done_to_the_chain_it_is_broken_and_said_so(office, tmp_path, what):
+    log = log_of(tmp_path, [office.write() for _ in range(3)])
+    office.sql(TAMPERED[what])
+
+    result = office.onetouch("audit", "verify", "--log", log)
+
+    assert result.exit_code == 3
+    assert "the chain is BROKEN" in result.output
+
+
+def test_a_page_of_the_chain_that_is_damaged_breaks_it(office, tmp_path):
+    log = log_of(tmp_path, [office.write(why="x" * 150) for _ in range(60)])
+    office.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    office.writing.dispose()
+    office.reading.dispose()
+    file = office.settings.service.state_dir / "onetouch.sqlite"
+    ((root,),) = office.sql("SELECT rootpage FROM sqlite_master WHERE name = 'audit'")
+    with file.open("r+b") as opened:
+        opened.seek((root - 1) * 4096)
+        opened.write(b"\xa5" * 4096)
+
+    result = office.onetouch("audit", "verify", "--log", log)
+
+    assert result.exit_code == 3
+    assert "cannot be read: " in result.output
+
+
+def test_a_store_that_is_locked_is_not_called_broken(office):
+    office.write()
+    other = sqlite3.connect(office.settings.service.state_dir / "onetouch.sqlite", isolation_level=None)
+    for engine in (office.writing, office.reading):
+        engine.dispose()
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+
+    result = office.onetouch("audit", "verify")
+
+    other.close()
+    assert result.exit_code == 1
+    assert "locked" in result.output
+
+
+@pytest.mark.parametrize("number", ["1e999", str(1 << 64), "-1", "1.5", "[]", '"1"', "true"])
+def test_whatever_a_log_has_for_a_number_is_passed_over(office, tmp_path, number):
+    office.write()
+    log = tmp_path / "onetouch.log"
+    log.write_text(f'{{"event": "audited", "audit_entry": {number}, "digest": "x"}}\n')
+
+    result = office.onetouch("audit", "verify", "--log", log)
+
+    assert result.exit_code == 0
+
+
+def test_what_a_log_has_for_a_digest_does_not_write_to_the_terminal(office, tmp_path):
+    office.write()
+    log = tmp_path / "onetouch.log"
+    log.write_text('{"event": "audited", "audit_entry": 1, "digest": "\\ud800\\u001b[2J"}\n')
+
+    result = office.onetouch("audit", "verify", "--log", log)
+
+    assert result.exit_code == 3
+    assert "\\ud800\\x1b[2J there" in result.output
+
+
 def test_a_cut_end_shows_against_a_log_also_from_standard_input(office, tmp_path):
     log = log_of(tmp_path, [office.write() for _ in range(6)])
     office.sql("DELETE FROM audit WHERE number > 4")

@@ -284,11 +284,40 @@ def test_db_upgrade_makes_the_store_and_db_check_finds_it_sound(run, config):
     assert checked.exit_code == 0
     assert [line.split()[0] for line in checked.output.splitlines()] == [
         "schema",
+        "key_proof",
         "quick_check",
         "journal_mode",
         "synchronous",
+        "names",
     ]
     assert "no incidents" in run("incidents", "list", "--config", config).output
+
+
+def test_db_check_finds_a_key_file_that_is_not_this_stores(run, config):
+    run("db", "upgrade", "--config", config)
+    key_file = load(config).key_file
+    right = key_file.read_bytes()
+
+    for harm in (key_file.unlink, KeyFile(key_file).make, lambda: key_file.write_text("{")):
+        harm()
+        checked = run("db", "check", "--config", config)
+        assert checked.exit_code == 1
+        assert [line.split()[-1] for line in checked.stdout.splitlines() if "key_proof" in line] == ["WRONG"]
+        assert str(key_file) in checked.stderr
+
+    key_file.write_bytes(right)
+    assert run("db", "check", "--config", config).exit_code == 0
+
+
+def test_db_check_finds_a_second_name_of_the_file(run, config):
+    run("db", "upgrade", "--config", config)
+    file = config.parent / "onetouch.sqlite"
+    (config.parent / "backup.sqlite").hardlink_to(file)
+
+    checked = run("db", "check", "--config", config)
+
+    assert checked.exit_code == 1
+    assert "names of the file    2            WRONG" in checked.output
 
 
 def test_a_file_that_is_no_store_is_told_in_a_line(run, config):

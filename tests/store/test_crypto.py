@@ -186,6 +186,108 @@ def test_a_file_that_comes_back_is_read_again(key_file, in_use):
     assert in_use.ring().current.id == added.id
 
 
+# -- keys that were proven ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proven(in_use, tmp_path) -> KeyFile:
+    """One whose keys have opened a store: nobody else's will."""
+
+    def refuse(_):
+        raise KeysUnavailable("not of this store")
+
+    in_use.is_proven_by(refuse, tmp_path / "state")
+    (tmp_path / "state").mkdir()
+    return in_use
+
+
+def another_file(path):
+    path.unlink()
+    KeyFile(path).make()
+
+
+def other_audit_key(path):
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({**plain, "audit": plain["keys"][0]["look_up"]}))
+
+
+@pytest.mark.parametrize("harm", [another_file, other_audit_key, damaged, cut_to_nothing, readable_by_all])
+def test_beside_a_file_that_is_wrong_the_proven_keys_are_kept_until_it_is_right_again(proven, tmp_path, harm):
+    before, octets = proven.ring(), proven.path.read_bytes()
+    harm(proven.path)
+    wrong = proven.path.read_bytes()
+
+    assert proven.ring() is before
+
+    kept = tmp_path / "state" / "data.keys.kept"
+    assert f"are kept in {kept}" in proven.trouble
+    assert (kept.read_bytes(), stat.S_IMODE(kept.stat().st_mode)) == (octets, 0o600)
+    assert proven.path.read_bytes() == wrong
+    proven.path.chmod(0o600)
+    kept.replace(proven.path)
+    assert proven.ring().current == before.current
+    assert proven.trouble is None
+    assert not kept.exists()
+
+
+def test_proven_keys_whose_file_is_gone_are_written_anew(proven):
+    octets = proven.path.read_bytes()
+    proven.path.unlink()
+
+    proven.ring()
+
+    assert proven.path.read_bytes() == octets
+    proven.ring()
+    assert proven.trouble is None
+
+
+def test_proven_keys_that_cannot_be_kept_seal_nothing_more(proven, tmp_path):
+    another_file(proven.path)
+    (tmp_path / "state").rmdir()
+
+    with pytest.raises(KeysUnavailable, match="cannot be kept on disk"):
+        proven.ring()
+
+    (tmp_path / "state").mkdir()
+    proven.ring()
+
+
+def test_a_key_that_is_added_needs_no_other_proof_than_the_one_that_is_there_still(proven):
+    added = KeyFile(proven.path).add()
+
+    assert proven.ring().current == added
+
+
+def test_keys_of_which_none_is_known_are_used_when_they_open_the_store(in_use, tmp_path):
+    """As after a rotation that has forgotten the old key before anybody looked."""
+    asked = []
+    in_use.is_proven_by(asked.append, tmp_path)
+    other = KeyFile(in_use.path)
+    old, added = other.ring().current, other.add()
+    other.forget(old.id)
+
+    assert in_use.ring().current == added
+    assert len(asked) == 1
+
+
+def test_a_file_that_was_refused_is_not_tried_again_for_a_while(in_use, watch, tmp_path):
+    asked = []
+
+    def refuse(ring):
+        asked.append(ring)
+        raise KeysUnavailable("not of this store")
+
+    in_use.is_proven_by(refuse, tmp_path)
+    audit = json.loads(in_use.path.read_text())["audit"]
+    another_file(in_use.path)
+    in_use.path.write_text(json.dumps({**json.loads(in_use.path.read_text()), "audit": audit}))
+
+    for watch.now in (0.0, 1.0, 4.9, 5.0, 6.0):
+        in_use.ring()
+
+    assert len(asked) == 2
+
+
 def test_nobody_changes_a_file_that_is_not_there(in_use):
     in_use.path.unlink()
 

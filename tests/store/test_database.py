@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from telephony.domain.errors import Unavailable
 from telephony.store.database import LARGEST_GROUP, LINGER_S, MOST_WAITING, Database
 from telephony.store.engines import open_engines
+from telephony.store.own_files import StoreAway
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from telephony.store.schema import metadata
 from tests.awaiting import failure_of, is_waiting, result_of
@@ -357,6 +358,67 @@ def test_a_read_that_fails_on_the_drivers_own_cursor_is_unavailable(sqlite: tupl
         raise sqlite3.OperationalError("disk I/O error")
 
     assert isinstance(failure_of(database(*sqlite).read(broken)), Unavailable)
+
+
+# -- a store that was put away ---------------------------------------------------------------------------------
+
+
+def test_what_is_put_away_refuses_at_once_what_comes_and_what_waits(engines, runner: Inline):
+    store, told = database(*engines, runner), []
+    store.on_away = told.append
+    runner.hold()
+    begun, waiting = store.batch(remember, ["kim"]), store.batch(remember, ["lee"])
+
+    store.put_away("another file stands in its place")
+
+    assert told == ["another file stands in its place"]
+    for refused in (waiting, store.batch(remember, ["park"]), store.read(remembered)):
+        assert str(failure_of(refused)) == "store: another file stands in its place"
+    runner.release()
+    assert result_of(begun) == ["kim"]
+    store.bring_back()
+    assert result_of(store.batch(remember, ["lee"])) == ["lee"]
+    result_of(store.stop())
+
+
+def test_what_waits_for_company_is_refused_too(sqlite: tuple[Engine, Engine]):
+    clock = task.Clock()
+    store = Database(*sqlite, writer=Inline(), reader=Inline(), clock=clock)
+    settled = store.batch(remember, ["kim"], is_urgent=False)
+
+    store.put_away("gone")
+
+    assert isinstance(failure_of(settled), Unavailable)
+    assert clock.getDelayedCalls() == []
+    result_of(store.stop())
+
+
+def test_work_between_groups_is_done_while_the_store_is_away(store: Database):
+    store.put_away("gone")
+
+    assert result_of(store.between_groups(lambda: "brought back")) == "brought back"
+
+
+def test_a_commit_that_cannot_be_proven_is_none_and_puts_the_store_away(engines):
+    faults: list[StoreAway] = []
+
+    def prove() -> None:
+        if faults:
+            raise faults[0]
+
+    told: list[str] = []
+    store = Database(
+        *engines, writer=Inline(), reader=Inline(), clock=task.Clock(), linger_s=0.0, prove=prove
+    )
+    store.on_away = told.append
+    assert result_of(store.batch(remember, ["kim"])) == ["kim"]
+
+    faults.append(StoreAway("the file was removed"))
+    assert isinstance(failure_of(store.batch(remember, ["lee"])), StoreAway)
+
+    assert told == ["the file was removed"]
+    assert store.is_away
+    result_of(store.stop())
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from telephony.domain.report import Report
 from telephony.store import schema
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.orders import set_silence
-from telephony.store.outbox import due_channels, oldest_reports, release_leases
+from telephony.store.outbox import bring_forward, due_channels, oldest_reports, release_leases
 from telephony.store.schema import incident
 from telephony.store.sealing import with_keys
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
@@ -444,3 +444,45 @@ def test_the_oldest_report_that_112_has_not_acknowledged_is_known(ledger: Ledger
     (alert,) = ledger.claim(limit=1)
     ledger.settle(alert, Delivered())
     assert ledger.transact(oldest_reports) == {"seoul": NOON_S + 9}
+
+
+# -- a clock that was set back while we were away ----------------------------------------------------------------------
+
+BEHIND_S = -3600.0
+
+
+def brought_forward(ledger: Ledger) -> int:
+    """Start on a machine whose clock is an hour behind the rows."""
+    moved: int = ledger.transact(bring_forward, NOON_S + BEHIND_S, 300.0)
+    return moved
+
+
+def test_an_alert_of_a_clock_that_was_ahead_is_due_at_once_and_its_fallback_in_its_time(fallback: Ledger):
+    fallback.record(press())
+
+    assert brought_forward(fallback)
+
+    due = {
+        row["channel"]: row["due_at"] / 1e6 - NOON_S for row in fallback.rows("delivery") if row["sequence"]
+    }
+    assert due == {"seoul": BEHIND_S, "seoul-2": BEHIND_S + 5.0}
+
+
+def test_what_was_tried_waits_no_longer_than_between_two_attempts(ledger: Ledger):
+    ledger.record(press())
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Retry("down"))
+
+    assert brought_forward(ledger)
+
+    assert [item.kind for item in ledger.claim(after_s=BEHIND_S + 15.0)] == ["alert"]
+
+
+def test_nothing_is_brought_forward_where_no_clock_was_wrong(ledger: Ledger):
+    ledger.record(press())
+    for number in range(30):
+        ledger.again(f"{number}", after_s=number / 10)
+    (alert,) = ledger.claim(after_s=3.0)
+    ledger.settle(alert, Retry("down"), after_s=3.0)
+
+    assert ledger.transact(bring_forward, NOON_S + 3.0, 300.0) == 0

@@ -122,7 +122,7 @@ def serve(seed: int, folder: Path, service: Service) -> Story:
 
 
 def _let_finish(world: World) -> None:
-    """Do not judge in the middle of a report: an open incident has a new position every now and then."""
+    """Do not judge in the middle of a report: an open incident has a new position, or is looked up, every now and then."""
     for _ in range(MOST_TURNS):
         if not unfinished(world):
             return

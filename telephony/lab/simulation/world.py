@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.daemon import KEY_OCTETS, Daemon, Outside
+from telephony.daemon import Daemon, Outside
 from telephony.lab.mlp import LabMlp
 from telephony.lab.psap import LabPsap
 from telephony.lab.simulation.clock import SimulatedClock
@@ -33,6 +33,7 @@ from telephony.lab.simulation.runner import SimulatedRunner
 from telephony.lab.simulation.timeline import Timeline
 from telephony.lab.simulation.witness import Witness
 from telephony.lab.smsc import LabSmsc
+from telephony.services.service_key import KEY_OCTETS
 from telephony.smpp.settings import Server
 from telephony.store.crypto import KeyFile
 
@@ -247,6 +248,7 @@ class World:
             daemon.database._drop_connection()  # noqa: SLF001
             for engine in self._engines(daemon):
                 engine.dispose()
+            daemon.keeper.let_go()
         del daemon
         # Cleared away now: at a time of Python's choosing its remains would speak in the middle of another's life.
         self._log_lines.is_deaf = True
