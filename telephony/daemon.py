@@ -36,6 +36,7 @@ from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
+from telephony.names import Names
 from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
 from telephony.services import guardian_ways
@@ -105,6 +106,8 @@ from telephony.web.settings import Web
 log = structlog.get_logger()
 
 READERS = 2
+NAMES_FILE = "names.json"
+"""In the state directory: where the names of far ends led when they were last found."""
 LOCATING_AT_ONCE = 32
 """Location errands in flight of a carrier that has no location service of its own: the others are asked."""
 GUARDIANS_AT_ONCE = 20
@@ -167,6 +170,14 @@ class Daemon(MultiService):
         self.key_file = KeyFile(settings.key_file)
         self.database = self._open_store()
         plan = settings.plan
+        self._names = Names(
+            settings.far_hosts,
+            state_dir / NAMES_FILE,
+            clock=clock,
+            thread=lambda name: outside.runner(name, 1),
+            alarms=self.alarms,
+        )
+        clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
         self._text_ways: list[TextWay] = []
@@ -251,6 +262,7 @@ class Daemon(MultiService):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
+        self._names.start()
         run_in_background(self._take_up_the_store(), "taking up the store")
         self.relay.start()
         self._watch.start()
@@ -298,6 +310,7 @@ class Daemon(MultiService):
         await self.audit.stop()
         for client in self._http:
             await client.close()
+        self._names.stop()
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()

@@ -39,6 +39,10 @@ class SimulatedReactor:
             self.network.clock.forget(self)
         return call
 
+    def installNameResolver(self, resolver: Any) -> None:  # noqa: N802 - Twisted's name
+        """Take note: whoever dials a name asks it."""
+        self.nameResolver = resolver  # Twisted's name
+
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002, N802
         """Call soon; there are no threads here."""
         self.callLater(0, callable, *args, **kwargs)
