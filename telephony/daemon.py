@@ -179,6 +179,7 @@ class Daemon(MultiService):
         )
         clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
+        self._answer_readers: list[Runner] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
         self._text_ways: list[TextWay] = []
         self.silence = SilenceGuard(
@@ -310,6 +311,8 @@ class Daemon(MultiService):
         await self.audit.stop()
         for client in self._http:
             await client.close()
+        for reader in self._answer_readers:
+            await reader.stop()
         self._names.stop()
         if self._checkpointer is not None:
             await self._checkpointer.stop()
@@ -589,8 +592,16 @@ class Daemon(MultiService):
             if carrier.lbs is not None:
                 password = None if carrier.lbs.password is None else carrier.lbs.password.read()
                 http = self._client(carrier.lbs.tls, carrier.lbs.connections)
+                reader = self._outside.runner(f"lbs-{carrier.name}", 1)
+                self._answer_readers.append(reader)
                 by_carrier[carrier.name] = MlpLocator(
-                    carrier.name, carrier.lbs, password, http, self._outside.reactor, alarms=self.alarms
+                    carrier.name,
+                    carrier.lbs,
+                    password,
+                    http,
+                    self._outside.reactor,
+                    reader=reader,
+                    alarms=self.alarms,
                 )
         return CarrierLocators(by_carrier, self._outside.reactor)
 
