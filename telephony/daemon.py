@@ -667,6 +667,7 @@ class Daemon(MultiService):
                 reactor=self._outside.reactor,
                 rng=self._outside.rng,
                 observer=self._observer,
+                alarms=self.alarms,
                 ussd=ussd,
                 service=None if self._service_texts is None else self._service_texts.take,
             )
@@ -747,6 +748,7 @@ class Daemon(MultiService):
             reactor=self._outside.reactor,
             rng=self._outside.rng,
             observer=self._observer,
+            alarms=self.alarms,
             service=None if self._service_texts is None else self._service_texts.take,
         )
         server.setServiceParent(self)  # type: ignore[no-untyped-call]
