@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import resource
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -146,7 +148,17 @@ def on_threads(reactor: Any) -> Outside:
     assert IReactorFromThreads.providedBy(reactor)
     keep_steady(reactor)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _take_all_descriptors()
     return Outside(reactor, random.SystemRandom(), partial(ThreadRunner, reactor))
+
+
+def _take_all_descriptors() -> None:
+    """Open as many files as the system lets us: strangers' connections must leave some for those to 112."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # some containers refuse even this; then it stays as it was
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def assemble(settings: Settings, reactor: Any) -> Daemon:
@@ -181,6 +193,7 @@ class Daemon(MultiService):
         self._http: list[HttpClient] = []
         self._answer_readers: list[Runner] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
+        self._relay_reader = self._outside.runner("relay-reader", 1)
         self._text_ways: list[TextWay] = []
         self.silence = SilenceGuard(
             self.database,
@@ -219,6 +232,7 @@ class Daemon(MultiService):
             owner=self._owner,
             alarms=self.alarms,
             poll_s=settings.relay.poll_s,
+            reader=self._relay_reader,
         )
         rules = Rules(
             plan,
@@ -317,6 +331,7 @@ class Daemon(MultiService):
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()
+        await self._relay_reader.stop()
         await self.database.stop()
 
     def reload(self, settings: Settings) -> None:
