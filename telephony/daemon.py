@@ -189,7 +189,7 @@ class Daemon(MultiService):
             thread=lambda name: outside.runner(name, 1),
             alarms=self.alarms,
         )
-        clock.installNameResolver(self._names)
+        self._other_names = clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
         self._answer_readers: list[Runner] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
@@ -328,6 +328,7 @@ class Daemon(MultiService):
         for reader in self._answer_readers:
             await reader.stop()
         self._names.stop()
+        self._outside.reactor.installNameResolver(self._other_names)
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()

@@ -49,7 +49,7 @@ Addresses = tuple[str, ...]
 
 
 def addresses_by_system(name: str) -> Addresses:
-    """Ask the system, for as long as it takes. Raises `OSError` or `ValueError`."""
+    """Ask the system, for as long as it takes. Raises `OSError`, or `ValueError` for what is no name."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))[:MOST_ADDRESSES]
 
@@ -186,7 +186,8 @@ class Names:
         def work() -> Addresses | None:
             try:
                 return look_up(of)
-            except (OSError, ValueError):
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
+                log.debug("name not found", name=of, error=f"{type(error).__name__}: {error}")
                 return None
 
         name.runner.run(work, lambda found: self._answered(of, name, found))
