@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient
 from telephony.lbs.client import CarrierLocators, MlpLocator
+from telephony.names import Names
 from telephony.psap.cap import KST
 from telephony.psap.client import CapHttpSender
 from telephony.services import guardian_ways
@@ -104,6 +107,8 @@ from telephony.web.settings import Web
 log = structlog.get_logger()
 
 READERS = 2
+NAMES_FILE = "names.json"
+"""In the state directory: where the names of far ends led when they were last found."""
 LOCATING_AT_ONCE = 32
 """Location errands in flight of a carrier that has no location service of its own: the others are asked."""
 GUARDIANS_AT_ONCE = 20
@@ -139,7 +144,17 @@ def on_threads(reactor: Any) -> Outside:
     assert IReactorFromThreads.providedBy(reactor)
     keep_steady(reactor)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _take_all_descriptors()
     return Outside(reactor, random.SystemRandom(), partial(ThreadRunner, reactor))
+
+
+def _take_all_descriptors() -> None:
+    """Open as many files as the system lets us: strangers' connections must leave some for those to 112."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # some containers refuse even this; then it stays as it was
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def assemble(settings: Settings, reactor: Any) -> Daemon:
@@ -148,6 +163,13 @@ def assemble(settings: Settings, reactor: Any) -> Daemon:
     Raises `LookupError` for a secret that cannot be read and `OSError` or `Unavailable` for a store that cannot.
     """
     return Daemon(settings, on_threads(reactor))
+
+
+def _links_of(settings: Settings) -> set[str]:
+    """Return the names of everything that has a link to be watched."""
+    links = {link.name for carrier in settings.carrier for link in carrier.smpp}
+    peers = {peer.name for carrier in settings.carrier for peer in carrier.peer}
+    return links | peers | {server.name for server in settings.asterisk}
 
 
 class Daemon(MultiService):
@@ -165,8 +187,18 @@ class Daemon(MultiService):
         service_key = ServiceKey(state_dir)
         self.database, self.keeper = self._open_store(service_key)
         plan = settings.plan
+        self._names = Names(
+            settings.far_hosts,
+            state_dir / NAMES_FILE,
+            clock=clock,
+            thread=lambda name: outside.runner(name, 1),
+            alarms=self.alarms,
+        )
+        self._other_names = clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
+        self._answer_readers: list[Runner] = []
         self._people_reader = self._outside.runner("people-reader", READERS)
+        self._relay_reader = self._outside.runner("relay-reader", 1)
         self._text_ways: list[TextWay] = []
         self.silence = SilenceGuard(
             self.database,
@@ -174,10 +206,7 @@ class Daemon(MultiService):
             is_told_directly=self._is_told_directly,
         )
         self.texter = self._texter()
-        links = {link.name for carrier in settings.carrier for link in carrier.smpp}
-        links |= {peer.name for carrier in settings.carrier for peer in carrier.peer}
-        links |= {server.name for server in settings.asterisk}
-        self._observer = LinkAlarms(LogObserver(), self.alarms, links)
+        self._observer = LinkAlarms(LogObserver(), self.alarms, _links_of(settings))
         self.ledger = CallLedger(self.database, plan=plan, wake=self._wake)
         self.calls = CallDirection(self.database, plan=plan, clock=clock, wake=self._wake)
         self.labels = Labels(self.database, plan=plan, clock=clock, wake=self._wake)
@@ -205,6 +234,7 @@ class Daemon(MultiService):
             owner=self._owner,
             alarms=self.alarms,
             poll_s=settings.relay.poll_s,
+            reader=self._relay_reader,
         )
         rules = Rules(
             plan,
@@ -249,6 +279,7 @@ class Daemon(MultiService):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
+        self._names.start()
         self.keeper.start()
         self.relay.start()
         self._watch.start()
@@ -287,10 +318,15 @@ class Daemon(MultiService):
         await self.audit.stop()
         for client in self._http:
             await client.close()
+        for reader in self._answer_readers:
+            await reader.stop()
+        self._names.stop()
+        self._outside.reactor.installNameResolver(self._other_names)
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()
         await self.keeper.stop()
+        await self._relay_reader.stop()
         await self.database.stop()
         self.keeper.let_go()
 
@@ -576,8 +612,16 @@ class Daemon(MultiService):
             if carrier.lbs is not None:
                 password = None if carrier.lbs.password is None else carrier.lbs.password.read()
                 http = self._client(carrier.lbs.tls, carrier.lbs.connections)
+                reader = self._outside.runner(f"lbs-{carrier.name}", 1)
+                self._answer_readers.append(reader)
                 by_carrier[carrier.name] = MlpLocator(
-                    carrier.name, carrier.lbs, password, http, self._outside.reactor, alarms=self.alarms
+                    carrier.name,
+                    carrier.lbs,
+                    password,
+                    http,
+                    self._outside.reactor,
+                    reader=reader,
+                    alarms=self.alarms,
                 )
         return CarrierLocators(by_carrier, self._outside.reactor)
 
@@ -645,6 +689,7 @@ class Daemon(MultiService):
                 reactor=self._outside.reactor,
                 rng=self._outside.rng,
                 observer=self._observer,
+                alarms=self.alarms,
                 ussd=ussd,
                 service=None if self._service_texts is None else self._service_texts.take,
             )
@@ -725,6 +770,7 @@ class Daemon(MultiService):
             reactor=self._outside.reactor,
             rng=self._outside.rng,
             observer=self._observer,
+            alarms=self.alarms,
             service=None if self._service_texts is None else self._service_texts.take,
         )
         server.setServiceParent(self)  # type: ignore[no-untyped-call]

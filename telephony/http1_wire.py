@@ -20,6 +20,12 @@ from telephony.http1_coding import TooLarge, unwrapped
 MAX_HEAD = 16_384
 """Octets of status line and headers that an answer may have."""
 
+MOST_BESIDE_BODY = 65_536
+"""Octets of an answer that are not its body: interim answers, heads, the edges of chunks, trailers.
+
+Each of them may go on for ever without a large body. As many in chunks of one octet cost 40 ms, over many reads.
+"""
+
 _HEAD_TOO_LARGE = 431
 """How h11 marks a head beyond its limit."""
 
@@ -105,10 +111,14 @@ def encode_post(target: Target, headers: Sequence[tuple[str, str]], body: bytes)
 
 
 class AnswerReader:
-    """Reads one answer to a POST, fed in any pieces. Keeps at most ``max_body`` octets and one read."""
+    """Reads one answer to a POST, fed in any pieces. Keeps at most ``max_body`` octets and one read.
+
+    One whose head, chunks and the like come to more than `MOST_BESIDE_BODY` is `NotReadable`.
+    """
 
     def __init__(self, max_body: int) -> None:
         self._max_body = max_body
+        self._fed = 0
         self._status = 0
         self._headers: tuple[tuple[bytes, bytes], ...] = ()
         self._body = bytearray()
@@ -123,6 +133,13 @@ class AnswerReader:
     def feed(self, octets: bytes) -> HttpResponse | None:
         """Take what came; give the answer when it is whole. Raises `NotReadable`."""
         self.has_heard = True
+        self._fed += len(octets)
+        response = self._take(octets)
+        if response is None and self._fed - len(self._body) > MOST_BESIDE_BODY:
+            raise NotReadable("answer without end")
+        return response
+
+    def _take(self, octets: bytes) -> HttpResponse | None:
         if self._head is not None:
             octets = self._read_head(self._head, octets)
             if self._head is not None:

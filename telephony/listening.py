@@ -1,7 +1,8 @@
-"""A listening port that presses do not wait for: when it is taken, that is an alarm, and it is tried again."""
+"""A listening port that nothing else waits for: where it cannot be opened, that is an alarm, and it is tried again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -15,17 +16,25 @@ AGAIN_S = 5.0
 
 
 class PatientPort:
-    """Listens with a factory on an interface and port, now or as soon as that is possible.
+    """Listens on an interface and port, now or as soon as that is possible.
 
-    ``about`` names it in the alarm.
+    ``make_factory`` makes Twisted's factory at each attempt; what it raises for certificate files that cannot be used
+    (`OSError`, `ValueError`) is told like a port that is taken. ``about`` names it in the alarm.
     """
 
     def __init__(
-        self, factory: Any, interface: str, port: int, *, reactor: Any, alarms: Alarms, about: str
+        self,
+        make_factory: Callable[[], Any],
+        interface: str,
+        port: int,
+        *,
+        reactor: Any,
+        alarms: Alarms,
+        about: str,
     ) -> None:
         self.port: Any = None
         """Twisted's port, while there is one."""
-        self._factory = factory
+        self._make_factory = make_factory
         self._interface, self._number = interface, port
         self._reactor = reactor
         self._alarms = alarms
@@ -33,11 +42,11 @@ class PatientPort:
         self._again: Call | None = None
 
     def open(self) -> None:
-        """Listen; on a port that is taken, again after some seconds."""
+        """Listen; where that cannot be, again after some seconds."""
         self._again = None
         try:
-            self.port = self._reactor.listenTCP(self._number, self._factory, interface=self._interface)
-        except CannotListenError as error:
+            self.port = self._reactor.listenTCP(self._number, self._make_factory(), interface=self._interface)
+        except (CannotListenError, OSError, ValueError) as error:
             self._alarms.raise_(ALARM, self._about, reason=str(error))
             self._again = self._reactor.callLater(AGAIN_S, self.open)
         else:

@@ -140,4 +140,5 @@ def test_the_runbook_explains_every_alarm_and_every_event_that_is_logged():
         said |= set(re.findall(r'(?<!FALSE_)ALARM = "([a-z-]+)"', text))
 
     assert len(said) > 20, "the search found what it looks for"
-    assert sorted(said - explained) == []
+    missing = sorted(said - explained)
+    assert not missing, missing

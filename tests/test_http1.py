@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import ipaddress
+import math
 import quopri
 import random
 import time
@@ -23,6 +24,7 @@ from twisted.internet import reactor, ssl
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.error import ConnectionRefusedError as TcpRefused
+from twisted.internet.task import LoopingCall
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
@@ -30,7 +32,15 @@ from telephony.domain.errors import Unavailable
 from telephony.fields import Tls
 from telephony.http1 import HttpClient, HttpFailed
 from telephony.http1_coding import unwrapped
-from telephony.http1_wire import AnswerReader, HttpResponse, NotReadable, Target, encode_post
+from telephony.http1_connection import READ_AT_ONCE
+from telephony.http1_wire import (
+    MOST_BESIDE_BODY,
+    AnswerReader,
+    HttpResponse,
+    NotReadable,
+    Target,
+    encode_post,
+)
 from telephony.lab.http_server import LabHttpServer, LabResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -129,6 +139,22 @@ PARTS = {
 }
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "interim answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "interim answers by an old server": (b"", b"HTTP/1.0 100 \n\n"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\na: ", b"b"),
+    "blank lines": (b"", b"\r\n"),
+    "chunks of one octet": (CHUNKED, b"1\r\na\r\n"),
+    "extensions of chunks": (CHUNKED, b"1;" + b"e" * 900 + b"\r\na\r\n"),
+    "one extension": (CHUNKED + b"1;", b"e"),
+    "trailers": (CHUNKED + b"0\r\n", b"a: b\r\n"),
+    "a length of a chunk": (CHUNKED, b"0"),
+}
+"""Answers that never end although they have hardly a body: how they begin, and what follows again and again."""
+
+
 def read(pieces, max_body=1000):
     """Feed pieces; give the answer (or why there is none) and whether the connection may go on."""
     reader = AnswerReader(max_body)
@@ -140,6 +166,20 @@ def read(pieces, max_body=1000):
     except NotReadable as error:
         return str(error), False
     return reader.end(), False
+
+
+def taken_before_given_up(beginning, then, piece):
+    """Feed an endless answer in pieces of a size; give the octets after which the reader had enough."""
+    reader = AnswerReader(1_048_576)
+    reader.feed(beginning)
+    pieces = then * (piece // len(then) + 2)
+    for fed in range(0, 1_000_000, piece):
+        at = fed % len(then)
+        try:
+            assert reader.feed(pieces[at : at + piece]) is None
+        except NotReadable:
+            return fed
+    return math.inf
 
 
 class TestReadingAnAnswer:
@@ -303,6 +343,22 @@ class TestReadingAnAnswer:
                 octets[source.randrange(len(octets))] = source.randrange(256)
             answer, _ = read([bytes(octets)])
             assert answer is None or isinstance(answer, (HttpResponse, str))
+
+    @pytest.mark.parametrize(("beginning", "then"), ENDLESS.values(), ids=ENDLESS.keys())
+    def test_an_answer_that_goes_on_for_ever_without_a_body_is_given_up(self, beginning, then):
+        """Within 64 KiB, however it goes on, and in pieces of any size."""
+        for piece in (1, 4_096):
+            assert taken_before_given_up(beginning, then, piece) <= 1.3 * MOST_BESIDE_BODY
+
+    def test_a_large_answer_in_small_chunks_and_after_interim_answers_is_read(self):
+        body = bytes(range(256)) * 4_000
+        chunks = [b"100\r\n" + body[at : at + 256] + b"\r\n" for at in range(0, len(body), 256)]
+        octets = b"HTTP/1.1 102 Processing\r\n\r\n" * 100 + CHUNKED + b"".join(chunks) + b"0\r\n\r\n"
+        assert read([octets], max_body=len(body))[0].body == body
+
+    def test_an_answer_of_ten_thousand_octets_in_as_many_chunks_is_read(self):
+        octets = CHUNKED + b"1\r\na\r\n" * 10_000 + b"0\r\n\r\n"
+        assert read([octets], max_body=10_000)[0].body == b"a" * 10_000
 
     def test_a_hostile_head_is_read_in_linear_time(self):
         head = b"HTTP/1.1 200 OK\r\n" + (b"a:" + b" " * 60 + b"\r\n") * 900 + b"\x00"
@@ -617,6 +673,23 @@ async def failure_of(deferred):
     return caught.value.reason, caught.value.sent
 
 
+@pytest.fixture
+def turns(monkeypatch):
+    """Give how many octets of answers were taken in each turn of the reactor."""
+    taken = [0]
+    feed = AnswerReader.feed
+
+    def counting(reader, octets):
+        taken[-1] += len(octets)
+        return feed(reader, octets)
+
+    monkeypatch.setattr(AnswerReader, "feed", counting)
+    turn = LoopingCall(taken.append, 0)
+    turn.start(0)
+    yield taken
+    turn.stop()
+
+
 class TestOverLoopback:
     @pytest_twisted.ensureDeferred
     async def test_a_hundred_requests_share_a_few_connections(self, far_end):
@@ -649,6 +722,14 @@ class TestOverLoopback:
         assert await failure_of(client.post(url, b"", [], 0.2)) == expected
         far_end.response = LabResponse(200, b"ok")
         assert (await client.post(url, b"", [], 5)).body == b"ok"
+
+    @pytest_twisted.ensureDeferred
+    async def test_of_what_a_far_end_says_little_is_read_in_a_turn(self, far_end, turns):
+        """A large answer leaves the reactor to others between its pieces."""
+        far_end.response = LabResponse(200, b"x" * 1_000_000)
+        url = await far_end.url()
+        assert len((await far_end.client().post(url, b"", [], 30)).body) == 1_000_000
+        assert max(turns) <= READ_AT_ONCE
 
     @pytest_twisted.ensureDeferred
     async def test_nobody_listening_is_a_refused_connection(self, far_end):
@@ -751,6 +832,15 @@ class TestTls:
         for _ in range(3):
             assert (await client.post(url, b"hi", [], 5)).body == b"ok"
         assert far_end.server.connections_made == 1
+
+    @pytest_twisted.ensureDeferred
+    async def test_of_what_a_far_end_says_one_record_is_read_in_a_turn(self, far_end, certificates, turns):
+        """What has come of a record waits for its rest, at most 16 KiB (RFC 8446 section 5.1)."""
+        far_end.response = LabResponse(200, b"x" * 1_000_000)
+        url = await self._url(far_end, certificates)
+        client = far_end.client(tls=self._settings(certificates))
+        assert len((await client.post(url, b"", [], 30)).body) == 1_000_000
+        assert max(turns) <= 16_384 + READ_AT_ONCE
 
     @pytest_twisted.ensureDeferred
     async def test_the_name_may_differ_from_the_host_when_configured(self, far_end, certificates):

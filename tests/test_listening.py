@@ -34,7 +34,7 @@ class Reactor(Clock):
 
 def patient(reactor):
     alarms = Alarms(reactor)
-    return PatientPort(object(), "127.0.0.1", 8480, reactor=reactor, alarms=alarms, about="web"), alarms
+    return PatientPort(object, "127.0.0.1", 8480, reactor=reactor, alarms=alarms, about="web"), alarms
 
 
 def test_a_port_that_is_taken_is_an_alarm_and_is_opened_once_it_is_free():

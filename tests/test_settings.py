@@ -206,6 +206,7 @@ ONE_FAULT = [
     ("a first report that waits", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5', "psap[0].channel[0].after_s", "the first report would too"),
     ("a peer without a listener", "[carrier.lbs]", '[[carrier.peer]]\nname = "p"\nsystem_id = "p"\npassword = {file = "/dev/null"}\n[carrier.lbs]', "carrier[0].peer[0]", "add a table [smpp_server]"),
     ("a listener on a port of ours", "[recognition]", "[smpp_server]\nport = 8480\n[web]\n[recognition]", "web.port", "we already listen on port 8480"),
+    ("a menu on a port of ours", "[recognition]", "[web]\nport = 4573\n[service_menu]\n[recognition]", "service_menu.agi_port", "we already listen on port 4573"),
     ("half a certificate of the web", "[recognition]", '[web]\ntls_certificate = "/dev/null"\n[recognition]', "web", "tls_certificate and tls_key together"),
     ("a trunk without an Asterisk", "[carrier.lbs]", '[[carrier.trunk]]\nname = "skt-voice"\n[carrier.lbs]', "carrier[0].trunk[0]", "add a table [[asterisk]]"),
     ("a trunk named as a link", "[carrier.lbs]", TRUNK.replace("skt-voice", "skt-1") + "[carrier.lbs]", "carrier[0].trunk[0].name", "another link"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -97,7 +98,7 @@ class AgiServer(Service):
         alarms: Alarms,
     ) -> None:
         self._patient = PatientPort(
-            _ConnectionFactory(self),
+            partial(_ConnectionFactory, self),
             settings.agi_interface,
             settings.agi_port,
             reactor=reactor,

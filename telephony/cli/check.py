@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 def check(config: Path, *, links: bool, with_bind: bool) -> None:
     """Check the settings: every fault with its file, its key and what to write instead.
 
-    With --links every far end is connected to. That disturbs nobody. --bind also tries the credentials: it binds
+    With --links every far end is connected to, and every port of ours is tried. That disturbs nobody: a port that the
+    running daemon has is said to be taken, which is no fault. --bind also tries the credentials: it binds
     as a transmitter, so that no press is sent to it, but a carrier that counts binds may refuse it, or the
     daemon's next one, while the daemon is running. To an Asterisk it logs in as the daemon does, which disturbs nobody.
     A telephone to 112 ([[psap.voice]]) is not called.
 
     \b
-    Exit codes: 0 all is well (remarks included), 1 a far end cannot be reached, 2 the settings have faults.
+    Exit codes: 0 all is well (remarks included), 1 a far end cannot be reached or a port cannot be had, 2 the settings have faults.
     \b
     Example:
       onetouch check --config /etc/onetouch/onetouch.toml --links
@@ -55,8 +56,9 @@ def check(config: Path, *, links: bool, with_bind: bool) -> None:
     click.echo(f"{config}: no faults; {', '.join(counted)}")
     if links or with_bind:
         from telephony.cli.links import try_all  # noqa: PLC0415 - opens sockets, only on demand
+        from telephony.cli.own_ports import try_own_ports  # noqa: PLC0415
 
-        results = try_all(settings, with_bind=with_bind)
+        results = [*try_all(settings, with_bind=with_bind), *try_own_ports(settings)]
         _show(results)
         if not all(result.is_fine for result in results):
             raise SystemExit(EXIT_FAILED)
@@ -76,7 +78,7 @@ def _show(results: list[Reached]) -> None:
     for result in results:
         far_end = result.far_end
         mark = Text("ok", "green") if result.is_fine else Text("FAILED", "bold red")
-        where = f"{far_end.host}:{far_end.port}"
+        where = f"{far_end.host or '*'}:{far_end.port}"
         # Text, not str: what a far end said must not be read as rich's markup.
         table.add_row(far_end.kind, far_end.name, where, mark, Text(result.detail), f"{result.took_ms:.0f}")
     Console().print(table)

@@ -9,12 +9,16 @@ from typing import Any
 
 import h11
 from twisted.internet.defer import Deferred, execute, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, ITCPTransport
+from twisted.internet.interfaces import IListeningPort, IPullProducer, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer  # type: ignore[import-untyped] # zope ships no types
 
 MAX_BODY = 4_194_304
 """Octets of a request's body; more is answered 413 and the connection closed."""
+
+TALKED_AT_ONCE = 65_536
+"""Octets that an endless answer hands over at a time."""
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -39,7 +43,8 @@ class LabResponse:
 
     ``truncate_at`` closes after that many octets of the whole answer, head included. ``close_instead`` closes
     without an octet. ``never`` leaves the connection open and silent. ``raw`` is sent instead of status, headers
-    and body, then the connection is closed. ``delay_s`` comes before any of them.
+    and body, then the connection is closed; with ``for_ever`` these octets follow again and again instead, for as long
+    as they are taken. ``delay_s`` comes before any of them.
     """
 
     status: int = 200
@@ -49,6 +54,7 @@ class LabResponse:
     close_instead: bool = False
     never: bool = False
     raw: bytes | None = None
+    for_ever: bytes = b""
     delay_s: float = 0.0
 
     def octets(self) -> bytes:
@@ -204,7 +210,9 @@ class _ServerConnection(Protocol):
             self.drop()
             return
         self._say(response)
-        if response.ends_connection or self._http.their_state is not h11.DONE:
+        if response.for_ever:
+            self._transport.registerProducer(_Talker(self._transport, response.for_ever), False)
+        elif response.ends_connection or self._http.their_state is not h11.DONE:
             self._end()
         else:
             self._ready_for_next()
@@ -226,6 +234,21 @@ class _ServerConnection(Protocol):
         self._http.start_next_cycle()
         if not self._is_reading:
             self._read()
+
+
+@implementer(IPullProducer)
+class _Talker:
+    """Writes the same octets whenever the transport has room, until the connection is lost."""
+
+    def __init__(self, transport: Any, octets: bytes) -> None:
+        self._transport = transport
+        self._octets = octets * max(1, TALKED_AT_ONCE // len(octets))
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self._transport.write(self._octets)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """Nothing more to do: the connection is gone."""
 
 
 _PLAIN_ANSWER = h11.Response(status_code=204, headers=[])

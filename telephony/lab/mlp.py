@@ -168,9 +168,21 @@ class LabMlp:
         """Answer 200 with what is no XML."""
         self._make(lambda _: _ok("\x00\x01<<svc_result & \ufffd"), times)
 
+    def rubbish_of(self, octets: int, times: int | None = None) -> None:
+        """Answer 200 with so many octets of what is no XML."""
+        self._make(lambda _: _ok("<" * octets), times)
+
+    def padded(self, octets: int, times: int | None = None) -> None:
+        """Answer properly, with so many blanks behind it."""
+        self._rewrite(lambda text: text + " " * octets, times)
+
     def not_http(self, times: int | None = None) -> None:
         """Answer with what is no HTTP."""
         self._make(lambda _: LabResponse(raw=b"\x16\x03\x01\x00\x2a no HTTP at all\r\n\r\n"), times)
+
+    def talk_for_ever(self, beginning: bytes, then: bytes, times: int | None = None) -> None:
+        """Answer with these octets and then with those again and again, as fast as they are taken."""
+        self._make(lambda _: LabResponse(raw=beginning, for_ever=then), times)
 
     def truncated(self, octets: int = 300, times: int | None = None) -> None:
         """Close in the middle of an answer."""

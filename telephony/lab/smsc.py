@@ -20,6 +20,7 @@ from telephony.lab.mobile_originated import Content, Counts, Mo, MoStore, Split,
 from telephony.lab.smsc_connection import LabConnection
 from telephony.lab.text_phones import ShownText, TextPhones
 from telephony.lab.ussd_gateway import UssdGateway
+from telephony.services.alarms import Alarms
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import (
     BIND_TRANSMITTER,
@@ -75,6 +76,7 @@ class LabSmsc(SmppServer):
             gate=self,
             reactor=reactor,
             observer=LogObserver() if observer is None else observer,
+            alarms=Alarms(reactor),
             make_connection=partial(LabConnection, take_cut=self._take_cut),
         )
         self.counts = Counts()

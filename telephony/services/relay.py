@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import structlog
@@ -21,7 +22,7 @@ from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.services.channel_loop import ChannelLoop
 from telephony.services.traffic import Lane, Traffic
-from telephony.store.database import Database
+from telephony.store.database import Database, Runner
 from telephony.store.outbox import due_channels
 
 log = structlog.get_logger()
@@ -56,7 +57,10 @@ class Reservation:
 
 
 class Relay:
-    """All channel loops, and the poll that finds what nobody woke them for."""
+    """All channel loops, and the poll that finds what nobody woke them for.
+
+    ``reader`` is the thread of the poll; without one it is the store's. The turn of 112's second URL comes by the poll.
+    """
 
     def __init__(
         self,
@@ -67,8 +71,9 @@ class Relay:
         owner: str,
         alarms: Alarms,
         poll_s: float,
+        reader: Runner | None = None,
     ) -> None:
-        self._database = database
+        self._read = database.read if reader is None else partial(database.read_on, reader)
         self._clock = clock
         self._poll_s = poll_s
         self._traffic = Traffic(clock)
@@ -133,7 +138,7 @@ class Relay:
 
     async def _look(self) -> None:
         try:
-            for name in await self._database.read(due_channels, due_s(self._clock)):
+            for name in await self._read(due_channels, due_s(self._clock)):
                 if name in self._loops:
                     self._loops[name].wake()
         except Unavailable as error:

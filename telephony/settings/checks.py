@@ -211,10 +211,14 @@ def _knocks(raw: dict[str, Any]) -> Iterator[Finding]:
 
 def _listening_ports(raw: dict[str, Any]) -> Iterator[Finding]:
     ports: list[tuple[Path, Any]] = []
-    for name, default in (("smpp_server", 2775), ("web", 8480)):
+    for name, key, default in (
+        ("smpp_server", "port", 2775),
+        ("web", "port", 8480),
+        ("service_menu", "agi_port", 4573),
+    ):
         server = raw.get(name)
         if isinstance(server, dict):
-            ports.append(((name, "port"), server.get("port", default)))
+            ports.append(((name, key), server.get(key, default)))
     ports += [
         ((*at, "outbind_port"), link.get("outbind_port")) for at, link in _tables(raw, "carrier", "smpp")
     ]

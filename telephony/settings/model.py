@@ -237,6 +237,15 @@ class Settings(Table):
         )
 
     @property
+    def far_hosts(self) -> tuple[str, ...]:
+        """The hosts that we connect to, names and addresses: those of 112 first."""
+        urls = [channel.url for centre in self.psap for channel in centre.channel]
+        urls += [carrier.lbs.url for carrier in self.carrier if carrier.lbs is not None]
+        links = [link.host for carrier in self.carrier for link in carrier.smpp]
+        links += [server.host for server in self.asterisk]
+        return (*((url.host or "").strip("[]") for url in urls), *links)
+
+    @property
     def tells_guardians(self) -> bool:
         """Claim that there is a way to tell a guardian: a number that we text from, or a line to call by."""
         ways = self.guardians.by

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -17,6 +18,8 @@ from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
+from telephony.listening import PatientPort
+from telephony.services.alarms import Alarms
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import Field, build
 from telephony.smpp.constants import BIND_RECEIVER, RECEIPT_FINAL, TAG_MESSAGE_PAYLOAD
@@ -52,6 +55,7 @@ class Esme(Service):
         reactor: Reactor,
         rng: random.Random,
         observer: Observer,
+        alarms: Alarms,
         ussd: UssdRules | None = None,
         service: TakeText | None = None,
     ) -> None:
@@ -87,7 +91,16 @@ class Esme(Service):
         """The connection of an outbind, beside our own attempts to connect."""
         self._bound_at: float | None = None
         self._refused_with: int | None = None
-        self._port: Any = None
+        self._outbinds: PatientPort | None = None
+        if link.outbind_port is not None:
+            self._outbinds = PatientPort(
+                partial(_OutbindFactory, self),
+                "",
+                link.outbind_port,
+                reactor=reactor,
+                alarms=alarms,
+                about=link.name,
+            )
         self._last_gone: Deferred[None] | None = None
 
     @property
@@ -119,8 +132,8 @@ class Esme(Service):
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Connect at once, and keep at it."""
         super().startService()  # type: ignore[no-untyped-call]
-        if self._settings.outbind_port is not None:
-            self._port = self._reactor.listenTCP(self._settings.outbind_port, _OutbindFactory(self))
+        if self._outbinds is not None:
+            self._outbinds.open()
         self._connect()
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
@@ -132,8 +145,8 @@ class Esme(Service):
         if self._connecting is not None:
             self._connecting.cancel()
         endings: list[Deferred[Any]] = []
-        if self._port is not None:
-            endings.append(self._port.stopListening() or succeed(None))
+        if self._outbinds is not None:
+            endings.append(self._outbinds.close())
         if self._dialled is not None or self._called is not None:
             self._last_gone = Deferred()
             endings.append(self._last_gone)

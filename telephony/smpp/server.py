@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, succeed
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import Factory
 
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
+from telephony.listening import PatientPort
 from telephony.server_tls import server_tls
+from telephony.services.alarms import Alarms
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import build
 from telephony.smpp.gatekeeper import Gate, Gatekeeper, Known
@@ -36,7 +38,7 @@ RESPONSE_TIMEOUT_S: Final = 10.0
 class SmppServer(Service):
     """Listens for binds. `links` holds those that are bound.
 
-    ``make_connection`` makes the protocol of a connection; a simulator has one of its own.
+    A port that is taken, or certificate files that cannot be used, are an alarm and tried again. ``make_connection`` makes the protocol of a connection; a simulator has one of its own.
     """
 
     def __init__(
@@ -46,15 +48,22 @@ class SmppServer(Service):
         gate: Gate,
         reactor: Reactor,
         observer: Observer,
+        alarms: Alarms,
         make_connection: Callable[..., SmscConnection] = SmscConnection,
     ) -> None:
         self.links: list[SmscConnection] = []
         self.settings = settings
-        self.port: Any = None
-        """The listening port, while the service runs."""
         self._gate = gate
         self._reactor = reactor
         self._observer = observer
+        self._patient = PatientPort(
+            self._factory,
+            settings.interface,
+            settings.port,
+            reactor=reactor,
+            alarms=alarms,
+            about="smpp-server",
+        )
         self._make_connection = make_connection
         self._connections: dict[SmscConnection, None] = {}
         self._last_gone: Deferred[None] | None = None
@@ -68,21 +77,27 @@ class SmppServer(Service):
         )
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
-        """Listen. Raises `OSError` for certificate files that cannot be read."""
+        """Listen, now or as soon as that is possible."""
         super().startService()  # type: ignore[no-untyped-call]
-        factory: Any = _ConnectionFactory(self)
-        if self.settings.tls_certificate is not None and self.settings.tls_key is not None:
-            certificate = Path(self.settings.tls_certificate).read_bytes()
-            factory = server_tls(certificate, Path(self.settings.tls_key).read_bytes(), factory)
-        self.port = self._reactor.listenTCP(self.settings.port, factory, interface=self.settings.interface)
+        self._patient.open()
+
+    @property
+    def port(self) -> Any:
+        """The listening port, while there is one."""
+        return self._patient.port
+
+    def _factory(self) -> Any:
+        """Make the factory of our connections. Raises `OSError` or `ValueError` for certificate files."""
+        factory = _ConnectionFactory(self)
+        if self.settings.tls_certificate is None or self.settings.tls_key is None:
+            return factory
+        certificate = Path(self.settings.tls_certificate).read_bytes()
+        return server_tls(certificate, Path(self.settings.tls_key).read_bytes(), factory)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Listen no longer, unbind everybody; fires when the last connection has ended."""
         super().stopService()  # type: ignore[no-untyped-call]
-        endings: list[Deferred[Any]] = []
-        if self.port is not None:
-            endings.append(self.port.stopListening() or succeed(None))
-            self.port = None
+        endings: list[Deferred[Any]] = [self._patient.close()]
         if self._connections:
             self._last_gone = Deferred()
             endings.append(self._last_gone)
@@ -186,6 +201,7 @@ def peer_server(
     reactor: Reactor,
     rng: random.Random,
     observer: Observer,
+    alarms: Alarms,
     service: TakeText | None = None,
 ) -> SmppServer:
     """Assemble the server for carriers' gateways: whatever message a bound peer sends us is a press.
@@ -219,7 +235,7 @@ def peer_server(
         failures_before_pause=settings.failed_binds_before_pause,
         pause_s=settings.failed_bind_pause_s,
     )
-    return SmppServer(settings, gate=gatekeeper, reactor=reactor, observer=observer)
+    return SmppServer(settings, gate=gatekeeper, reactor=reactor, observer=observer, alarms=alarms)
 
 
 def _message_id(rng: random.Random) -> str:

@@ -66,17 +66,10 @@ class WebServer(Service):
         self._site = _Site(_tree(resources), settings, reactor)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
-        """Listen. Raises `OSError` or `ValueError` for certificate files that cannot be used.
-
-        A port that is taken raises an alarm and is tried again: presses do not wait for us.
-        """
+        """Listen. A port that is taken, or certificate files that cannot be used, are an alarm and tried again."""
         super().startService()  # type: ignore[no-untyped-call]
-        factory: Any = self._site
-        if self._settings.tls_certificate is not None and self._settings.tls_key is not None:
-            certificate = self._settings.tls_certificate.read_bytes()
-            factory = server_tls(certificate, self._settings.tls_key.read_bytes(), factory)
         self._patient = PatientPort(
-            factory,
+            self._factory,
             self._settings.interface,
             self._settings.port,
             reactor=self._reactor,
@@ -84,6 +77,13 @@ class WebServer(Service):
             about="web",
         )
         self._patient.open()
+
+    def _factory(self) -> Any:
+        """Make the factory of our connections. Raises `OSError` or `ValueError` for certificate files."""
+        if self._settings.tls_certificate is None or self._settings.tls_key is None:
+            return self._site
+        certificate = self._settings.tls_certificate.read_bytes()
+        return server_tls(certificate, self._settings.tls_key.read_bytes(), self._site)
 
     @property
     def port(self) -> Any:

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from telephony.asterisk.ami import AmiStream, encode_packet
+from telephony.lab.ports import free_port
 from telephony.smpp.building import build
 from telephony.smpp.codec import PduStream, decode_bind
 
@@ -264,3 +265,24 @@ def test_something_that_is_no_manager_interface_is_told(run, with_asterisk, list
 
     assert result.exit_code == 1
     assert result.output.count("FAILED") == 1
+
+
+def test_ports_of_ours_are_free_or_taken_and_an_address_of_another_machine_gives_one(
+    run, make_config, listen
+):
+    other, held = listen(), listen()
+    config = make_config(smsc=other.port, lbs=other.port, psap=other.port)
+    settings = config.read_text()
+    ours = '[smpp_server]\ninterface = "{}"\nport = {}\n'
+
+    config.write_text(settings + ours.format("127.0.0.1", free_port()))
+    free = run("check", "--config", config, "--links")
+    config.write_text(settings + ours.format("127.0.0.1", held.port))
+    taken = run("check", "--config", config, "--links")
+    config.write_text(settings + ours.format("192.0.2.1", free_port()))
+    elsewhere = run("check", "--config", config, "--links")
+
+    assert (free.exit_code, taken.exit_code, elsewhere.exit_code) == (0, 0, 1)
+    assert "free" in free.output
+    assert "taken: by the daemon" in " ".join(taken.output.split())
+    assert "FAILED" in elsewhere.output

@@ -91,11 +91,27 @@ def test_an_idle_daemon_is_small(config):
     assert resident_kib <= 100 * 1024
 
 
-def test_a_daemon_that_cannot_have_its_port_says_why_and_ends_with_one(config):
+def test_a_daemon_that_cannot_have_its_port_says_why_and_runs(config):
     config.write_text(config.read_text() + '[smpp_server]\ninterface = "192.0.2.1"\n')
 
     with serving(config) as daemon:
-        assert "192.0.2.1" in daemon.expect("cannot start")["reason"]
+        alarm = daemon.expect("alarm")
+        daemon.expect("started")
+        daemon.signal(signal.SIGTERM)
+
+        assert (alarm["alarm"], alarm["about"]) == ("not-listening", "smpp-server")
+        assert "192.0.2.1" in alarm["reason"]
+        assert daemon.wait()[0] == 0
+
+
+def test_a_daemon_that_cannot_be_assembled_says_why_and_ends_with_one(config):
+    authority = config.with_name("ca.pem")
+    authority.write_text("no certificate")
+    tls = f'tls = {{ca_file = "{authority}"}}'
+    config.write_text(config.read_text().replace("[[carrier.smpp]]", f"[[carrier.smpp]]\n{tls}"))
+
+    with serving(config) as daemon:
+        assert "no certificate" in daemon.expect("cannot start")["reason"]
         assert daemon.wait()[0] == 1
 
 

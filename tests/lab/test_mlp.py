@@ -18,6 +18,7 @@ from telephony.lab.mlp import LabMlp
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.mlp import Question, encode_request
 from telephony.lbs.settings import MlpSettings, Quality
+from tests.doubles import Inline
 from tests.lbs.mlp_dtd import mlp_dtd
 
 CALLER = Msisdn("821000000001")
@@ -37,7 +38,7 @@ class Pair:
         settings = MlpSettings(
             url=self.server.url, client_id="sosrelay", fast=Quality(resp_timer_s=1, budget_s=1.0)
         )
-        self.locator = MlpLocator("skt", settings, "secret", self.http, reactor)
+        self.locator = MlpLocator("skt", settings, "secret", self.http, reactor, reader=Inline())
 
     async def close(self):
         await self.http.close()

@@ -15,6 +15,7 @@ from telephony.lab.mlp import LabMlp
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.settings import MlpSettings
 from telephony.services.alarms import Alarms
+from tests.doubles import Inline
 from tests.lbs.mlp_dtd import mlp_dtd
 
 NOW = 1_795_413_600.0  # 2026-11-23T06:00:00Z
@@ -87,8 +88,11 @@ def carrier(clock, http):
         http.ends[url] = server._handle
         table = MlpSettings(url=url, client_id="sosrelay", **settings)
         alarms = Alarms(clock)
-        locator = MlpLocator(name, table, password, http, clock, alarms=alarms)
-        return SimpleNamespace(server=server, locator=locator, settings=table, url=url, alarms=alarms)
+        reader = Inline()
+        locator = MlpLocator(name, table, password, http, clock, reader=reader, alarms=alarms)
+        return SimpleNamespace(
+            server=server, locator=locator, settings=table, url=url, alarms=alarms, reader=reader, clock=clock
+        )
 
     return build
 

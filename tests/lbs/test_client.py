@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -10,7 +12,7 @@ from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpFailed
 from telephony.lab.http_server import LabResponse
-from telephony.lbs.client import CarrierLocators
+from telephony.lbs.client import LARGE_ANSWER, CarrierLocators
 
 HOME = (37.5665, 126.9778)
 
@@ -246,6 +248,27 @@ def test_an_answer_that_lacks_its_last_octets_is_used_where_the_position_is_whol
 
     assert whole.uncertainty_m == 350
     assert cut == NoFix("no answer: closed", retry_after_s=5.0)
+
+
+def test_a_large_answer_is_read_on_a_thread_and_a_usual_one_at_once(skt, seconds, caller):
+    skt.reader.hold()
+    usual, _ = seconds(skt.locator.locate(caller, FAST))
+    skt.server.padded(LARGE_ANSWER)
+    outcome = []
+    Deferred.fromCoroutine(skt.locator.locate(caller, FAST)).addBoth(outcome.append)
+    skt.clock.advance(5)
+    assert outcome == []
+
+    skt.reader.release()
+
+    assert isinstance(usual, Position)
+    assert replace(outcome[0], fixed_at=usual.fixed_at, received_at=usual.received_at) == usual
+
+
+def test_a_large_answer_that_makes_no_sense_is_no_position(skt, seconds, caller):
+    skt.server.rubbish_of(2 * LARGE_ANSWER)
+    answer, _ = seconds(skt.locator.locate(caller, FAST))
+    assert answer.reason.startswith("unreadable answer")
 
 
 @pytest.mark.parametrize("status", [401, 403, 407])

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -17,6 +19,7 @@ from telephony.cli import main
 from telephony.psap.client import CapHttpSender
 from telephony.services.guardian_record import GuardianRecord
 from telephony.smpp.link import Link
+from telephony.store.database import Database
 
 
 def die_before_acknowledging() -> None:
@@ -51,11 +54,23 @@ def die_before_a_text_is_on_record() -> None:
     GuardianRecord.tell = tell  # type: ignore[assignment,method-assign]
 
 
+def hang_readers() -> None:
+    """Let every look on the store's reader threads take for ever while the file ``readers-hang`` stands beside the settings."""
+    read = Database.read
+    flag = Path(sys.argv[sys.argv.index("--config") + 1]).with_name("readers-hang")
+
+    def hanging(database: Database, *what: Any) -> Deferred[Any]:
+        return Deferred() if flag.exists() else read(database, *what)
+
+    Database.read = hanging  # type: ignore[method-assign]
+
+
 MOMENTS: dict[str, Callable[[], None]] = {
     "before-acknowledging": die_before_acknowledging,
     "before-reporting": hold_reports,
     "before-a-text-is-on-record": die_before_a_text_is_on_record,
     "late-after-a-second": be_late_after_a_second,
+    "readers-hang": hang_readers,
 }
 
 if __name__ == "__main__":

@@ -108,6 +108,8 @@ class Choices:
     kt_peer: str = ""
     kt_trunk: str = ""
     more: str = ""
+    hosts: tuple[tuple[str, str], ...] = ()
+    """Names instead of 127.0.0.1 for ``skt_lbs``, ``kt_lbs``, ``centre`` and ``second``."""
 
 
 class House:
@@ -177,6 +179,8 @@ class House:
             "centre": self.centre.url,
             "second": self.second.url,
         }
+        for key, host in self.choices.hosts:
+            facts[key] = facts[key].replace("127.0.0.1", host)
         self.daemon.config.write_text(SETTINGS.format(**facts))
         self.daemon.start(moment)
         if until_bound:

@@ -83,3 +83,19 @@ async def test_a_centre_that_is_busy_is_asked_again_when_it_says(house):
     await house.until(lambda: house.alerts(caller))
 
     assert house.alerts(caller)[0].at - at > 1.9
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_turn_of_the_second_address_comes_although_nobody_can_read_the_store(house):
+    """What hangs in the readers' threads is not what looks for reports that are due."""
+    house.choose(timeout_s=1.0, second_after_s=0.5)
+    await house.start("readers-hang")
+    (house.folder / "readers-hang").touch()
+    house.centre.hang()
+    caller = house.caller()
+
+    await house.accepted_press(caller)
+
+    await house.until(lambda: house.alerts(caller, house.second))
+    await house.centre.come_back()
+    await house.until(lambda: house.alerts(caller))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest_twisted
 
 from telephony.lab.ports import free_port
@@ -134,3 +136,29 @@ async def test_a_press_waits_at_the_message_centre_while_its_links_are_down_and_
     assert await house.soon(acknowledgement) == ESME_ROK
     await house.until(lambda: house.alerts(caller))
     await house.until(lambda: house.logged("alarm over", alarm="link-down", about="skt-1"))
+
+
+@pytest_twisted.ensureDeferred
+async def test_ports_that_others_hold_cost_no_press_and_are_opened_when_they_are_free(house):
+    """Everything else starts, and says what could not."""
+    held = {name: socket.create_server(("127.0.0.1", free_port())) for name in ("smpp-server", "web")}
+    ports = {name: other.getsockname()[1] for name, other in held.items()}
+    (house.folder / "secret").write_text("s3cret")
+    more = SERVER.format(port=ports["smpp-server"])
+    more += f'[web]\ninterface = "127.0.0.1"\nport = {ports["web"]}\n'
+    house.choose(kt_peer=PEER.format(folder=house.folder), more=more)
+    await house.start()
+
+    caller = house.caller()
+    await house.accepted_press(caller)
+    await house.until(lambda: house.alerts(caller))
+
+    for name in held:
+        await house.until(lambda: house.logged("alarm", alarm="not-listening", about=name))  # noqa: B023
+    for other in held.values():
+        other.close()
+    for name in held:
+        await house.until(lambda: house.logged("alarm over", alarm="not-listening", about=name))  # noqa: B023
+    gateway = await Gateway.connect(house.reactor, ports["smpp-server"])
+    bound = await house.soon(gateway.request("bind_transceiver", system_id="kt", password="s3cret"))
+    assert bound.status == ESME_ROK

@@ -79,3 +79,28 @@ async def test_a_phone_that_moves_is_followed(house):
     await house.until(lambda: house.located(caller)[-1].circle.startswith("37.5796"))
 
     assert len(house.alerts(caller)) == 1
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+TALKERS = {
+    "interim answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "chunks of one octet": (HEAD, b"1\r\na\r\n"),
+    "extensions of chunks": (HEAD, b"1;" + b"e" * 900 + b"\r\na\r\n"),
+    "blank lines": (b"\r\n", b"\r\n"),
+}
+
+
+@pytest.mark.parametrize(("beginning", "then"), TALKERS.values(), ids=TALKERS.keys())
+@pytest_twisted.ensureDeferred
+async def test_112_does_not_wait_for_a_location_service_that_talks_for_ever(house, beginning, then):
+    await house.start()
+    house.lbs["skt"].talk_for_ever(beginning, then)
+    callers = [house.caller(SEOUL) for _ in range(20)]
+
+    for caller in callers:
+        await house.accepted_press(caller)
+    await house.until(lambda: all(house.alerts(caller) for caller in callers))
+
+    await house.until(lambda: house.logged("no position", reason="no answer: answer without end"))
+    house.lbs["skt"].behave()
+    await house.until(lambda: all(house.located(caller) for caller in callers))

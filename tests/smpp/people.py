@@ -11,6 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from telephony.domain.incident import Receipt
 from telephony.domain.recognition import Recognition
+from telephony.services.alarms import Alarms
 from telephony.smpp.building import build
 from telephony.smpp.client import Esme
 from telephony.smpp.codec import PduStream, encode_header
@@ -153,6 +154,7 @@ class House:
         self.witness = Witness()
         self.book = ReceiptBook(clock=wires, sender=SENDER)
         settings = {"name": "skt-1", "host": "127.0.0.1", "port": 2775, "system_id": "sos", **link}
+        self.alarms = Alarms(wires)
         self.esme = Esme(
             EsmeLink(**settings),
             carrier="skt",
@@ -164,6 +166,7 @@ class House:
             reactor=wires,
             rng=random.Random(7),
             observer=self.witness,
+            alarms=self.alarms,
             ussd=ussd,
         )
 

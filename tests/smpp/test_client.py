@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.trigger import Repetition
+from telephony.listening import AGAIN_S
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind, decode_message, encode_header
 from telephony.smpp.constants import (
@@ -1019,6 +1020,21 @@ class TestOutbind:
 
         assert house.esme.is_bound
         assert peer.names == ["deliver_sm_resp"]
+
+    def test_a_port_that_is_taken_keeps_the_link_itself_from_nothing(self, wires, monkeypatch):
+        wires.taken.add(3000)
+        house = House(wires, outbind_port=3000)
+        house.start_bound()
+        assert house.esme.is_bound
+        assert [(alarm.name, alarm.about) for alarm in house.alarms.standing()] == [
+            ("not-listening", "skt-1")
+        ]
+
+        wires.taken.clear()
+        wires.pass_time(AGAIN_S)
+
+        assert house.alarms.standing() == []
+        assert 3000 in wires.ports
 
     def test_wrong_credentials_are_not_answered(self, wires, monkeypatch):
         house, peer = self.start(wires, monkeypatch=monkeypatch)

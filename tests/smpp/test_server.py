@@ -7,6 +7,8 @@ import random
 import pytest
 
 from telephony.domain.errors import Unavailable
+from telephony.listening import AGAIN_S
+from telephony.services.alarms import Alarms
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind_resp, decode_submit_resp, encode_header
 from telephony.smpp.constants import (
@@ -37,8 +39,9 @@ def _secrets(monkeypatch):
 class Listening:
     """Our server with one carrier's gateway in its list."""
 
-    def __init__(self, *, addresses=(), max_binds=2, ussd=None, **settings):
+    def __init__(self, *, addresses=(), max_binds=2, ussd=None, taken=(), **settings):
         self.wires = Wires()
+        self.wires.taken.update(taken)
         self.intake = Intake()
         self.witness = Witness()
         self.book = ReceiptBook(clock=self.wires)
@@ -49,6 +52,7 @@ class Listening:
             addresses=addresses,
             max_binds=max_binds,
         )
+        self.alarms = Alarms(self.wires)
         self.server = peer_server(
             Server(**settings),
             [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book, RequestBook(600.0), ussd)],
@@ -56,6 +60,7 @@ class Listening:
             reactor=self.wires,
             rng=random.Random(3),
             observer=self.witness,
+            alarms=self.alarms,
         )
         self.server.startService()
         self.callers = Peers()
@@ -77,6 +82,30 @@ class Listening:
         caller = self.bind(kind)
         assert [pdu.status for pdu in caller.take()] == [ESME_ROK]
         return caller
+
+
+class TestListening:
+    def test_a_port_that_is_taken_is_an_alarm_until_it_is_free(self):
+        house = Listening(taken=[2775])
+        assert [(alarm.name, alarm.about) for alarm in house.alarms.standing()] == [
+            ("not-listening", "smpp-server")
+        ]
+
+        house.wires.taken.clear()
+        house.wires.pass_time(AGAIN_S)
+
+        assert house.alarms.standing() == []
+        assert house.server.port is not None
+
+    def test_certificate_files_that_cannot_be_used_are_an_alarm_too(self, tmp_path):
+        (tmp_path / "broken.pem").write_text("no certificate")
+        broken = str(tmp_path / "broken.pem")
+
+        house = Listening(tls_certificate=broken, tls_key=broken)
+
+        (alarm,) = house.alarms.standing()
+        assert alarm.name == "not-listening"
+        assert house.wires.ports == {}
 
 
 class TestBinding:

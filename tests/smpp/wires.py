@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import CannotListenError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.error import ConnectionRefusedError as NobodyListens
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -20,6 +20,8 @@ class Wires(Clock):
         super().__init__()
         self.rightNow = 1_800_000_000.0
         self.ports: dict[int, Port] = {}
+        self.taken: set[int] = set()
+        """Ports that other processes listen on."""
         self.dials: list[float] = []
         """When somebody dialled."""
         self._next_port = 40_000
@@ -28,7 +30,8 @@ class Wires(Clock):
         if port == 0:
             self._next_port += 1
             port = self._next_port
-        assert port not in self.ports
+        if port in self.ports or port in self.taken:
+            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
         factory.doStart()
         self.ports[port] = Port(self, port, factory)
         return self.ports[port]

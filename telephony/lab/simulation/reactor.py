@@ -20,6 +20,7 @@ class SimulatedReactor:
         self.network = network
         self.host = host
         self.is_dead = False
+        self.nameResolver: Any = None
 
     def seconds(self) -> float:
         """Give the Unix time."""
@@ -38,6 +39,11 @@ class SimulatedReactor:
             # Python finishes the generators of a dead process when it collects them; nothing may come of it.
             self.network.clock.forget(self)
         return call
+
+    def installNameResolver(self, resolver: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Have names looked up by this, and give what did so before. There are no names here yet."""
+        before, self.nameResolver = self.nameResolver, resolver
+        return before
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: A002, N802
         """Call soon; there are no threads here."""
