@@ -34,6 +34,28 @@ class UpdateReason(StrEnum):
     CLOSED = "closed"
 
 
+class Part(StrEnum):
+    """What a report is made of: by this it says what of it could not be read."""
+
+    DELIVERY = "delivery"
+    INCIDENT = "incident"
+    NUMBER = "number"
+    PRESSES = "presses"
+    POSITION = "position"
+    FACTS = "facts"
+    EARLIER = "earlier reports"
+    CLOSE_REASON = "close reason"
+
+
+UNREADABLE_NUMBER = Msisdn("?", is_e164=False)
+"""Stands for a number that was damaged, which is not one that was withheld."""
+NUMBER_LOST = "number cannot be read"
+DETAILS_LOST = "details cannot be read"
+"""Labels of such reports."""
+SHORTENED = "shortened"
+"""Label of a report that the centre refused as it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class EarlierReport:
     """A report that this one updates: what CAP needs to refer to it."""
@@ -52,6 +74,7 @@ class Report:
     ``facts`` hold the newest of each kind and subject.
     ``reasons`` say what in an update is news; an alert has none.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
+    ``unread`` names what is left out because its rows are damaged.
     """
 
     report_id: str
@@ -74,6 +97,7 @@ class Report:
     close_reason: str | None = None
     facts: tuple[Fact, ...] = ()
     reasons: tuple[UpdateReason, ...] = ()
+    unread: tuple[Part, ...] = ()
 
 
 def report_id(incident_id: str, sequence: int) -> str:
