@@ -71,6 +71,7 @@ def _sqlite(url: str, cache_kib: int) -> Engine:
     )
 
     def on_connect(connection: Any, _: object) -> None:
+        connection.text_factory = _text
         connection.isolation_level = None  # we say BEGIN ourselves; the driver's own rules are in the way
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -82,6 +83,11 @@ def _sqlite(url: str, cache_kib: int) -> Engine:
 
     event.listen(engine, "connect", on_connect)
     return engine
+
+
+def _text(octets: bytes) -> str:
+    """Read a text column. One damaged text must not fail the whole statement, with the rows beside it."""
+    return octets.decode("utf-8", "replace")
 
 
 CHECKPOINT_TIMEOUT_MS = 50

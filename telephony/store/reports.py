@@ -142,7 +142,9 @@ class _IncidentRow(NamedTuple):
     close_reason: bytes | None
 
 
-class _PressRow(NamedTuple):
+class PressRow(NamedTuple):
+    """What a report reads of a press."""
+
     incident_key: int
     number: int
     text: str | None
@@ -153,7 +155,9 @@ class _PressRow(NamedTuple):
     labels: str | None
 
 
-class _PositionRow(NamedTuple):
+class PositionRow(NamedTuple):
+    """What a report reads of a position."""
+
     incident_key: int
     number: int
     sealed: bytes
@@ -190,6 +194,24 @@ _REPORTS = (
 )
 
 
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, Malformed)
+"""What reading a damaged row may raise: in SQLite a column can hold a value of any type and size."""
+
+
+def text_of(value: Any) -> str:
+    """Return a column that is to hold text. Raises `ValueError` for one that does not."""
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{type(value).__name__} where a text belongs")
+
+
+def is_test(value: Any) -> bool:
+    """Whether the column marks a drill. Raises `ValueError` for what says neither: an emergency is no drill by accident."""
+    if value in (0, 1):
+        return bool(value)
+    raise ValueError("neither a drill nor none")
+
+
 def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report | None]:
     """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same.
 
@@ -216,7 +238,7 @@ def load_what_can_be_read(
     presses: dict[int, list[Any]] = {}
     for row in select_in(connection, _FIRST_PRESSES, keys):
         presses.setdefault(row[0], []).append(row)
-    positions = {(row[0], row[1]): _PositionRow(*row) for row in select_in(connection, _POSITIONS, keys)}
+    positions = {(row[0], row[1]): PositionRow(*row) for row in select_in(connection, _POSITIONS, keys)}
     reports: dict[int, list[tuple[int, int, int]]] = {}
     for row in select_in(connection, _REPORTS, keys):
         reports.setdefault(row[0], []).append(row)
@@ -241,7 +263,7 @@ def load_what_can_be_read(
                 error=str(error),
             )
             return error
-        except (LookupError, TypeError, ValueError, OverflowError, Malformed) as error:
+        except UNREADABLE as error:
             log.critical(
                 "report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error)
             )
@@ -252,7 +274,7 @@ def load_what_can_be_read(
 
 def _presses_of(
     connection: Connection, ring: KeyRing, item: Delivery, first: Sequence[Any]
-) -> Sequence[_PressRow]:
+) -> Sequence[PressRow]:
     count = item.payload["presses"]
     rows = first[:count]
     if count > NEWEST_PRESSES:
@@ -260,7 +282,7 @@ def _presses_of(
         bounds = (count - NEWEST_PRESSES, count, item.incident_key)
         rows = execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()
     return [
-        _PressRow(key, number, unseal_press(ring, key, number, sealed).text, *rest)
+        PressRow(key, number, unseal_press(ring, key, number, sealed).text, *rest)
         for key, number, sealed, *rest in rows
     ]
 
@@ -278,9 +300,9 @@ def _report(
     ring: KeyRing,
     item: Delivery,
     incident: _IncidentRow,
-    presses: Sequence[_PressRow],
+    presses: Sequence[PressRow],
     *,
-    position: _PositionRow | None,
+    position: PositionRow | None,
     facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
@@ -293,24 +315,24 @@ def _report(
         sequence=item.sequence,
         earlier=_earlier(item, reports),
         sent_at=item.created_at,
-        test=bool(incident.test),
+        test=is_test(incident.test),
         msisdn=who.msisdn,
-        carrier=incident.carrier,
-        source=incident.source,
+        carrier=text_of(incident.carrier),
+        source=text_of(incident.source),
         destination=who.destination,
         opened_at=from_us(incident.opened_at),
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
         texts=joined_texts(presses),
         position=None if position is None else position_of(ring, position),
-        labels=_labels(presses),
+        labels=labels_of(presses),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
     )
 
 
-def _labels(presses: Sequence[_PressRow]) -> tuple[str, ...]:
+def labels_of(presses: Sequence[PressRow]) -> tuple[str, ...]:
     """Give every remark once, in the order in which they came up."""
     return tuple(dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n")))
 
@@ -334,18 +356,20 @@ def position_of(ring: KeyRing, row: Any) -> Position:
         *unseal_coordinates(ring, row.incident_key, row.number, row.sealed),
         row.uncertainty_m,
         row.confidence,
-        row.method,
-        row.source,
+        text_of(row.method),
+        text_of(row.source),
         fix_time(row.fixed_at),
         from_us(row.received_at),
     )
 
 
+MOST_PARTS = 255
+"""Parts of a long SMS (3GPP TS 23.040 clause 9.2.3.24.1: one octet); a damaged row may say any number."""
 LONGEST_TEXTS = 20
 """Texts in one report: somebody who texts a hundred times has said what there is to say in the last twenty."""
 
 
-def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
+def joined_texts(presses: Sequence[PressRow]) -> tuple[str, ...]:
     """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
 
     A part that has not come is shown as ``…``.
@@ -354,7 +378,12 @@ def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
     long: dict[tuple[int, int], dict[int, str]] = {}
     places: dict[tuple[int, int], int] = {}
     for row in presses:
-        if row.part_reference is None or row.part_total is None or row.part_number is None:
+        if (
+            row.part_reference is None
+            or row.part_total is None
+            or row.part_number is None
+            or row.part_total > MOST_PARTS
+        ):
             if row.text:
                 texts.append(row.text)
             continue
