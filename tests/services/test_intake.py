@@ -17,7 +17,7 @@ from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import JOIN_FIRST, JOIN_OTHER_WAY, JOIN_REPEAT, JOIN_SEEN_AGAIN, Receipt
 from telephony.domain.trigger import Trigger
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
 from telephony.services.naming import IncidentNames
@@ -266,6 +266,7 @@ def test_the_alarm_is_over_with_the_first_commit(house: House):
     house.recorder.failure = None
 
     house.accept(press(LEE))
+    house.clock.advance(HOLD_S)
 
     assert not house.store_alarm
 
