@@ -45,6 +45,7 @@ from telephony.services.audit import Audit
 from telephony.services.callers import KEPT_S
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.direct import DirectRelay
+from telephony.services.disk import DiskWatch, watched_directories
 from telephony.services.drills import DrillChannel
 from telephony.services.enrolment import EnrolmentDesk
 from telephony.services.guardian_book import RegistryGuardians
@@ -256,10 +257,20 @@ class Daemon(MultiService):
         self._watch = Watch(
             self.database,
             plan=plan,
+            channels=self.relay.channels,
             quiet_close_s=settings.incident.quiet_close_h * 3600,
             clock=clock,
             alarms=self.alarms,
             wake=self.relay.wake,
+        )
+        self._disk_runner = outside.runner("disk", 1)
+        self._disk = DiskWatch(
+            watched_directories(state_dir, settings.log.file),
+            settings.disk.limits,
+            runner=self._disk_runner,
+            clock=clock,
+            alarms=self.alarms,
+            make_room=self._empty_the_log,
         )
         self.audit = Audit(self.database, clock=clock, alarms=self.alarms)
         self._position_reads = PositionReads(self.audit, clock)
@@ -283,6 +294,7 @@ class Daemon(MultiService):
         self.keeper.start()
         self.relay.start()
         self._watch.start()
+        self._disk.start()
         self.audit.start()
         for job in self._retention:
             job.start()
@@ -313,6 +325,7 @@ class Daemon(MultiService):
         for job in self._retention:
             job.stop()
         self._watch.stop()
+        self._disk.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
         self._position_reads.stop()
         await self.audit.stop()

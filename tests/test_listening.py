@@ -6,7 +6,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 
 from telephony.listening import AGAIN_S, PatientPort
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 
 
 class Port:
@@ -48,8 +48,9 @@ def test_a_port_that_is_taken_is_an_alarm_and_is_opened_once_it_is_free():
 
     reactor.is_taken = False
     reactor.advance(AGAIN_S)
-    assert alarms.standing() == []
     assert reactor.listening == 1
+    reactor.advance(HOLD_S)
+    assert alarms.standing() == []
 
 
 def test_who_is_closed_before_the_port_is_free_never_opens_it():

@@ -26,10 +26,11 @@ from twisted.python.failure import Failure
 from telephony import logs
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.logs.floods import MOST_A_WINDOW
 from telephony.logs.foreign import StandardLibrary, observe
 from telephony.logs.lines import Encode
 from telephony.logs.masking import mask, masked
-from telephony.logs.writing import MOST_WAITING, ThreadedOutput, open_log
+from telephony.logs.writing import MOST_WAITING, ThreadedOutput, has_room, open_log
 
 NUMBER = "821012345678"
 FIX = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", dt.datetime.now(dt.UTC), dt.datetime.now(dt.UTC))
@@ -55,6 +56,61 @@ def stream():
 
 def lines(stream):
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_flood_of_warnings_is_cut_short(stream):
+    for _ in range(1_000):
+        structlog.get_logger().warning("claim failed", channel="seoul")
+
+    assert len(lines(stream)) == MOST_A_WINDOW
+
+
+def test_the_thread_of_the_log_sums_up_a_flood(tmp_path):
+    summed = threading.Event()
+    output = ThreadedOutput(lambda: open_log(tmp_path / "log", None), when_idle=summed.set)
+
+    assert summed.wait(10)
+    output.close()
+
+
+def test_the_log_leaves_room_on_its_volume_and_counts_what_it_does_not_write(tmp_path, monkeypatch):
+    room = {"bytes": 10 << 20}
+
+    def volume(_):
+        return os.statvfs_result((4096, 4096, 1 << 20, 0, room["bytes"] // 4096, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", volume)
+    output = ThreadedOutput(lambda: open_log(tmp_path / "log", None), keep_free=64 << 20)
+    output.write('{"event":"one"}', is_urgent=True)
+    output.flush(5)
+    assert (tmp_path / "log").read_text() == ""
+
+    room["bytes"] = 65 << 20
+    output.write('{"event":"two"}', is_urgent=True)
+    output.flush(5)
+    output.close()
+
+    said = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(line["event"], line.get("lost_count")) for line in said] == [
+        ("two", None),
+        ("log lines lost", 1),
+    ]
+
+
+def test_on_a_small_volume_the_log_leaves_an_eighth(tmp_path, monkeypatch):
+    small = os.statvfs_result((4096, 4096, 4096, 0, 513, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "fstatvfs", lambda _: small)
+    with (tmp_path / "log").open("w") as file:
+        assert has_room(file.fileno(), 64 << 20)
+        small = os.statvfs_result((4096, 4096, 4096, 0, 511, 0, 0, 0, 0, 255))
+        assert not has_room(file.fileno(), 64 << 20)
+
+
+def test_a_pipe_has_no_room_to_be_left():
+    reading, writing = os.pipe()
+    assert has_room(writing, 1 << 60)
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_line_is_json_with_time_level_and_event_first():

@@ -13,11 +13,11 @@ from telephony.cli.spoken import Language, Numbering, clock, dialled, since, spo
 from telephony.domain.fact import CALL, FALSE_ALARM, GUARDIAN, KNOCK, PERSON, SILENCE, Fact
 from telephony.domain.person_fact import NO, UNKNOWN, YES, age_on
 from telephony.domain.position import LAST_KNOWN, Position
-from telephony.domain.report import Report
+from telephony.domain.report import UNREADABLE_NUMBER, Report
 from telephony.domain.values import Msisdn
 from telephony.psap.fact_wording import fact_lines, is_silence_lifted
 from telephony.psap.wording import WORDINGS, radius_m
-from telephony.store.readout import UNREADABLE_NUMBER, ReadOut
+from telephony.store.readout import ReadOut
 
 _TOLD_AS_IN_REPORTS = (SILENCE, FALSE_ALARM)
 _NUMBER_IN_TEXT = re.compile(r"\+?[0-9]{7,15}")

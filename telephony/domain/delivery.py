@@ -34,6 +34,9 @@ CALL_BACK = "call-back"
 CALL_CONTROL = "call-control"
 """The channel of these orders."""
 
+REPORTS = frozenset({ALERT, UPDATE, CLOSING})
+"""Kinds that tell a 112 centre."""
+
 PENDING = "pending"
 DELIVERED = "delivered"
 REJECTED = "rejected"
@@ -79,6 +82,13 @@ class Delivery:
     attempts: int = 0
     lease_until: float = 0.0
     content: Report | Errand | None = None
+    is_damaged: bool = False
+    """Rows of it cannot be read: its report tells what is left, its errand has no content."""
+
+    @property
+    def is_report(self) -> bool:
+        """Whether this tells 112; its kind says so, as the sequence of a damaged row may not."""
+        return self.kind in REPORTS
 
 
 @dataclass(frozen=True, slots=True)

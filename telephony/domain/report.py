@@ -34,6 +34,28 @@ class UpdateReason(StrEnum):
     CLOSED = "closed"
 
 
+class Part(StrEnum):
+    """What a report is made of: by this it says what of it could not be read."""
+
+    DELIVERY = "delivery"
+    INCIDENT = "incident"
+    NUMBER = "number"
+    PRESSES = "presses"
+    POSITION = "position"
+    FACTS = "facts"
+    EARLIER = "earlier reports"
+    CLOSE_REASON = "close reason"
+
+
+UNREADABLE_NUMBER = Msisdn("?", is_e164=False)
+"""Stands for a number that was damaged, which is not one that was withheld."""
+NUMBER_LOST = "number cannot be read"
+DETAILS_LOST = "details cannot be read"
+"""Labels of such reports."""
+SHORTENED = "shortened"
+"""Label of a report that the centre refused as it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class EarlierReport:
     """A report that this one updates: what CAP needs to refer to it."""
@@ -54,6 +76,7 @@ class Report:
     ``reasons`` say what in an update is news; an alert has none. ``seen_again_at`` is when a press came again of
     which nobody can say whether it was a redelivery or the key pressed again.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
+    ``unread`` names what is left out because its rows are damaged.
     """
 
     report_id: str
@@ -79,6 +102,7 @@ class Report:
     newest: Position | None = None
     sharpest: Position | None = None
     seen_again_at: datetime | None = None
+    unread: tuple[Part, ...] = ()
 
 
 def report_id(incident_id: str, sequence: int) -> str:

@@ -125,6 +125,7 @@ class LabPsap:
         self.reports: list[ReceivedReport] = []
         self.repeats = 0
         self.requests = 0
+        self._refusal: tuple[int, Callable[[bytes], bool]] | None = None
         self.violations: list[str] = []
 
     @property
@@ -165,6 +166,10 @@ class LabPsap:
         headers = () if retry_after is None else (("Retry-After", retry_after),)
         self._be_in_trouble(LabResponse(status, headers=headers))
 
+    def refuse_if(self, status: int, is_refused: Callable[[bytes], bool]) -> None:
+        """Answer this status, and take nothing, to each report whose octets are such; take all others."""
+        self._refusal = (status, is_refused)
+
     def hang(self) -> None:
         """Take nothing and never answer."""
         self._be_in_trouble(LabResponse(never=True))
@@ -191,7 +196,7 @@ class LabPsap:
 
     async def come_back(self) -> None:
         """End all trouble."""
-        self._trouble = None
+        self._trouble = self._refusal = None
         if self._port is None:
             await self.listen(*self._address)
 
@@ -218,6 +223,8 @@ class LabPsap:
     def _take(self, request: LabRequest) -> LabResponse:
         self.requests += 1
         trouble = self._trouble
+        if trouble is None and self._refusal is not None and self._refusal[1](request.body):
+            trouble = LabResponse(self._refusal[0])
         if trouble is None or self._takes_first:
             self._keep(request)
         self._tell_waiting()

@@ -13,12 +13,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 import structlog
+from pydantic import Field
 from structlog.contextvars import merge_contextvars
 
 from telephony.fields import Table
+from telephony.logs.floods import Floods
 from telephony.logs.foreign import adopt_foreign_logs
 from telephony.logs.lines import Encode
 from telephony.logs.masking import mask
@@ -47,6 +49,8 @@ class LogSettings(Table):
     level: Level = "info"
     file: Path | None = None
     """Appended to; unset: standard error. Opened again on SIGHUP, so that it can be rotated."""
+    keep_free_mib: Annotated[int, Field(ge=0, le=1_000_000)] = 64
+    """MiB of the file's volume, at most an eighth of it, that the log leaves to others; then lines are counted only."""
 
 
 class Destination:
@@ -74,15 +78,20 @@ def configure(settings: LogSettings, stream: TextIO | None = None, *, is_under_t
     `change_level` and `reopen` change what may change.
     """
     output: Output | ThreadedOutput
+    floods = Floods()
     if stream is not None:
         output = Output(stream)
     else:
         # The real standard error: twistd puts an object into its place that would log what we write, for ever.
-        output = ThreadedOutput(partial(open_log, settings.file, sys.__stderr__))
+        output = ThreadedOutput(
+            partial(open_log, settings.file, sys.__stderr__),
+            keep_free=settings.keep_free_mib << 20,
+            when_idle=floods.sum_up,
+        )
         atexit.register(output.close)
     wrapper: Any = type("Log", (structlog.make_filtering_bound_logger(LEVELS[settings.level]),), {})
     structlog.configure(
-        processors=[merge_contextvars, mask, Encode()],
+        processors=[merge_contextvars, floods, mask, Encode()],
         wrapper_class=wrapper,
         logger_factory=Destination(output),
         cache_logger_on_first_use=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,11 @@ GATHERED_FOR_S = 0.05
 
 MOST_WAITING = 20_000
 """Lines kept while nothing can be written, about 6 MB; further ones are counted instead."""
+
+IDLE_S = 1.0
+"""How often the thread looks up while nothing is logged."""
+KEPT_SHARE = 8
+"""Of a small volume the log leaves this part to others at most: an eighth."""
 
 _PRIVATE = 0o640
 
@@ -34,6 +40,17 @@ def open_log(file: Path | None, otherwise: HasDescriptor | None) -> int:
     if file is None:
         return os.open(os.devnull, os.O_WRONLY) if otherwise is None else os.dup(otherwise.fileno())
     return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+
+
+def has_room(descriptor: int, wanted: int) -> bool:
+    """Whether writing to a descriptor leaves so much free for others, or an eighth of a small volume."""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return True
+        volume = os.fstatvfs(descriptor)
+    except OSError:
+        return True  # the write itself will tell
+    return volume.f_bavail * volume.f_frsize >= min(wanted, volume.f_blocks * volume.f_frsize // KEPT_SHARE)
 
 
 class Output:
@@ -58,8 +75,13 @@ class Output:
 class ThreadedOutput:
     """Hands lines to a thread that writes them to a descriptor; `write` never blocks and never raises."""
 
-    def __init__(self, opener: Callable[[], int]) -> None:
+    def __init__(
+        self, opener: Callable[[], int], *, keep_free: int = 0, when_idle: Callable[[], None] | None = None
+    ) -> None:
+        """``keep_free``: octets that are left free on the volume of a file; ``when_idle`` is called about once a second."""
         self._opener = opener
+        self._keep_free = keep_free
+        self._when_idle = when_idle
         self._descriptor = opener()
         # A deque's append and popleft are atomic: no lock stands between a press and its log line.
         self._waiting: deque[str | threading.Event] = deque()
@@ -107,7 +129,9 @@ class ThreadedOutput:
 
     def _work(self) -> None:
         while not self._must_end:
-            self._wake.wait()
+            if not self._wake.wait(IDLE_S):
+                self._idle()
+                continue
             self._at_once.wait(GATHERED_FOR_S)
             # Cleared before the lines are taken: what is logged from here on wakes us again.
             self._wake.clear()
@@ -115,6 +139,12 @@ class ThreadedOutput:
             if self._must_reopen:
                 self._reopen()
             self._write_waiting()
+
+    def _idle(self) -> None:
+        if self._when_idle is not None:
+            self._when_idle()
+        if self._lost and has_room(self._descriptor, self._keep_free):
+            self._hurry()
 
     def _write_waiting(self) -> None:
         lines: list[str] = []
@@ -137,7 +167,9 @@ class ThreadedOutput:
             event.set()
 
     def _write_octets(self, octets: bytes) -> bool:
-        """Write all, waiting as long as it takes; ``False`` where the system refuses (disk full, pipe closed)."""
+        """Write all, waiting as long as it takes; ``False`` where the system refuses (disk full, pipe closed), or would soon."""
+        if not has_room(self._descriptor, self._keep_free + len(octets)):
+            return False
         rest = memoryview(octets)
         while rest:
             try:

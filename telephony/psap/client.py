@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from telephony.domain.delivery import ALERT, Delivered, Outcome, Rejected, Retry
@@ -11,6 +12,7 @@ from telephony.http1_wire import is_header_value
 from telephony.psap.cap import CONTENT_TYPE, KST, encode
 from telephony.psap.cap_answer import Ack, Doubtful, Error, Failure, read_answer
 from telephony.psap.settings import CapHttpChannel, Psap
+from telephony.psap.shortening import Size, shortened
 from telephony.services.alarms import Alarms
 
 ALARM = "answer-doubtful"
@@ -18,8 +20,19 @@ ALARM = "answer-doubtful"
 
 MOST_DOUBTS = 6
 """Attempts after whose doubtful answers an update or a closing is given up: as many as the waits grow for."""
-MOST_IN_DOUBT = 10_000
-"""Reports whose doubtful answers are counted at once; the count of the oldest begins anew."""
+MOST_REFUSALS = 6
+"""Attempts after which an update or a closing that the centre refuses is given up: the next one says everything again."""
+REFUSALS_A_SIZE = 2
+"""Refusals after which a report is tried with less in it; where the centre says that it is too large, one."""
+MOST_IN_TROUBLE = 10_000
+"""Reports whose doubtful answers and refusals are counted at once; the counts of the oldest begin anew."""
+
+TOO_LARGE = frozenset({413, 431})
+REFUSED = TOO_LARGE | {400, 406, 409, 410, 411, 412, 414, 415, 422, 424, 428, 451}
+"""Statuses by which a server refuses what it was sent (RFC 9110 clause 15.5, RFC 6585, RFC 4918, RFC 7725)."""
+NOT_THIS_REPORT = frozenset({408, 421, 425, 429})
+"""Statuses of 4xx that say nothing of what was sent. The others (a password, a wrong path) count as a refusal of this
+report only where the centre takes other reports meanwhile: else people repair them, and the report must still be here."""
 
 SHORTEST_WAIT_S = 1.0
 LONGEST_WAIT_S = 15.0
@@ -52,7 +65,9 @@ class CapHttpSender:
         self._http = http
         self._alarms = alarms
         self._name = channel.name
-        self._doubts: dict[str, int] = {}
+        self._troubles: dict[str, _Trouble] = {}
+        """By report."""
+        self._delivered = 0
         self._zone = zone
         self._url = str(channel.url)
         self._timeout_s = channel.timeout_s
@@ -63,13 +78,15 @@ class CapHttpSender:
     async def send(self, report: Report) -> Outcome:
         """Post one report once. 2xx is the centre's acknowledgement; nothing the centre does raises.
 
-        Every failure but one is `Retry`, a refused password too: people repair it, and the report must then still
-        be here. The one is CAP's own Error to an Update or a closing: it would hold up the next report, which
-        says everything again; so it is `Rejected`, and the operator hears of it. So is one whose answers stay doubtful.
-        An Alert stays `Retry` even then: nothing else may take the place of the first word that someone is in danger.
+        A failure is `Retry`, a refused password too: people repair it, and the report must then still be here. But an
+        Update or a closing that is refused holds up the next report, which says everything again: CAP's own Error to
+        it is `Rejected`, and so is what is refused or answered doubtfully again and again, whole and shortened. The
+        operator hears of it. An Alert stays `Retry` even then: nothing else may take the place of the first word that
+        someone is in danger.
         """
+        trouble = self._troubles.get(report.report_id)
         body = encode(
-            report,
+            report if trouble is None else shortened(report, trouble.size),
             sender=self._psap.sender,
             addresses=self._psap.addresses,
             language=self._psap.language,
@@ -82,7 +99,11 @@ class CapHttpSender:
             return Retry(failed.reason)
         outcome = outcome_of(response, report)
         self._alarm(outcome)
-        return self._without_end_of_doubt(outcome, report)
+        if isinstance(outcome, Retry):
+            return self._without_end(outcome, response.status, report)
+        self._delivered += isinstance(outcome, Delivered)
+        self._troubles.pop(report.report_id, None)
+        return outcome
 
     def _alarm(self, outcome: Outcome) -> None:
         """Raise the alarm at the first doubtful answer, and end it with the next acknowledgement."""
@@ -91,17 +112,39 @@ class CapHttpSender:
         elif isinstance(outcome, Delivered):
             self._alarms.clear(ALARM, self._name)
 
-    def _without_end_of_doubt(self, outcome: Outcome, report: Report) -> Outcome:
-        """Give up what has been doubted often and holds up the report after it."""
-        doubts = self._doubts.pop(report.report_id, 0) + 1
-        if not (isinstance(outcome, Retry) and outcome.is_doubtful) or report.kind == ALERT:
-            return outcome
-        if doubts >= MOST_DOUBTS:
+    def _without_end(self, outcome: Retry, status: int, report: Report) -> Outcome:
+        """Count what is doubted or refused, shorten what is refused, and give up what holds up the report after it."""
+        trouble = self._troubles.pop(report.report_id, None) or _Trouble(self._delivered)
+        if outcome.is_doubtful:
+            trouble.doubts += 1
+        elif status in REFUSED or (is_of_client(status) and self._delivered > trouble.delivered_before):
+            trouble.refusals += 1
+            if status in TOO_LARGE or trouble.refusals % REFUSALS_A_SIZE == 0:
+                trouble.size = Size(min(trouble.size + 1, Size.BARE))
+        elif not is_of_client(status):
+            trouble.doubts = 0
+        if report.kind != ALERT and (trouble.doubts >= MOST_DOUBTS or trouble.refusals >= MOST_REFUSALS):
             return Rejected(outcome.reason)
-        while len(self._doubts) >= MOST_IN_DOUBT:
-            del self._doubts[next(iter(self._doubts))]
-        self._doubts[report.report_id] = doubts
+        while len(self._troubles) >= MOST_IN_TROUBLE:
+            del self._troubles[next(iter(self._troubles))]
+        self._troubles[report.report_id] = trouble
         return outcome
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What a report that was not taken has met: how often its answer was doubtful, how often it was refused."""
+
+    delivered_before: int
+    """Reports that the channel had delivered when this one was first in trouble."""
+    doubts: int = 0
+    refusals: int = 0
+    size: Size = Size.WHOLE
+
+
+def is_of_client(status: int) -> bool:
+    """Whether a status lays the failure at our door, for this request (RFC 9110 clause 15.5)."""
+    return 400 <= status < 500 and status not in NOT_THIS_REPORT  # noqa: PLR2004 - the class 4xx
 
 
 def outcome_of(response: HttpResponse, report: Report) -> Outcome:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
-from telephony.domain.report import Report
+from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, SHORTENED, Report
 from telephony.domain.trigger import (
     PARTLY_UNREADABLE_TEXT,
     TEXT_IN_ANOTHER_ALPHABET,
@@ -114,6 +114,9 @@ KOREAN = Wording(
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
         DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
+        NUMBER_LOST: "신고자 번호를 읽을 수 없음(기록 손상)",
+        SHORTENED: "수신 측이 전문을 거부하여 줄여서 보냄: 문자와 상황 일부 생략",
+        DETAILS_LOST: "일부 내용을 읽을 수 없음(기록 손상)",
     },
     closed="종료 사유: {reason}",
     position="위치: {latitude:z.6f}, {longitude:z.6f}, {within}, 측위 방법: {method}, 출처: {source}, {age}",
@@ -174,6 +177,9 @@ ENGLISH = Wording(
         UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
         DIALLED_IN_INCIDENT: "the service menu was used during this incident, perhaps by somebody else",
         TOLD_LATE: "told late: it came while the system was away",
+        NUMBER_LOST: "the caller's number could not be read: our record of it is damaged",
+        SHORTENED: "shortened, because your system refused the whole report: texts and facts are left out",
+        DETAILS_LOST: "details could not be read: our record of them is damaged",
     },
     closed="Closed because: {reason}",
     position="Position: {latitude:z.6f}, {longitude:z.6f}, {within}, found by {method}, source: {source}, {age}",

@@ -11,6 +11,7 @@ from telephony.background import run_in_background
 from telephony.clock import Call, Clock, age_s, due_s, wall_s, within
 from telephony.domain.delivery import Delivered, Delivery, Outcome, Rejected, Retry, retry_delay_s
 from telephony.domain.errors import Unavailable
+from telephony.domain.report import Report
 from telephony.services.alarms import Alarms
 from telephony.services.traffic import Lane, Traffic
 from telephony.store.database import Database
@@ -20,6 +21,15 @@ log = structlog.get_logger()
 
 HELD_PER_SLOT = 4
 """Deliveries at hand per delivery in flight: enough that a loop never waits for the store between two."""
+
+
+DAMAGE_ALARM = "rows-damaged"
+"""Rows of the store cannot be read, or were found where no loop looks for them. About a channel, or the outbox."""
+DAMAGE_ALARM_S = 3_600.0
+"""How long it stands after the last such row: what is damaged stays so, and more may follow."""
+REJECTED_ALARM = "report-rejected"
+REJECTED_ALARM_S = 600.0
+"""How long that alarm stands: the centre has to be telephoned about what it refused, whatever it takes afterwards."""
 
 
 class ChannelLoop:
@@ -181,7 +191,17 @@ class ChannelLoop:
             waiting = self._traffic.waiting
             waiting[self.lane.rank] = waiting.get(self.lane.rank, 0) + (1 if is_waiting else -1)
 
+    def _see_damage(self, delivery: Delivery) -> None:
+        """Say that rows of a delivery cannot be read. A report goes out all the same, an errand is refused by its channel."""
+        if delivery.is_damaged:
+            content = delivery.content
+            lost = " ".join(content.unread) if isinstance(content, Report) else delivery.kind
+            self._alarms.note(
+                DAMAGE_ALARM, self.lane.name, DAMAGE_ALARM_S, incident=delivery.incident_id, lost=lost
+            )
+
     async def _attempt(self, delivery: Delivery) -> None:
+        self._see_damage(delivery)
         attempt: Deferred[Outcome] = Deferred.fromCoroutine(self.lane.channel.deliver(delivery))
         outcome: Outcome
         try:
@@ -227,16 +247,16 @@ class ChannelLoop:
         if isinstance(outcome, Delivered):
             log.info("delivered", **_facts(delivery), since_ms=since_ms, detail=outcome.detail)
             self._alarms.clear("channel-failing", self.lane.name)
-            self._alarms.clear("report-rejected", self.lane.name)
         elif isinstance(outcome, Rejected):
             log.warning("rejected", **_facts(delivery), reason=outcome.reason)
-            if delivery.sequence > 0:
-                self._alarms.raise_(
-                    "report-rejected", self.lane.name, incident=delivery.incident_id, reason=outcome.reason
-                )
+            if delivery.is_report:
+                self._alarms.note(
+                    REJECTED_ALARM, self.lane.name, REJECTED_ALARM_S,
+                    incident=delivery.incident_id, reason=outcome.reason,
+                )  # fmt: skip
         elif isinstance(outcome, Retry):
             log.warning("will retry", **_facts(delivery), reason=outcome.reason)
-            if delivery.sequence > 0 and not self._is_stopped:
+            if delivery.is_report and not self._is_stopped:
                 self._alarms.raise_("channel-failing", self.lane.name, reason=outcome.reason)
         else:
             log.debug("again later", **_facts(delivery), detail=outcome.detail, after_s=outcome.after_s)

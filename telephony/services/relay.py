@@ -102,6 +102,11 @@ class Relay:
         return within(ended, within_s, self._clock).addErrback(_none)
 
     @property
+    def channels(self) -> frozenset[str]:
+        """The channels that have a loop."""
+        return frozenset(self._loops)
+
+    @property
     def is_pressed(self) -> bool:
         """Claim that presses come so fast that whatever can wait has to."""
         return self._traffic.is_pressed

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, utc_now, wall_s
+from telephony.clock import Call, Clock, due_s, utc_now, wall_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan
 from telephony.services.alarms import Alarms
+from telephony.services.channel_loop import DAMAGE_ALARM, DAMAGE_ALARM_S
 from telephony.store.database import Database
 from telephony.store.incidents import close_incident, quiet_incidents
+from telephony.store.mending import Mending
 from telephony.store.outbox import oldest_reports
 
 log = structlog.get_logger()
@@ -30,6 +32,10 @@ SET_S = 0.5
 """What the machine's clock must gain or lose between two looks to have been set: NTP slews 0.5 ms a second."""
 SET_ALARM_S = 600.0
 """How long the alarm stands after a clock was set: an operator must see it, and times of reports may have to be explained."""
+MENDING_EVERY_S = 60.0
+MENDED_BACK_AT_START_S = 7 * 86_400.0
+MENDED_BACK_S = 3_600.0
+"""How old incidents are that are looked through for rows which nobody would send: at the start, and then every minute."""
 QUIET_REASON = "closed by itself: no press for the longest quiet time"
 
 
@@ -41,6 +47,7 @@ class Watch:
         database: Database,
         *,
         plan: Plan,
+        channels: Collection[str],
         quiet_close_s: float,
         clock: Clock,
         alarms: Alarms,
@@ -48,6 +55,9 @@ class Watch:
     ) -> None:
         self._database = database
         self._plan = plan
+        self._mending = Mending(plan, channels)
+        self._next_mending = 0.0
+        self._mended_back_s = MENDED_BACK_AT_START_S
         self._quiet_close_s = quiet_close_s
         self._clock = clock
         self._alarms = alarms
@@ -81,6 +91,9 @@ class Watch:
             if now >= self._next_quiet:
                 self._next_quiet = now + QUIET_EVERY_S
                 await self._quiet_incidents(utc_now(self._clock))
+            if now >= self._next_mending:
+                self._next_mending = now + MENDING_EVERY_S
+                await self._mend(due_s(self._clock))
         except Unavailable as error:
             log.warning("watch cannot see the store", error=str(error))
         finally:
@@ -106,6 +119,27 @@ class Watch:
         for channel in sorted(self._overdue - set(overdue)):
             self._alarms.clear("report-overdue", channel)
         self._overdue = set(overdue)
+
+    async def _mend(self, now: float) -> None:
+        """Find what no loop would find, and have 112 told again of incidents that lack a report for it."""
+        since = now - self._mended_back_s
+        if await self._database.read(self._mending.finds, now, since):
+            mended = await self._database.transact(self._mending.mend, now, since)
+            if not mended.is_nothing:
+                found = {
+                    "times": mended.times,
+                    "states": mended.states,
+                    "keys": mended.keys,
+                    "channels": mended.channels,
+                    "counts": mended.counts,
+                }
+                log.critical("outbox mended", **found, incidents=list(mended.incidents))
+                self._alarms.note(
+                    DAMAGE_ALARM, "outbox", DAMAGE_ALARM_S, **found, incidents=len(mended.incidents)
+                )
+                for incident_id in mended.incidents:
+                    self._wake(incident_id)
+        self._mended_back_s = MENDED_BACK_S
 
     async def _quiet_incidents(self, now: datetime) -> None:
         before = now - timedelta(seconds=self._quiet_close_s)

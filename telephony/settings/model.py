@@ -15,6 +15,7 @@ from telephony.fields import Name, Seconds, Secret, Table
 from telephony.logs import LogSettings
 from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
 from telephony.psap.settings import Psap
+from telephony.services.disk import MIB, DiskLimits
 from telephony.smpp.settings import Dialect, Server, Sms
 from telephony.ussd.settings import CarrierUssd, Ussd
 from telephony.web.settings import Web
@@ -155,6 +156,22 @@ class Relay(Table):
     """Pause between two looks at an idle outbox; new deliveries are announced without waiting for it."""
 
 
+class Disk(Table):
+    """Room on the volumes of ``state_dir`` and of the log file: ``[disk]``. On a small volume each bound is less."""
+
+    low_mib: Annotated[int, Field(ge=0, le=1_000_000)] = 1_024
+    """MiB, at most a quarter of the volume: below it an operator hears of it."""
+    low_inodes: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000
+    """Files that can still be made, at most a quarter of the volume's."""
+    reserve_mib: Annotated[int, Field(ge=0, le=100_000)] = 16
+    """MiB, at most an eighth of the volume, that are kept for presses and freed when the disk is full. 0: none."""
+
+    @property
+    def limits(self) -> DiskLimits:
+        """The same in octets."""
+        return DiskLimits(self.low_mib * MIB, self.low_inodes, self.reserve_mib * MIB)
+
+
 class Carrier(Table):
     """One mobile carrier: its links, its location service and its ways."""
 
@@ -182,6 +199,7 @@ class Settings(Table):
     locating: Locating = Locating()
     relay: Relay = Relay()
     log: LogSettings = LogSettings()
+    disk: Disk = Disk()
     ussd: Ussd = Ussd()
     smpp_server: Server | None = None
     asterisk: tuple[AsteriskServer, ...] = ()

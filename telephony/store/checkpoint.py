@@ -5,6 +5,7 @@ SQLite does it in the commit that makes the log reach 1,000 pages, and every so 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,18 @@ WORTH_IT = 4 * 1024 * 1024
 """A log smaller than this is left alone."""
 TOO_LARGE = 64 * 1024 * 1024
 """Beyond this the log must begin anew, which takes a moment of the writer's time."""
+SHARE = 32
+"""Of a small volume a log is worth folding back from this part on, and too large from twice that: what it takes, presses lack."""
+
+
+def bounds_on(directory: Path) -> tuple[int, int]:
+    """Return from how many octets on a log on this volume is worth folding back, and from how many it is too large."""
+    try:
+        volume = os.statvfs(directory)
+    except OSError:
+        return WORTH_IT, TOO_LARGE
+    part = volume.f_blocks * volume.f_frsize // SHARE
+    return min(WORTH_IT, part), min(TOO_LARGE, 2 * part)
 
 
 class Checkpointer:
@@ -54,10 +67,13 @@ class Checkpointer:
             size = self._log_file.stat().st_size
         except OSError:
             size = 0  # gone or not to be seen: whoever keeps the store says so
-        if size < WORTH_IT:
+        worth_it, too_large = bounds_on(self._log_file.parent)
+        if size < worth_it:
             self._look_again(None)
             return
-        self._runner.run(self._fold_back, lambda is_done: self._folded(size, is_done=is_done))
+        self._runner.run(
+            self._fold_back, lambda is_done: self._folded(is_too_large=is_done and size > too_large)
+        )
 
     def _fold_back(self, mode: str = "PASSIVE") -> bool:
         """Copy what is committed; PASSIVE makes nobody wait. Runs on a thread of its own, or on the writer's."""
@@ -70,8 +86,8 @@ class Checkpointer:
             return False
         return True
 
-    def _folded(self, size: int, *, is_done: bool) -> None:
-        if is_done and size > TOO_LARGE:
+    def _folded(self, *, is_too_large: bool) -> None:
+        if is_too_large:
             self._database.between_groups(lambda: self._fold_back("TRUNCATE")).addBoth(self._look_again)
         else:
             self._look_again(None)

@@ -81,6 +81,7 @@ def _sqlite(url: str, cache_kib: int, files: OwnFiles | None) -> Engine:
     )
 
     def on_connect(connection: Any, _: object) -> None:
+        connection.text_factory = _text
         connection.isolation_level = None  # we say BEGIN ourselves; the driver's own rules are in the way
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -111,6 +112,11 @@ def _only_to(files: OwnFiles | None, engine: Engine) -> Engine:
 
     event.listen(engine, "do_connect", connect)
     return engine
+
+
+def _text(octets: bytes) -> str:
+    """Read a text column. One damaged text must not fail the whole statement, with the rows beside it."""
+    return octets.decode("utf-8", "replace")
 
 
 CHECKPOINT_TIMEOUT_MS = 50

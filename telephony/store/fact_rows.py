@@ -49,10 +49,12 @@ def said_by(known: Fact) -> str:
 
 
 def fact_of(ring: KeyRing, row: FactRow) -> Fact:
-    """Give the domain's fact of a row; raises `ValueError`, `Malformed` or `KeysUnavailable` for one it cannot read."""
+    """Give the domain's fact of a row; raises `ValueError`, `TypeError`, `Malformed` or `KeysUnavailable` for one it cannot read."""
     data = json.loads(unseal_fact(ring, row.incident_key, row.number, row.sealed))
     if not isinstance(data, dict) or not all(isinstance(text, str) for text in data.values()):
         raise ValueError("the data of a fact are texts under names")
+    if not isinstance(row.kind, str) or not isinstance(row.subject, str):
+        raise TypeError("kind and subject of a fact are texts")
     return Fact(row.kind, row.subject, from_us(row.at), data)
 
 

@@ -6,10 +6,9 @@ died) makes the row claimable again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -32,14 +31,16 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.errors import Malformed
 from telephony.domain.incident import CLOSED
-from telephony.domain.report import Report
+from telephony.domain.report import Part, Report
 from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.crypto import KeyRing, KeysUnavailable
-from telephony.store.reports import load_what_can_be_read
+from telephony.store.due_rows import KEY_IS_SOUND, LONGEST_PAYLOAD, DueRow, delivery_of, opened_at
+from telephony.store.remains import what_is_left
+from telephony.store.reports import UNREADABLE, load_what_can_be_read, text_of
 from telephony.store.sealed_rows import seal_error, unseal_incident, unseal_order
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
-from telephony.store.times import from_us, seconds_to_us
+from telephony.store.times import seconds_to_us
 
 log = structlog.get_logger()
 
@@ -57,24 +58,13 @@ class Claim:
     lease_until: float
 
 
-class _Due(NamedTuple):
-    key: int
-    incident_id: str
-    who: bytes
-    carrier: str
-    opened_at: int
-    sequence: int
-    kind: str
-    payload: str
-    sealed: bytes | None
-    created_at: int
-    attempts: int
-
-
 _DUE = (
-    "SELECT d.incident_key, i.id, i.sealed, i.carrier, i.opened_at, d.sequence, d.kind, d.payload, d.sealed,"
-    " d.created_at, d.attempts FROM delivery d JOIN incident i ON i.key = d.incident_key"
+    f"SELECT d.incident_key, i.id, i.sealed, i.carrier, i.opened_at, d.sequence, d.kind,"
+    f" substr(d.payload, 1, {LONGEST_PAYLOAD + 1}), d.sealed, d.created_at, d.attempts"
+    " FROM delivery d LEFT JOIN incident i ON i.key = d.incident_key"
     f" WHERE d.channel = {{0}} AND d.state = '{PENDING}' AND d.due_at <= {{0}} AND d.lease_until <= {{0}}"
+    # A row whose very key is damaged could not be settled: see `telephony.store.mending`.
+    f" AND {KEY_IS_SOUND.format('d.')}"
     " AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.incident_key = d.incident_key AND e.channel = d.channel"
     f" AND e.sequence < d.sequence AND e.state = '{PENDING}')"
     " ORDER BY d.due_at LIMIT {0}"
@@ -89,8 +79,8 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     """Take due deliveries of a channel, oldest first, and at most one per incident; they come ready to send.
 
     A delivery whose lease is held is nobody else's until that lapses. SQLite has one writer anyway; on PostgreSQL
-    ``SKIP LOCKED`` keeps two daemons from waiting for each other. One that is damaged comes without its content. One
-    whose key is not here is taken and not given: it comes again when the lease lapses, and holds up nobody meanwhile.
+    ``SKIP LOCKED`` keeps two daemons from waiting for each other. Of a damaged report comes what can be read, of a
+    damaged errand nothing. One whose key is not here is taken and not given: it comes again when the lease lapses, and holds up nobody meanwhile.
     """
     dialect = connection.dialect.name
     mark = placeholder(dialect)
@@ -99,7 +89,7 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     found = execute(connection, _DUE.format(mark) + skip, (wanted.channel, now, now, wanted.limit)).fetchall()
     if not found:
         return []
-    rows = [_Due(*row) for row in found]
+    rows = [DueRow(*row) for row in found]
     execute_many(
         connection,
         _TAKE.format(mark),
@@ -108,53 +98,44 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
             for row in rows
         ],
     )
-    claimed = [_claimed(row, wanted) for row in rows]
-    reports = [item for item in claimed if item.sequence > 0]
-    loaded = load_what_can_be_read(connection, reports)
-    ready = {id(item): report for item, report in zip(reports, loaded, strict=True)}
+    read = [delivery_of(row, wanted.channel, wanted.lease_until, wanted.now) for row in rows]
+    whole = [item for item, lost in read if item.is_report and not lost]
+    ready = {
+        id(item): report for item, report in zip(whole, load_what_can_be_read(connection, whole), strict=True)
+    }
     ring = keys_of(connection)
     given = []
-    for row, item in zip(rows, claimed, strict=True):
-        whole = _with_content(item, ready[id(item)]) if item.sequence > 0 else _errand(ring, row, item)
-        if whole is not None:
-            given.append(whole)
+    for row, (item, lost) in zip(rows, read, strict=True):
+        if item.is_report:
+            report = ready.get(id(item))
+            if not isinstance(report, Report) or (report.position is None and "position" in item.payload):
+                report = what_is_left(connection, item, lost)
+            if isinstance(report, Report):
+                given.append(replace(item, content=report, is_damaged=bool(report.unread)))
+        elif (errand := _errand(ring, row, item, lost)) is not None:
+            given.append(errand)
     return given
 
 
-def _claimed(row: _Due, wanted: Claim) -> Delivery:
-    return Delivery(
-        row.key,
-        row.incident_id,
-        wanted.channel,
-        row.sequence,
-        row.kind,
-        json.loads(row.payload),
-        from_us(row.created_at),
-        row.attempts + 1,
-        wanted.lease_until,
-    )
-
-
-def _with_content(item: Delivery, report: Report | KeysUnavailable | None) -> Delivery | None:
-    return None if isinstance(report, KeysUnavailable) else replace(item, content=report)
-
-
-def _errand(ring: KeyRing, row: _Due, item: Delivery) -> Delivery | None:
-    """Give a delivery that is no report ready to be done."""
+def _errand(ring: KeyRing, row: DueRow, item: Delivery, lost: Sequence[Part]) -> Delivery | None:
+    """Give a delivery that is no report ready to be done; without content where that cannot be read any more."""
+    payload, since = item.payload, opened_at(row)
     try:
+        if since is None or Part.DELIVERY in lost:
+            raise Malformed("its own row is damaged")
         who = unseal_incident(ring, row.key, row.who)
-        payload = item.payload
+        carrier = text_of(row.carrier)
         if row.sealed is not None:
             payload = {**payload, **unseal_order(ring, row.key, row.sequence, row.sealed)}
     except KeysUnavailable as error:
         log.critical(
-            "errand sealed under a missing key", incident=row.incident_id, kind=row.kind, error=str(error)
+            "errand sealed under a missing key", incident=item.incident_id, kind=item.kind, error=str(error)
         )
         return None
-    except Malformed as error:
-        log.critical("errand unreadable", incident=row.incident_id, kind=row.kind, error=str(error))
-        return item
-    return replace(item, payload=payload, content=Errand(who.msisdn, row.carrier, from_us(row.opened_at)))
+    except UNREADABLE as error:
+        log.critical("errand unreadable", incident=item.incident_id, kind=item.kind, error=str(error))
+        return replace(item, is_damaged=True)
+    return replace(item, payload=payload, content=Errand(who.msisdn, carrier, since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +167,7 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         said = _said(ring, delivery, outcome)
         if isinstance(outcome, Delivered):
             ended.append((DELIVERED, attempts, at, said, *key))
-            if delivery.sequence > 0:
+            if delivery.is_report:
                 delivered.append((at, delivery.incident_key, delivery.sequence, delivery.channel))
         elif isinstance(outcome, Rejected):
             ended.append((REJECTED, attempts, at, said, *key))
@@ -357,13 +338,18 @@ def oldest_reports(connection: Connection) -> dict[str, float]:
     return oldest
 
 
+_PENDING_CHANNELS = (
+    "WITH RECURSIVE pending(channel) AS ({} UNION ALL"
+    " SELECT ({} AND d.channel > p.channel) FROM pending p WHERE p.channel IS NOT NULL)"
+    " SELECT channel FROM pending WHERE channel IS NOT NULL"
+)
+
+
 def _pending_channels(connection: Connection) -> list[str]:
-    """Give the channels with anything pending: a look into the index for each, however much is pending."""
-    mark = placeholder(connection.dialect.name)
-    following = f"SELECT channel FROM delivery WHERE state = '{PENDING}' AND channel > {mark} ORDER BY channel LIMIT 1"
-    channels: list[str] = []
-    while True:
-        row = execute(connection, following, (channels[-1] if channels else "",)).fetchone()
-        if row is None:
-            return channels
-        channels.append(row[0])
+    """Give the channels with anything pending: a look into the index for each, however much is pending.
+
+    One statement, which compares what stands there and not what can be read of it: a damaged name is passed by.
+    """
+    least = f"SELECT min(d.channel) FROM delivery d WHERE d.state = '{PENDING}'"
+    rows = execute(connection, _PENDING_CHANNELS.format(least, least)).fetchall()
+    return [row[0] for row in rows]

@@ -22,7 +22,7 @@ from telephony.domain.fact import CENTRE, TOLD_BY_VOICE, Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
-from telephony.domain.report import Report, report_id
+from telephony.domain.report import UNREADABLE_NUMBER, Report, report_id
 from telephony.domain.values import Msisdn
 from telephony.store.audit import append
 from telephony.store.fact_rows import told
@@ -37,9 +37,6 @@ from telephony.store.times import from_us
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-UNREADABLE_NUMBER = Msisdn("?", is_e164=False)
-"""Stands for a number that was damaged, which is not one that was withheld."""
 
 _REPORTED = exists().where(
     delivery.c.incident_key == incident.c.key, delivery.c.sequence > 0, delivery.c.state == DELIVERED

@@ -42,7 +42,9 @@ class _IncidentRow(NamedTuple):
     close_reason: bytes | None
 
 
-class _PressRow(NamedTuple):
+class PressRow(NamedTuple):
+    """What a report reads of a press."""
+
     incident_key: int
     number: int
     text: str | None
@@ -56,7 +58,9 @@ class _PressRow(NamedTuple):
     encoding: str | None
 
 
-class _PositionRow(NamedTuple):
+class PositionRow(NamedTuple):
+    """What a report reads of a position."""
+
     incident_key: int
     number: int
     sealed: bytes
@@ -72,12 +76,12 @@ _INCIDENTS = "SELECT key, sealed, carrier, source, opened_at, test, close_reason
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
-_PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels, encoding FROM press"
+PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels, encoding FROM press"
 _FIRST_PRESSES = (
-    f"{_PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
+    f"{PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
 _SOME_PRESSES = (
-    f"{_PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_key = {{0}} ORDER BY number"
+    f"{PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_key = {{0}} ORDER BY number"
 )
 _POSITIONS = (
     "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at"
@@ -91,6 +95,24 @@ _REPORTS = (
     "SELECT DISTINCT incident_key, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_key {}"
     " ORDER BY incident_key, sequence"
 )
+
+
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, Malformed)
+"""What reading a damaged row may raise: in SQLite a column can hold a value of any type and size."""
+
+
+def text_of(value: Any) -> str:
+    """Return a column that is to hold text. Raises `ValueError` for one that does not."""
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{type(value).__name__} where a text belongs")
+
+
+def is_test(value: Any) -> bool:
+    """Whether the column marks a drill. Raises `ValueError` for what says neither: an emergency is no drill by accident."""
+    if value in (0, 1):
+        return bool(value)
+    raise ValueError("neither a drill nor none")
 
 
 def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report | None]:
@@ -121,7 +143,7 @@ def load_what_can_be_read(
         presses.setdefault(row[0], []).append(row)
     wanted = {(item.incident_key, numbered(item.payload, role)) for item in deliveries for role in ROLES}
     positions = {
-        (row[0], row[1]): _PositionRow(*row) for row in select_numbered(connection, _POSITIONS, wanted)
+        (row[0], row[1]): PositionRow(*row) for row in select_numbered(connection, _POSITIONS, wanted)
     }
     reports: dict[int, list[tuple[int, int, int]]] = {}
     for row in select_in(connection, _REPORTS, keys):
@@ -147,7 +169,7 @@ def load_what_can_be_read(
                 error=str(error),
             )
             return error
-        except (LookupError, TypeError, ValueError, OverflowError, Malformed) as error:
+        except UNREADABLE as error:
             log.critical(
                 "report unreadable", incident=item.incident_id, sequence=item.sequence, error=repr(error)
             )
@@ -158,18 +180,20 @@ def load_what_can_be_read(
 
 def _presses_of(
     connection: Connection, ring: KeyRing, item: Delivery, first: Sequence[Any]
-) -> Sequence[_PressRow]:
+) -> Sequence[PressRow]:
     count = item.payload["presses"]
     rows = first[:count]
     if count > NEWEST_PRESSES:
         mark = placeholder(connection.dialect.name)
         bounds = (count - NEWEST_PRESSES, count, item.incident_key)
         rows = execute(connection, _SOME_PRESSES.format(mark), bounds).fetchall()
-    presses = []
-    for key, number, sealed, *rest in rows:
-        came = unseal_press(ring, key, number, sealed)
-        presses.append(_PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest))
-    return presses
+    return [press_row(ring, *row) for row in rows]
+
+
+def press_row(ring: KeyRing, key: int, number: int, sealed: bytes, *rest: Any) -> PressRow:
+    """Return what a report reads of a press, from its columns in the order of `PRESS_COLUMNS`; raises one of `UNREADABLE`."""
+    came = unseal_press(ring, key, number, sealed)
+    return PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest)
 
 
 def _facts_of(connection: Connection, ring: KeyRing, item: Delivery) -> tuple[Fact, ...]:
@@ -185,9 +209,9 @@ def _report(
     ring: KeyRing,
     item: Delivery,
     incident: _IncidentRow,
-    presses: Sequence[_PressRow],
+    presses: Sequence[PressRow],
     *,
-    positions: Mapping[str, _PositionRow | None],
+    positions: Mapping[str, PositionRow | None],
     facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
@@ -203,17 +227,17 @@ def _report(
         sequence=item.sequence,
         earlier=_earlier(item, reports),
         sent_at=item.created_at,
-        test=bool(incident.test),
+        test=is_test(incident.test),
         msisdn=who.msisdn,
-        carrier=incident.carrier,
-        source=incident.source,
+        carrier=text_of(incident.carrier),
+        source=text_of(incident.source),
         destination=who.destination,
         opened_at=from_us(incident.opened_at),
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
         texts=texts,
         position=None if best is None else position_of(ring, best),
-        labels=_labels(presses, texts),
+        labels=labels_of(presses, texts),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
         facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
@@ -223,7 +247,7 @@ def _report(
     )
 
 
-def _legible(ring: KeyRing, row: _PositionRow | None) -> Position | None:
+def _legible(ring: KeyRing, row: PositionRow | None) -> Position | None:
     """Give a position that stands beside the best one; a damaged one must not cost the report."""
     try:
         return None if row is None else position_of(ring, row)
@@ -232,7 +256,7 @@ def _legible(ring: KeyRing, row: _PositionRow | None) -> Position | None:
         return None
 
 
-def _labels(presses: Sequence[_PressRow], texts: Sequence[str]) -> tuple[str, ...]:
+def labels_of(presses: Sequence[PressRow], texts: Sequence[str]) -> tuple[str, ...]:
     """Give every remark once, in the order in which they came up; the last is of parts that do not fit together."""
     labels = dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n"))
     if len(presses) > len(texts) and any(REPLACEMENT in text for text in texts):
@@ -259,18 +283,20 @@ def position_of(ring: KeyRing, row: Any) -> Position:
         *unseal_coordinates(ring, row.incident_key, row.number, row.sealed),
         row.uncertainty_m,
         row.confidence,
-        row.method,
-        row.source,
+        text_of(row.method),
+        text_of(row.source),
         fix_time(row.fixed_at),
         from_us(row.received_at),
     )
 
 
+MOST_PARTS = 255
+"""Parts of a long SMS (3GPP TS 23.040 clause 9.2.3.24.1: one octet); a damaged row may say any number."""
 LONGEST_TEXTS = 20
 """Texts in one report: somebody who texts a hundred times has said what there is to say in the last twenty."""
 
 
-def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
+def joined_texts(presses: Sequence[PressRow]) -> tuple[str, ...]:
     """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
 
     A part that has not come is shown as ``…``. References of different kinds never mix.
@@ -278,7 +304,12 @@ def joined_texts(presses: Sequence[_PressRow]) -> tuple[str, ...]:
     said = []
     parts: dict[tuple[Any, ...], list[tuple[int, Piece]]] = {}
     for place, row in enumerate(presses):
-        if row.part_reference is None or row.part_total is None or row.part_number is None:
+        if (
+            row.part_reference is None
+            or row.part_total is None
+            or row.part_number is None
+            or row.part_total > MOST_PARTS
+        ):
             if row.text:
                 said.append((place, row.text))
             continue

@@ -57,7 +57,8 @@ def seal_at(ring: KeyRing, place: bytes, plain: bytes) -> bytes:
 
 def unseal(ring: KeyRing, place: Place, sealed: bytes) -> bytes:
     """Decrypt what stands at a place. Raises `KeysUnavailable` for a key that is not here, or `Damaged`."""
-    sealed = bytes(sealed)
+    # A damaged column of SQLite may hold a value of any type.
+    sealed = bytes(sealed) if isinstance(sealed, bytes | memoryview) else b""
     key_id = key_id_of(sealed)
     if len(sealed) < KEY_ID_OCTETS or not SMALLEST_ID <= key_id <= LARGEST_ID:
         # No key was ever called so: not a key that is missing, but octets that were changed.

@@ -12,14 +12,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE, Delivered, Rejected, Retry
+from telephony.domain.fact import CALL, Fact
+from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpResponse
 from telephony.lab.http_server import LabHttpServer, LabResponse
 from telephony.lab.psap import LabPsap
-from telephony.psap.client import ALARM, MOST_DOUBTS, CapHttpSender, outcome_of
+from telephony.psap.client import ALARM, MOST_DOUBTS, MOST_REFUSALS, CapHttpSender, outcome_of
 from telephony.psap.settings import CapHttpChannel, Psap
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 
 NOW = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
 
@@ -125,7 +127,8 @@ class Door:
 
     def __init__(self):
         self.http = HttpClient(reactor)
-        self.alarms = Alarms(Clock())
+        self.clock = Clock()
+        self.alarms = Alarms(self.clock)
         self.centre = LabPsap(reactor)
 
     async def open(self, timeout_s=60.0):
@@ -180,12 +183,13 @@ async def test_doubtful_answers_raise_one_alarm_until_the_centre_acknowledges(do
     for _ in range(3):
         assert isinstance(await sender.send(REPORT), Retry)
     (alarm,) = door.alarms.standing()
-    assert (alarm.name, alarm.about) == (ALARM, "main")
+    assert (alarm.name, alarm.about, alarm.count) == (ALARM, "main", 3)
     door.centre.refuse(503)
     await sender.send(REPORT)
     assert door.alarms.standing() == [alarm]
     door.centre.answer(200, cap_answer("Ack", ""))
     assert isinstance(await sender.send(REPORT), Delivered)
+    door.clock.advance(HOLD_S)
     assert door.alarms.standing() == []
 
 
@@ -199,6 +203,101 @@ async def test_doubt_never_ends_the_attempts_of_an_alert_and_frees_the_way_after
     for report in (UPDATE_REPORT, replace(UPDATE_REPORT, report_id="I-3", kind=CLOSING)):
         outcomes = [await sender.send(report) for _ in range(MOST_DOUBTS)]
         assert [type(each) for each in outcomes] == [Retry] * (MOST_DOUBTS - 1) + [Rejected]
+
+
+LONG_UPDATE = replace(
+    UPDATE_REPORT,
+    texts=tuple(f"text {number} " + "x" * 500 for number in range(20)),
+    facts=tuple(Fact(CALL, f"voice-1/{number}", NOW, {"state": "ended"}) for number in range(100)),
+    earlier=tuple(EarlierReport(f"I-{number}", NOW) for number in range(1, 20)),
+    position=Position(37.5665, 126.978, 50.0, 95.0, "cell", "lbs:skt", NOW, NOW),
+)
+CLOSING_REPORT = replace(UPDATE_REPORT, report_id="I-3", kind=CLOSING)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("report", [UPDATE_REPORT, CLOSING_REPORT])
+@pytest_twisted.ensureDeferred
+async def test_an_update_that_the_centre_refuses_is_given_up_after_some_tries(door, status, report):
+    """It would hold up the next one for ever."""
+    sender = await door.open()
+    door.centre.refuse(status)
+
+    outcomes = [await sender.send(report) for _ in range(MOST_REFUSALS)]
+
+    assert [type(each) for each in outcomes] == [Retry] * (MOST_REFUSALS - 1) + [Rejected]
+    assert outcomes[-1] == Rejected(f"the centre answered {status}")
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 404])
+@pytest_twisted.ensureDeferred
+async def test_an_alert_is_never_given_up_whatever_the_centre_answers(door, status):
+    sender = await door.open()
+    door.centre.refuse(status)
+
+    for _ in range(5 * MOST_REFUSALS):
+        assert isinstance(await sender.send(REPORT), Retry)
+    await door.centre.come_back()
+
+    assert await sender.send(REPORT) == Delivered("200")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 408, 429, 500, 503])
+@pytest_twisted.ensureDeferred
+async def test_what_people_repair_is_waited_for_while_the_centre_takes_nothing(door, status):
+    sender = await door.open()
+    door.centre.refuse(status)
+
+    for _ in range(5 * MOST_REFUSALS):
+        assert isinstance(await sender.send(UPDATE_REPORT), Retry)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_404_to_one_update_while_others_are_taken_is_a_refusal_of_that_update(door):
+    sender = await door.open()
+    door.centre.refuse_if(404, lambda octets: b"<identifier>I-2<" in octets)
+    assert isinstance(await sender.send(UPDATE_REPORT), Retry)
+    assert await sender.send(REPORT) == Delivered("200")
+
+    outcomes = [await sender.send(UPDATE_REPORT) for _ in range(MOST_REFUSALS)]
+
+    assert isinstance(outcomes[-1], Rejected)
+
+
+@pytest.mark.parametrize("kind", [ALERT, UPDATE, CLOSING])
+@pytest.mark.parametrize(
+    ("status", "most", "tries"), [(413, 8_000, 2), (413, 3_500, 3), (400, 8_000, 3), (400, 3_500, 5)]
+)
+@pytest_twisted.ensureDeferred
+async def test_what_is_refused_is_sent_again_with_less_in_it_until_it_is_taken(
+    door, kind, status, most, tries
+):
+    """Where it says that the report is too large at once, otherwise at every second refusal."""
+    sender = await door.open()
+    door.centre.refuse_if(status, lambda octets: len(octets) > most)
+    report = replace(LONG_UPDATE, kind=kind)
+
+    outcomes = [await sender.send(report) for _ in range(tries)]
+
+    assert outcomes == [Retry(f"the centre answered {status}")] * (tries - 1) + [Delivered("200")]
+    (received,) = door.centre.reports
+    assert received.is_valid
+    assert received.identifier == "I-2"
+    assert received.circle is not None
+    assert received.parameters["callback"] == ("tel:+821000000001",)
+    assert received.parameters["label"] == ("shortened",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_next_report_is_whole_again(door):
+    sender = await door.open()
+    door.centre.refuse_if(413, lambda octets: len(octets) > 8_000)
+    await sender.send(LONG_UPDATE)
+    await sender.send(LONG_UPDATE)
+
+    await sender.send(replace(UPDATE_REPORT, report_id="I-3"))
+
+    assert "label" not in door.centre.reports[-1].parameters
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from telephony.domain.audit import SAW_PERSON, SAW_POSITION, Looked
 from telephony.domain.errors import Unavailable
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.audit import AT_ONCE, AUDIT_ALARM, EVERY_S, MOST_WAITING, STOP_WITHIN_S, Audit
 from telephony.services.position_reads import TOGETHER_S, PositionReads
 from telephony.store.audit import append, entries, short_form
@@ -121,6 +121,7 @@ def test_a_note_that_cannot_be_written_is_said_and_written_when_the_store_is_bac
 
     assert [each.subject for each in office.told()] == ["sos-1", "sos-2"]
     assert office.told()[0].at == NOON, "the time of the look, not of the entry"
+    office.clock.advance(HOLD_S)
     assert office.standing() == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from telephony.domain.delivery import TEST_RESULT, Again, Delivered, Delivery, Errand, Rejected, Retry
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.values import Msisdn
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.drills import GIVE_UP_S, WAIT_S, DrillChannel
 from telephony.store.engines import one_transaction
 from telephony.store.incidents import list_incidents
@@ -118,6 +118,7 @@ def test_the_next_drill_that_passes_ends_the_alarm(drill):
     drill.acknowledge()
 
     drill.look()
+    drill.clock.advance(HOLD_S)
 
     assert drill.alarms.standing() == []
     assert "all is well" in drill.texts.to(ADULT)[-1]

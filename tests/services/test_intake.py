@@ -18,7 +18,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
 from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
 from telephony.services.naming import IncidentNames
@@ -290,6 +290,7 @@ def test_the_alarm_is_over_with_the_first_commit(house: House):
     house.recorder.failure = None
 
     house.accept(press(LEE))
+    house.clock.advance(HOLD_S)
 
     assert not house.store_alarm
 

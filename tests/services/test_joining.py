@@ -33,7 +33,7 @@ from telephony.domain.position import LAST_KNOWN
 from telephony.domain.report import Report
 from telephony.domain.score import DRILL
 from telephony.domain.values import Msisdn
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.joining import (
     ALARM,
     FAILURES_BEFORE_ALARM,
@@ -360,6 +360,7 @@ def test_an_alarm_stands_after_some_failures_until_it_can_be_read_again(house: H
 
     house.trouble = None
     house.deliver()
+    house.clock.advance(HOLD_S)
     assert house.alarms.standing() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from twisted.internet import task
 
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.links import LinkAlarms
 
 
@@ -21,7 +21,8 @@ class Heard:
 
 class House:
     def __init__(self) -> None:
-        self.alarms, self.heard = Alarms(task.Clock()), Heard()
+        self.clock = task.Clock()
+        self.alarms, self.heard = Alarms(self.clock), Heard()
         self.links = LinkAlarms(self.heard, self.alarms, {"skt-1", "skt-2"})
 
     @property
@@ -47,6 +48,7 @@ def test_a_link_that_cannot_bring_presses_is_an_alarm_until_it_is_up(house: Hous
     assert house.standing == ["skt-1"]
 
     house.links.link_up("skt-1", "transceiver")
+    house.clock.advance(HOLD_S)
 
     assert house.standing == []
 
@@ -70,6 +72,7 @@ def test_each_link_has_an_alarm_of_its_own(house: House):
     house.links.link_down("skt-1", "x")
     house.links.link_down("skt-2", "x")
     house.links.link_up("skt-1", "receiver")
+    house.clock.advance(HOLD_S)
 
     assert house.standing == ["skt-2"]
 

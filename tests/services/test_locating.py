@@ -28,7 +28,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.values import Msisdn
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.locating import FAILURES_BEFORE_ALARM, HOPELESS_PAUSE_S, Following, LocateChannel
 from telephony.store.positions import whereabouts
 from tests.awaiting import failure_of, is_waiting, result_of
@@ -410,6 +410,7 @@ def test_a_service_that_fails_again_and_again_is_an_alarm_until_it_answers(house
 
     house.accurate.answer = fix(20, after_s=90)
     house.deliver(TRACK)
+    house.clock.advance(HOLD_S)
     assert house.alarms.standing() == []
 
 

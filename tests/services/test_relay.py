@@ -15,7 +15,7 @@ from telephony.domain.delivery import TRACK, Again, Delivered, Delivery, Outcome
 from telephony.domain.plan import Plan
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.channel_loop import HELD_PER_SLOT
 from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import first_report
@@ -288,8 +288,35 @@ def test_a_failing_channel_has_an_alarm_until_it_delivers(house: House):
 
     house.clock.advance(1.0)
     house.seoul.answers(Delivered())
+    house.clock.advance(HOLD_S)
 
     assert house.alarms.standing() == []
+
+
+def test_a_report_of_damaged_rows_goes_out_with_an_alarm_and_the_next_follows(house: House):
+    house.ledger.record(press())
+    house.ledger.again("1")
+    damage = "UPDATE delivery SET payload = '[' WHERE channel = 'seoul' AND sequence = 1"
+    house.ledger.transact(lambda connection: connection.exec_driver_sql(damage))
+
+    house.relay.start()
+    house.relay.wake(f"sos-{KIM}")
+    house.seoul.answers(Delivered())
+    house.seoul.answers(Delivered())
+
+    assert house.seoul.heard == [(KIM, 1), (KIM, 2)]
+    (alarm,) = house.alarms.standing()
+    assert (alarm.name, alarm.about, alarm.facts["lost"]) == ("rows-damaged", "seoul", "delivery")
+
+
+def test_a_channel_that_fails_every_other_time_has_one_alarm(house: House):
+    with capture_logs() as said:
+        for number in range(200):
+            house.record_and_offer(press(f"82105{number:07d}"))
+            house.seoul.answers(Delivered() if number % 2 else Retry("down"))
+            house.clock.advance(0.1)
+
+    assert [line["event"] for line in said if line["event"].startswith("alarm")] == ["alarm"]
 
 
 def test_a_location_service_that_fails_is_no_alarm_of_a_channel_to_112(house: House):

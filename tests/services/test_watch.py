@@ -12,14 +12,15 @@ from twisted.internet import task
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.plan import Plan
-from telephony.services.alarms import Alarms
-from telephony.services.watch import EVERY_S, OVERDUE_S, QUIET_EVERY_S, Watch
+from telephony.services.alarms import HOLD_S, Alarms
+from telephony.services.watch import EVERY_S, MENDING_EVERY_S, OVERDUE_S, QUIET_EVERY_S, Watch
 from telephony.store.database import Database
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, Inline, press
 from tests.store.ledger import NOON_S, Ledger
 
 QUIET_S = 24 * 3600.0
 KIM = "sos-821012345678"
+CHANNELS = ("seoul", "seoul-2", "locate:skt", "track:skt")
 
 
 class House:
@@ -33,6 +34,7 @@ class House:
         self.watch = Watch(
             Database(*engines, writer=Inline(), reader=self.reader, clock=self.clock, linger_s=0.0),
             plan=plan,
+            channels=CHANNELS,
             quiet_close_s=QUIET_S,
             clock=self.clock,
             alarms=self.alarms,
@@ -64,7 +66,7 @@ def test_a_report_that_112_does_not_acknowledge_is_an_alarm_until_it_does(house:
 
     (alert,) = house.ledger.claim(after_s=20)
     house.ledger.settle(alert, Delivered())
-    house.wait(EVERY_S)
+    house.wait(EVERY_S + HOLD_S)
     assert house.overdue == []
 
 
@@ -87,7 +89,7 @@ def test_an_alarm_of_one_channel_is_no_alarm_of_another(engines: tuple[Engine, E
 
     (stand_in,) = house.ledger.claim("seoul-2", after_s=20)
     house.ledger.settle(stand_in, Delivered())
-    house.wait(EVERY_S)
+    house.wait(EVERY_S + HOLD_S)
 
     assert house.overdue == ["seoul"]
 
@@ -193,3 +195,29 @@ def test_a_watch_stopped_during_a_look_looks_no_more(house: House):
     house.reader.release()
 
     assert house.clock.getDelayedCalls() == []
+
+
+def test_an_alert_that_no_loop_would_find_is_found_and_told_with_an_alarm(house: House):
+    house.ledger.record(press())
+    damage = "UPDATE delivery SET channel = 'seoum' WHERE channel = 'seoul'"
+    house.ledger.transact(lambda connection: connection.exec_driver_sql(damage))
+
+    with capture_logs() as said:
+        house.watch.start()
+
+    (found,) = [line for line in said if line["event"] == "outbox mended"]
+    assert (found["channels"], found["incidents"]) == (1, [])
+    assert "rows-damaged" in [alarm.name for alarm in house.alarms.standing()]
+    assert len(house.ledger.claim(after_s=1)) == 1
+
+
+def test_what_is_damaged_later_is_found_within_a_minute(house: House):
+    house.ledger.record(press())
+    house.watch.start()
+    house.ledger.transact(
+        lambda c: c.exec_driver_sql("UPDATE delivery SET state = 'pendinq' WHERE channel = 'seoul'")
+    )
+
+    house.wait(MENDING_EVERY_S + EVERY_S)
+
+    assert len(house.ledger.claim(after_s=100)) == 1

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.fact import KNOCK, Fact
-from telephony.domain.report import Report
+from telephony.domain.report import Part, Report
 from telephony.store.crypto import Place
 from telephony.store.fact_rows import FactRow, fact_of, fact_row, storable_fact
 from telephony.store.schema import fact
@@ -206,7 +206,7 @@ def _sealed(ledger: Ledger, octets: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"{", b'{"state": 5}', b"nul", b"\xff", None])
-def test_a_damaged_fact_costs_one_report_and_never_a_channel(ledger: Ledger, damage: bytes | None):
+def test_a_damaged_fact_costs_itself_alone(ledger: Ledger, damage: bytes | None):
     ledger.record(press("821022222222"))
     next_report(ledger)
     ledger.tell(call_fact(n=1))
@@ -217,17 +217,21 @@ def test_a_damaged_fact_costs_one_report_and_never_a_channel(ledger: Ledger, dam
 
     contents = {item.incident_id: item.content for item in ledger.claim(after_s=9)}
 
-    assert contents["sos-821012345678"] is None
-    assert isinstance(contents["sos-821022222222"], Report)
+    damaged, sound = contents["sos-821012345678"], contents["sos-821022222222"]
+    assert isinstance(damaged, Report)
+    assert (damaged.msisdn, damaged.facts, damaged.unread) == (press().msisdn, (), (Part.FACTS,))
+    assert isinstance(sound, Report)
+    assert sound.unread == ()
 
 
-def test_a_fact_of_a_time_that_never_was_costs_one_report_and_never_a_channel(ledger: Ledger):
+def test_a_fact_of_a_time_that_never_was_costs_itself_alone(ledger: Ledger):
     ledger.tell(call_fact())
     ledger.transact(lambda connection: connection.exec_driver_sql(f"UPDATE fact SET at = {2**62}"))
 
     (claimed,) = ledger.claim(after_s=9)
 
-    assert claimed.content is None
+    assert isinstance(claimed.content, Report)
+    assert (claimed.content.facts, claimed.content.unread) == ((), (Part.FACTS,))
 
 
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)

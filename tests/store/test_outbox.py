@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from telephony.domain.delivery import TRACK, Again, Delivered, Errand, Outcome, Rejected, Retry
-from telephony.domain.report import Report
+from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, UNREADABLE_NUMBER, Part, Report
 from telephony.store import schema
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.orders import set_silence
@@ -162,7 +162,7 @@ def test_taking_back_leases_leaves_settled_rows_as_they_are(ledger: Ledger):
 
 
 def test_a_report_that_cannot_be_read_does_not_keep_the_others_from_112(ledger: Ledger):
-    """One damaged row costs one report, never a channel."""
+    """One damaged row costs what stands in it, never a channel."""
     ledger.record(press(), press(LEE))
     damage = f"UPDATE delivery SET payload = '{{}}' WHERE incident_key = {ledger.key_of(LEE)}"
     ledger.transact(lambda connection: connection.exec_driver_sql(damage))
@@ -170,8 +170,11 @@ def test_a_report_that_cannot_be_read_does_not_keep_the_others_from_112(ledger: 
     claimed = ledger.claim()
 
     contents = {item.incident_id: item.content for item in claimed}
-    assert isinstance(contents["sos-821012345678"], Report)
-    assert contents[f"sos-{LEE}"] is None
+    damaged, sound = contents[f"sos-{LEE}"], contents["sos-821012345678"]
+    assert isinstance(damaged, Report)
+    assert (damaged.msisdn.number, damaged.unread) == (LEE, (Part.DELIVERY,))
+    assert isinstance(sound, Report)
+    assert sound.unread == ()
 
 
 class TwoRings:
@@ -221,12 +224,17 @@ def test_a_damaged_incident_costs_no_other_its_deliveries(ledger: Ledger, channe
 
     contents = {item.incident_id: item.content for item in ledger.claim(channel)}
 
-    assert contents.pop(f"sos-{LEE}") is None
+    damaged = contents.pop(f"sos-{LEE}")
+    assert damaged is None or (damaged.msisdn, damaged.unread) == (UNREADABLE_NUMBER, (Part.NUMBER,))
     assert contents["sos-821012345678"] is not None
 
 
-@pytest.mark.parametrize("table", ["press", "position", "incident"])
-def test_a_damaged_row_costs_one_report_and_never_a_channel(ledger: Ledger, table: str):
+@pytest.mark.parametrize(
+    ("table", "part"), [("press", Part.PRESSES), ("position", Part.POSITION), ("incident", Part.NUMBER)]
+)
+def test_a_damaged_row_costs_what_stands_in_it_and_112_is_told_the_rest(
+    ledger: Ledger, table: str, part: Part
+):
     ledger.record(press(), press(LEE))
     for item in ledger.claim():
         ledger.settle(item, Delivered())
@@ -239,8 +247,12 @@ def test_a_damaged_row_costs_one_report_and_never_a_channel(ledger: Ledger, tabl
 
     contents = {item.incident_id: item.content for item in ledger.claim(after_s=9)}
 
-    assert contents[f"sos-{LEE}"] is None
-    assert isinstance(contents["sos-821012345678"], Report)
+    damaged, sound = contents[f"sos-{LEE}"], contents["sos-821012345678"]
+    assert isinstance(damaged, Report)
+    assert damaged.unread == (part,)
+    assert damaged.labels == (NUMBER_LOST if part is Part.NUMBER else DETAILS_LOST,)
+    assert isinstance(sound, Report)
+    assert sound.unread == ()
 
 
 def test_the_payload_of_an_order_names_who_gave_it(ledger: Ledger):

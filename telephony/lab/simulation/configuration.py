@@ -42,6 +42,8 @@ interval_s = {rhythm.locating_interval_s}
 max_h = {rhythm.locating_max_h}
 [relay]
 poll_s = {rhythm.poll_s}
+[disk]
+reserve_mib = 0
 [[psap]]
 name = "seoul"
 addresses = "112.seoul.example"
