@@ -131,10 +131,12 @@ async def test_a_strangers_forged_sms_activates_nothing_and_texts_nobody_but_the
     await stranger.sends(code_in(question))
     await stranger.reads("등록 이름 생년월일")
     await stranger.sends("동의 1234")
-    await stranger.reads("등록 이름 생년월일", 2)
+    await stranger.sends("내정보")
+    await stranger.reads("등록되지 않은 번호입니")
 
     assert registered(house) == 0
     assert len(victim.shown) == 1
+    assert len(stranger.shown) == 2
 
 
 @pytest_twisted.ensureDeferred
