@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from telephony.lbs.mlp_numbers import plain
+
 TOLERANCE = timedelta(minutes=5)
 """How far ahead of ours a server's clock may be; a time beyond that is none."""
 
@@ -27,7 +29,7 @@ def read_time(text: str, utc_off: str, received_at: datetime) -> datetime | None
     The result may lie ahead of ``received_at``: the caller judges the clock. Without any offset the time is read
     only where one of the two usual readings is left, the other being in the future.
     """
-    time = _TIME.fullmatch(text.strip().upper()) if len(text) <= _LONGEST else None
+    time = _TIME.fullmatch(plain(text).strip().upper()) if len(text) <= _LONGEST else None
     if time is None:
         return None
     year, _, month, day, hour, _, minute, second, fraction, own_off = time.groups()
@@ -51,7 +53,7 @@ def read_time(text: str, utc_off: str, received_at: datetime) -> datetime | None
 
 def _offset(text: str) -> timedelta | None:
     """Read ``+0900``, ``0900``, ``+09:00``, ``+09``, ``+9``, ``+900``, ``Z``, or these after ``UTC`` or ``GMT``."""
-    said = text.strip().upper().replace("\u2212", "-")
+    said = plain(text).strip().upper()
     if said in _ZONES:
         return _ZONES[said]
     offset = _OFFSET.fullmatch(said)
