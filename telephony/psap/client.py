@@ -79,7 +79,7 @@ class CapHttpSender:
         try:
             response = await self._http.post(self._url, body, headers, self._timeout_s)
         except HttpFailed as failed:
-            return Retry(failed.reason)
+            return outcome_of_part(failed, report)
         outcome = outcome_of(response, report)
         self._alarm(outcome)
         return self._without_end_of_doubt(outcome, report)
@@ -123,6 +123,16 @@ def outcome_of(response: HttpResponse, report: Report) -> Outcome:
         case Error(note=note):
             told = f"the centre answered with a CAP Error: {note or 'no reason given'}"
             return Retry(told) if report.kind == ALERT else Rejected(told)
+
+
+def outcome_of_part(failed: HttpFailed, report: Report) -> Outcome:
+    """Read what is there of an answer that did not end as it announced: a whole Ack of the report counts."""
+    response = failed.partial
+    if response is not None and response.is_success:
+        answer = read_answer(response.body, report.report_id)
+        if isinstance(answer, Ack):
+            return Delivered(f"{response.status} Ack {answer.note}".rstrip())
+    return Retry(failed.reason)
 
 
 def retry_after_s(response: HttpResponse) -> float | None:

@@ -14,10 +14,10 @@ from twisted.internet.task import Clock
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE, Delivered, Rejected, Retry
 from telephony.domain.report import EarlierReport, Report
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpClient, HttpResponse
+from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lab.http_server import LabHttpServer, LabResponse
 from telephony.lab.psap import LabPsap
-from telephony.psap.client import ALARM, MOST_DOUBTS, CapHttpSender, outcome_of
+from telephony.psap.client import ALARM, MOST_DOUBTS, CapHttpSender, outcome_of, outcome_of_part
 from telephony.psap.settings import CapHttpChannel, Psap
 from telephony.services.alarms import Alarms
 
@@ -118,6 +118,21 @@ class TestWhatAnAnswerMeans:
     )
     def test_retry_after_is_honoured_within_bounds(self, value, seconds):
         assert answered(503, retry_after=value) == Retry("the centre answered 503", seconds)
+
+    def test_a_whole_ack_counts_although_more_octets_were_announced(self):
+        def ended_early(status, body):
+            part = HttpResponse(status, (), body)
+            return outcome_of_part(HttpFailed("closed", sent=True, partial=part), REPORT)
+
+        assert ended_early(200, cap_answer("Ack", "desk 7")) == Delivered("200 Ack desk 7")
+        for status, body in (
+            (200, cap_answer("Ack", "desk 7")[:-3]),
+            (200, cap_answer("Error", "no")),
+            (200, b"OK"),
+            (503, cap_answer("Ack", "")),
+        ):
+            assert ended_early(status, body) == Retry("closed")
+        assert outcome_of_part(HttpFailed("refused", sent=False), REPORT) == Retry("refused")
 
 
 class Door:
