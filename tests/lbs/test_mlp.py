@@ -476,7 +476,16 @@ def test_what_is_no_place_is_a_fault_and_no_position(shape):
         ('<time utc_off="+0900">20261123151030</time>', RECEIVED),
         ("<time>20261123150500</time>", FIXED),  # as UTC it were in the future, so it is Korean time
         ("<time>20261123071000</time>", datetime(2026, 11, 22, 22, 10, tzinfo=UTC)),
+        ('<time utc_off="+0900">20261123150500000</time>', FIXED),  # yyyyMMddHHmmssSSS
+        ('<time utc_off="Asia/Seoul">20261123150460</time>', FIXED),  # a leap second
+        ('<time utc_off="+0900">20261122240000</time>', datetime(2026, 11, 22, 15, tzinfo=UTC)),
+        ("<time>2026-11-23T15:05+09:00[Asia/Seoul]</time>", FIXED),
+        ("<time>1795413900</time>", FIXED),
+        ('<time utc_off="+0900">1795413899500</time>', FIXED - timedelta(seconds=0.5)),
         # What has no one meaning is of unknown age.
+        ('<time utc_off="+0900">20261123150461</time>', None),
+        ('<time utc_off="+0900">20261122240001</time>', None),
+        ('<time utc_off="+0900">9999999999</time>', None),
         ("<time>20261123060500</time>", None),  # half a minute ago, or nine hours
         ('<time utc_off="+0900">20261123151031</time>', None),  # a clock that is off
         ('<time utc_off="+1500">20261123150500</time>', None),
