@@ -79,8 +79,9 @@ class CapHttpSender:
         try:
             response = await self._http.post(self._url, body, headers, self._timeout_s)
         except HttpFailed as failed:
-            return outcome_of_part(failed, report)
-        outcome = outcome_of(response, report)
+            outcome = outcome_of_part(failed, report)
+        else:
+            outcome = outcome_of(response, report)
         self._alarm(outcome)
         return self._without_end_of_doubt(outcome, report)
 
@@ -126,13 +127,13 @@ def outcome_of(response: HttpResponse, report: Report) -> Outcome:
 
 
 def outcome_of_part(failed: HttpFailed, report: Report) -> Outcome:
-    """Read what is there of an answer that did not end as it announced: a whole Ack of the report counts."""
+    """Read what is there of an answer that did not end as it announced; CAP shows by itself that it is whole."""
     response = failed.partial
-    if response is not None and response.is_success:
-        answer = read_answer(response.body, report.report_id)
-        if isinstance(answer, Ack):
-            return Delivered(f"{response.status} Ack {answer.note}".rstrip())
-    return Retry(failed.reason)
+    if response is None or not response.is_success:
+        return Retry(failed.reason)
+    if isinstance(read_answer(response.body, report.report_id), Ack | Error):
+        return outcome_of(response, report)
+    return Retry(f"the centre answered {response.status}, but: {failed.reason}", is_doubtful=True)
 
 
 def retry_after_s(response: HttpResponse) -> float | None:

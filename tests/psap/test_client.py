@@ -119,19 +119,18 @@ class TestWhatAnAnswerMeans:
     def test_retry_after_is_honoured_within_bounds(self, value, seconds):
         assert answered(503, retry_after=value) == Retry("the centre answered 503", seconds)
 
-    def test_a_whole_ack_counts_although_more_octets_were_announced(self):
-        def ended_early(status, body):
+    def test_cap_that_is_whole_counts_although_more_octets_were_announced(self):
+        def ended_early(status, body, report=REPORT):
             part = HttpResponse(status, (), body)
-            return outcome_of_part(HttpFailed("closed", sent=True, partial=part), REPORT)
+            return outcome_of_part(HttpFailed("closed", sent=True, partial=part), report)
 
+        error = cap_answer("Error", "no")
         assert ended_early(200, cap_answer("Ack", "desk 7")) == Delivered("200 Ack desk 7")
-        for status, body in (
-            (200, cap_answer("Ack", "desk 7")[:-3]),
-            (200, cap_answer("Error", "no")),
-            (200, b"OK"),
-            (503, cap_answer("Ack", "")),
-        ):
-            assert ended_early(status, body) == Retry("closed")
+        assert ended_early(200, error) == answered(200, error)
+        assert isinstance(ended_early(200, error, UPDATE_REPORT), Rejected)
+        for body in (cap_answer("Ack", "desk 7")[:-3], b"OK"):
+            assert ended_early(200, body) == Retry("the centre answered 200, but: closed", is_doubtful=True)
+        assert ended_early(503, cap_answer("Ack", "")) == Retry("closed")
         assert outcome_of_part(HttpFailed("refused", sent=False), REPORT) == Retry("refused")
 
 
