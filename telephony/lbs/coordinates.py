@@ -34,8 +34,8 @@ _WORDS = tuple(
         # An S behind seconds is South, unless another letter says which hemisphere it is.
         (r"^([NSEW].*\d *D.*\d *M.*\d) *S$", r'\1"'),
         (r"(?<=[\d.]) *S(?= *[NSEW]$)", '"'),
-        (r"(?<=[\d.]) *(?:DEGREES?|DEG\.?|D(?![A-Z])|도)", "°"),
-        (r"(?<=[\d.]) *(?:MINUTES?|MIN\.?|M(?![A-Z])|분)", "'"),
+        (r"(?<=[\d.]) *(?:DEGREES?|DEG\.?|D(?=[NSEW]$|[^A-Z]|$)|도)", "°"),
+        (r"(?<=[\d.]) *(?:MINUTES?|MIN\.?|M(?=[NSEW]$|[^A-Z]|$)|분)", "'"),
         (r"(?<=[\d.]) *(?:SECONDS?|SECS?\.?|초)", '"'),
         (r"NORTH|북위", "N"),
         (r"SOUTH|남위", "S"),

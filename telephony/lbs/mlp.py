@@ -153,17 +153,19 @@ def decode_answer(
     ``source`` goes into every `Position`; ``assumed_confidence`` is taken where ``lev_conf`` is absent or 0.
     A position of another number is never given. Raises `Malformed` for what is no location answer at all.
     """
-    asked = _Asked(msisdn, source, assumed_confidence, received_at)
+    return _decoded(body, _Asked(msisdn, source, assumed_confidence, received_at), may_be_envelope=True)
+
+
+def _decoded(body: bytes, asked: _Asked, *, may_be_envelope: bool = False) -> Answer:
     try:
         root = parse(body, documents=_DOCUMENTS)
-        if root.name not in _DOCUMENTS and (inner := _document_within(root)) is not None:
-            root = parse(inner, documents=_DOCUMENTS)
     except Malformed as strict:
         answer = _read(parse_damaged(body, documents=_DOCUMENTS), asked, is_damaged=True)
         if not (answer.positions or answer.results):
             raise strict from None  # whatever else is missing may have been in what was lost
         return answer
-    return _read(root, asked)
+    inner = _document_within(root) if may_be_envelope and root.name not in _DOCUMENTS else None
+    return _read(root, asked) if inner is None else _decoded(inner, asked)
 
 
 def _document_within(root: Element) -> bytes | None:

@@ -832,6 +832,10 @@ def test_an_answer_that_an_envelope_holds_as_text_is_read(wrapped):
     answer = '<?xml version="1.0" encoding="utf-16"?>' + slia(pos())
     for held in (escape(answer), f"<![CDATA[{answer}]]>"):
         assert only(read(wrapped.format(held))) == only(read(slia(pos())))
+    damaged = escape(answer.replace("</slia>", "<add_info>AT&T</add_info></slia>"))
+    assert only(read(wrapped.format(damaged))) == only(read(slia(pos())))
+    with pytest.raises(Malformed):
+        read(wrapped.format(escape(escape(answer))))
     with pytest.raises(Malformed):
         read(wrapped.format(f"<a>{escape(answer)}</a><b>{escape(answer)}</b>"))
 
