@@ -54,10 +54,10 @@ def unwrapped(headers: Headers, body: bytes, max_body: int) -> bytes:
         for coding in value.split(b",")
     ]
     codings = [coding for coding in codings if coding in _CODINGS]
-    if not codings and body.startswith(_GZIP_MAGIC):
-        codings = [b"gzip"]
     for coding in reversed(codings[:_MOST_CODINGS]):
         body = _decoded(body, _CODINGS[coding], max_body)
+    if body.startswith(_GZIP_MAGIC):  # undeclared, or by one server more on the way
+        body = _decoded(body, _CODINGS[b"gzip"], max_body)
     kind = next((value for name, value in headers if name == b"content-type"), b"")
     boundary = _BOUNDARY.match(kind.strip())
     return body if boundary is None else _xml_part(body, boundary[1] or boundary[2])

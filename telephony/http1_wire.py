@@ -42,8 +42,11 @@ _LENGTH = re.compile(rb"[0-9]{1,12}")
 _UNUSUAL_STATUSES = frozenset({b"204", b"304"})
 """These have no body whatever their headers say (RFC 9112 section 6.3, item 1)."""
 _HEAD_END = re.compile(rb"\n\r?\n")
-_BLANK_BEFORE_COLON = re.compile(rb"(?m)^(%b)[ \t]+:" % _TOKEN.encode())
-"""A server must not write it (RFC 9112 section 5.1), but some do; in an answer it hides nothing from anyone."""
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_FIELD = re.compile(rb"(%b)[ \t]*:(.*)" % _TOKEN.encode(), re.DOTALL)
+_NO_CODINGS = (b"", b"identity")
+"""``identity`` was a transfer coding until RFC 7230, and meant that there is none."""
+_UNWRITABLE = re.compile(rb"[\x00\x0b\x0c\r]")
 _INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9][0-9]\b")
 _UNUSUAL_HEADERS = frozenset({b"transfer-encoding", b"connection", b"upgrade"})
 
@@ -125,6 +128,7 @@ class AnswerReader:
         self._head: bytearray | None = bytearray()
         self._length: int | None = None
         self._http: h11.Connection | None = None
+        self._mended = _Head(b"")
         self.has_heard = False
         """Claim that at least one octet has come."""
         self.is_reusable = False
@@ -180,8 +184,8 @@ class AnswerReader:
                 self._head = None
                 return bytes(head[body_at:])
             if _INTERIM.match(head) is None:
-                self._head = None
-                return _BLANK_BEFORE_COLON.sub(rb"\1:", head[: end.end()]) + bytes(head[end.end() :])
+                self._head, self._mended = None, _mended(bytes(head[: end.end()]))
+                return bytes(head[end.end() :])
             del head[: end.end()]
             is_first, searched = False, 0
         if len(head) > MAX_HEAD:
@@ -215,7 +219,12 @@ class AnswerReader:
 
     def _feed_h11(self, octets: bytes) -> HttpResponse | None:
         if self._http is None:
+            if self._mended.is_chunked:
+                octets = octets.lstrip(b" \r\n")
+                if not octets:
+                    return None
             self._http = _h11_after_a_post()
+            octets = self._mended.written(is_chunked=not octets.startswith(b"<")) + octets
         try:
             self._http.receive_data(octets)
             return self._read_events(self._http)
@@ -231,7 +240,8 @@ class AnswerReader:
             elif isinstance(event, h11.Response):
                 self._status, self._headers = event.status_code, tuple(event.headers)
             elif isinstance(event, h11.EndOfMessage):
-                self.is_reusable = http.their_state is h11.DONE and http.trailing_data == (b"", False)
+                is_at_rest = http.their_state is h11.DONE and http.trailing_data == (b"", False)
+                self.is_reusable = is_at_rest and not self._mended.is_doubtful
                 return self._response(bytes(self._body))
             elif not isinstance(event, h11.InformationalResponse):
                 return None
@@ -246,6 +256,56 @@ class AnswerReader:
             return HttpResponse(self._status, self._headers, unwrapped(self._headers, body, self._max_body))
         except TooLarge as error:
             raise NotReadable("answer too large") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The head of an answer for h11, without its transfer coding.
+
+    ``is_doubtful`` claims that another reader may see the end of the body elsewhere: the connection ends with it.
+    """
+
+    octets: bytes
+    is_chunked: bool = False
+    is_doubtful: bool = False
+
+    def written(self, *, is_chunked: bool) -> bytes:
+        """Write it; a proxy may have undone the chunks and left the header that announces them."""
+        return self.octets + (
+            b"Transfer-Encoding: chunked\r\n\r\n" if self.is_chunked and is_chunked else b"\r\n"
+        )
+
+
+def _mended(head: bytes) -> _Head:
+    """Leave out of a head what h11 dislikes of live servers, and leave one statement of the body's length at most.
+
+    Folded lines and blanks before a colon hide nothing in an answer. Of several statements chunks win, said once or
+    twice (RFC 9112 section 6.3); other codings, and lengths that contradict each other, are left for h11 to refuse.
+    """
+    status, *lines = _FOLD.sub(b" ", head).split(b"\n")
+    kept, codings, lengths = [status.removesuffix(b"\r")], list[bytes](), list[bytes]()
+    is_doubtful = False
+    for line in lines:
+        field = _FIELD.fullmatch(line.removesuffix(b"\r"))
+        if field is None:
+            is_doubtful |= bool(line.strip())
+            continue
+        name, value = field[1].lower(), field[2].strip(b" \t")
+        if name == b"transfer-encoding":
+            codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
+        elif name == b"content-length":
+            lengths += [length.strip(b" \t") for length in value.split(b",")]
+        else:
+            is_doubtful |= _UNWRITABLE.search(value) is not None
+            kept.append(name + b": " + _UNWRITABLE.sub(b" ", value).strip(b" \t"))
+    is_chunked = b"chunked" in codings
+    is_doubtful |= bool(codings) and (codings != [b"chunked"] or bool(lengths))
+    others = [coding for coding in codings if coding not in _NO_CODINGS]
+    if not is_chunked and others:
+        kept.append(b"transfer-encoding: " + b", ".join(others))
+    if not is_chunked and lengths:
+        kept.append(b"content-length: " + b", ".join(lengths))
+    return _Head(b"\r\n".join(kept) + b"\r\n", is_chunked, is_doubtful)
 
 
 def _h11_after_a_post() -> h11.Connection:

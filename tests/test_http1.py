@@ -44,6 +44,7 @@ from telephony.http1_wire import (
 from telephony.lab.http_server import LabHttpServer, LabResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 
 ANSWERS = [
     ("usual", OK, 200, b"ok", True),
@@ -79,6 +80,20 @@ ANSWERS = [
         b"ok",
         True,
     ),
+    ("a line without a colon", OK.replace(b"\r\n", b"\r\nNo colon\r\n", 1), 200, b"ok", False),
+    ("a NUL", OK.replace(b"\r\n", b"\r\nX: a\x00b\r\n", 1), 200, b"ok", False),
+    ("a name of no token", OK.replace(b"\r\n", b"\r\nX (y): z\r\n", 1), 200, b"ok", False),
+    ("no transfer coding", OK.replace(b"\r\n", b"\r\nTransfer-Encoding: identity\r\n", 1), 200, b"ok", False),
+    ("chunked twice", CHUNKED.replace(b"\r\n", b"\r\nTransfer-Encoding: chunked\r\n", 1), 200, b"ok", False),
+    ("chunked twice in one", CHUNKED.replace(b"chunked", b"Chunked, chunked"), 200, b"ok", False),
+    ("chunked and a length", CHUNKED.replace(b"\r\n", b"\r\nContent-Length: 1\r\n", 1), 200, b"ok", False),
+    (
+        "a length and chunked after a blank",
+        OK[:-4] + b"Transfer-Encoding : chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        200,
+        b"ok",
+        False,
+    ),
     (
         "equal lengths",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
@@ -93,7 +108,7 @@ RUBBISH = [
     b"SSH-2.0-OpenSSH\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
-    b"HTTP/1.1 200 OK\r\nNo colon\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length : 3\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
     b"HTTP/1.1 99 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
@@ -115,6 +130,7 @@ CODED = {
     "raw deflate": ("deflate", raw_deflate(TEXT)),
     "two members": ("gzip", gzip.compress(TEXT[:100], mtime=0) + gzip.compress(TEXT[100:], mtime=0)),
     "padding behind": ("gzip", gzip.compress(TEXT, mtime=0) + b"\0" * 20),
+    "again on the way": ("gzip", gzip.compress(gzip.compress(TEXT, mtime=0), mtime=0)),
     "twice": ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
     "with identity": ("identity, gzip", gzip.compress(TEXT, mtime=0)),
     "not said": ("identity", gzip.compress(TEXT, mtime=0)),
@@ -209,6 +225,13 @@ class TestReadingAnAnswer:
         for octets in (OK + b"x", ANSWERS[5][1] + b"x"):
             response, reusable = read([octets])
             assert (response.body, reusable) == (b"ok", False)
+
+    def test_chunks_that_are_announced_and_not_there_cost_nothing(self):
+        for body in (TEXT, b"\r\n" + TEXT):
+            octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+            for pieces in ([octets], [octets[i : i + 1] for i in range(len(octets))]):
+                response, reusable = read(pieces, 10_000)
+                assert (response.body, reusable) == (TEXT, False)
 
     @pytest.mark.parametrize("octets", RUBBISH)
     def test_what_is_no_http_is_said_to_be_none(self, octets):

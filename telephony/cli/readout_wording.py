@@ -10,7 +10,18 @@ from datetime import date, datetime
 from types import MappingProxyType
 
 from telephony.cli.spoken import Language, Numbering, clock, dialled, since, spoken
-from telephony.domain.fact import CALL, FALSE_ALARM, GUARDIAN, KNOCK, PERSON, SILENCE, Fact
+from telephony.domain.fact import (
+    CALL,
+    FALSE_ALARM,
+    GUARDIAN,
+    KNOCK,
+    LAST_ANSWERED,
+    PERSON,
+    REACH,
+    SILENCE,
+    Fact,
+    Reach,
+)
 from telephony.domain.person_fact import NO, UNKNOWN, YES, age_on
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.report import UNREADABLE_NUMBER, Report
@@ -49,6 +60,9 @@ class Sentences:
     remembered: str
     accuracy_unknown: str
     place_unknown: str
+    not_answering: str
+    last_answered: str
+    never_answered: str
     address: str
     text: str
     details: Mapping[str, str]
@@ -97,6 +111,9 @@ KOREAN = Sentences(
     remembered="이번 신고가 아니라 이전 신고 때의 위치입니다.",
     accuracy_unknown="정확도는 알 수 없습니다.",
     place_unknown="위치는 아직 모릅니다.",
+    not_answering="지금은 전화기가 위치 조회에 응답하지 않습니다.",
+    last_answered="마지막으로 응답한 것은 {since}입니다.",
+    never_answered="신고 후 응답한 적이 없습니다.",
     address="등록된 집 주소는 {text}입니다. 지금 그곳에 있다는 뜻은 아닙니다.",
     text="신고자가 보낸 글: “{text}”",
     details=MappingProxyType({"medical": "의료 정보: {text}", "school": "다니는 학교: {text}"}),
@@ -152,6 +169,9 @@ ENGLISH = Sentences(
     remembered="This is where the caller was in an earlier incident.",
     accuracy_unknown="How accurate that is, is not known.",
     place_unknown="The place is not known yet.",
+    not_answering="The phone does not answer the location service now.",
+    last_answered="It last answered {since}.",
+    never_answered="It has not answered since the press.",
     address="The registered home address is {text}. The caller need not be there now.",
     text="The caller wrote: “{text}”",
     details=MappingProxyType({"medical": "Medical notes: {text}", "school": "School: {text}"}),
@@ -190,6 +210,7 @@ def sentences(known: ReadOut, home: Numbering, now: datetime, language: Language
     yield from _person(report, words)
     yield from _press(report, words, now)
     yield from _place(report.position, words, now)
+    yield from _reach(report, words, now)
     person = _data(report, PERSON)
     if address := person.get("address"):
         yield words.address.format(text=address)
@@ -264,6 +285,21 @@ def _place(position: Position | None, words: Sentences, now: datetime) -> Iterat
         yield words.found_some_time.format(method=method)
     else:
         yield words.found.format(method=method, since=since(position.fixed_at, now, words.language))
+
+
+def _reach(report: Report, words: Sentences, now: datetime) -> Iterator[str]:
+    """Say that the phone is silent, which may be all that is new of it, and since when."""
+    reach = _data(report, REACH)
+    if reach.get("state") != Reach.NOT_ANSWERING:
+        return
+    yield words.not_answering
+    try:
+        answered_at = datetime.fromisoformat(reach[LAST_ANSWERED])
+        yield words.last_answered.format(since=since(answered_at, now, words.language))
+    except KeyError:
+        yield words.never_answered
+    except (ValueError, TypeError):
+        return  # a time that cannot be read, or has no zone
 
 
 def _degrees(degrees: float, sides: tuple[str, str], language: Language) -> str:

@@ -13,7 +13,7 @@ EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of WGS 84 (IUGG)."""
 
 WALKING_M_PER_S = 2.0
-"""How fast a position grows stale: a person on foot, hurrying. Whoever is faster is known by circles that no walk joins."""
+"""How fast a position grows stale: a person on foot, hurrying. Whoever is faster is known by circles that do not touch."""
 
 ASSUMED_AGE = timedelta(minutes=5)
 """How old a fix of unknown age is taken to be on arrival, when two positions are compared. So it does not outdo what was
@@ -124,6 +124,10 @@ class Position:
         h = math.sin(half_dlat) ** 2 + math.cos(a) * math.cos(b) * math.sin(half_dlon) ** 2
         return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(h)))
 
+    def touches(self, other: Position) -> bool:
+        """Whether two circles, as they are drawn, have room for one place."""
+        return self.distance_m(other) <= self.circle_m + other.circle_m
+
     def as_last_known(self) -> Position:
         """Give the same fix as a memory of an earlier incident."""
         return replace(self, source=LAST_KNOWN)
@@ -137,17 +141,17 @@ def _bounded(confidence: float) -> float:
 def is_better(candidate: Position, current: Position | None, now: datetime) -> bool:
     """Whether the candidate says more truly where the person is now.
 
-    One rule for every source. A memory gives way to whatever was measured after it. Of two circles that no walk joins
-    the newer one holds: she was taken elsewhere, or the older one was wrong; how large they are says nothing then.
-    Two that can both be true are compared by how far she can be by now: an old fix grows at walking pace, so a coarse
-    fresh fix replaces a sharp one only when that has had the time to grow past it.
+    One rule for every source. A memory gives way to whatever was measured after it. Of two circles that do not touch
+    the newer one holds: she has left the older one, or it was wrong; how large they are, and whether she walked or was
+    driven, says nothing then. Two that have room for one place are compared by how far she can be by now: an old fix
+    grows at walking pace, so a coarse fresh fix replaces a sharp one only when that has had the time to grow past it.
     """
     if current is None:
         return True
     newer_by_s = (candidate.measured_at - current.measured_at).total_seconds()
     if candidate.is_memory != current.is_memory:
         return current.is_memory and newer_by_s > 0.0
-    if newer_by_s and not _can_both_be_true(candidate, current, abs(newer_by_s)):
+    if newer_by_s and not candidate.touches(current):
         return newer_by_s > 0.0
     return candidate.reach_m(now) < current.reach_m(now)
 
@@ -161,8 +165,3 @@ def best_of(positions: Iterable[Position], now: datetime) -> Position:
     if best is None:
         raise ValueError("the best of no positions")
     return best
-
-
-def _can_both_be_true(one: Position, other: Position, apart_s: float) -> bool:
-    """Whether somebody on foot may have been in both circles, so many seconds apart."""
-    return one.distance_m(other) <= one.circle_m + other.circle_m + WALKING_M_PER_S * apart_s

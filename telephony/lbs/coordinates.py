@@ -1,8 +1,8 @@
 """Coordinates as location servers write them, where they leave one reading only.
 
 MLP writes degrees, minutes, seconds and a hemisphere (``35 35 24.139N``, clause 5.3.144) or signed decimal degrees.
-Servers add signs for degrees, minutes and seconds, put the hemisphere first, write a decimal comma, an exponent,
-minutes with a fraction, or no blank at all. What could be read in two ways is `Malformed`: a place is never guessed.
+Servers add signs, letters or words for degrees, minutes and seconds, put the hemisphere first, write a decimal comma,
+an exponent, minutes with a fraction, or no blank at all. What could be read in two ways is `Malformed`: a place is never guessed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 
 from telephony.domain.errors import Malformed
 from telephony.lbs.geodesy import MAX_LATITUDE, MAX_LONGITUDE, Coord, coord
+from telephony.lbs.mlp_numbers import plain
 
 _LONGEST = 64
 _SIXTY = 60
@@ -24,12 +25,31 @@ _ALIKE = (
     ("°", "\u00ba\u02da\u2218"),
     ("'", "\u2032\u2019\u2018\u02b9\u00b4`"),
     ('"', "\u2033\u201d\u201c\u02ba"),
-    ("-", "\u2212\u2013\u2010\u2011"),
 )
-_PLAIN = str.maketrans(
-    {other: plain for plain, others in _ALIKE for other in others}
-    | {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}  # the wide forms of East Asian keyboards
+_SIGNS = str.maketrans({other: sign for sign, others in _ALIKE for other in others})
+_WORDS = tuple(
+    (re.compile(word), sign)
+    for word, sign in (
+        (r'^"(.*)"$', r"\1"),
+        # An S behind seconds is South, unless another letter says which hemisphere it is.
+        (r"^([NSEW].*\d *D.*\d *M.*\d) *S$", r'\1"'),
+        (r"(?<=[\d.]) *S(?= *[NSEW]$)", '"'),
+        (r"(?<=[\d.]) *(?:DEGREES?|DEG\.?|D(?=[NSEW]$|[^A-Z]|$)|도)", "°"),
+        (r"(?<=[\d.]) *(?:MINUTES?|MIN\.?|M(?=[NSEW]$|[^A-Z]|$)|분)", "'"),
+        (r"(?<=[\d.]) *(?:SECONDS?|SECS?\.?|초)", '"'),
+        (r"NORTH|북위", "N"),
+        (r"SOUTH|남위", "S"),
+        (r"EAST|동경", "E"),
+        (r"WEST|서경", "W"),
+        (r"^(?:LAT(?:ITUDE)?\.?|LON(?:G(?:ITUDE)?)?\.?) *[:=]? *", ""),
+        (r"(?<=^[NSEW]) *[,;]| *[,;](?= *[NSEW]?$)", ""),
+    )
 )
+"""Words and letters for signs. A label says no more than the element that it stands in, if it is that of its axis."""
+_LABELS: dict[_Axis, re.Pattern[str]] = {"latitude": re.compile("LON"), "longitude": re.compile("LAT")}
+"""How a label of the other axis begins."""
+_SOUTH_OR_SECONDS = re.compile(r"[^NSEW].*\d *M(?![A-Z]).*\d *S")
+"""As in ``37d33m59.4s``: where minutes have a letter, so may seconds."""
 
 _HEMISPHERES: dict[str, tuple[_Axis, int]] = {
     "N": ("latitude", 1),
@@ -38,14 +58,16 @@ _HEMISPHERES: dict[str, tuple[_Axis, int]] = {
     "W": ("longitude", -1),
 }
 _FRAME = re.compile(
-    r"(?P<first>[NSEW]?) *(?P<sign>[+-]?) *(?P<number>[^A-Z+]*?(?:E[+-]?\d\d?)?) *(?P<last>[NSEW]?)"
+    r"(?P<first>[NSEW]?) *(?P<sign>[+-]?) *(?P<number>[^A-Z+]*?(?:E[+-]?\d{1,3})?) *(?P<last>[NSEW]?)"
 )
-_DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?) *°?|(\d{1,3}\.\d+E[+-]?\d\d?)", re.ASCII)
+_DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?) *°?|(\d{1,3}\.\d+E[+-]?\d{1,3})", re.ASCII)
 _PARTS = re.compile(
     r"(\d{1,3})(?: *° *| +| *[:-] *)"
     r"(?:(\d{1,2}(?:\.\d*)?) *'?|(\d{1,2})(?: *' *| +| *[:-] *)(\d{1,2}(?:\.\d*)?) *(?:\"|'')?)",
     re.ASCII,
 )
+_ONE_SEPARATOR = re.compile(r"(\d{1,3})([./,])(\d\d?)\2(\d\d?(?:[.,]\d*)?)", re.ASCII)
+"""No number has two decimal points, so what stands between them are degrees, minutes and seconds."""
 _COMPACT = {
     # As ISO 6709 and NMEA 0183 write it: the number of digits tells the parts.
     "latitude": re.compile(r"(\d\d)(?:(\d\d\.\d+)|(\d\d)(\d\d(?:\.\d*)?))", re.ASCII),
@@ -74,10 +96,11 @@ def read_place(x: str, y: str) -> Coord:
 
 
 def is_nowhere(place: Coord) -> bool:
-    """Whether a place is a known way of saying that there is none: about 0,0, or -1,-1, or 90 beside 180."""
+    """Whether a place is a known way of saying that there is none: about 0,0 or 0,180, or -1,-1, or 90 beside 180."""
     latitude, longitude = place
+    is_half_filled = abs(longitude) <= _NOWHERE_DEG or MAX_LONGITUDE - abs(longitude) <= _NOWHERE_DEG
     return (
-        (abs(latitude) <= _NOWHERE_DEG and abs(longitude) <= _NOWHERE_DEG)
+        (abs(latitude) <= _NOWHERE_DEG and is_half_filled)
         or (latitude == longitude == -1.0)
         or (MAX_LATITUDE - abs(latitude) <= _EDGE_DEG and MAX_LONGITUDE - abs(longitude) <= _EDGE_DEG)
     )
@@ -104,7 +127,14 @@ def _read(text: str, expected: _Axis) -> tuple[_Axis, float]:
     """Read a coordinate; a letter tells its axis, or else the element that it stands in."""
     if len(text) > _LONGEST:
         raise Malformed("a coordinate of absurd length")
-    frame = _FRAME.fullmatch(text.translate(_PLAIN).strip().upper())
+    said = plain(text).translate(_SIGNS).strip().upper()
+    if _LABELS[expected].match(said):
+        raise Malformed("a coordinate with the label of the other axis")
+    if _SOUTH_OR_SECONDS.fullmatch(said):
+        raise Malformed("a coordinate whose last letter is South or seconds")
+    for word, sign in _WORDS:
+        said = word.sub(sign, said)
+    frame = _FRAME.fullmatch(said)
     if frame is None or (frame["first"] and frame["last"]):
         raise _no_coordinate()
     letter = frame["first"] or frame["last"]
@@ -114,9 +144,8 @@ def _read(text: str, expected: _Axis) -> tuple[_Axis, float]:
         if letter and signed != direction:
             raise Malformed("a coordinate whose sign and letter contradict each other")
         direction = signed
-    degrees = direction * _degrees(
-        frame["number"].replace(",", "."), axis, is_marked=bool(letter or frame["sign"])
-    )
+    number = _ONE_SEPARATOR.sub(r"\1 \3 \4", frame["number"]).replace(",", ".")
+    degrees = direction * _degrees(number, axis, is_marked=bool(letter or frame["sign"]))
     if abs(degrees) > _LIMITS[axis]:
         raise Malformed(f"a coordinate is beyond {_LIMITS[axis]:g} degrees")
     return axis, degrees + 0.0  # -0.0 becomes 0.0

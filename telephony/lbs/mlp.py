@@ -36,6 +36,8 @@ _MOST_POSITIONS = 64
 _LONGEST_COUNTRY_CODE = 3
 _SHORTEST_NUMBER = 7
 _NUMBER_TYPES = ("MSISDN", "MIN", "MDN", "TEL_URL", "")
+_NUMBER_WITHIN = re.compile(r"(?:msisdn-|tel:|sips?:)\+?(\d{7,15})(?:[@;:].*)?", re.IGNORECASE | re.ASCII)
+"""A telephone number in an identity of another type: GPSI (TS 23.003 clause 28.8) and the URIs of IMS."""
 _LONGEST_MSID = 80
 
 _DOCUMENTS = frozenset({"svc_result", "gem"})
@@ -151,7 +153,10 @@ def decode_answer(
     ``source`` goes into every `Position`; ``assumed_confidence`` is taken where ``lev_conf`` is absent or 0.
     A position of another number is never given. Raises `Malformed` for what is no location answer at all.
     """
-    asked = _Asked(msisdn, source, assumed_confidence, received_at)
+    return _decoded(body, _Asked(msisdn, source, assumed_confidence, received_at), may_be_envelope=True)
+
+
+def _decoded(body: bytes, asked: _Asked, *, may_be_envelope: bool = False) -> Answer:
     try:
         root = parse(body, documents=_DOCUMENTS)
     except Malformed as strict:
@@ -159,7 +164,14 @@ def decode_answer(
         if not (answer.positions or answer.results):
             raise strict from None  # whatever else is missing may have been in what was lost
         return answer
-    return _read(root, asked)
+    inner = _document_within(root) if may_be_envelope and root.name not in _DOCUMENTS else None
+    return _read(root, asked) if inner is None else _decoded(inner, asked)
+
+
+def _document_within(root: Element) -> bytes | None:
+    """Return the document that an envelope holds as text, escaped or in CDATA; ``None`` where there is not just one."""
+    texts = [each.text for each in root.walk() if "<svc_result" in each.text or "<gem" in each.text]
+    return texts[0].strip().encode("utf-8", "replace") if len(texts) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +228,9 @@ def _is_about(entry: Element, msisdn: Msisdn, *, is_alone: bool) -> bool:
     """
     msids = entry.outermost({"msid"}, without={"reference_object"})
     numbers = [
-        msid.text
+        within[1] if (within := _NUMBER_WITHIN.fullmatch(msid.text.strip())) else msid.text
         for msid in msids
-        if msid.attributes.get("type", "").strip().upper() in _NUMBER_TYPES
+        if (_is_number_type(msid) or _NUMBER_WITHIN.fullmatch(msid.text.strip()))
         and msid.attributes.get("enc", "ASC").strip().upper() == "ASC"
         and msid.text.strip()
     ]
@@ -226,6 +238,10 @@ def _is_about(entry: Element, msisdn: Msisdn, *, is_alone: bool) -> bool:
         # What was cut off may have named another number.
         return is_alone and entry.is_whole
     return any(_is_same_number(number, msisdn, is_alone=is_alone) for number in numbers)
+
+
+def _is_number_type(msid: Element) -> bool:
+    return msid.attributes.get("type", "").strip().upper() in _NUMBER_TYPES
 
 
 def _is_same_number(text: str, msisdn: Msisdn, *, is_alone: bool) -> bool:

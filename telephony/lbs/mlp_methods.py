@@ -36,7 +36,9 @@ _WORDS = MappingProxyType(
                 "DLTDOA",
                 "ULTDOA",
             ),
-            *("AFLT", "EFLT", "AOA", "RTT", "MULTIRTT", "CELLIDRTT"),
+            *("AFLT", "EFLT", "AOA", "RTT", "MULTIRTT", "NRMULTIRTT", "CELLIDRTT", "DLAOD", "ULAOA"),
+            *("NRDLTDOA", "NRULTDOA", "NRDLAOD", "NRULAOA"),
+            *("SECTOR", "CELLIDTA", "CELLGLOBALID", "NETWORKCELL", "PCELL", "RFPM", "BASESTATION", "기지국"),
         ),
         "gnss": (
             *(
@@ -52,14 +54,15 @@ _WORDS = MappingProxyType(
                 "RTKGNSS",
             ),
             *("MSBGPS", "MSAGPS", "MSBASEDGPS", "MSASSISTEDGPS", "UEBASEDGNSS", "UEASSISTEDGNSS"),
-            *("GLONASS", "GALILEO", "BEIDOU", "QZSS"),
+            *("UEBASEDAGNSS", "UEASSISTEDAGNSS", "UEBASEDGPS", "UEASSISTEDGPS", "MODERNIZEDGPS", "위성"),
+            *("GLONASS", "GALILEO", "BEIDOU", "BDS", "COMPASS", "QZSS", "NAVIC", "IRNSS", "SBAS"),
         ),
-        "wifi": ("WLAN", "WIFI", "WPS", "WIFIAP", "WLANAP"),
+        "wifi": ("WLAN", "WIFI", "WPS", "WIFIAP", "WLANAP", "WIFIRTT", "와이파이"),
         "bluetooth": ("BT", "BLE", "BTLE", "BLUETOOTH", "BLUETOOTHLE"),
     }
 )
 _METHODS = MappingProxyType({word: method for method, words in _WORDS.items() for word in words})
-_PUNCTUATION = re.compile(r"[^A-Z0-9]")
+_PUNCTUATION = re.compile(r"[\W_]")
 _LONGEST = 40
 
 

@@ -69,7 +69,7 @@ def _count_pieces(elements: Iterable[Element]) -> int:
 
 
 def _point(element: Element) -> geometry.Point:
-    return geometry.Point(_coords(element)[0])
+    return geometry.Point(_centre(element))
 
 
 def _line(element: Element) -> geometry.LineString:
@@ -109,7 +109,7 @@ def _round_shape(element: Element) -> geometry.CircularArea | geometry.Elliptica
 
     Without any size it is a bare point.
     """
-    centre = _coords(element)[0]
+    centre = _centre(element)
     radius, major, minor = (_length_m(element, name) for name in ("radius", "semiMajor", "semiMinor"))
     if major is not None:
         return geometry.EllipticalArea(centre, major, major if minor is None else minor)
@@ -121,7 +121,7 @@ def _arc(element: Element) -> geometry.CircularArcArea | geometry.Point:
 
     Without an outer radius the place is known, on the middle bearing at the inner radius, and the size is not.
     """
-    mast = _coords(element)[0]
+    mast = _centre(element)
     inner, outer = (_length_m(element, name) for name in ("inRadius", "outRadius"))
     start, included = (
         read_number(element.text_of(name), units=_ANGULAR_UNITS) for name in ("startAngle", "stopAngle")
@@ -148,7 +148,7 @@ def _arc(element: Element) -> geometry.CircularArcArea | geometry.Point:
 
 def _length_m(element: Element, name: str) -> float | None:
     """Read a size; one that nothing on Earth can have says nothing."""
-    length = read_length_m(element.text_of(name), element.text_of("distanceUnit"))
+    length = read_length_m(_only_text(element, name), element.text_of("distanceUnit"))
     return None if length is None or length > geometry.MAX_LENGTH_M else length
 
 
@@ -174,6 +174,20 @@ def _corners(element: Element, at_least: int) -> tuple[Coord, ...]:
     return tuple(corners)
 
 
+def _centre(element: Element) -> Coord:
+    """Read the one place of a shape. Raises `Malformed` where it has two."""
+    centre, *others = _coords(element)
+    if any(other != centre for other in others):
+        raise Malformed("a shape with two centres")
+    return centre
+
+
+def _only_text(element: Element, name: str) -> str | None:
+    """Return what stands in the elements of this name; ``None`` where they are none, or contradict each other."""
+    texts = {each.text.strip() for each in element.outermost({name})}
+    return texts.pop() if len(texts) == 1 else None
+
+
 def _coords(element: Element) -> list[Coord]:
     """Read the places of a shape, each of which must be one."""
     coords = [_place(place) for place in _places(element)]
@@ -188,9 +202,9 @@ def _places(element: Element) -> list[Element]:
 
 def _place(element: Element) -> Coord:
     """Read X and Y, latitude and longitude; Z is ignored (clauses 5.3.144 to 5.3.146)."""
-    x, y = element.text_of("X"), element.text_of("Y")
+    x, y = _only_text(element, "X"), _only_text(element, "Y")
     if x is None or y is None:
-        raise Malformed("a coord without X or Y")
+        raise Malformed("a coord without X or Y, or with two of them")
     return read_place(x, y)
 
 

@@ -28,6 +28,25 @@ _PAGE_ERROR = re.compile(
     r"|오류|에러|장애|실패",
     re.IGNORECASE,
 )
+_TELLS_ERROR = re.compile(
+    r"\b(?:errors?|fail(?:ed|ure|ures)?|unavailable|bad gateway|forbidden|unauthori[sz]ed|denied|refused|rejected|not found"
+    r"|timed? ?-?out|traceback|\w{0,60}exception)\b|오류|에러|장애|실패|거부|거절|못했|못하였",
+    re.IGNORECASE,
+)
+_TELLS_NONE = re.compile(
+    r"\b(?:no|not any|without|zero|0) (?:errors?|fail(?:ures?|ed)|exceptions?)\b"
+    r"|\b(?:errors?|failures?|failed|exceptions?) ?[:=]? ?(?:0|none|no)\b"
+    r"|(?:오류|에러|장애|실패|거부)\w{0,2} ?[:=]? ?(?:0|없)",
+    re.IGNORECASE,
+)
+_LONGEST_WORDS = 1000
+"""Of a text that is looked through for an error; a longer one is no message."""
+_PROGRAM_FAILED = re.compile(r"\b(?:Fatal error|Parse error|Uncaught \w|Traceback \(most recent)")
+_ERROR_CODE = re.compile(r"E[-_]?\d{2,6}", re.IGNORECASE)
+_AGREES = frozenset(
+    {"ok", "okay", "success", "succeeded", "successful", "accepted", "acknowledged", "ack", "received", "done",
+     "normal", "true", "정상", "성공", "완료", "접수"}
+)  # fmt: skip
 _NOT_NAMED = re.compile(r"[^0-9a-z]+")
 _FIRST_WORD = re.compile(r"[\W_]*([^\W_]+)")
 _ZERO = re.compile(r"[+-]?0+(?:\.0+)?")
@@ -61,6 +80,8 @@ _FAILURES = frozenset(
         "오류", "에러", "실패", "거부",
     }
 )  # fmt: skip
+_MESSAGES = frozenset({"message", "msg", "resultmsg", "resultmessage", "statusmessage"})
+"""Fields that may tell of an error in a sentence, where no verdict agrees."""
 _REASONS = (
     "message", "msg", "errormessage", "errormsg", "errmsg", "errordescription", "faultstring", "reason", "text", "detail",
     "description", "resultmsg", "resultmessage", "note", "title",
@@ -130,9 +151,10 @@ def is_whole(markup: str) -> bool:
 
 
 def page_error(markup: str) -> str | None:
-    """Return the title or heading of a page that speaks of an error."""
+    """Return the title or heading of a page that speaks of an error, or the words of the program that failed to make it."""
     titles = (unescaped(title).strip() for title in _PAGE_TITLE.findall(markup))
-    return next((title for title in titles if _PAGE_ERROR.search(title)), None)
+    failed = _PROGRAM_FAILED.search(markup)
+    return next((title for title in titles if _PAGE_ERROR.search(title)), failed and failed[0])
 
 
 def markup_error(markup: str) -> str | None:
@@ -143,6 +165,9 @@ def markup_error(markup: str) -> str | None:
             return said
         if _FAULT.search(level):
             return _reason(fields) or "fault"
+        root = _ROOT.search(level)
+        if root is not None and root[0].endswith("/>") and named(root[1]) in _FAULTS:
+            return named(root[1])
     return None
 
 
@@ -151,14 +176,18 @@ def fields_error(fields: Sequence[Field]) -> str | None:
     for name, text in fields:
         if _is_error(name, text):
             return _reason(fields) or text
-    return None
+    if any(name in _VERDICTS and _agrees(text) for name, text in fields):
+        return None
+    return next((text for name, text in fields if name in _MESSAGES and _tells_error(text)), None)
 
 
 def words_error(text: str) -> str | None:
-    """Return a plain text that is a no, begins with an error, or is the number of one."""
+    """Return a plain text that is a no, begins with an error or tells of one, or is the number of one."""
     if text.casefold() in _NO:
         return text
-    return text if _is_failure(text) and _ZERO.fullmatch(_after_first_word(text)) is None else None
+    if _is_failure(text):
+        return text if _ZERO.fullmatch(_after_first_word(text)) is None else None
+    return text if not _agrees(text) and _tells_error(text) else None
 
 
 def _is_error(name: str, text: str) -> bool:
@@ -176,8 +205,25 @@ def _attributes(markup: str) -> list[Field]:
 def _is_failure(text: str) -> bool:
     if text.isascii() and text.isdigit():
         return len(text) == 3 and int(text) in _HTTP_FAILURES  # noqa: PLR2004 - digits of a status
+    if _ERROR_CODE.fullmatch(text):
+        return True
     first = _FIRST_WORD.match(text)
-    return first is not None and first[1].casefold() in _FAILURES
+    return first is not None and first[1].casefold() in _FAILURES and _TELLS_NONE.match(text) is None
+
+
+def _agrees(text: str) -> bool:
+    """Whether a text is a yes, begins with one, or is the number of a success."""
+    first = _FIRST_WORD.match(text)
+    return _ZERO.fullmatch(text) is not None or (
+        first is not None and (first[1].casefold() in _AGREES or first[1] in {"200", "201", "202"})
+    )
+
+
+def _tells_error(text: str) -> bool:
+    return (
+        len(text) <= _LONGEST_WORDS
+        and _TELLS_ERROR.search(_TELLS_NONE.sub(" ", " ".join(text.split()))) is not None
+    )
 
 
 def _after_first_word(text: str) -> str:

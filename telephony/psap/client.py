@@ -93,14 +93,15 @@ class CapHttpSender:
             zone=self._zone,
         )
         headers = [*self._headers, ("Idempotency-Key", report.report_id)]
+        response: HttpResponse | None
         try:
             response = await self._http.post(self._url, body, headers, self._timeout_s)
+            outcome = outcome_of(response, report)
         except HttpFailed as failed:
-            return Retry(failed.reason)
-        outcome = outcome_of(response, report)
+            response, outcome = failed.partial, outcome_of_part(failed, report)
         self._alarm(outcome)
         if isinstance(outcome, Retry):
-            return self._without_end(outcome, response.status, report)
+            return outcome if response is None else self._without_end(outcome, response.status, report)
         self._delivered += isinstance(outcome, Delivered)
         self._troubles.pop(report.report_id, None)
         return outcome
@@ -166,6 +167,16 @@ def outcome_of(response: HttpResponse, report: Report) -> Outcome:
         case Error(note=note):
             told = f"the centre answered with a CAP Error: {note or 'no reason given'}"
             return Retry(told) if report.kind == ALERT else Rejected(told)
+
+
+def outcome_of_part(failed: HttpFailed, report: Report) -> Outcome:
+    """Read what is there of an answer that did not end as it announced; CAP shows by itself that it is whole."""
+    response = failed.partial
+    if response is None or not response.is_success:
+        return Retry(failed.reason)
+    if isinstance(read_answer(response.body, report.report_id), Ack | Error):
+        return outcome_of(response, report)
+    return Retry(f"the centre answered {response.status}, but: {failed.reason}", is_doubtful=True)
 
 
 def retry_after_s(response: HttpResponse) -> float | None:

@@ -43,6 +43,10 @@ _HALF_WAY_ROUND_M = 20_037_508
 """No circle on Earth is larger; keeps absurd uncertainties readable."""
 
 
+OLD_S = 60
+"""From this age on a headline tells it: on foot she may be a street away."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """One language. Braces are filled by the functions below."""
@@ -225,9 +229,20 @@ def headline(report: Report, words: Wording) -> str:
     template = words.closed_headline if report.kind == CLOSING else words.headline
     line = template.format(
         number=report.msisdn.international or words.withheld,
-        where=words.area_unknown if position is None else _within(position, words),
+        where=words.area_unknown if position is None else _where(report, position, words),
     )
     return words.test_mark + line if report.test else line
+
+
+def _where(report: Report, position: Position, words: Wording) -> str:
+    """Say how well the place is known, and what makes it doubtful that she is there still: its source, or its age."""
+    clauses = [_within(position, words)]
+    if position.is_memory:
+        clauses.append(_source(position.source, words))
+    seconds = age_s(report, position)
+    if seconds is None or seconds >= OLD_S:
+        clauses.append(aged(seconds, words))
+    return ", ".join(clauses)
 
 
 def description(report: Report, words: Wording, zone: tzinfo) -> str:
@@ -270,7 +285,7 @@ def area(report: Report, words: Wording) -> str:
         return words.area_unknown
     return words.area.format(
         within=_within(position, words),
-        method=words.methods.get(position.method, position.method),
+        method=_method(position, words),
         age=aged(age_s(report, position), words),
     )
 
@@ -339,6 +354,11 @@ def _position_line(template: str, position: Position, report: Report, words: Wor
 def _within(position: Position, words: Wording) -> str:
     template = words.accuracy_unknown if position.uncertainty_m is None else words.within
     return template.format(radius=radius_m(position))
+
+
+def _method(position: Position, words: Wording) -> str:
+    method = words.methods.get(position.method, position.method)
+    return f"{method}, {_source(position.source, words)}" if position.is_memory else method
 
 
 def _source(source: str, words: Wording) -> str:

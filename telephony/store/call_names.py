@@ -25,8 +25,10 @@ _NAME = re.compile(
 def incident_named(connection: Connection, name: str) -> str:
     """Give the id of the incident that a call of this name belongs to; the name itself where no call has it.
 
-    A name that is an incident's own id is given back as it is, so whatever asks for an incident may ask here first.
+    A name that is an incident's own id is given back, so whatever asks for an incident may ask here first. Blanks around
+    it and capital letters are of whoever copied it.
     """
+    name = name.strip().lower()
     if connection.execute(select(incident.c.key).where(incident.c.id == name)).one_or_none() is not None:
         return name
     reference = reference_of(name)

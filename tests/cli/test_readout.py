@@ -19,11 +19,14 @@ from telephony.domain.fact import (
     FALSE_ALARM,
     GUARDIAN,
     KNOCK,
+    LAST_ANSWERED,
     PERSON,
     PHONE,
+    REACH,
     SILENCE,
     TOLD_BY_VOICE,
     Fact,
+    Reach,
 )
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.report import Report
@@ -153,6 +156,25 @@ class TestWhatIsReadOut:
             f"Medical notes: {MEDICAL}",
         ):
             assert sentence in told
+
+    def test_a_phone_that_is_silent_is_said_to_be_and_since_when(self, readout, house):
+        now = datetime.now(UTC)
+        with house.writing.begin() as connection:
+            for incident_id, known in (
+                (CHILD, {LAST_ANSWERED: (now - timedelta(minutes=12)).isoformat(timespec="seconds")}),
+                (WITHHELD, {}),
+            ):
+                silent = Fact(REACH, PHONE, now, {"state": Reach.NOT_ANSWERING, "why": "absent", **known})
+                record_facts(connection, house.settings.plan, incident_id, [silent])
+        told = readout(CHILD).output
+        assert (
+            "지금은 전화기가 위치 조회에 응답하지 않습니다.\n마지막으로 응답한 것은 12분 전입니다.\n" in told
+        )
+        told = " ".join(readout(WITHHELD, "--language", "en").output.split())
+        assert "does not answer the location service now. It has not answered since the press." in told
+
+    def test_an_id_that_was_copied_by_hand_is_known(self, readout):
+        assert readout(f" {CHILD.upper()} ").output == readout(CHILD).output
 
     def test_a_drill_says_so_first(self, readout):
         assert readout(DRILL).output.splitlines()[1] == "훈련입니다. 실제 상황이 아닙니다. 출동하지 마십시오."

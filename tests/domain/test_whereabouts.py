@@ -148,6 +148,22 @@ def test_112_never_looks_farther_behind_a_vehicle_than_two_of_its_circles(
         )
 
 
+@pytest.mark.parametrize("every_s", [5, 30, 120])
+def test_somebody_who_walks_away_without_satellites_is_not_looked_for_where_they_saw_her_last(
+    centre: Centre, every_s: float
+):
+    """What the newest cell excludes is no circle of 112's any more, although she may have walked from it."""
+    centre.hear(fix((0, 0), 20, 0))
+
+    for n in range(1, int(HOUR_S / every_s)):
+        here = fix((900 + 1.4 * n * every_s, 0), 1_000, n * every_s)
+        centre.hear(here)
+        assert centre.best is not None
+        assert centre.best.touches(here)
+    assert centre.circle.circle_m == 1_000
+    assert centre.sharpest == fix((0, 0), 20, 0)
+
+
 def test_a_train_is_told_at_the_first_cell(centre: Centre):
     centre.hear(fix((0, 0), 20, 0))
 

@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from lxml import etree
@@ -143,6 +144,15 @@ def test_a_circle_with_its_confidence_method_and_time():
     [
         ("CELL", "cell"),
         ("E-CID", "cell"),
+        ("UL-AoA", "cell"),
+        ("NR_MULTI_RTT", "cell"),
+        ("CELLID+TA", "cell"),
+        ("기지국", "cell"),
+        ("NavIC", "gnss"),
+        ("BDS", "gnss"),
+        ("UE_BASED_AGNSS", "gnss"),
+        ("Wi-Fi RTT", "wifi"),
+        ("BAROMETRIC_PRESSURE", "unknown"),
         ("OTDOA", "cell"),
         ("GPS", "gnss"),
         ("A-GPS", "gnss"),
@@ -346,6 +356,40 @@ def test_two_corners_that_are_left_of_more_are_no_area(bad):
     assert not read(slia(pos(polygon(bad, bad, bad)))).positions
 
 
+BUSAN = "<coord><X>35.1</X><Y>129.0</Y></coord>"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        f"<CircularArea>{COORD}{BUSAN}<radius>350</radius></CircularArea>",
+        f"<Point>{BUSAN}{COORD}</Point>",
+        f"<CircularArcArea>{COORD}{BUSAN}<outRadius>350</outRadius></CircularArcArea>",
+        "<CircularArea><coord><X>37.5665</X><X>35.1</X><Y>126.9778</Y></coord><radius>350</radius></CircularArea>",
+    ],
+)
+def test_of_two_centres_none_is_taken(shape):
+    assert not read(slia(pos(shape))).positions
+
+
+def test_a_centre_written_twice_is_one_and_of_two_radii_none_counts():
+    twice = only(read(slia(pos(f"<CircularArea>{COORD}{COORD}<radius>350</radius></CircularArea>"))))
+    assert twice.uncertainty_m == 350
+    two_radii = f"<CircularArea>{COORD}<radius>350</radius><radius>50</radius></CircularArea>"
+    assert only(read(slia(pos(two_radii)))).uncertainty_m is None
+
+
+def test_digits_of_the_servers_language_are_digits():
+    """What ``String.format`` writes under an Arabic or Indian locale."""
+    shape = "<CircularArea><coord><X>{}</X><Y>{}</Y></coord><radius>{}</radius></CircularArea>"
+    said = [
+        number.translate({ord(digit): zero + int(digit) for digit in "0123456789"})
+        for number, zero in (("37\u066b5665", 0x660), ("126.9778", 0x966), ("350", 0xFF10))
+    ]
+    found = only(read(slia(pos(shape.format(*said)))))
+    assert (found.latitude, found.longitude, found.uncertainty_m) == (37.5665, 126.9778, 350)
+
+
 def test_an_arc_given_by_the_width_of_its_ring_is_covered_too():
     shape = f"<CircularArcArea>{COORD}<inRadius>2000</inRadius><outRadius>550</outRadius></CircularArcArea>"
     assert only(read(slia(pos(shape)))).uncertainty_m == 2550
@@ -432,7 +476,16 @@ def test_what_is_no_place_is_a_fault_and_no_position(shape):
         ('<time utc_off="+0900">20261123151030</time>', RECEIVED),
         ("<time>20261123150500</time>", FIXED),  # as UTC it were in the future, so it is Korean time
         ("<time>20261123071000</time>", datetime(2026, 11, 22, 22, 10, tzinfo=UTC)),
+        ('<time utc_off="+0900">20261123150500000</time>', FIXED),  # yyyyMMddHHmmssSSS
+        ('<time utc_off="Asia/Seoul">20261123150460</time>', FIXED),  # a leap second
+        ('<time utc_off="+0900">20261122240000</time>', datetime(2026, 11, 22, 15, tzinfo=UTC)),
+        ("<time>2026-11-23T15:05+09:00[Asia/Seoul]</time>", FIXED),
+        ("<time>1795413900</time>", FIXED),
+        ('<time utc_off="+0900">1795413899500</time>', FIXED - timedelta(seconds=0.5)),
         # What has no one meaning is of unknown age.
+        ('<time utc_off="+0900">20261123150461</time>', None),
+        ('<time utc_off="+0900">20261122240001</time>', None),
+        ('<time utc_off="+0900">9999999999</time>', None),
         ("<time>20261123060500</time>", None),  # half a minute ago, or nine hours
         ('<time utc_off="+0900">20261123151031</time>', None),  # a clock that is off
         ('<time utc_off="+1500">20261123150500</time>', None),
@@ -504,6 +557,8 @@ def test_the_number_asked_for_is_known_in_any_form(msid):
         '<msid type="IMEI">821000000001</msid><msid>821000000002</msid>',
         "<msid>nobody</msid>",
         "<msid>" + "0" * 5000 + "821000000001</msid>",
+        '<msid type="GPSI">msisdn-821000000002</msid>',
+        '<msid type="SIP_URI">sip:+821000000002@ims.example;user=phone</msid>',
     ],
 )
 def test_the_position_of_another_number_is_never_used(msid):
@@ -764,6 +819,25 @@ def prefixed(document, prefix, declaration=""):
 def test_a_soap_envelope_is_opened_whatever_its_prefixes(document, damage):
     envelope = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header>{}</s:Header><s:Body>{}</s:Body></s:Envelope>'
     assert only(read(envelope.format(damage, document))).uncertainty_m == 350
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "<string xmlns='http://tempuri.org/'>{}</string>",
+        "<s:Envelope xmlns:s='s'><s:Body><r>\n{}\n</r></s:Body></s:Envelope>",
+    ],
+)
+def test_an_answer_that_an_envelope_holds_as_text_is_read(wrapped):
+    answer = '<?xml version="1.0" encoding="utf-16"?>' + slia(pos())
+    for held in (escape(answer), f"<![CDATA[{answer}]]>"):
+        assert only(read(wrapped.format(held))) == only(read(slia(pos())))
+    damaged = escape(answer.replace("</slia>", "<add_info>AT&T</add_info></slia>"))
+    assert only(read(wrapped.format(damaged))) == only(read(slia(pos())))
+    with pytest.raises(Malformed):
+        read(wrapped.format(escape(escape(answer))))
+    with pytest.raises(Malformed):
+        read(wrapped.format(f"<a>{escape(answer)}</a><b>{escape(answer)}</b>"))
 
 
 @pytest.mark.parametrize("damage", ["", "<a:add_info>AT&T</a:add_info>"])

@@ -413,6 +413,32 @@ def test_the_facts_are_there_for_operators(language, words):
     assert "+821000000001" in texts(root, "info", "headline")
 
 
+@pytest.mark.parametrize(
+    ("age_s", "source", "english", "korean"),
+    [
+        (59, "lbs:skt", "within 500 m (95 % confidence)", "반경 500 m 이내(신뢰도 95 %)"),
+        (60, "lbs:skt", "(95 % confidence), 1 min old at this report", "(신뢰도 95 %), 보고 1분 전 측정"),
+        (None, "lbs:skt", "(95 % confidence), of unknown age", "(신뢰도 95 %), 측정 시각 미상"),
+        (
+            72_000,
+            "last-known",
+            "(95 % confidence), last known, of an earlier incident, 20 h 0 min old at this report",
+            "(신뢰도 95 %), 이전 신고의 마지막 위치, 보고 20시간 0분 전 측정",
+        ),
+    ],
+)
+def test_a_headline_does_not_pass_an_old_place_for_a_new_one(age_s, source, english, korean):
+    sent_at = UPDATE_REPORT.sent_at
+    fixed_at = None if age_s is None else sent_at - timedelta(seconds=age_s)
+    position = Position(37.5665, 126.9778, 500.0, 95.0, "cell", source, fixed_at, sent_at)
+    for language, words in (("en", english), ("ko", korean)):
+        root = read(as_sent(replace(UPDATE_REPORT, position=position), language))
+        assert texts(root, "info", "headline").endswith(words)
+        if source == "last-known":
+            (described,) = [each.text for each in root.iter("{*}areaDesc")]
+            assert words.split(", ")[1] in described
+
+
 # -- calls, knocks, silence, guardians ---------------------------------------------------------------------------
 
 

@@ -301,3 +301,44 @@ def test_fifty_thousand_mutated_answers_give_a_value_or_nothing():
 @given(st.binary(max_size=200) | st.text(alphabet="<>/!-[]&;#x0a\"'= {}:,alertmsgTypeAckError", max_size=200))
 def test_any_octets_give_a_value_or_nothing(body):
     assert isinstance(read(body), Ack | Error | Failure | Doubtful | None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "시스템 오류",
+        "오류가 발생했습니다",
+        "처리에 실패하였습니다",
+        "System error occurred",
+        "500 Internal Server Error",
+        "Access denied",
+        "java.lang.NullPointerException: x",
+        "Traceback (most recent call last):",
+        "timeout",
+        '{"resultCode": "9999", "resultMsg": "시스템 오류"}',
+        '{"resultCode": "E001"}',
+        "<r><code>9999</code><message>Database error</message></r>",
+        "<error/>",
+        "<br />\n<b>Fatal error</b>:  Uncaught Exception",
+    ],
+)
+def test_a_sentence_that_tells_of_an_error_is_one(said: str):
+    assert isinstance(read_answer(said.encode(), "I-1"), Failure)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no errors",
+        "0 failures, 1 accepted",
+        "errors: 0",
+        "오류 없음",
+        "OK (an error of the mail gateway was ignored)",
+        "정상 처리되었습니다",
+        '{"resultCode": "0000", "resultMsg": "이전 오류 복구됨"}',
+        '{"id": 7, "description": "측위 실패"}',
+        "<response><error/></response>",
+    ],
+)
+def test_a_sentence_that_agrees_or_tells_of_none_is_no_error(said: str):
+    assert read_answer(said.encode(), "I-1") is None

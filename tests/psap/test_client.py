@@ -16,10 +16,17 @@ from telephony.domain.fact import CALL, Fact
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpClient, HttpResponse
+from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lab.http_server import LabHttpServer, LabResponse
 from telephony.lab.psap import LabPsap
-from telephony.psap.client import ALARM, MOST_DOUBTS, MOST_REFUSALS, CapHttpSender, outcome_of
+from telephony.psap.client import (
+    ALARM,
+    MOST_DOUBTS,
+    MOST_REFUSALS,
+    CapHttpSender,
+    outcome_of,
+    outcome_of_part,
+)
 from telephony.psap.settings import CapHttpChannel, Psap
 from telephony.services.alarms import HOLD_S, Alarms
 
@@ -120,6 +127,20 @@ class TestWhatAnAnswerMeans:
     )
     def test_retry_after_is_honoured_within_bounds(self, value, seconds):
         assert answered(503, retry_after=value) == Retry("the centre answered 503", seconds)
+
+    def test_cap_that_is_whole_counts_although_more_octets_were_announced(self):
+        def ended_early(status, body, report=REPORT):
+            part = HttpResponse(status, (), body)
+            return outcome_of_part(HttpFailed("closed", sent=True, partial=part), report)
+
+        error = cap_answer("Error", "no")
+        assert ended_early(200, cap_answer("Ack", "desk 7")) == Delivered("200 Ack desk 7")
+        assert ended_early(200, error) == answered(200, error)
+        assert isinstance(ended_early(200, error, UPDATE_REPORT), Rejected)
+        for body in (cap_answer("Ack", "desk 7")[:-3], b"OK"):
+            assert ended_early(200, body) == Retry("the centre answered 200, but: closed", is_doubtful=True)
+        assert ended_early(503, cap_answer("Ack", "")) == Retry("closed")
+        assert outcome_of_part(HttpFailed("refused", sent=False), REPORT) == Retry("refused")
 
 
 class Door:
