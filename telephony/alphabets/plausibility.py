@@ -45,12 +45,16 @@ _FREQUENT_SYLLABLES: Final = (
 """Syllables that make up most of what Koreans write, and what they write in need."""
 
 
+def _rows(first: int, last: int) -> str:
+    """Give rows of KS X 1001, by the first octet of their characters."""
+    leads = range(first, last + 1)
+    octets = bytes(chain.from_iterable((lead, trail) for lead in leads for trail in range(0xA1, 0xFF)))
+    return octets.decode("euc_kr")
+
+
 def _common_syllables() -> str:
     """Give the 2,350 syllables of KS X 1001; misread octets are mostly others of the 11,172."""
-    octets = bytes(
-        chain.from_iterable((lead, trail) for lead in range(0xB0, 0xC9) for trail in range(0xA1, 0xFF))
-    )
-    return octets.decode("euc_kr")
+    return _rows(0xB0, 0xC8)
 
 
 def _common_han() -> str:
@@ -64,6 +68,7 @@ def _common_han() -> str:
 
 
 _SETS: Final[Iterable[tuple[str, float]]] = (
+    (_rows(0xCA, 0xFD), _SELDOM),
     (_common_han(), _GOOD),
     (_common_syllables(), _SELDOM),
     (_FREQUENT_SYLLABLES, _USUAL),
@@ -98,7 +103,7 @@ _RANGES: Final[tuple[tuple[int, float], ...]] = (
     (0x3200, _ODD), (0x3400, _RARE), (0x4DC0, _STRANGE), (0x4E00, _STRANGE), (0xA000, _STRANGE),  # Han
     (0xA960, _STRANGE), (0xAC00, _NEUTRAL), (0xD7A4, _STRANGE), (0xD800, _RUBBISH),  # Hangul; surrogates, private use
     (0xF900, _STRANGE), (0xFB50, _STRANGE), (0xFDD0, _RUBBISH), (0xFDF0, _STRANGE), (0xFE00, _ODD), (0xFE10, _STRANGE),
-    (0xFF01, _FAIR), (0xFF5F, _ODD), (0xFFE0, _FAIR), (0xFFE7, _RUBBISH),  # full width
+    (0xFF01, _FAIR), (0xFF5F, _ODD), (0xFF66, _FAIR), (0xFFA0, _ODD), (0xFFE0, _FAIR), (0xFFE7, _RUBBISH),  # full width
     (0x10000, _NEUTRAL), (0x1F000, _GOOD), (0x1FB00, _NEUTRAL), (0x20000, _NEUTRAL), (0x323B0, _RUBBISH),  # emoji
 )  # fmt: skip
 _STARTS: Final = tuple(start for start, _ in _RANGES)
@@ -131,19 +136,23 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile(f"[{_ASCII_IN_THE_OTHER_ORDER}](?=[{_ASCII_IN_THE_OTHER_ORDER}])"), 1.0),
     (re.compile('[^\\W_]"(?=[^\\W_])'), 0.5),
     (re.compile("@(?=[^@]@)"), 3.0),
-    (re.compile("([^\x00-\x7f])(?=.\\1.\\1)", re.DOTALL), 1.0),
+    (re.compile("([^\x00-\x7f])(?=(?!\\1).\\1(?!\\1).\\1)", re.DOTALL), 1.0),
+    (re.compile("([^\x00-\x7f])(?=(?!\\1).\\1(?!\\1).\\1(?!\\1).\\1)", re.DOTALL), 2.0),
+    (re.compile("([01])(?=[1-~]\\1[1-~]\\1[1-~]\\1[1-~])(?![0-9]{8})"), 2.0),
+    (re.compile("[\\w.-]\u00a1(?=\\w+\\.[a-z]{2})"), 2.0),
     (re.compile("[\u0100-\u024f](?=[\u0370-\u1dff])|[\u0370-\u1dff](?=[\u0100-\u024f])"), 0.7),
     (re.compile("[a-z][\uac00-\ud7a3]{1,2}(?=[a-z])"), 0.7),
     (re.compile("[\uac00-\ud7a3](?=[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff])"), 0.4),
     (re.compile("[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff](?=[\uac00-\ud7a3])"), 0.4),
 )
-"""Letters among digits, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
+"""Letters among digits, every second character the same one, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
 
 _SANDWICHED: Final = re.compile("[a-z][\uac00-\ud7a3]{1,2}[a-z]")
 _PLAIN: Final = re.compile(
     f"[\t\n\r -~{_common_syllables()}\u3131-\u3163\u00a0\u00b7\u2010-\u2027\u2030-\u203b\u3001-\u3011\uff01-\uff5e"
     "\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]*"
 )
+_SHORTEST_SHIFTED: Final = 8
 _INFREQUENT: Final = re.compile(f"[{''.join(sorted(set(_common_syllables()) - set(_FREQUENT_SYLLABLES)))}]")
 
 
@@ -175,6 +184,11 @@ def is_plain(text: str) -> bool:
     """Whether a text is plainly Korean, English or both, so that no other reading need be asked for: the quick way."""
     if _PLAIN.fullmatch(text) is None:
         return False
-    return text.isascii() or (
-        2 * len(_INFREQUENT.findall(text)) <= len(text) and not _SANDWICHED.search(text)
-    )
+    if text.isascii():
+        return not is_every_second_the_same(text)
+    return 2 * len(_INFREQUENT.findall(text)) <= len(text) and not _SANDWICHED.search(text)
+
+
+def is_every_second_the_same(text: str) -> bool:
+    """Whether ASCII may be letters of Korean or kana in UTF-16, all of which begin with the octet of "1" or of "0"."""
+    return len(text) >= _SHORTEST_SHIFTED and 2 * max(text.count("1"), text.count("0")) >= len(text)
