@@ -90,6 +90,8 @@ _MOST_BAD_UTF_8: Final = 4
 """Good characters for each bad octet, at the least."""
 _ASCII_OCTETS: Final = bytes(range(0x80))
 _SHORTEST_PACKED: Final = 3
+_SHORTEST_PACKED_PART: Final = 11
+"""Of a part that others follow, which a phone fills."""
 _SHORTEST_LATIN: Final = 3
 """Two octets say nothing in either."""
 _CHANCE: Final = 10.0
@@ -305,14 +307,14 @@ def _others(octets: bytes, declared: tuple[str, ...], edges: Edges) -> list[str]
         found = [_ASCII]
     else:
         found = [UTF_8] if _is_utf_8(octets, edges) else []
-        if _is_mostly_korean(octets):
+        if _is_mostly_korean(octets, edges):
             found.append(KOREAN)
         if len(octets) >= _SHORTEST_LATIN and 2 * len(octets.translate(None, _ASCII_OCTETS)) <= len(octets):
             found.append(_LATIN)
     is_even = len(octets) % 2 == 0 or octets[-1] == 0 or edges != WHOLE
     if is_even:
         found += (UTF_16, UTF_16_LE)
-    if _SHORTEST_PACKED <= len(octets) <= _LONGEST_PACKED:
+    if (_SHORTEST_PACKED if edges.ends else _SHORTEST_PACKED_PART) <= len(octets) <= _LONGEST_PACKED:
         found.append(GSM_PACKED)
     return [alphabet for alphabet in found if alphabet not in declared]
 
@@ -324,9 +326,9 @@ def _is_utf_8(octets: bytes, edges: Edges) -> bool:
     return sum(not character.isascii() for character in text) - bad > _MOST_BAD_UTF_8 * bad
 
 
-def _is_mostly_korean(octets: bytes) -> bool:
-    """Whether mending what is damaged is worth the while."""
-    text = octets.decode(KOREAN, "replace")
+def _is_mostly_korean(octets: bytes, edges: Edges) -> bool:
+    """Whether mending what is damaged is worth the while; what is cut at the edges of a part is not."""
+    text = octets.decode(KOREAN, "replace") if edges == WHOLE else decode(octets, KOREAN, edges=edges)[0]
     return text.count(REPLACEMENT) * _MOST_BAD_KOREAN <= len(text)
 
 

@@ -176,8 +176,11 @@ def _shifts(header: Header) -> Shifts:
 
 
 def _with_octets(part: Part, payload: bytes, read_as: Reading, shifts: Shifts) -> Part:
-    """Keep the octets with the part, as they go together with those of its neighbours: packed ones each by itself."""
-    if read_as.text is None or shifts.locking or shifts.single:
+    """Keep the octets with the part, as they go together with those of its neighbours: packed ones each by itself.
+
+    Alone they may be too few, or too cut, to be read.
+    """
+    if shifts.locking or shifts.single:
         return part
     alphabet = read_as.alphabet
     if alphabet == GSM_PACKED:

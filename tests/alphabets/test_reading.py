@@ -346,6 +346,11 @@ class TestEdges:
             assert HELP.endswith(second.text or "?"), place
             assert len((first.text or "") + (second.text or "")) >= len(HELP) - 1
 
+    def test_a_part_of_a_few_characters_is_read_though_both_its_edges_are_cut(self):
+        part = "명이고 칼".encode("cp949")[1:-1]
+
+        assert read(part, ("gsm0338",), edges=Edges(starts=False, ends=False)).text == "이고 "
+
 
 @given(
     st.binary(max_size=300),

@@ -301,6 +301,12 @@ class TestHeader:
             0x2A, 3, 1
         )
 
+    def test_a_part_that_cannot_be_read_alone_keeps_its_octets_for_its_neighbours(self):
+        data = b"\x89PNG\xff\xfe\xff"
+        text = read(0x00, bytes((5, 0, 3, 7, 3, 2)) + data, esm_class=0x40)
+
+        assert (text.text, text.part.octets, text.part.alphabet) == (None, data, None)
+
 
 class TestGsm0338:
     @given(st.text(st.sampled_from(GSM_CHARACTERS)))
