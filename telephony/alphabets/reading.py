@@ -26,7 +26,7 @@ from telephony.alphabets.decoding import (
     Shifts,
     decode,
 )
-from telephony.alphabets.plausibility import REPLACEMENT, is_every_second_the_same, is_plain, worth
+from telephony.alphabets.plausibility import NO_ROW, REPLACEMENT, is_plain, worth
 
 _ASCII: Final = "ascii"
 _LATIN: Final = "cp1252"
@@ -120,7 +120,7 @@ _ODD: Final = re.compile(
 )
 """Accents and signs in a row, which Korean and UTF-8 are in a Latin alphabet; a mail address of ASCII in GSM 03.38."""
 _OF_ONE_ROW: Final = re.compile("(?:[1@].){4,}|(?:.[1@]){4,}|(?:[0@].){4,}|(?:.[0@]){4,}", re.DOTALL)
-"""What letters of Hangul and kana in UTF-16 look like in an alphabet of seven bits: see `is_every_second_the_same`."""
+"""What letters of Hangul and kana in UTF-16 look like in an alphabet of seven bits; a blank begins with NUL."""
 _LATIN_IN_UTF_16: Final = (
     (UTF_16, re.compile(rb"(?:\0[\n\r -~\xa0-\xff])+")),
     (UTF_16_LE, re.compile(rb"(?:[\n\r -~\xa0-\xff]\0){2,}")),
@@ -129,7 +129,7 @@ _LATIN_IN_UTF_16: Final = (
 _SHORTEST_LATIN_IN_UTF_16: Final = {GSM: 4}
 _HELP: Final = re.compile(rb"help[ !.?]*", re.IGNORECASE)
 """The word itself, which is two characters of Chinese."""
-_SAME_IN_GSM_AND_ASCII: Final = re.compile(rb"[\n\r !-#%-?A-Za-z]*")
+_SAME_IN_GSM_AND_ASCII: Final = re.compile(rb"%b[\n\r !-#%%-?A-Za-z]*" % NO_ROW.encode())
 _OF_ONE_HIGH_OCTET: Final = re.compile("[\t\n\r -~\u0370-\u0fff]*")
 """Greek to Tibetan in UTF-16: in no other alphabet is every second octet such a control character."""
 _LATIN_LETTERS: Final = re.compile("(?:[\\t\\n\\r -~]|[\u00c0-\u00ff](?![\u00c0-\u00ff]))*")
@@ -211,8 +211,7 @@ def _at_once(octets: bytes, alphabet: str, shifts: Shifts) -> str | None:
     if alphabet == GSM:
         if shifts.locking or not _SAME_IN_GSM_AND_ASCII.fullmatch(octets):
             return None
-        text = octets.decode(_ASCII)
-        return None if is_every_second_the_same(text) else text
+        return octets.decode(_ASCII)
     try:
         # A codec that is looked up by its name costs as much as all the rest.
         text = utf_16_be_decode(octets, "strict", True)[0] if alphabet == UTF_16 else octets.decode(alphabet)
