@@ -97,7 +97,7 @@ _RANGES: Final[tuple[tuple[int, float], ...]] = (
     (0x1C80, _STRANGE), (0x1E00, _GOOD),  # Latin and Greek with more accents: Vietnamese
     (0x2000, _ODD), (0x2010, _FAIR), (0x2028, _RUBBISH), (0x202F, _FAIR), (0x2060, _RUBBISH),  # punctuation
     (0x2070, _ODD), (0x20A0, _FAIR), (0x20D0, _STRANGE),  # currency
-    (0x2190, _FAIR), (0x2200, _ODD), (0x2460, _FAIR), (0x2500, _ODD),  # arrows, circled numbers
+    (0x2190, _FAIR), (0x2200, _ODD), (0x2460, _FAIR), (0x2500, _FAIR),  # arrows, circled numbers
     (0x25A0, _FAIR), (0x27C0, _STRANGE),  # shapes, signs, dingbats: the older emoji are among them
     (0x3001, _GOOD), (0x3020, _ODD), (0x3041, _GOOD), (0x3100, _GOOD), (0x3130, _GOOD), (0x3190, _STRANGE),  # kana
     (0x3200, _ODD), (0x3400, _RARE), (0x4DC0, _STRANGE), (0x4E00, _STRANGE), (0xA000, _STRANGE),  # Han
@@ -124,8 +124,10 @@ def _weights_of_the_basic_plane() -> tuple[float, ...]:
 
 _TABLE: Final = _weights_of_the_basic_plane()
 
-_ASCII_IN_THE_OTHER_ORDER: Final = "".join(chr(octet << 8) for octet in range(0x20, 0x7F))
-"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order."""
+_ASCII_IN_THE_OTHER_ORDER: Final = "".join(
+    chr(octet << 8) for octet in range(0x20, 0x7F) if octet != ord("%")
+)
+"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order; "%" would be the line that frames are drawn with."""
 
 # What letters do not do where they are read as they were meant, and what each time costs.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
@@ -148,7 +150,7 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
 """Letters among digits, every second character the same one, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
 
 _SANDWICHED: Final = re.compile("[a-z][\uac00-\ud7a3]{1,2}[a-z]")
-NO_ROW: Final = "(?!(?:[01].){4}|(?:.[01]){4})"
+NO_ROW: Final = "(?!(?:1.){5}|(?:.1){5}|(?:0.){4}|(?:.0){4})"
 """Looks ahead for what letters of Hangul or kana in UTF-16 are in ASCII: all of a row begin with the octet of "1" or of "0"."""
 _PLAINEST: Final = re.compile(f"{NO_ROW}[\t\n\r -`\u3131-\u3163{_FREQUENT_SYLLABLES}]*")
 """Neither letters that Hangul could be sandwiched between, nor a syllable that is not frequent."""

@@ -26,7 +26,7 @@ from telephony.alphabets.decoding import (
     Shifts,
     decode,
 )
-from telephony.alphabets.plausibility import NO_ROW, REPLACEMENT, is_plain, worth
+from telephony.alphabets.plausibility import CLEAN, NO_ROW, REPLACEMENT, is_plain, worth
 
 _ASCII: Final = "ascii"
 _LATIN: Final = "cp1252"
@@ -81,8 +81,8 @@ _LESS_OVER_RUBBISH: Final = 0.1
 _FREQUENT: Final = 0.999
 """What the one character of two octets must be worth, where nothing else can be meant."""
 _PROOF: Final = 2
-_PROOF_OF_FEW: Final = 4
-"""Letters that prove Korean, and octets behind the first of a character that prove UTF-8, also in a text of a few characters."""
+_PROOF_ALONE: Final = 4
+"""Characters that prove Korean and UTF-16; octets behind the first of a character that prove UTF-8, among ASCII and alone."""
 _LETTERS_OF_KS_X_1001: Final = re.compile("[\u0400-\u045f\u3041-\u30fe\u3131-\u318e\uac00-\ud7a3]")
 """Cyrillic, kana, Hangul."""
 _MOST_BAD_KOREAN: Final = 5
@@ -92,6 +92,8 @@ _ASCII_OCTETS: Final = bytes(range(0x80))
 _SHORTEST_PACKED: Final = 3
 _SHORTEST_PACKED_PART: Final = 11
 """Of a part that others follow, which a phone fills."""
+_VARIED: Final = 5
+"""Different octets in what is packed, even where one letter is written again and again: septets begin at every bit."""
 _SHORTEST_LATIN: Final = 3
 """Two octets say nothing in either."""
 _CHANCE: Final = 10.0
@@ -119,13 +121,13 @@ _ODD: Final = re.compile(
     "[\u00a1-\u00ff\u0152-\u0178\u02c6-\u02dc\u2013-\u2122]{3}|[\\w.-]\u00a1\\w+\\.[a-z]{2}"
 )
 """Accents and signs in a row, which Korean and UTF-8 are in a Latin alphabet; a mail address of ASCII in GSM 03.38."""
-_OF_ONE_ROW: Final = re.compile("(?:[1@].){4,}|(?:.[1@]){4,}|(?:[0@].){4,}|(?:.[0@]){4,}", re.DOTALL)
+_OF_ONE_ROW: Final = re.compile("(?:[1@].){5,}|(?:.[1@]){5,}|(?:[0@].){4,}|(?:.[0@]){4,}", re.DOTALL)
 """What letters of Hangul and kana in UTF-16 look like in an alphabet of seven bits; a blank begins with NUL."""
 _LATIN_IN_UTF_16: Final = (
     (UTF_16, re.compile(rb"(?:\0[\n\r -~\xa0-\xff])+")),
-    (UTF_16_LE, re.compile(rb"(?:[\n\r -~\xa0-\xff]\0){2,}")),
+    (UTF_16_LE, re.compile(rb"(?!(..)\1*\Z)(?:[\n\r -~\xa0-\xff]\0){2,}", re.DOTALL)),
 )
-"""Every second octet is NUL, which no other alphabet has, save that it is the "@" of GSM 03.38."""
+"""Every second octet is NUL, which no other alphabet has, save that it is the "@" of GSM 03.38. One sign again and again may be a line of a frame."""
 _SHORTEST_LATIN_IN_UTF_16: Final = {GSM: 4}
 _HELP: Final = re.compile(rb"help[ !.?]*", re.IGNORECASE)
 """The word itself, which is two characters of Chinese."""
@@ -193,7 +195,7 @@ def read(
             text = _at_once(octets, alphabet, shifts)
             if text is not None:
                 return Reading(text, alphabet, is_declared=False)
-    if edges == WHOLE and (found := _plain_at_second_sight(octets, declared)):
+    if edges == WHOLE and shifts[:2] == NO_SHIFTS[:2] and (found := _plain_at_second_sight(octets, declared)):
         return found
     if len(octets) > _LONGEST_WEIGHED:
         best = _weighed(
@@ -247,9 +249,14 @@ def _weighed(
     is_readable = _is_readable(text, octets, edges) if is_text else _is_data_a_text(text)
     if not declared or not is_readable:
         return UNREADABLE
-    is_doubtful = worth(text) < 0 or _CONTROL.search(text)
-    kind = Doubtful if text.strip("\0") and is_doubtful else Reading
-    return kind(text.replace("\0", ""), alphabet)
+    text = text.replace("\0", "")
+    return (Doubtful if _is_doubtful(text) else Reading)(text, alphabet)
+
+
+def _is_doubtful(text: str) -> bool:
+    """Whether nobody writes so; one character is whatever it is, and one odd sign among many words is a slip."""
+    value = worth(text)
+    return len(text) > 1 and (value < 0 or (value < CLEAN and _CONTROL.search(text) is not None))
 
 
 def _sense(own: str, octets: bytes) -> _Sense:
@@ -313,7 +320,8 @@ def _others(octets: bytes, declared: tuple[str, ...], edges: Edges) -> list[str]
     is_even = len(octets) % 2 == 0 or octets[-1] == 0 or edges != WHOLE
     if is_even:
         found += (UTF_16, UTF_16_LE)
-    if (_SHORTEST_PACKED if edges.ends else _SHORTEST_PACKED_PART) <= len(octets) <= _LONGEST_PACKED:
+    shortest = _SHORTEST_PACKED if edges.ends else _SHORTEST_PACKED_PART
+    if shortest <= len(octets) <= _LONGEST_PACKED and len(set(octets)) >= min(len(octets), _VARIED):
         found.append(GSM_PACKED)
     return [alphabet for alphabet in found if alphabet not in declared]
 
@@ -334,17 +342,21 @@ def _is_mostly_korean(octets: bytes, edges: Edges) -> bool:
 def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
     """Whether a text is more than chance: Korean in which letters prevail, UTF-8 with octets enough to prove it.
 
-    One is enough where the octets are nothing else.
+    A character that is said again and again proves no more than once, and one is enough where the octets are nothing else.
     """
     foreign = sum(not character.isascii() for character in text)
+    distinct = {character for character in text if not character.isascii()}
     if alphabet == KOREAN:
         letters = len(_LETTERS_OF_KS_X_1001.findall(text))
-        return 2 * letters >= foreign and (not is_clean or letters >= _PROOF)
-    if alphabet == _LATIN and is_clean:
+        return 2 * letters >= foreign and (not is_clean or len(distinct) >= _PROOF)
+    if not is_clean:
+        return True
+    if alphabet == _LATIN:
         return _MOST_ACCENTS * foreign <= len(text)
-    if alphabet == UTF_8 and is_clean:
-        return len(text.encode()) - len(text) >= (_PROOF if len(text) > _FEW else _PROOF_OF_FEW)
-    return True
+    if alphabet == UTF_8:
+        behind = sum(len(character.encode()) - 1 for character in distinct)
+        return behind >= (_PROOF if 2 * foreign <= len(text) else _PROOF_ALONE)
+    return alphabet not in _TWO_OCTETS_EACH or not distinct or len(distinct) >= _PROOF
 
 
 def _is_readable(text: str, octets: bytes, edges: Edges) -> bool:

@@ -129,6 +129,12 @@ class TestCleanTexts:
 
         assert read(text.encode("utf-16-be"), ("utf-16-be",)).text == text
 
+    @pytest.mark.parametrize("times", [2, 3, 4, 6, 12, 30])
+    @pytest.mark.parametrize("syllable", "힝악휴쾌펜춥훔큉솔휨풀잖")
+    @pytest.mark.parametrize("alphabet", ["utf-16-be", "cp949"])
+    def test_a_syllable_that_is_repeated_proves_no_more_than_once(self, alphabet, syllable, times):
+        assert read(syllable.encode(alphabet) * times, (alphabet,)) == (syllable * times, alphabet, True)
+
     @given(st.text(st.sampled_from([*HANGUL, *HELP * 400]), min_size=1, max_size=70))
     def test_syllables_in_any_order_are_themselves(self, text):
         assert read(text.encode("utf-16-be"), ("utf-16-be",)).text == text
@@ -248,6 +254,27 @@ class TestDoubt:
         reading = read(octets, (declared,))
 
         assert isinstance(reading, Doubtful) or not reading.is_declared
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "─────",
+            "☎☎",
+            "ﷺ",
+            "①②③",
+            "ﾡﾢﾤﾥ",
+            "∑∑∑",
+            "1A1B1C1D",
+            "0101010101",
+            "살려주세요 빨리\x0b",
+            "Ж",
+            "Да",
+        ],
+    )
+    def test_signs_that_are_seldom_stay_what_they_are_and_are_not_doubtful(self, text):
+        reading = read(text.encode("utf-16-be"), ("utf-16-be",))
+
+        assert (reading, isinstance(reading, Doubtful)) == ((text, "utf-16-be", True), False)
 
     @pytest.mark.parametrize("alphabet", WRITABLE)
     @pytest.mark.parametrize("text", EVERYTHING)
