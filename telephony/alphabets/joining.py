@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from telephony.alphabets.decoding import Edges
+from telephony.alphabets.decoding import GSM, GSM_PACKED, Edges
 from telephony.alphabets.plausibility import REPLACEMENT, worth
 from telephony.alphabets.reading import read
 
@@ -77,9 +77,11 @@ def _run(pieces: Sequence[Piece], edges: Edges) -> str:
     """Read parts that follow each other: as one, unless they say more each by itself."""
     apart = "".join(piece.text or "" for piece in pieces)
     octets = [piece.octets for piece in pieces if piece.octets is not None]
-    if len(pieces) == 1 or len(octets) < len(pieces):
+    # The octets of packed parts are kept unpacked: the fill bits are those of each.
+    named = (GSM if piece.alphabet == GSM_PACKED else piece.alphabet for piece in pieces)
+    alphabets = tuple(dict.fromkeys(alphabet for alphabet in named if alphabet is not None))
+    if len(pieces) == 1 or len(octets) < len(pieces) or not alphabets:
         return apart
-    alphabets = tuple(dict.fromkeys(piece.alphabet for piece in pieces if piece.alphabet is not None))
     whole = read(b"".join(octets), alphabets, edges=edges).text
     if whole is None:
         return apart

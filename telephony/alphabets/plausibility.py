@@ -45,12 +45,16 @@ _FREQUENT_SYLLABLES: Final = (
 """Syllables that make up most of what Koreans write, and what they write in need."""
 
 
+def _rows(first: int, last: int) -> str:
+    """Give rows of KS X 1001, by the first octet of their characters."""
+    leads = range(first, last + 1)
+    octets = bytes(chain.from_iterable((lead, trail) for lead in leads for trail in range(0xA1, 0xFF)))
+    return octets.decode("euc_kr")
+
+
 def _common_syllables() -> str:
     """Give the 2,350 syllables of KS X 1001; misread octets are mostly others of the 11,172."""
-    octets = bytes(
-        chain.from_iterable((lead, trail) for lead in range(0xB0, 0xC9) for trail in range(0xA1, 0xFF))
-    )
-    return octets.decode("euc_kr")
+    return _rows(0xB0, 0xC8)
 
 
 def _common_han() -> str:
@@ -64,6 +68,7 @@ def _common_han() -> str:
 
 
 _SETS: Final[Iterable[tuple[str, float]]] = (
+    (_rows(0xCA, 0xFD), _SELDOM),
     (_common_han(), _GOOD),
     (_common_syllables(), _SELDOM),
     (_FREQUENT_SYLLABLES, _USUAL),
@@ -92,13 +97,13 @@ _RANGES: Final[tuple[tuple[int, float], ...]] = (
     (0x1C80, _STRANGE), (0x1E00, _GOOD),  # Latin and Greek with more accents: Vietnamese
     (0x2000, _ODD), (0x2010, _FAIR), (0x2028, _RUBBISH), (0x202F, _FAIR), (0x2060, _RUBBISH),  # punctuation
     (0x2070, _ODD), (0x20A0, _FAIR), (0x20D0, _STRANGE),  # currency
-    (0x2190, _FAIR), (0x2200, _ODD), (0x2460, _FAIR), (0x2500, _ODD),  # arrows, circled numbers
+    (0x2190, _FAIR), (0x2200, _ODD), (0x2460, _FAIR), (0x2500, _FAIR),  # arrows, circled numbers
     (0x25A0, _FAIR), (0x27C0, _STRANGE),  # shapes, signs, dingbats: the older emoji are among them
     (0x3001, _GOOD), (0x3020, _ODD), (0x3041, _GOOD), (0x3100, _GOOD), (0x3130, _GOOD), (0x3190, _STRANGE),  # kana
     (0x3200, _ODD), (0x3400, _RARE), (0x4DC0, _STRANGE), (0x4E00, _STRANGE), (0xA000, _STRANGE),  # Han
     (0xA960, _STRANGE), (0xAC00, _NEUTRAL), (0xD7A4, _STRANGE), (0xD800, _RUBBISH),  # Hangul; surrogates, private use
     (0xF900, _STRANGE), (0xFB50, _STRANGE), (0xFDD0, _RUBBISH), (0xFDF0, _STRANGE), (0xFE00, _ODD), (0xFE10, _STRANGE),
-    (0xFF01, _FAIR), (0xFF5F, _ODD), (0xFFE0, _FAIR), (0xFFE7, _RUBBISH),  # full width
+    (0xFF01, _FAIR), (0xFF5F, _ODD), (0xFF66, _FAIR), (0xFFA0, _ODD), (0xFFE0, _FAIR), (0xFFE7, _RUBBISH),  # full width
     (0x10000, _NEUTRAL), (0x1F000, _GOOD), (0x1FB00, _NEUTRAL), (0x20000, _NEUTRAL), (0x323B0, _RUBBISH),  # emoji
 )  # fmt: skip
 _STARTS: Final = tuple(start for start, _ in _RANGES)
@@ -119,8 +124,10 @@ def _weights_of_the_basic_plane() -> tuple[float, ...]:
 
 _TABLE: Final = _weights_of_the_basic_plane()
 
-_ASCII_IN_THE_OTHER_ORDER: Final = "".join(chr(octet << 8) for octet in range(0x20, 0x7F))
-"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order."""
+_ASCII_IN_THE_OTHER_ORDER: Final = "".join(
+    chr(octet << 8) for octet in range(0x20, 0x7F) if octet != ord("%")
+)
+"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order; "%" would be the line that frames are drawn with."""
 
 # What letters do not do where they are read as they were meant, and what each time costs.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
@@ -131,17 +138,24 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile(f"[{_ASCII_IN_THE_OTHER_ORDER}](?=[{_ASCII_IN_THE_OTHER_ORDER}])"), 1.0),
     (re.compile('[^\\W_]"(?=[^\\W_])'), 0.5),
     (re.compile("@(?=[^@]@)"), 3.0),
-    (re.compile("([^\x00-\x7f])(?=.\\1.\\1)", re.DOTALL), 1.0),
+    (re.compile("([^\x00-\x7f])(?=(?!\\1).\\1(?!\\1).\\1)", re.DOTALL), 1.0),
+    (re.compile("([^\x00-\x7f])(?=(?!\\1).\\1(?!\\1).\\1(?!\\1).\\1)", re.DOTALL), 2.0),
+    (re.compile("([01])(?=[1-~]\\1[1-~]\\1[1-~]\\1[1-~])(?![0-9]{8})"), 2.0),
+    (re.compile("[\\w.-]\u00a1(?=\\w+\\.[a-z]{2})"), 2.0),
     (re.compile("[\u0100-\u024f](?=[\u0370-\u1dff])|[\u0370-\u1dff](?=[\u0100-\u024f])"), 0.7),
     (re.compile("[a-z][\uac00-\ud7a3]{1,2}(?=[a-z])"), 0.7),
     (re.compile("[\uac00-\ud7a3](?=[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff])"), 0.4),
     (re.compile("[\u0080-\u024f\u0370-\u1fff\u4e00-\u9fff](?=[\uac00-\ud7a3])"), 0.4),
 )
-"""Letters among digits, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
+"""Letters among digits, every second character the same one, quotation marks within words, a capital behind a small letter, accents in a row, accents among signs, Hangul against letters that are neither."""
 
 _SANDWICHED: Final = re.compile("[a-z][\uac00-\ud7a3]{1,2}[a-z]")
+NO_ROW: Final = "(?!(?:1.){5}|(?:.1){5}|(?:0.){4}|(?:.0){4})"
+"""Looks ahead for what letters of Hangul or kana in UTF-16 are in ASCII: all of a row begin with the octet of "1" or of "0"."""
+_PLAINEST: Final = re.compile(f"{NO_ROW}[\t\n\r -`\u3131-\u3163{_FREQUENT_SYLLABLES}]*")
+"""Neither letters that Hangul could be sandwiched between, nor a syllable that is not frequent."""
 _PLAIN: Final = re.compile(
-    f"[\t\n\r -~{_common_syllables()}\u3131-\u3163\u00a0\u00b7\u2010-\u2027\u2030-\u203b\u3001-\u3011\uff01-\uff5e"
+    f"{NO_ROW}[\t\n\r -~{_common_syllables()}\u3131-\u3163\u00a0\u00b7\u2010-\u2027\u2030-\u203b\u3001-\u3011\uff01-\uff5e"
     "\u2600-\u27bf\U0001f300-\U0001faff\ufe0f]*"
 )
 _INFREQUENT: Final = re.compile(f"[{''.join(sorted(set(_common_syllables()) - set(_FREQUENT_SYLLABLES)))}]")
@@ -173,6 +187,8 @@ def worth(text: str, most: int = _SAMPLE, *, floor: float = -inf) -> float:
 
 def is_plain(text: str) -> bool:
     """Whether a text is plainly Korean, English or both, so that no other reading need be asked for: the quick way."""
+    if _PLAINEST.fullmatch(text):
+        return True
     if _PLAIN.fullmatch(text) is None:
         return False
     return text.isascii() or (

@@ -22,6 +22,8 @@ _NOT_SHOWN = re.compile(r"[^A-Za-z0-9+*#]")
 """What a caller may put into a number and no terminal should be sent."""
 _SHORTEST_SUBSCRIBER = 7
 """Fewer digits than this are a short code (112, 1366): no country code is ever added."""
+_LONGEST_NATIONAL = 11
+"""Digits behind the trunk prefix, in any country that has one; with more, the country code is among them."""
 _LONGEST_E164 = 15
 """ITU-T E.164 clause 6.2.1."""
 
@@ -144,7 +146,9 @@ def _to_international(digits: str, ton: int, country_code: str, trunk_prefix: st
                 return digits[skip:]
         return digits[2:]
     if trunk_prefix and digits.startswith(trunk_prefix):
-        return country_code + digits[len(trunk_prefix) :]
+        rest = digits[len(trunk_prefix) :]
+        is_international = rest.startswith(country_code) and len(rest) > _LONGEST_NATIONAL
+        return rest if is_international else country_code + rest
     if ton == TON_INTERNATIONAL or digits.startswith(country_code):
         return digits
     return country_code + digits if len(digits) <= _LONGEST_E164 - len(country_code) - 2 else digits

@@ -13,6 +13,7 @@ from telephony.domain.delivery import CLOSING
 from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, SHORTENED, Report
 from telephony.domain.trigger import (
+    DOUBTFUL_TEXT,
     PARTLY_UNREADABLE_TEXT,
     TEXT_IN_ANOTHER_ALPHABET,
     TOLD_LATE,
@@ -114,6 +115,7 @@ KOREAN = Wording(
         UNLISTED_DESTINATION: "등록되지 않은 수신 번호로 온 신고",
         UNREADABLE_TEXT: "문자 내용을 읽을 수 없음(원문 보관)",
         PARTLY_UNREADABLE_TEXT: "문자 일부를 읽을 수 없어 \ufffd로 표시함(원문 보관)",
+        DOUBTFUL_TEXT: "문자 내용이 뜻이 통하지 않음: 문자 코드가 잘못되었을 수 있음(원문 보관)",
         TEXT_IN_ANOTHER_ALPHABET: "문자를 통신사가 알린 것과 다른 문자 코드로 읽음: 틀릴 수 있음(원문 보관)",
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
         DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
@@ -175,6 +177,7 @@ ENGLISH = Wording(
         UNLISTED_DESTINATION: "sent to a number that is not listed",
         UNREADABLE_TEXT: "the text cannot be read; its octets are kept",
         PARTLY_UNREADABLE_TEXT: "some of the text cannot be read, \ufffd stands for it; its octets are kept",
+        DOUBTFUL_TEXT: "the text makes no sense and may have been in another alphabet; its octets are kept",
         TEXT_IN_ANOTHER_ALPHABET: (
             "the text was read in another alphabet than the carrier declared and may be wrong; its octets are kept"
         ),

@@ -28,6 +28,8 @@ _LONGEST_MENDED: Final = 2_048
 _LONGEST_OTHER: Final = 255
 """No parameter but message_payload has more (SMPP 3.4 clause 5.3.2)."""
 
+_NOTHING: Final = b"\0 \r\n"
+"""Octets that say nothing, in any alphabet."""
 _SEVERAL: Final = 2
 """Parameters that must all count their header: one alone may as well be cut."""
 _FIRST_OCTETS: Final = frozenset(tag >> 8 for tag in TAGS)
@@ -70,7 +72,7 @@ def decode_tlvs(body: bytes, position: int) -> tuple[Tlvs, Faults]:
 
 
 def choose_text(short_message: bytes, tlvs: Tlvs, *, is_flagged: bool) -> tuple[bytes, bytes]:
-    """Give the text and what it displaced: a message_payload wins when there is anything in it.
+    """Give the text and what it displaced: a message_payload wins when there is anything in it but NULs and blanks.
 
     Repeated with other octets it goes on. A short_message that is a user data header and nothing else belongs in front of a
     payload that has none.
@@ -78,7 +80,7 @@ def choose_text(short_message: bytes, tlvs: Tlvs, *, is_flagged: bool) -> tuple[
     payload = b""
     for value in dict.fromkeys(tlv.value for tlv in tlvs if tlv.tag == TAG_MESSAGE_PAYLOAD):
         payload += value
-    if not payload:
+    if not payload or (short_message and not payload.strip(_NOTHING)):
         return short_message, b""
     header = read_header(short_message, is_flagged=is_flagged)
     if (

@@ -83,6 +83,8 @@ _LONGEST_NUMERIC_ID: Final = 64
 _TELLING_ID: Final = 8
 """Digits from which an id is not by chance another one in another base."""
 _NETWORK_ERROR_OCTETS: Final = 3
+_MOST_STATE_OCTETS: Final = 4
+"""Of message_state: one by the specification; some message centres write it as a wider integer."""
 _FIELD: Final = re.compile(
     r"(?<![a-z])(?:(?P<id>(?:(?:msg|message)[ _-]?)?id)|(?P<stat>stat(?:e|us)?)|(?P<err>err(?:or)?)|(?P<sub>sub)"
     r"|(?P<dlvrd>dlvrd)|(?P<submitted>submit[ _]?date)|(?P<done>done[ _]?date))[\"']?\s{0,2}[:=]\s{0,2}",
@@ -182,7 +184,8 @@ def read_signs(message: Message, text: Text) -> Signs:
     """
     kind = message.esm_class & ESM_TYPE_MASK
     named = (message.tlv(TAG_RECEIPTED_MESSAGE_ID) or b"").decode("latin-1").strip("\0 ")
-    number = message.uint_tlv(TAG_MESSAGE_STATE)
+    state = message.tlv(TAG_MESSAGE_STATE)
+    number = int.from_bytes(state[:_MOST_STATE_OCTETS]) if state else None
     plain, read = _plain(text.payload), _own_words(text.text or "")
     ids = [named] if named else []
     fields: Mapping[str, str] = {}
@@ -203,8 +206,8 @@ def read_signs(message: Message, text: Text) -> Signs:
         _state(number, fields.get("stat", ""), is_intermediate=kind == ESM_TYPE_INTERMEDIATE),
         error[0] if error else "",
         _network_error(message),
-        number is not None,
-        bool(named) and number is not None,
+        state is not None,
+        bool(named) and state is not None,
         kind in _RECEIPT_TYPES,
         kind in _TOLD_BY_CENTRE,
     )

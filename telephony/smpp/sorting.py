@@ -84,7 +84,10 @@ def sort(
 def _is_of_centre(signs: Signs, text: Text, *, is_known: bool) -> bool:
     """Whether no person wrote this, whatever it was marked as."""
     if signs.wording is Wording.NONE:
-        return signs.is_marked or signs.has_state_parameter or is_known
+        # Without a word, a parameter of receipts is enough: no phone sends one.
+        return (
+            signs.is_marked or signs.has_state_parameter or bool(signs.ids) or signs.network_error is not None
+        )
     if signs.wording is Wording.PHRASE:
         return signs.is_told_by_centre or signs.has_state_parameter
     if signs.wording is Wording.FORM and (signs.begins or signs.is_told_by_centre or is_known):

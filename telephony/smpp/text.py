@@ -22,8 +22,9 @@ from telephony.alphabets.decoding import (
     Shifts,
 )
 from telephony.alphabets.gsm0338 import unpack
-from telephony.alphabets.reading import Reading, read
+from telephony.alphabets.reading import Doubtful, Reading, read
 from telephony.domain.trigger import (
+    DOUBTFUL_TEXT,
     PARTLY_UNREADABLE_TEXT,
     TEXT_IN_ANOTHER_ALPHABET,
     UNREADABLE_TEXT,
@@ -102,6 +103,7 @@ _new_tuple = tuple.__new__
 """Makes a named tuple from a tuple, faster than calling its class: one for each message."""
 _DAMAGED: Final = (PARTLY_UNREADABLE_TEXT,)
 _OTHER: Final = (TEXT_IN_ANOTHER_ALPHABET,)
+_DOUBTFUL: Final = (DOUBTFUL_TEXT,)
 _UNREADABLE: Final = (UNREADABLE_TEXT,)
 
 
@@ -174,8 +176,11 @@ def _shifts(header: Header) -> Shifts:
 
 
 def _with_octets(part: Part, payload: bytes, read_as: Reading, shifts: Shifts) -> Part:
-    """Keep the octets with the part, as they go together with those of its neighbours: packed ones each by itself."""
-    if read_as.text is None or shifts.locking or shifts.single:
+    """Keep the octets with the part, as they go together with those of its neighbours: packed ones each by itself.
+
+    Alone they may be too few, or too cut, to be read.
+    """
+    if shifts.locking or shifts.single:
         return part
     alphabet = read_as.alphabet
     if alphabet == GSM_PACKED:
@@ -188,4 +193,6 @@ def _remarks(read_as: Reading, payload: bytes) -> tuple[str, ...]:
         return _UNREADABLE if payload else ()
     if read_as.is_damaged:
         return _DAMAGED if read_as.is_declared else _OTHER + _DAMAGED
-    return () if read_as.is_declared else _OTHER
+    if not read_as.is_declared:
+        return _OTHER
+    return _DOUBTFUL if isinstance(read_as, Doubtful) else ()

@@ -39,7 +39,9 @@ def code_in(
         code = recognition.ussd_code(string)
         if code is not None:
             return Dialled(code, is_listed=True, text=_beyond(code, string, words))
-    code = next((string for string in strings if string), "")
+    # What cannot have been dialled is words, and words are not lost in a code.
+    dialled = (string for string in strings if may_be_dialled(string))
+    code = next(dialled, "") or next((string for string in strings if string), "")
     return Dialled(code, is_listed=False, text=words if words and words != code else None)
 
 

@@ -52,6 +52,23 @@ def test_parts_in_an_undeclared_alphabet_are_joined_too(cut):
     assert joined(pieces, 2) == "살려주세요 집에 강도가 들었어요"
 
 
+@pytest.mark.parametrize("size", range(7, 20, 2))
+def test_parts_too_short_to_be_read_alone_are_joined_all_the_same(size):
+    """A part in which every character is cut at the edges can mean anything; what it says shows among its neighbours."""
+    text = "저는 지금 대전역 근처 모텔에 감금되어 있습니다 남자 두 명이고 칼을 가지고 있어요 제발 빨리 와주세요 504호"
+    octets = text.encode("cp949")
+
+    pieces = pieces_of(octets, range(size, len(octets), size), "gsm0338")
+
+    assert joined(pieces, len(pieces)) == text
+
+
+def test_parts_that_are_data_all_of_them_are_no_text():
+    pieces = {number: Piece(number, None, b"\x89PNG\xff\xfe", None) for number in (1, 2)}
+
+    assert not joined(pieces, 2)
+
+
 def test_a_sign_whose_escape_was_cut_off_is_whole_again():
     octets = gsm0338.encode("it costs 5€ a day")
     cut = octets.index(0x1B) + 1

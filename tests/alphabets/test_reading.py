@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telephony.alphabets import gsm0338
 from telephony.alphabets.decoding import Edges, Shifts
 from telephony.alphabets.plausibility import CLEAN, is_plain, worth
-from telephony.alphabets.reading import read
+from telephony.alphabets.reading import Doubtful, read
 
 SAID = {
     "Korean": (
@@ -129,6 +129,12 @@ class TestCleanTexts:
 
         assert read(text.encode("utf-16-be"), ("utf-16-be",)).text == text
 
+    @pytest.mark.parametrize("times", [2, 3, 4, 6, 12, 30])
+    @pytest.mark.parametrize("syllable", "힝악휴쾌펜춥훔큉솔휨풀잖")
+    @pytest.mark.parametrize("alphabet", ["utf-16-be", "cp949"])
+    def test_a_syllable_that_is_repeated_proves_no_more_than_once(self, alphabet, syllable, times):
+        assert read(syllable.encode(alphabet) * times, (alphabet,)) == (syllable * times, alphabet, True)
+
     @given(st.text(st.sampled_from([*HANGUL, *HELP * 400]), min_size=1, max_size=70))
     def test_syllables_in_any_order_are_themselves(self, text):
         assert read(text.encode("utf-16-be"), ("utf-16-be",)).text == text
@@ -182,6 +188,30 @@ class TestAnotherAlphabet:
             (HELP.encode("cp949"), "utf-8", HELP, "cp949"),
             (HELP.encode(), "iso8859-5", HELP, "utf-8"),
             (b"help me", "gsm0338-packed", "help me", "ascii"),
+            (b"help", "utf-16-be", "help", "ascii"),
+            ("hi".encode("utf-16-le"), "utf-16-be", "hi", "utf-16-le"),
+            ("ok".encode("utf-16-be"), "gsm0338", "ok", "utf-16-be"),
+            ("1".encode("utf-16-be"), "cp949", "1", "utf-16-be"),
+            ("예".encode("utf-16-be"), "gsm0338", "예", "utf-16-be"),
+            ("네".encode("utf-16-be"), "ascii", "네", "utf-16-be"),
+            ("ㅅㅏㄹㄹㅕ".encode("utf-16-be"), "gsm0338", "ㅅㅏㄹㄹㅕ", "utf-16-be"),
+            ("ㅅㅏㄹㄹㅕ".encode("utf-16-le"), "gsm0338", "ㅅㅏㄹㄹㅕ", "utf-16-le"),
+            ("ㅅㅏㄹㄹㅕㅈㅜ".encode("utf-16-be"), "ascii", "ㅅㅏㄹㄹㅕㅈㅜ", "utf-16-be"),
+            ("たすけて".encode("utf-16-be"), "gsm0338", "たすけて", "utf-16-be"),
+            ("ช่วย".encode("utf-16-be"), "gsm0338", "ช่วย", "utf-16-be"),
+            ("ㅠㅠ".encode(), "utf-16-be", "ㅠㅠ", "utf-8"),
+            ("살려".encode(), "utf-16-be", "살려", "utf-8"),
+            ("🆘".encode(), "utf-16-be", "🆘", "utf-8"),
+            ("ㅠㅠㅠㅠㅠㅠ".encode(), "cp949", "ㅠㅠㅠㅠㅠㅠ", "utf-8"),
+            ("살려".encode("cp949"), "utf-16-be", "살려", "cp949"),
+            ("밟혔어요".encode("cp949"), "utf-16-be", "밟혔어요", "cp949"),
+            ("아아아아아악".encode("cp949"), "utf-16-be", "아아아아아악", "cp949"),
+            ("아아아아아악".encode("utf-16-be"), "cp949", "아아아아아악", "utf-16-be"),
+            ("SOS 살려줘 SOS".encode("cp949"), "latin-1", "SOS 살려줘 SOS", "cp949"),
+            ("Помогите".encode("cp949"), "gsm0338", "Помогите", "cp949"),
+            ("助けてください".encode("cp949"), "gsm0338", "助けてください", "cp949"),
+            ("Hilfe, er schlägt mich".encode(), "latin-1", "Hilfe, er schlägt mich", "utf-8"),
+            (b"kim@naver.com", "gsm0338", "kim@naver.com", "ascii"),
         ],
     )
     def test_it_is_taken_and_named_as_another(self, octets, declared, text, alphabet):
@@ -198,8 +228,60 @@ class TestAnotherAlphabet:
 
         assert sum(text is not None for text in texts) <= 30
 
+    @pytest.mark.parametrize(
+        "text", ["약을 먹었어요", "쫓겨요 뒷골목", "ㅋㅋㅋㅋ 아니 진짜에요", "(T_T) 살려줘"]
+    )
+    @pytest.mark.parametrize("alphabet", ["utf-16-be", "utf-16-le", "utf-8", "cp949"])
+    def test_a_sentence_that_came_as_data_is_one(self, alphabet, text):
+        assert read(text.encode(alphabet), ("utf-8", "cp949"), is_text=False).text == text
+
     def test_a_table_of_a_national_language_leaves_no_doubt(self):
         assert read(b"\x15\x16", ("gsm0338",), shifts=Shifts(locking=5)) == ("કખ", "gsm0338", True)
+
+
+class TestDoubt:
+    """No alphabet gives sense: the declared one stands, and says that it does not know."""
+
+    @pytest.mark.parametrize(
+        ("octets", "declared"),
+        [
+            (packed("sos"), "latin-1"),
+            (b"\x04\x14\x040", "cp949"),
+            ("ꓐꆈ㗎䶮".encode("utf-16-be"), "utf-16-be"),
+        ],
+    )
+    def test_what_nobody_writes_is_doubtful(self, octets, declared):
+        reading = read(octets, (declared,))
+
+        assert isinstance(reading, Doubtful) or not reading.is_declared
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "─────",
+            "☎☎",
+            "ﷺ",
+            "①②③",
+            "ﾡﾢﾤﾥ",
+            "∑∑∑",
+            "1A1B1C1D",
+            "0101010101",
+            "살려주세요 빨리\x0b",
+            "Ж",
+            "Да",
+        ],
+    )
+    def test_signs_that_are_seldom_stay_what_they_are_and_are_not_doubtful(self, text):
+        reading = read(text.encode("utf-16-be"), ("utf-16-be",))
+
+        assert (reading, isinstance(reading, Doubtful)) == ((text, "utf-16-be", True), False)
+
+    @pytest.mark.parametrize("alphabet", WRITABLE)
+    @pytest.mark.parametrize("text", EVERYTHING)
+    def test_a_clean_text_of_any_language_is_never_doubtful(self, alphabet, text):
+        octets = written(text, alphabet)
+        if octets is not None:
+            assert not isinstance(read(octets, (alphabet,)), Doubtful)
 
 
 class TestDamage:
@@ -290,6 +372,11 @@ class TestEdges:
             assert HELP.startswith(first.text or "?"), place
             assert HELP.endswith(second.text or "?"), place
             assert len((first.text or "") + (second.text or "")) >= len(HELP) - 1
+
+    def test_a_part_of_a_few_characters_is_read_though_both_its_edges_are_cut(self):
+        part = "명이고 칼".encode("cp949")[1:-1]
+
+        assert read(part, ("gsm0338",), edges=Edges(starts=False, ends=False)).text == "이고 "
 
 
 @given(

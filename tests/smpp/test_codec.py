@@ -437,6 +437,12 @@ class TestTlvs:
 
         assert message.short_message == "살려주세요".encode("cp949")
 
+    @pytest.mark.parametrize("nothing", [b"\0", b"\0\0", b" ", b"\0 "])
+    def test_one_that_says_nothing_displaces_no_words(self, nothing):
+        message = decode_message(DELIVER_SM, MO + encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, nothing)))
+
+        assert message.short_message == "살려주세요".encode("cp949")
+
     def test_a_message_payload_is_used_whole_wherever_it_is_repeated(self):
         def said(*values):
             tlvs = b"".join(encode_tlv(Tlv(TAG_MESSAGE_PAYLOAD, value)) for value in values)

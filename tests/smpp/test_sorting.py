@@ -15,6 +15,7 @@ from telephony.smpp.constants import (
     DELIVER_SM,
     SUBMIT_SM,
     TAG_MESSAGE_STATE,
+    TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
 )
 from telephony.smpp.pdus import Message, Tlv
@@ -224,6 +225,27 @@ class TestUnknownReceipt:
 
         desk.book.expect("99", desk.told.append)
         assert [each.message_id for each in desk.told] == ["99"]
+
+    @pytest.mark.parametrize(
+        "tlvs",
+        [
+            ID_ALONE,
+            (Tlv(TAG_MESSAGE_STATE, b"\0\2"),),
+            (Tlv(TAG_MESSAGE_STATE, b""),),
+            (Tlv(TAG_NETWORK_ERROR_CODE, b"\3\0\x1b"),),
+        ],
+    )
+    def test_a_parameter_of_receipts_without_a_word_is_a_machines(self, desk, tlvs):
+        """No phone sends one, and a text in answer would draw another receipt."""
+        assert isinstance(desk.sort(b"", tlvs=(Tlv(TAG_RECEIPTED_MESSAGE_ID, b"99\0"), *tlvs)), OfCentre)
+        assert isinstance(desk.sort(b"", tlvs=tlvs), OfCentre)
+
+    def test_a_state_in_a_wider_integer_is_read(self, desk):
+        tlvs = (Tlv(TAG_RECEIPTED_MESSAGE_ID, b"77\0"), Tlv(TAG_MESSAGE_STATE, b"\0\0\0\5"))
+
+        assert desk.sort(b"", tlvs=tlvs) == OfCentre(
+            DeliveryReceipt("77", "UNDELIV", "", None), is_proven=True
+        )
 
     @pytest.mark.parametrize("text", [b"delivered to handset", b"buffered", b""])
     @pytest.mark.parametrize("esm_class", [0x04, 0x20])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from telephony.alphabets import gsm0338
 from telephony.domain.errors import Malformed
-from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, UNREADABLE_TEXT, Part, PartKind
+from telephony.domain.trigger import DOUBTFUL_TEXT, PARTLY_UNREADABLE_TEXT, UNREADABLE_TEXT, Part, PartKind
 from telephony.smpp.text import Text, read_text
 from telephony.smpp.text_parts import segments
 
@@ -91,6 +91,10 @@ class TestDataCoding:
     )
     def test_what_makes_no_text_in_any_alphabet_is_none_and_keeps_its_octets(self, data_coding, octets):
         assert read(data_coding, octets) == Text(None, None, None, (), octets, (UNREADABLE_TEXT,))
+
+    def test_what_nobody_writes_is_given_as_declared_and_called_doubtful(self):
+        assert read(0x03, pack(b"sos"))[:2] == ("ó÷\x1c", "latin-1")
+        assert read(0x03, pack(b"sos")).remarks == (DOUBTFUL_TEXT,)
 
     @pytest.mark.parametrize("data_coding", [0x00, 0x01, 0x0B, 0x0C, 0x0F, 0x80, 0xBF, 0xC0, 0xF0])
     def test_korean_in_a_coding_of_seven_bits_is_read_as_korean(self, data_coding):
@@ -296,6 +300,12 @@ class TestHeader:
         assert read(0x00, b"\x05\x00\x03\x2a\x03\x01hi", esm_class=UDHI, sar=(9, 3, 2)).part == Part(
             0x2A, 3, 1
         )
+
+    def test_a_part_that_cannot_be_read_alone_keeps_its_octets_for_its_neighbours(self):
+        data = b"\x89PNG\xff\xfe\xff"
+        text = read(0x00, bytes((5, 0, 3, 7, 3, 2)) + data, esm_class=0x40)
+
+        assert (text.text, text.part.octets, text.part.alphabet) == (None, data, None)
 
 
 class TestGsm0338:

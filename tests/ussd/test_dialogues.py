@@ -97,6 +97,7 @@ class TestFirstMessages:
             ({"destination": "*1129#"}, "*1129#", None, ()),
             ({"text": "*999#"}, "*999#", None, UNLISTED),
             ({"destination": "", "text": None}, "", None, UNLISTED),
+            ({"destination": "8112", "text": "살려주세요"}, "8112", "살려주세요", UNLISTED),
         ],
     )
     def test_nothing_is_refused_for_its_string(self, fields, code, text, labels):
