@@ -23,7 +23,7 @@ from telephony.names import (
     addresses_by_system,
     read_addresses,
 )
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 
 CENTRE = "112.seoul.example"
 LBS = "lbs.skt.example"
@@ -207,6 +207,7 @@ def test_a_name_that_is_found_again_ends_its_alarm(place):
 
     place.zone[CENTRE] = ("192.0.2.1",)
     place.answer(CENTRE)
+    place.clock.advance(HOLD_S)
 
     assert place.alarms.standing() == []
 

@@ -39,6 +39,9 @@ Locate = Callable[[Msisdn, str, str], Awaitable[Position | NoFix]]
 HOPELESS_PAUSE_S = 300.0
 """Pause after an answer that asking again will not change by itself (a wrong password): a human may repair it."""
 
+TRIES_AT_ONCE = 6
+"""Then following goes on: a phone that is switched off must not cost a question every few seconds for ever."""
+
 FAILURES_BEFORE_ALARM = 3
 
 MISSED_INTERVALS = 2
@@ -111,7 +114,7 @@ class LocateChannel:
             await self._record(delivery, errand, found)
             return self._again(errand, _in_words(found), accurate_after_s)
         await self._remember(delivery, errand)
-        if found.retry_after_s is None:
+        if found.retry_after_s is None or delivery.attempts >= TRIES_AT_ONCE:
             return self._again(errand, found.reason)
         return Retry(found.reason, found.retry_after_s)
 

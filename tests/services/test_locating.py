@@ -29,7 +29,13 @@ from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
-from telephony.services.locating import FAILURES_BEFORE_ALARM, HOPELESS_PAUSE_S, Following, LocateChannel
+from telephony.services.locating import (
+    FAILURES_BEFORE_ALARM,
+    HOPELESS_PAUSE_S,
+    TRIES_AT_ONCE,
+    Following,
+    LocateChannel,
+)
 from telephony.store.positions import whereabouts
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, database, press
@@ -212,6 +218,13 @@ def test_a_bare_point_says_so_in_words(house: House):
 
 def test_a_delivery_that_is_no_errand_is_rejected(house: House):
     assert isinstance(result_of(house.channel.deliver(replace(house.errand(), content=None))), Rejected)
+
+
+def test_a_phone_that_does_not_answer_at_once_is_followed_after_a_few_tries(house: House):
+    house.fast.answer = NOTHING_YET
+
+    assert house.deliver(attempts=TRIES_AT_ONCE - 1) == Retry("absent subscriber", NOTHING_YET.retry_after_s)
+    assert house.deliver(attempts=TRIES_AT_ONCE) == Again(30.0, TRACK, "track:skt", "absent subscriber")
 
 
 # -- following -----------------------------------------------------------------------------------------------------

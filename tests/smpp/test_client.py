@@ -13,6 +13,7 @@ from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.trigger import Repetition
 from telephony.listening import AGAIN_S
+from telephony.services.alarms import HOLD_S
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind, decode_message, encode_header
 from telephony.smpp.constants import (
@@ -1031,7 +1032,7 @@ class TestOutbind:
         ]
 
         wires.taken.clear()
-        wires.pass_time(AGAIN_S)
+        wires.pass_time(AGAIN_S + HOLD_S)
 
         assert house.alarms.standing() == []
         assert 3000 in wires.ports

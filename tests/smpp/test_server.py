@@ -8,7 +8,7 @@ import pytest
 
 from telephony.domain.errors import Unavailable
 from telephony.listening import AGAIN_S
-from telephony.services.alarms import Alarms
+from telephony.services.alarms import HOLD_S, Alarms
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind_resp, decode_submit_resp, encode_header
 from telephony.smpp.constants import (
@@ -92,7 +92,7 @@ class TestListening:
         ]
 
         house.wires.taken.clear()
-        house.wires.pass_time(AGAIN_S)
+        house.wires.pass_time(AGAIN_S + HOLD_S)
 
         assert house.alarms.standing() == []
         assert house.server.port is not None
