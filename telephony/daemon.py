@@ -152,9 +152,8 @@ def on_threads(reactor: Any) -> Outside:
 def _take_all_descriptors() -> None:
     """Open as many files as the system lets us: strangers' connections must leave some for those to 112."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(
-        ValueError, OSError
-    ):  # some containers refuse even this; then it stays as it was
+    # Some containers refuse even this; then it stays as it was.
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

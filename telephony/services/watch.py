@@ -65,7 +65,6 @@ class Watch:
         self._overdue: set[str] = set()
         self._next_quiet = 0.0
         self._offset_s = wall_s(clock) - clock.seconds()
-        self._set_at = 0.0
         self._call: Call | None = None
         self._is_running = False
 
@@ -105,11 +104,8 @@ class Watch:
         offset_s = wall_s(self._clock) - now
         by_s, self._offset_s = offset_s - self._offset_s, offset_s
         if abs(by_s) > SET_S:
-            self._set_at = now
             log.warning("clock was set", by_s=round(by_s, 1))
-            self._alarms.raise_(CLOCK_ALARM, "machine", by_s=round(by_s, 1))
-        elif now - self._set_at >= SET_ALARM_S:
-            self._alarms.clear(CLOCK_ALARM, "machine")
+            self._alarms.note(CLOCK_ALARM, "machine", SET_ALARM_S, by_s=round(by_s, 1))
 
     async def _overdue_reports(self, now: float) -> None:
         oldest = await self._database.read(oldest_reports)
