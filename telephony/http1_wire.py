@@ -285,6 +285,7 @@ def _mended(head: bytes) -> _Head:
     status, *lines = _FOLD.sub(b" ", head).split(b"\n")
     kept, codings, lengths = [status.removesuffix(b"\r")], list[bytes](), list[bytes]()
     is_doubtful = False
+    length_at = 0
     for line in lines:
         field = _FIELD.fullmatch(line.removesuffix(b"\r"))
         if field is None:
@@ -294,6 +295,7 @@ def _mended(head: bytes) -> _Head:
         if name == b"transfer-encoding":
             codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
         elif name == b"content-length":
+            length_at = length_at or len(kept)
             lengths += [length.strip(b" \t") for length in value.split(b",")]
         else:
             is_doubtful |= _UNWRITABLE.search(value) is not None
@@ -304,7 +306,7 @@ def _mended(head: bytes) -> _Head:
     if not is_chunked and others:
         kept.append(b"transfer-encoding: " + b", ".join(others))
     if not is_chunked and lengths:
-        kept.append(b"content-length: " + b", ".join(lengths))
+        kept.insert(length_at, b"content-length: " + b", ".join(lengths))
     return _Head(b"\r\n".join(kept) + b"\r\n", is_chunked, is_doubtful)
 
 

@@ -337,6 +337,12 @@ class TestReadingAnAnswer:
     def test_any_body_is_unwrapped_or_handed_on_as_it_came(self, headers, body):
         assert len(unwrapped(headers, body, 10_000)) <= 10_000
 
+    def test_headers_keep_their_order_whichever_way_the_answer_is_read(self):
+        octets = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nServer: a\r\n\r\n2"
+        for pieces in ([octets], [octets[i : i + 1] for i in range(len(octets))]):
+            answer, _ = read(pieces)
+            assert [name for name, _ in answer.headers] == [b"content-length", b"server"]
+
     @given(
         st.lists(
             st.sampled_from(
