@@ -1,23 +1,34 @@
 """Time as a parameter: the part of the reactor that waits, and what is done with it.
 
-Three times, and which is for what:
+Times, and which is for what:
 
 - ``clock.seconds()`` never steps, forwards or backwards. Durations, time-outs, pacing and everything that is waited for.
 - `utc_now` is the machine's clock, for what people and 112 read. It steps whenever somebody sets it.
 - `due_s` is for the times in the outbox, which outlive a process and are shared with other processes: it follows the
   machine's clock forwards and never goes back, so that nothing that is due waits for a clock that was set back.
+- `age_s` and `ago` are for what was written down by the machine's clock and is to last for a while: they take out the
+  steps that this process has seen (and those before it: `clock_steps`), so that a clock set forward ends nothing early and one set back prolongs nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from itertools import pairwise
+from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
 T = TypeVar("T")
+
+STEP_S: Final = 1.0
+"""What the machine's clock must gain or lose to have been set: less makes no difference to any age that matters."""
+Step = tuple[float, float]
+"""From when (steady time) by how many seconds the machine's clock was ahead of the steady one."""
+MOST_STEPS: Final = 64
+"""Steps that are remembered; of a clock that is set more often the latest count."""
 
 
 class Call(Protocol):
@@ -49,7 +60,7 @@ class Clock(Protocol):
 
 
 class MachineClock:
-    """Unix time beside a clock that never steps, and the ratchet of `due_s`."""
+    """Unix time beside a clock that never steps, the ratchet of `due_s`, and the steps for `age_s` and `ago`."""
 
     def __init__(
         self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
@@ -57,6 +68,22 @@ class MachineClock:
         self._wall = wall
         self._steady = steady
         self._offset_s = self._ahead_s = wall() - steady()
+        self._steps = deque[Step]([(steady(), self._offset_s)], MOST_STEPS)
+        self.on_step: Callable[[], None] | None = None
+        """Told after each step."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What the machine's clock was set to, oldest first."""
+        return tuple(self._steps)
+
+    def take_up(self, earlier: Sequence[Step]) -> None:
+        """Go on from the steps that an earlier process of the same boot has seen."""
+        (now, offset_s) = self._steps[-1]
+        seen = [step for step in earlier if step[0] <= now]
+        if seen and abs(offset_s - seen[-1][1]) <= STEP_S:
+            self._steps.clear()
+        self._steps.extendleft(reversed(seen[-(MOST_STEPS - len(self._steps)) :]))
 
     def seconds(self) -> float:
         """Return steady seconds that began as the Unix time of the start."""
@@ -64,13 +91,45 @@ class MachineClock:
 
     def wall(self) -> float:
         """Return the Unix time that the machine believes in."""
-        return self._wall()
+        wall, steady = self._wall(), self._steady()
+        offset_s = wall - steady
+        if abs(offset_s - self._steps[-1][1]) > STEP_S:
+            self._steps.append((steady, offset_s))
+            if self.on_step is not None:
+                self.on_step()
+        return wall
 
     def due(self) -> float:
         """Return the latest Unix time that this process can vouch for; never earlier than before."""
         steady = self._steady()
         self._ahead_s = max(self._ahead_s, self._wall() - steady)
         return steady + self._ahead_s
+
+    def age(self, unix_s: float) -> float:
+        """Return the seconds since the machine's clock showed this time, the last time that it did; at least 0.
+
+        What it never showed in this process's life was written by another one, with the clock of now.
+        """
+        self.wall()
+        now = self._steady()
+        ends = [since for since, _ in self._steps][1:]
+        shown = [
+            unix_s - offset_s
+            for (since, offset_s), end in zip(self._steps, [*ends, now], strict=True)
+            if since - STEP_S <= unix_s - offset_s <= end + STEP_S
+        ]
+        if unix_s - self._steps[0][1] < self._steps[0][0]:
+            shown.append(unix_s - self._steps[0][1])
+        last = max(shown, default=unix_s - self._steps[-1][1])
+        return max(0.0, now - last)
+
+    def ago(self, seconds: float) -> float:
+        """Return a Unix time so early that whatever was written before it is at least so many seconds old."""
+        self.wall()
+        then = self._steady() - seconds
+        steps = [*self._steps, (float("inf"), 0.0)]
+        in_force = [offset_s for (_, offset_s), (end, _) in pairwise(steps) if end > then]
+        return then + min(in_force)
 
 
 def keep_steady(reactor: Any, clock: MachineClock | None = None) -> None:
@@ -83,6 +142,7 @@ def keep_steady(reactor: Any, clock: MachineClock | None = None) -> None:
         return
     kept = clock or MachineClock()
     reactor.seconds, reactor.wall, reactor.due = kept.seconds, kept.wall, kept.due
+    reactor.age, reactor.ago, reactor.machine_clock = kept.age, kept.ago, kept
 
 
 def wall_s(clock: Clock) -> float:
@@ -103,8 +163,20 @@ def due_s(clock: Clock) -> float:
 
 
 def age_s(clock: Clock, moment: datetime) -> float:
-    """Return the seconds since a moment that people read; never negative, the clock may have been set back since."""
-    return max(0.0, wall_s(clock) - moment.timestamp())
+    """Return the seconds since a moment that was written down by the machine's clock; at least 0.
+
+    The steps of that clock which this process has seen count for nothing.
+    """
+    age: Callable[[float], float] | None = getattr(clock, "age", None)
+    unix_s = moment.timestamp()
+    return max(0.0, clock.seconds() - unix_s) if age is None else age(unix_s)
+
+
+def ago(clock: Clock, seconds: float) -> datetime:
+    """Return a time so early that whatever was written down before it is at least so many seconds old."""
+    earlier: Callable[[float], float] | None = getattr(clock, "ago", None)
+    unix_s = clock.seconds() - seconds if earlier is None else earlier(seconds)
+    return datetime.fromtimestamp(unix_s, UTC)
 
 
 def within(waiting: Deferred[T], seconds: float, clock: Clock) -> Deferred[T]:

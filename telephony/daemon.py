@@ -23,6 +23,7 @@ from telephony.asterisk.client import AmiClient
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.clock import due_s, keep_steady, utc_now
+from telephony.clock_steps import keep_steps
 from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
@@ -109,6 +110,7 @@ log = structlog.get_logger()
 
 READERS = 2
 NAMES_FILE = "names.json"
+CLOCK_FILE = "clock.json"
 """In the state directory: where the names of far ends led when they were last found."""
 LOCATING_AT_ONCE = 32
 """Location errands in flight of a carrier that has no location service of its own: the others are asked."""
@@ -162,7 +164,9 @@ def assemble(settings: Settings, reactor: Any) -> Daemon:
 
     Raises `LookupError` for a secret that cannot be read and `OSError` or `Unavailable` for a store that cannot.
     """
-    return Daemon(settings, on_threads(reactor))
+    outside = on_threads(reactor)
+    keep_steps(reactor.machine_clock, settings.service.state_dir / CLOCK_FILE)
+    return Daemon(settings, outside)
 
 
 def _links_of(settings: Settings) -> set[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event
 from twisted.internet import task
 from twisted.internet.defer import Deferred, succeed
 
+from telephony.clock import MachineClock
 from telephony.domain.delivery import Delivered, Delivery, Outcome
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.report import Report
@@ -41,6 +42,16 @@ def without_fsync(engine: Engine) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
     event.listen(engine, "connect", on_connect)
+
+
+class SetClock(task.Clock):
+    """A clock of tests whose machine's clock can be set: it is ``set_by_s`` ahead of the time that runs on evenly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_by_s = 0.0
+        kept = MachineClock(lambda: self.seconds() + self.set_by_s, self.seconds)
+        self.wall, self.due, self.age, self.ago = kept.wall, kept.due, kept.age, kept.ago
 
 
 class Inline:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from telephony.domain.fact import GUARDIAN, Fact
@@ -90,8 +90,8 @@ def confirmed_by(facts: Iterable[Fact]) -> Fact | None:
     return next((fact for fact in facts if _state(fact) == CONFIRMED), None)
 
 
-def waits_until(facts: Iterable[Fact], reply_s: float) -> datetime | None:
-    """Give until when a reply to a text is waited for before the next guardian is told; None: it is not."""
+def texted_last(facts: Iterable[Fact]) -> datetime | None:
+    """Return when the last text left whose reply is still waited for; None where there is none."""
     since: dict[tuple[str, str], datetime] = {}
     for fact in facts:
         turn = (fact.subject, fact.data.get("round", ""))
@@ -100,7 +100,7 @@ def waits_until(facts: Iterable[Fact], reply_s: float) -> datetime | None:
                 since[turn] = fact.at
             case state if state in (TEXT_FAILED, CONFIRMED):
                 since.pop(turn, None)
-    return max(since.values()) + timedelta(seconds=reply_s) if since else None
+    return max(since.values(), default=None)
 
 
 def to_release(guardians: Sequence[Guardian], facts: Iterable[Fact]) -> list[Turn]:

@@ -10,7 +10,7 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, utc_now, within
+from telephony.clock import Clock, age_s, utc_now, within
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import Fact
 from telephony.domain.guardian_turns import Turn
@@ -52,6 +52,10 @@ class GuardianRecord:
     def now(self) -> datetime:
         """The time, UTC."""
         return utc_now(self._clock)
+
+    def age_s(self, moment: datetime) -> float:
+        """Return the seconds since a moment of the record, whatever the machine's clock was set to since."""
+        return age_s(self._clock, moment)
 
     async def facts(self, incident_id: str) -> tuple[Fact, ...]:
         """Give what is known of an incident's guardians, in order of time. Raises `Unavailable`."""

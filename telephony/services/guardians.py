@@ -24,8 +24,8 @@ from telephony.domain.guardian_turns import (
     Turn,
     confirmed_by,
     open_turns,
+    texted_last,
     those_to_tell,
-    waits_until,
 )
 from telephony.services.guardian_record import GuardianRecord
 from telephony.services.guardian_ways import Emergency, GuardianWays
@@ -117,8 +117,8 @@ class GuardianChannel:
         if confirmed is not None:
             turn = confirmed.data.get("round", "?")
             return Delivered(f"confirmed by guardian {confirmed.subject} in round {turn}")
-        until = waits_until(facts, self._reply_s)
-        waits_s = 0.0 if until is None else (until - self._record.now).total_seconds()
+        texted_at = texted_last(facts)
+        waits_s = 0.0 if texted_at is None else self._reply_s - self._record.age_s(texted_at)
         if waits_s > 0:
             return Again(max(waits_s, self._pause_s), GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
         if not open_turns(guardians, facts, self._rounds):

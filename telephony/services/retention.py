@@ -8,6 +8,7 @@ there is none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, pause, utc_now
+from telephony.clock import Call, Clock, ago, pause, utc_now
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.store.database import Database
@@ -30,6 +31,8 @@ BREATH_S: Final = 0.05
 """Between two steps: a tenth of the store's time at most is ours."""
 PRESSED_S: Final = 1.0
 FOLD_TRIES: Final = 10
+BELIEVED_AFTER: Final = timedelta(days=7)
+"""A machine's clock that was set forward is believed by what deletes once it has stood so long."""
 PEOPLE_RUNS: Final = 24
 """One walk through all people for so many runs over the rest."""
 FAILURES_BEFORE_ALARM: Final = 3
@@ -102,11 +105,12 @@ class Retention:
         self._call = self._clock.callLater(self._every_s, self._run)
 
     async def _over(self, kind: Kind) -> None:
-        now = utc_now(self._clock)
+        # A clock that was set forward deletes nothing before it has stood for long.
+        believed = ago(self._clock, BELIEVED_AFTER.total_seconds()) + BELIEVED_AFTER
         begin = self._begin.get(kind.name) or self._notes.begin(kind.name)
-        done = await self._take(kind, forget(kind, now, begin))
+        done = await self._take(kind, forget(kind, believed, begin))
         self._begin[kind.name] = done.begin
-        self._notes.ran(kind.name, now, done.deleted)
+        self._notes.ran(kind.name, utc_now(self._clock), done.deleted)
         if done.deleted:
             log.info("forgotten", kind=kind.name, deleted_count=done.deleted)
             await self._empty_the_log()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Connection
 
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, due_s, utc_now, wall_s
+from telephony.clock import Call, Clock, age_s, ago, due_s, utc_now, wall_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan
 from telephony.services.alarms import Alarms
@@ -86,7 +86,7 @@ class Watch:
         now = self._clock.seconds()
         self._see_whether_clock_was_set(now)
         try:
-            await self._overdue_reports(wall_s(self._clock))
+            await self._overdue_reports()
             if now >= self._next_quiet:
                 self._next_quiet = now + QUIET_EVERY_S
                 await self._quiet_incidents(utc_now(self._clock))
@@ -107,11 +107,15 @@ class Watch:
             log.warning("clock was set", by_s=round(by_s, 1))
             self._alarms.note(CLOCK_ALARM, "machine", SET_ALARM_S, by_s=round(by_s, 1))
 
-    async def _overdue_reports(self, now: float) -> None:
+    async def _overdue_reports(self) -> None:
         oldest = await self._database.read(oldest_reports)
-        overdue = {channel: now - since for channel, since in oldest.items() if now - since > OVERDUE_S}
-        for channel, age_s in overdue.items():
-            self._alarms.raise_("report-overdue", channel, age_s=round(age_s, 1))
+        ages = {
+            channel: age_s(self._clock, datetime.fromtimestamp(since, UTC))
+            for channel, since in oldest.items()
+        }
+        overdue = {channel: owed_s for channel, owed_s in ages.items() if owed_s > OVERDUE_S}
+        for channel, owed_s in overdue.items():
+            self._alarms.raise_("report-overdue", channel, age_s=round(owed_s, 1))
         for channel in sorted(self._overdue - set(overdue)):
             self._alarms.clear("report-overdue", channel)
         self._overdue = set(overdue)
@@ -138,7 +142,7 @@ class Watch:
         self._mended_back_s = MENDED_BACK_S
 
     async def _quiet_incidents(self, now: datetime) -> None:
-        before = now - timedelta(seconds=self._quiet_close_s)
+        before = ago(self._clock, self._quiet_close_s)
         for incident_id in await self._database.read(quiet_incidents, before):
             if await self._database.transact(_close, self._plan, incident_id, now):
                 log.warning("incident closed", incident=incident_id, reason=QUIET_REASON)

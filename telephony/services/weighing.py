@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from typing import Final
 
-from telephony.clock import Clock, utc_now
+from telephony.clock import Clock, ago, utc_now
 from telephony.domain.fact import CALL, CALLER, FALSE_ALARM, KNOCK, SCORE, Fact
 from telephony.domain.people import Person
 from telephony.domain.person_fact import age_on
@@ -74,7 +74,7 @@ class Scales:
         if now - self._looked_around_at > LOOK_AROUND_S:
             # Set before the reading: whoever weighs meanwhile takes the earlier list.
             self._looked_around_at = now
-            since = utc_now(self._clock) - self.rules.nearby
+            since = ago(self._clock, self.rules.nearby.total_seconds())
             self._around = await self._database.read(places_of_open_incidents, since)
         return self._around
 

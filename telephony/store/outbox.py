@@ -278,8 +278,8 @@ def bring_forward(connection: Connection, now: float, longest_errand_s: float) -
     """Make due in time what would wait for a clock that was set back while we were away; return how many rows.
 
     What was never tried waits as long as it was to wait when it was written (a fallback); an update may have been
-    written for later (`update_pause_s`). What was tried waits for the longest pause between two attempts: of an errand,
-    ``longest_errand_s``. Leases are not looked at: see `release_leases`.
+    written for later (`update_pause_s`). What was tried and would wait for longer than the longest pause between two
+    attempts (of an errand: ``longest_errand_s``) is due at once. Leases are not looked at: see `release_leases`.
     """
     mark = placeholder(connection.dialect.name)
     at, report, planned, errand = (
@@ -291,8 +291,8 @@ def bring_forward(connection: Connection, now: float, longest_errand_s: float) -
     for due, where, values in (
         (as_planned, f"attempts = 0 AND kind <> '{UPDATE}' AND created_at > {mark}", (at, at)),
         (as_planned, f"attempts = 0 AND kind = '{UPDATE}' AND created_at > {mark}", (at, planned)),
-        (mark, f"attempts > 0 AND sequence > 0 AND due_at > {mark}", (report, report)),
-        (mark, f"attempts > 0 AND sequence <= 0 AND due_at > {mark}", (errand, errand)),
+        (mark, f"attempts > 0 AND sequence > 0 AND due_at > {mark}", (at, report)),
+        (mark, f"attempts > 0 AND sequence <= 0 AND due_at > {mark}", (at, errand)),
     ):
         statement = f"UPDATE delivery SET due_at = {due} WHERE state = '{PENDING}' AND {where}"
         moved += execute(connection, statement, values).rowcount

@@ -259,7 +259,9 @@ class _Group:
             reference = own_reference(reference, found.press_count + 1)
         joined = _reason(found, trigger)
         found.press_count += 1
-        found.last_press_at = found.pressed_at = max(found.last_press_at, received)
+        # Of its own time, not of the latest that is known: the clock may have been set back since.
+        found.last_press_at = received
+        found.pressed_at = max(found.pressed_at or 0, received)
         found.heard = max(found.heard, found.press_count)
         self._changed[found.id] = found
         self._add_press(found, trigger, reference, received, joined)

@@ -179,7 +179,9 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
             continue
         at_us = item.at_us
         if item.pause_s:
-            at_us = max(at_us, before.created_at + seconds_to_us(item.pause_s))
+            pause_us = seconds_to_us(item.pause_s)
+            # Of a later time only where the machine's clock has been set back since: that must not be waited for.
+            at_us = max(at_us, min(before.created_at, at_us) + pause_us)
         sequence = item.last_sequence + 1
         written = item.payload(before.beside)
         moved.append((sequence, item.incident_key))

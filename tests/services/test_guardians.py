@@ -10,6 +10,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from telephony.asterisk.settings import Guardians
+from telephony.clock import age_s
 from telephony.domain import silence
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.errors import Malformed, Refused, Unavailable
@@ -23,7 +24,7 @@ from telephony.domain.values import Msisdn
 from telephony.services.guardian_ways import TEXT_S, GuardianWays
 from telephony.services.guardians import REMEMBERED, GuardianChannel
 from tests.awaiting import result_of
-from tests.doubles import NOON
+from tests.doubles import NOON, SetClock
 
 CHILD = Msisdn("821012345678")
 TERMINAL = Msisdn("821200001111")
@@ -108,6 +109,9 @@ class Record:
     def now(self):
         return NOON + timedelta(seconds=self.clock.seconds() - NOON.timestamp())
 
+    def age_s(self, moment):
+        return age_s(self.clock, moment)
+
     async def facts(self, incident_id: str) -> Sequence[Fact]:
         if self.error is not None:
             raise self.error
@@ -133,7 +137,7 @@ class House:
         texts: bool = False,
         rounds: int = 3,
     ) -> None:
-        self.clock = task.Clock()
+        self.clock = SetClock()
         self.clock.advance(NOON.timestamp())
         self.book = Book({CHILD.number: guardians})
         self.calls = Calls(*outcomes)
@@ -357,6 +361,18 @@ def test_after_a_restart_the_reply_is_still_waited_for_and_nobody_is_told_again(
     assert again.attempt() == Again(40.0, GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
     again.attempt_later(40.0)
     assert again.texts.to == [UNCLE.phone.number]
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_reply_is_waited_for_as_long_as_ever_although_the_clock_was_set(step_s):
+    house = House(texts=True)
+    house.attempt()
+    house.clock.advance(20.0)
+    house.clock.set_by_s = step_s
+
+    assert house.attempt() == Again(40.0, GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
+    house.attempt_later(40.0)
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number]
 
 
 def test_texts_go_in_order_and_in_rounds_and_the_last_reply_is_waited_for():

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
-from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from telephony.domain.delivery import (
@@ -38,7 +37,7 @@ from telephony.services.locating import (
 )
 from telephony.store.positions import whereabouts
 from tests.awaiting import failure_of, is_waiting, result_of
-from tests.doubles import NOON, ONE_CENTRE, database, press
+from tests.doubles import NOON, ONE_CENTRE, SetClock, database, press
 from tests.store.ledger import NOON_S, Ledger, fix
 
 KIM = "821012345678"
@@ -68,7 +67,7 @@ class Service:
 
 class House:
     def __init__(self, engines: tuple[Engine, Engine]) -> None:
-        self.clock = task.Clock()
+        self.clock = SetClock()
         self.clock.advance(NOON_S)
         self.alarms = Alarms(self.clock)
         self.ledger = Ledger(engines[0])
@@ -271,6 +270,14 @@ def test_following_has_an_end(house: House):
 
     assert isinstance(house.deliver(TRACK), Delivered)
     assert len(house.accurate.asked) == 1
+
+
+def test_a_clock_that_is_set_forward_does_not_end_following(house: House):
+    house.accurate.answer = fix(20)
+    house.clock.advance(60.0)
+    house.clock.set_by_s = 2 * FOLLOWING.at_most_s
+
+    assert isinstance(house.deliver(TRACK), Again)
 
 
 def test_a_position_of_a_closed_incident_is_not_told(house: House):

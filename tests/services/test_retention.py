@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
-from twisted.internet import task
 from twisted.internet.defer import succeed
 
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.services.retention import (
+    BELIEVED_AFTER,
     BREATH_S,
     FAILURES_BEFORE_ALARM,
     FIRST_AFTER_S,
@@ -24,7 +24,7 @@ from telephony.services.retention import (
 from telephony.store.audit import entries
 from telephony.store.retention import Found, Survey, announced
 from telephony.store.retention_notes import RetentionNotes
-from tests.doubles import NOON, database
+from tests.doubles import NOON, SetClock, database
 
 EVERY_S = 3600.0
 
@@ -40,10 +40,12 @@ class Pages:
         self.pages = pages
         self.deleted = []
         self.looked = []
+        self.asked = []
         self.error = None
 
     def find(self, connection, now, after):
-        del connection, now
+        del connection
+        self.asked.append(now)
         if self.error is not None:
             raise self.error
         self.looked.append(after)
@@ -68,7 +70,7 @@ class Pages:
 class House:
     def __init__(self, engines, folder, *kinds):
         self.engines = engines
-        self.clock = task.Clock()
+        self.clock = SetClock()
         self.clock.rightNow = NOON.timestamp()
         self.alarms = Alarms(self.clock)
         self.notes = RetentionNotes(folder / "retention.json")
@@ -115,6 +117,20 @@ def test_the_first_run_comes_soon_and_the_next_in_its_time(open_house):
 
     house.after(EVERY_S + 10, 1.0)
     assert len(kind.deleted) == 4
+
+
+def test_a_clock_that_is_set_forward_deletes_nothing_before_it_has_stood_for_long(open_house):
+    kind = Pages([])
+    house = open_house(kind)
+    house.job.start()
+    house.clock.set_by_s = 10 * 365 * 24 * 3600.0
+    began = house.clock.seconds()
+
+    house.after(FIRST_AFTER_S, 1.0)
+    assert {round(house.clock.seconds() - moment.timestamp(), -1) for moment in kind.asked} == {0}
+    house.clock.advance(BELIEVED_AFTER.total_seconds())
+    house.after(2 * EVERY_S, 60.0)
+    assert kind.asked[-1].timestamp() > began + house.clock.set_by_s
 
 
 def test_where_nothing_was_over_its_time_nothing_is_announced_and_the_log_is_left_alone(open_house):

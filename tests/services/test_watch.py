@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
-from twisted.internet import task
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.plan import Plan
 from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.watch import EVERY_S, MENDING_EVERY_S, OVERDUE_S, QUIET_EVERY_S, Watch
 from telephony.store.database import Database
-from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, Inline, press
+from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, Inline, SetClock, press
 from tests.store.ledger import NOON_S, Ledger
 
 QUIET_S = 24 * 3600.0
@@ -25,7 +24,7 @@ CHANNELS = ("seoul", "seoul-2", "locate:skt", "track:skt")
 
 class House:
     def __init__(self, engines: tuple[Engine, Engine], plan: Plan = ONE_CENTRE) -> None:
-        self.clock = task.Clock()
+        self.clock = SetClock()
         self.clock.advance(NOON_S)
         self.alarms = Alarms(self.clock)
         self.ledger = Ledger(engines[0], plan)
@@ -119,6 +118,27 @@ def test_an_incident_long_quiet_is_closed_and_its_closing_report_sent(house: Hou
     assert "quiet" in incident["close_reason"]
     assert house.woken == [KIM]
     assert house.ledger.delivery("seoul", 2)["kind"] == "closing"
+
+
+def test_a_clock_that_is_set_forward_closes_no_incident_and_raises_no_alarm(house: House):
+    """As when a machine that came up in 1970 learns the time."""
+    house.ledger.record(press())
+    (alert,) = house.ledger.claim()
+    house.watch.start()
+    house.wait(QUIET_EVERY_S)
+    house.ledger.settle(alert, Delivered(), after_s=QUIET_EVERY_S)
+    house.ledger.again("1", after_s=QUIET_EVERY_S)
+
+    house.clock.set_by_s = 56 * 365 * 24 * 3600.0
+    house.wait(2 * EVERY_S)
+    assert house.ledger.rows("incident")[0]["state"] == "open"
+    assert house.overdue == []
+    house.wait(2 * QUIET_EVERY_S)
+    assert house.ledger.rows("incident")[0]["state"] == "open"
+
+    house.clock.advance(QUIET_S)
+    house.wait(2 * QUIET_EVERY_S)
+    assert house.ledger.rows("incident")[0]["state"] == "closed"
 
 
 def test_a_new_press_keeps_an_incident_open(house: House):

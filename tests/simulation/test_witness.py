@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from telephony.lab.psap import ReceivedReport
+from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.contents import OF_EVERY_REPORT
 from telephony.lab.simulation.following import look_at_drives
 from telephony.lab.simulation.ledger import StoredIncident
+from telephony.lab.simulation.machine_time import MachineTime
 from telephony.lab.simulation.people import Press, draw_callers
+from telephony.lab.simulation.promptness import Troubles, look_at_first_reports
 from telephony.lab.simulation.repeats import least_count
 from telephony.lab.simulation.world import World
 from tests.simulation.house import folder
@@ -103,6 +106,75 @@ def test_a_press_counts_for_the_incident_that_was_open_when_it_was_acknowledged(
     assert least(FIRST, SECOND, closed_at=120.0) == 1
     assert least(FIRST, SECOND, opened_at=130.0) == 1
     assert least(FIRST, SECOND, number=OTHER.number) == 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "is_judged"),
+    [
+        ((), True),
+        (("mlp skt", "store", "clock", "smsc kt"), True),
+        (("112 seoul-a",), False),
+        (("daemon",), False),
+    ],
+)
+def test_the_first_report_must_leave_at_once_whatever_else_is_broken(broken, is_judged):
+    with folder() as path, World(42, path, callers=12) as world:
+        world.run_for(20.0)
+        for target in broken:
+            world.troubles.begin(target, world.clock.seconds())
+        world.press(world.callers[0])
+        world.run_for(10.0)
+        assert look_at_first_reports(world) == is_judged
+        assert not world.witness.broken
+
+        # As if it had never come.
+        world.witness.reports.clear()
+        look_at_first_reports(world)
+
+        assert [one.promise for one in world.witness.broken] == [
+            "the first report leaves at once"
+        ] * is_judged
+
+
+def test_trouble_is_felt_until_it_is_over():
+    troubles = Troubles()
+    troubles.begin("112", 10.0)
+    assert not troubles.is_calm(["112"], 20.0, 30.0)
+    troubles.end("112", 15.0)
+    assert troubles.is_calm(["112"], 20.0, 30.0)
+    assert not troubles.is_calm(["112"], 14.0, 30.0)
+    assert not troubles.is_calm(["112"], 5.0, 11.0)
+    assert troubles.is_calm(["112"], 0.0, 9.0)
+    assert troubles.is_calm(["store"], 0.0, 99.0)
+
+
+class Machine:
+    """A daemon's machine whose clock is set while the simulation goes on."""
+
+    def __init__(self):
+        self.true = SimulatedClock(lambda _: None, 1000.0)
+        self.time = MachineTime(self.true)
+
+    def after(self, seconds, set_to=None):
+        self.true.run_for(seconds)
+        if set_to is not None:
+            self.time.set_by(set_to)
+        return self.time.wall()
+
+
+def test_what_the_machine_wrote_down_is_found_in_true_time():
+    machine = Machine()
+    before = machine.after(10.0)
+    after = machine.after(10.0, set_to=3600.0)
+    assert (machine.time.first(before), machine.time.last(before)) == (1010.0, 1010.0)
+    assert (machine.time.first(after), machine.time.last(after)) == (1020.0, 1020.0)
+
+
+def test_what_the_machine_showed_twice_may_have_been_written_either_time():
+    machine = Machine()
+    machine.after(100.0, set_to=-50.0)
+    machine.after(100.0)
+    assert (machine.time.first(1080.0), machine.time.last(1080.0)) == (1080.0, 1130.0)
 
 
 @pytest.mark.parametrize(("is_left_behind", "speed_m_per_s"), [(True, 30.0), (False, 3.0)])

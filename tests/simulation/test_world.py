@@ -58,6 +58,29 @@ def test_the_verdict_waits_for_reports_and_not_for_what_goes_on_while_an_inciden
     assert unfinished(world) == []
 
 
+@pytest.mark.parametrize("ahead_s", [-3600.0, 600.0])
+def test_a_clock_that_is_set_costs_nobody_time(world, ahead_s):
+    callers = [caller for caller in world.callers if caller.home == caller.carrier][:2]
+    world.press(callers[0])
+    world.run_for(10.0)
+
+    world.set_clock(ahead_s)
+    world.press(callers[1])
+    world.run_for(3.0)
+    world.crash_and_restart()
+    world.run_for(10.0)
+    world.set_clock(0.0)
+    world.press(callers[0], **SAME)
+    world.run_for(3.0)
+
+    assert [line for line in world.timeline.lines if "log warning: clock was set" in line]
+    assert [one.closed_at for one in world.ledger.incidents()] == [None, None]
+    assert world.witness.newest[world.ledger.open_incident(callers[0].number)].parameters["press-count"] == (
+        "2",
+    )
+    assert kept(world) is None
+
+
 def test_a_crash_between_commit_and_acknowledgement_makes_no_second_incident(world):
     world.disk.on_commit = world.crash_and_restart
     world.press(located(world))

@@ -480,14 +480,31 @@ def test_an_alert_of_a_clock_that_was_ahead_is_due_at_once_and_its_fallback_in_i
     assert due == {"seoul": BEHIND_S, "seoul-2": BEHIND_S + 5.0}
 
 
-def test_what_was_tried_waits_no_longer_than_between_two_attempts(ledger: Ledger):
+def test_what_was_tried_is_tried_again_at_once(ledger: Ledger):
     ledger.record(press())
     (alert,) = ledger.claim()
     ledger.settle(alert, Retry("down"))
 
     assert brought_forward(ledger)
 
-    assert [item.kind for item in ledger.claim(after_s=BEHIND_S + 15.0)] == ["alert"]
+    assert [item.kind for item in ledger.claim(after_s=BEHIND_S)] == ["alert"]
+
+
+def test_news_of_a_press_is_due_in_its_time_although_those_before_it_are_of_a_time_to_come(ledger: Ledger):
+    """The clock was set back by an hour; the hundredth press waits for the pause between two updates, no longer."""
+    ledger.record(press())
+    for number in range(12):
+        ledger.again(f"{number}", after_s=number)
+        for item in ledger.claim(after_s=number + 60.0):
+            ledger.settle(item, Delivered(), after_s=number + 60.0)
+
+    ledger.again("back", after_s=BEHIND_S)
+
+    (news,) = [
+        row for row in ledger.rows("delivery") if row["state"] == "pending" and row["channel"] == "seoul"
+    ]
+    assert news["due_at"] / 1e6 - NOON_S <= BEHIND_S + 5.0
+    assert ledger.rows("incident")[0]["last_press_at"] / 1e6 - NOON_S == BEHIND_S
 
 
 def test_nothing_is_brought_forward_where_no_clock_was_wrong(ledger: Ledger):

@@ -23,6 +23,7 @@ End = Callable[[], object]
 SHORT: Final = (0.5, 20.0)
 LONG: Final = (5.0, 150.0)
 AN_INSTANT: Final = (0.0, 0.0)
+CLOCK_STEPS_S: Final = (-3600.0, -600.0, -30.0, 30.0, 600.0, 3600.0)
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,13 @@ def _house(world: World) -> Iterator[Fault]:
         world.on_report = partial(world.crash_and_restart, rng.uniform(0.1, 5.0))
         world.press(rng.choice(world.callers))
 
+    yield Fault(
+        "clock: is set",
+        "clock",
+        lambda rng: world.set_clock(rng.choice(CLOCK_STEPS_S)),
+        lambda: world.set_clock(0.0),
+        LONG,
+    )
     yield Fault(
         "daemon: is killed",
         "daemon",

@@ -27,8 +27,10 @@ def look_at_drives(world: World) -> None:
     drives = {world.callers[index].number: drive for index, drive in world.phones.drives.items()}
     for incident in world.ledger.incidents():
         drive, report = drives.get(incident.number), world.witness.newest.get(incident.id)
-        tracked_s = now - incident.opened_at
-        is_tracked = incident.closed_at is None and lag_s <= tracked_s <= rhythm.locating_max_h * 3600.0
+        least_s = now - world.machine.last(incident.opened_at)
+        most_s = now - world.machine.first(incident.opened_at)
+        longest_s = rhythm.locating_max_h * 3600.0
+        is_tracked = incident.closed_at is None and lag_s <= least_s and most_s <= longest_s
         if drive is None or report is None or not is_tracked:
             continue
         if report.circles and not any(_may_be_in(circle, drive, lag_s) for circle in report.circles):

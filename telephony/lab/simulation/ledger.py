@@ -16,7 +16,7 @@ from telephony.store.sealing import Keys
 
 
 class StoredIncident(NamedTuple):
-    """A row of the incident table; times are Unix seconds."""
+    """A row of the incident table; times are Unix seconds by the daemon's machine."""
 
     key: int
     id: str
@@ -43,7 +43,10 @@ _INCIDENTS = (
     "SELECT key, id, sealed, opened_at / 1e6, closed_at / 1e6, press_count, last_sequence, best_position"
     " FROM incident ORDER BY opened_at, key"
 )
-_LAST_SEEN = "SELECT max(max(received_at, last_seen_at)) / 1e6 FROM press WHERE incident_key = :key"
+_SEEN = (
+    "SELECT received_at / 1e6 FROM press WHERE incident_key = :key"
+    " UNION SELECT last_seen_at / 1e6 FROM press WHERE incident_key = :key"
+)
 _OWED = (
     "SELECT i.id, d.channel, d.sequence, d.kind, i.state <> 'closed', EXISTS (SELECT 1 FROM delivery e"
     " WHERE e.incident_key = d.incident_key AND e.sequence = d.sequence AND e.state = 'delivered')"
@@ -66,12 +69,15 @@ class Ledger:
             for key, name, sealed, *rest in self._read(_INCIDENTS)
         ]
 
-    def last_seen(self, number: str) -> float:
-        """Give the time at which the newest press of a number was on disk; 0 for none."""
-        moments = [
-            self._read(_LAST_SEEN, key=each.key)[0][0] for each in self.incidents() if each.number == number
+    def seen(self, number: str) -> list[float]:
+        """Return the times at which presses of a number came, as the daemon's machine wrote them down."""
+        return [
+            moment
+            for incident in self.incidents()
+            if incident.number == number
+            for (moment,) in self._read(_SEEN, key=incident.key)
+            if moment is not None
         ]
-        return max((moment for moment in moments if moment is not None), default=0.0)
 
     def owed(self) -> list[Owed]:
         """Give the deliveries that are pending."""

@@ -9,21 +9,29 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from zope.interface import implementer  # type: ignore[import-untyped] # zope ships no types
 
+from telephony.clock import MachineClock
 from telephony.lab.simulation.network import Network, SimulatedConnector, SimulatedPort
 
 
 @implementer(IReactorTime, IReactorTCP)
 class SimulatedReactor:
-    """The reactor of one process, which can be killed: nothing of it is ever called again, and its sockets close."""
+    """The reactor of one process, which can be killed: nothing of it is ever called again, and its sockets close.
 
-    def __init__(self, network: Network, host: str = "10.0.0.1") -> None:
+    ``machine`` is its machine's clock, in Unix time; without one that is right.
+    """
+
+    def __init__(
+        self, network: Network, host: str = "10.0.0.1", machine: Callable[[], float] | None = None
+    ) -> None:
         self.network = network
         self.host = host
         self.is_dead = False
         self.nameResolver: Any = None
+        self.machine_clock = kept = MachineClock(machine or network.clock.seconds, network.clock.seconds)
+        self.wall, self.due, self.age, self.ago = kept.wall, kept.due, kept.age, kept.ago
 
     def seconds(self) -> float:
-        """Give the Unix time."""
+        """Return the simulation's time, which is no machine's clock."""
         return self.network.clock.seconds()
 
     def callLater(  # noqa: N802 - Twisted's name

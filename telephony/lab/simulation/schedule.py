@@ -54,9 +54,12 @@ class Schedule:
         if fault.target in self._suffering:
             return
         self._world.timeline.note(f"FAULT {fault.name}", is_turning_point=True, for_s=round(lasts_s, 1))
+        self._world.troubles.begin(fault.target, self._world.clock.seconds())
         if lasts_s > 0:
             call = self._world.outside.callLater(lasts_s, self._end, fault.target)
             self._suffering[fault.target] = fault, call
+        else:
+            self._world.troubles.end(fault.target, self._world.clock.seconds())
         fault.begin(rng)
 
     def _end(self, target: str) -> None:
@@ -64,4 +67,5 @@ class Schedule:
         if call.active():
             call.cancel()
         self._world.timeline.note(f"over: {fault.name}", is_turning_point=True)
+        self._world.troubles.end(target, self._world.clock.seconds())
         fault.end()

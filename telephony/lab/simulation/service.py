@@ -11,6 +11,7 @@ from typing import Final
 from telephony.lab.simulation.clock import DIGEST_OCTETS
 from telephony.lab.simulation.configuration import Rhythm
 from telephony.lab.simulation.emergencies import draw_emergencies
+from telephony.lab.simulation.promptness import look_at_first_reports
 from telephony.lab.simulation.schedule import Schedule
 from telephony.lab.simulation.verdict import judge, strays, unfinished
 from telephony.lab.simulation.witness import Broken
@@ -118,6 +119,7 @@ def serve(seed: int, folder: Path, service: Service) -> Story:
         _let_finish(world)
         gc.collect()  # a failure that nobody handles is told when its Deferred is collected
         judge(world)
+        look_at_first_reports(world)
         return _story(world)
 
 

@@ -50,7 +50,9 @@ def _first(world: World, key: str) -> ReceivedReport | None:
 def _press_is_told(world: World, press: Press, incidents: Iterable[StoredIncident]) -> None:
     """112 has an Alert, with the caller's number, of an incident that was open when or after she pressed."""
     about = (str(press), f"{press.caller} ", *(incident.id for incident in incidents))
-    mine = [one for one in incidents if one.closed_at is None or one.closed_at >= press.at]
+    mine = [
+        one for one in incidents if one.closed_at is None or world.machine.last(one.closed_at) >= press.at
+    ]
     if not mine:
         world.witness.breach("acknowledged means durable", f"{press} is in no incident", *about)
         return
@@ -66,7 +68,7 @@ def _one_at_a_time(world: World, caller: str, incidents: Iterable[StoredIncident
     spans = []
     for incident in incidents:
         arrivals = world.witness.reports.get(report_id(incident.id, 1))
-        closed_at = math.inf if incident.closed_at is None else incident.closed_at
+        closed_at = math.inf if incident.closed_at is None else world.machine.first(incident.closed_at)
         # An alert that came after the end, because 112 was away, opened nothing.
         if arrivals and incident.id not in world.witness.relayed_directly and arrivals[0][0] < closed_at:
             spans.append((arrivals[0][0], closed_at, incident.id))
@@ -99,7 +101,10 @@ def _repeats_are_told(world: World, incident: StoredIncident) -> None:
     """112 counts every press that cannot have been a redelivery."""
     newest = world.witness.newest.get(incident.id)
     told = int(*newest.parameters.get("press-count", ("0",))) if newest is not None else 0
-    least = least_count(world.presses, world.link_changes, incident)
+    opened_at = world.machine.last(incident.opened_at)
+    closed_at = None if incident.closed_at is None else world.machine.first(incident.closed_at)
+    certain = incident._replace(opened_at=opened_at, closed_at=closed_at)
+    least = least_count(world.presses, world.link_changes, certain)
     if told < least:
         hers = next(f"{caller} " for caller in world.callers if caller.number == incident.number)
         how = f"112 knows of {told} presses and not of {least}"

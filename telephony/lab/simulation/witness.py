@@ -12,6 +12,7 @@ from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.configuration import PSAP
 from telephony.lab.simulation.contents import OF_EVERY_REPORT
 from telephony.lab.simulation.ledger import Ledger
+from telephony.lab.simulation.machine_time import MachineTime
 from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.timeline import Timeline
 
@@ -45,7 +46,14 @@ class Broken:
 class Witness:
     """Collects what was broken. It knows the callers' numbers, and looks for them where they must not be."""
 
-    def __init__(self, clock: SimulatedClock, timeline: Timeline, ledger: Ledger, numbers: set[str]) -> None:
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        machine: MachineTime,
+        timeline: Timeline,
+        ledger: Ledger,
+        numbers: set[str],
+    ) -> None:
         self.broken: list[Broken] = []
         self.reports: dict[str, list[tuple[float, ReceivedReport]]] = {}
         """By the key of the report: each URL's first arrival, with its time."""
@@ -61,6 +69,7 @@ class Witness:
         self.owed_directly: set[str] = set()
         """Reports of them that 112 has not got yet; they are in one daemon's memory alone."""
         self._clock = clock
+        self._machine = machine
         self._timeline = timeline
         self._ledger = ledger
         self._numbers = numbers | {f"0{number[2:]}" for number in numbers}
@@ -77,7 +86,8 @@ class Witness:
     def answered(self, press: Press, status: int) -> None:
         """See the SMSC get its answer: ESME_ROK means that the press is on disk now."""
         since = press.at if press.is_new else press.at - REPEAT_WINDOW_S
-        if status == 0 and self._ledger.last_seen(press.caller.number) < since:
+        seen = (self._machine.last(moment) for moment in self._ledger.seen(press.caller.number))
+        if status == 0 and max(seen, default=0.0) < since:
             self.breach(
                 "acknowledged means durable", f"{press} is not on disk", str(press), str(press.caller)
             )

@@ -24,9 +24,11 @@ from telephony.lab.simulation.disk import Disk, DiskTrouble
 from telephony.lab.simulation.following import look_at_drives
 from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.log_lines import LogLines
+from telephony.lab.simulation.machine_time import MachineTime
 from telephony.lab.simulation.network import Network
 from telephony.lab.simulation.people import CARRIERS, Caller, Press, draw_callers, draw_message
 from telephony.lab.simulation.phones import Phones
+from telephony.lab.simulation.promptness import Troubles
 from telephony.lab.simulation.reactor import SimulatedReactor
 from telephony.lab.simulation.reality import chance_of, collected_by_hand
 from telephony.lab.simulation.runner import SimulatedRunner
@@ -54,6 +56,8 @@ class World:
         self.seed = seed
         self.rhythm = rhythm = rhythm or Rhythm()
         self.clock = SimulatedClock(self._defect)
+        self.machine = MachineTime(self.clock)
+        """The clock of the daemon's machine."""
         self.timeline = Timeline(self.clock)
         self.network = Network(self.clock, seed, self._defect)
         self.disk = Disk(self.rng("disk"))
@@ -66,19 +70,21 @@ class World:
         self.presses: list[Press] = []
         self.ledger = Ledger(self.settings.database_url, key_file.ring)
         self.witness = Witness(
-            self.clock, self.timeline, self.ledger, {caller.number for caller in self.callers}
+            self.clock, self.machine, self.timeline, self.ledger, {caller.number for caller in self.callers}
         )
         self.outside = SimulatedReactor(self.network, "10.9.0.1")
         """The reactor of everybody but the daemon."""
         self.link_changes: dict[str, list[float]] = {name: [] for name in CARRIERS}
         """By carrier: when a bind came up or went down, in order."""
+        self.troubles = Troubles()
+        """What suffered when, by the targets of faults."""
         self.peace_since: float | None = None
         """Since when nothing goes wrong any more, on a schedule; None while it does, or when nobody has said."""
         self.smsc = {name: self._smsc(name, rhythm) for name in CARRIERS}
         self.mlp = {name: LabMlp(self.outside, fast_after_s=0.4, accurate_after_s=2.0) for name in CARRIERS}
         self.phones = Phones(self.outside, self.mlp, self.callers)
         self.psap = {name: LabPsap(self.outside) for name in PSAP}
-        self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
+        self.reactor = SimulatedReactor(self.network, DAEMON_HOST, self.machine.wall)
         """The daemon's, a new one after every crash."""
         self.daemon: Daemon | None = None
         self.incarnation = 0
@@ -178,6 +184,7 @@ class World:
         if daemon is None:
             return
         self.timeline.note("the daemon is told to stop", is_turning_point=True)
+        self.troubles.begin("daemon", self.clock.seconds())
         bound = self.outside.callLater(STOP_WITHIN_S, self.crash_and_restart)
 
         def stopped(result: object) -> None:
@@ -190,6 +197,10 @@ class World:
                 self.outside.callLater(1.0, self.start_daemon)
 
         daemon.stopService().addBoth(stopped)
+
+    def set_clock(self, ahead_s: float) -> None:
+        """Set the clock of the daemon's machine to so many seconds ahead of the true time."""
+        self.machine.set_by(ahead_s)
 
     def store_down(self, trouble: DiskTrouble) -> None:
         """Make trouble with the disk, until `store_up`."""
@@ -208,7 +219,8 @@ class World:
     # Inside.
 
     def _moment(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.seconds(), UTC)
+        """Return what the daemon's machine takes the time to be."""
+        return datetime.fromtimestamp(self.machine.wall(), UTC)
 
     def _smsc(self, name: str, rhythm: Rhythm) -> LabSmsc:
         host, port = SMSC[name]
@@ -226,7 +238,11 @@ class World:
         self._is_starting = False
         self.incarnation = number = self.incarnation + 1
         self.timeline.note("the daemon starts", is_turning_point=True, number=number)
-        reactor = self.reactor = SimulatedReactor(self.network, DAEMON_HOST)
+        self.troubles.end("daemon", self.clock.seconds())
+        reactor = SimulatedReactor(self.network, DAEMON_HOST, self.machine.wall)
+        # As by its file: the machine has not been started again.
+        reactor.machine_clock.take_up(self.reactor.machine_clock.steps)
+        self.reactor = reactor
         rng = self.rng(f"daemon {number}")
 
         def runner(name: str, threads: int) -> SimulatedRunner:
@@ -241,6 +257,7 @@ class World:
 
     def _die(self) -> None:
         daemon, self.daemon = self.daemon, None
+        self.troubles.begin("daemon", self.clock.seconds())
         self.reactor.kill()
         self.witness.owed_directly.clear()
         if daemon is not None:

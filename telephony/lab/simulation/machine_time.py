@@ -1,0 +1,45 @@
+"""The clock of the daemon's machine, which somebody sets; the simulation's own time runs on evenly beside it."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Final
+
+from telephony.lab.simulation.clock import SimulatedClock
+
+STATED_WITHIN_S: Final = 1e-3
+"""What is written down is rounded."""
+
+
+class MachineTime:
+    """What the machine took the time to be, and when: for those who compare what it wrote down with the world."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self._set = [(-math.inf, 0.0)]
+        """Since when (true time) by how much the machine's clock is ahead."""
+
+    def wall(self) -> float:
+        """Return the Unix time that the machine believes in."""
+        return self._clock.seconds() + self._set[-1][1]
+
+    def set_by(self, seconds: float) -> None:
+        """Set the clock to so many seconds ahead of the true time."""
+        self._set.append((self._clock.seconds(), seconds))
+
+    def first(self, stated: float) -> float:
+        """Return the earliest true time at which the machine may have written this down."""
+        return min(self._moments(stated))
+
+    def last(self, stated: float) -> float:
+        """Return the latest true time at which the machine may have written this down."""
+        return max(self._moments(stated))
+
+    def _moments(self, stated: float) -> list[float]:
+        changes = [*self._set, (math.inf, 0.0)]
+        return [
+            stated - ahead_s
+            for (since, ahead_s), (until, _) in pairwise(changes)
+            if since - STATED_WITHIN_S <= stated - ahead_s <= until + STATED_WITHIN_S
+        ] or [stated - self._set[-1][1]]
