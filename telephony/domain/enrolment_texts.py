@@ -170,12 +170,12 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Wrong code. You can try {left} more time(s).",
     ),
     "code ended": (
-        "번호가 세 번 달라 끝났습니다. 처음부터 다시 해 주세요.",
-        "Wrong three times: it is over. Please begin again.",
+        "번호가 다섯 번 달라 하루 동안 문자로 바꿀 수 없습니다. SOS는 그대로 112에 닿습니다.",
+        "Wrong five times: nothing can be changed by text for a day. Your SOS still reaches 112.",
     ),
     "code needed": (
-        "받은 네 자리 번호도 보내세요. 예: 동의 1234",
-        "Send the four digits too. E.g. AGREE 1234",
+        "받은 여섯 자리 번호도 보내세요. 예: 동의 123456",
+        "Send the six digits too. E.g. AGREE 123456",
     ),
     "nothing awaited": (
         "기다리는 답장이 없습니다. '도움말'을 보내 보세요.",

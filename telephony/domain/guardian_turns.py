@@ -85,6 +85,20 @@ def open_turns(guardians: Sequence[Guardian], facts: Iterable[Fact], rounds: int
     )
 
 
+def turns_left(guardians: Sequence[Guardian], facts: Iterable[Fact], rounds: int) -> list[Turn]:
+    """Return the turns that are still to be had, the first one first.
+
+    A confirmation on a call of ours ends them. One by text leaves those who were never told: the sender of a text can be
+    forged, and must not keep anyone from hearing of it.
+    """
+    facts = list(facts)
+    turns = open_turns(guardians, facts, rounds)
+    confirmed = [fact for fact in facts if _state(fact) == CONFIRMED]
+    if any(fact.data.get("by") == BY_CALL for fact in confirmed):
+        return []
+    return [turn for turn in turns if turn.round == 1] if confirmed else turns
+
+
 def confirmed_by(facts: Iterable[Fact]) -> Fact | None:
     """Give the first confirmation, if there is one."""
     return next((fact for fact in facts if _state(fact) == CONFIRMED), None)

@@ -29,7 +29,7 @@ class Word(StrEnum):
     AGREE = "agree"
     REFUSE = "refuse"
     CODE = "code"
-    """Four digits and no more."""
+    """Six digits and no more, or four, as before."""
     CRY = "cry"
     """"Help" with more behind it: not whoever asks for the list of keywords."""
     UNKNOWN = "unknown"
@@ -37,7 +37,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text as it was meant. ``rest`` is what follows the keyword, ``code`` the four digits of a reply."""
+    """A text as it was meant. ``rest`` is what follows the keyword, ``code`` the digits of a reply."""
 
     word: Word
     rest: str = field(default="", repr=False)
@@ -94,9 +94,9 @@ _PATTERNS: Final = tuple(
     for word in _KOREAN
 ) + tuple((word, re.compile(rf"(?:{_ENGLISH[word]})(?![a-z])", re.IGNORECASE)) for word in _ENGLISH)
 
-_BARE_CODE: Final = re.compile(r"[0-9]{4}")
-_CODE_WITHIN: Final = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
-_CODE_FIRST: Final = re.compile(r"([0-9]{4})\s*(?![0-9])(.+)")
+_BARE_CODE: Final = re.compile(r"[0-9]{6}|[0-9]{4}")
+_CODE_WITHIN: Final = re.compile(r"(?<![0-9])(?:[0-9]{6}|[0-9]{4})(?![0-9])")
+_CODE_FIRST: Final = re.compile(r"([0-9]{6}|[0-9]{4})\s*(?![0-9])(.+)")
 
 _DATE: Final = (
     r"(?<![0-9])(?:19|20)[0-9]{2}\s?[-./년]?\s?[0-9]{1,2}\s?[-./월]?\s?[0-9]{1,2}(?![0-9])(?:\s?일|\.)?"

@@ -6,6 +6,7 @@ They are not worth an outbox: whoever misses one asks again. What waits here is 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -80,15 +81,20 @@ class Answers:
         """Claim that one more text to this phone is within the day's bound."""
         return self._texter is not None and self._per_day.is_left(phone)
 
-    def post(self, phone: Msisdn, text: str, carrier: str = "") -> None:
-        """Send a text, soon; ``carrier`` is the likely one of the phone, empty where it is not known."""
+    def post(
+        self, phone: Msisdn, text: str, carrier: str = "", on_sent: Callable[[], None] | None = None
+    ) -> None:
+        """Send a text, soon; ``carrier`` is the likely one of the phone, empty where it is not known.
+
+        ``on_sent`` is called once a message centre has taken it, and never where none does.
+        """
         if self._texter is None or not phone.is_e164:
             return
         if self._waiting >= MOST_WAITING or not self._per_day.count(phone):
             log.warning("answer dropped", reason="too many texts", waiting=self._waiting)
             return
         message = TextMessage(phone, text, carrier)
-        run_in_background(self._send(self._texter, message), "an answer by text")
+        run_in_background(self._send(self._texter, message, on_sent), "an answer by text")
 
     async def deliver(self, phone: Msisdn, text: str, carrier: str = "") -> bool:
         """Send a text now; False where it must not or cannot be sent. Raises `Unavailable`: not now."""
@@ -101,7 +107,7 @@ class Answers:
             return False
         return self._per_day.count(phone)
 
-    async def _send(self, texter: Texter, message: TextMessage) -> None:
+    async def _send(self, texter: Texter, message: TextMessage, on_sent: Callable[[], None] | None) -> None:
         self._waiting += 1
         try:
             for pause_s in (*PAUSES_S, None):
@@ -113,6 +119,8 @@ class Answers:
                         return
                     await pause(self._clock, pause_s)
                 else:
+                    if on_sent is not None:
+                        on_sent()
                     return
         except (Refused, Malformed) as error:
             # In an open incident the phone must stay dark; whoever asked there is not told either.

@@ -8,19 +8,22 @@ number) replies from their own phone.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
 from sqlalchemy import Connection
 
+from telephony.background import run_in_background
 from telephony.clock import Clock, utc_now
 from telephony.domain.audit import OWN_DATA, Looked
 from telephony.domain.enrolment import LONGEST, EnrolmentRules, draft_of, read_number
 from telephony.domain.enrolment_faults import sentences
 from telephony.domain.enrolment_texts import guardian_list, own_data, say
+from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.keywords import Word, phone_and_words, read
 from telephony.domain.people import Draft, Fault, Language, Person
@@ -29,6 +32,7 @@ from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.answers import Answers, PerPhone
 from telephony.store.audit import append
+from telephony.store.awaited import text_left
 from telephony.store.crypto import Damaged
 from telephony.store.database import Database
 from telephony.store.enrolling import Enrolling
@@ -40,7 +44,8 @@ log = structlog.get_logger()
 
 By = Literal["sms", "ussd"]
 
-CODES: Final = 10_000
+CODES: Final = 1_000_000
+"""Six digits: with five tries a day nobody guesses one in a lifetime."""
 TESTS_PER_DAY: Final = 10
 DRILL: Final = "TEST"
 """Where a drill that was asked for in words was sent, as 112 reads it."""
@@ -73,7 +78,8 @@ class Asking:
 class EnrolmentDesk:
     """Everything that a person can do about their enrolment from a phone.
 
-    Every method gives the text that the person reads, in their language; texts to others go out beside it. All raise
+    Every method gives the text that the person reads, in their language; texts to others go out beside it, and so does a
+    question by SMS, for nothing counts as its reply before it has left: then the text is empty. All raise
     `Unavailable` when the store is in trouble: nothing has been done then. ``rng`` makes the codes, so it must be one
     that nobody can foresee.
     """
@@ -274,6 +280,9 @@ class EnrolmentDesk:
 
     async def _asked(self, step: Mapping[str, Any], asking: Asking, **facts: str) -> str:
         """Do the step at once for a phone that is vouched for; ask any other phone for a code first."""
+        if asking.by != "ussd" and not self._answers.may_text(asking.phone):
+            # Nothing may wait for a code that nobody was sent.
+            return ""
         carry_out = self._enrolling.carry_out if asking.by == "ussd" else self._enrolling.ask_back
         try:
             outcome = await self._database.transact(carry_out, self._order(step, asking))
@@ -284,12 +293,33 @@ class EnrolmentDesk:
     def _told(self, outcome: Outcome, asking: Asking, **facts: str) -> str:
         """Text those whom it concerns, and give the text for whoever asked."""
         for letter in outcome.letters:
-            self._answers.post(letter.to, say(letter.text, letter.language, **letter.facts), letter.carrier)
-        log.info("enrolment", step=outcome.text or "faults", by=asking.by, connector=asking.connector)
+            words = say(letter.text, letter.language, **letter.facts)
+            self._answers.post(letter.to, words, letter.carrier, self._once_sent(letter.question))
+        step = outcome.text or ("faults" if outcome.faults else "too many wrong codes")
+        log.info("enrolment", step=step, by=asking.by, connector=asking.connector)
         language = outcome.language or asking.language
         if outcome.faults:
             return sentences(outcome.faults, language)
-        return say(outcome.text, language, **{**facts, **outcome.facts})
+        if not outcome.text:
+            return ""
+        words = say(outcome.text, language, **{**facts, **outcome.facts})
+        if outcome.question is None:
+            return words
+        self._answers.post(asking.phone, words, asking.carrier, self._once_sent(outcome.question))
+        return ""
+
+    def _once_sent(self, question: int | None) -> Callable[[], None] | None:
+        return None if question is None else partial(self._sent, question)
+
+    def _sent(self, question: int) -> None:
+        run_in_background(self._may_be_replied_to(question), "a question that has left")
+
+    async def _may_be_replied_to(self, question: int) -> None:
+        try:
+            await self._database.transact(text_left, question, self._now)
+        except Unavailable as error:
+            # They ask again: a code of ours that is refused costs a text.
+            log.warning("question not awaited", reason=str(error))
 
     def _order(self, step: Mapping[str, Any], asking: Asking) -> Order:
         now = self._now
@@ -299,7 +329,7 @@ class EnrolmentDesk:
             _means(asking),
             asking.language,
             asking.carrier,
-            f"{self._rng.randrange(CODES):04d}",
+            f"{self._rng.randrange(CODES):06d}",
             now,
             now + timedelta(seconds=self._reply_s),
             self._rules_now,

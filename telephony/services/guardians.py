@@ -23,9 +23,9 @@ from telephony.domain.guardian import Guardian, GuardianBook
 from telephony.domain.guardian_turns import (
     Turn,
     confirmed_by,
-    open_turns,
     texted_last,
     those_to_tell,
+    turns_left,
 )
 from telephony.services.guardian_record import GuardianRecord
 from telephony.services.guardian_ways import Emergency, GuardianWays
@@ -85,7 +85,7 @@ class GuardianChannel:
             return settled
         if not self._ways.is_ready:
             return _nobodys_turn("no bind and no Asterisk is ready")
-        turn = self._next(delivery.incident_id, open_turns(guardians, facts, self._rounds))
+        turn = self._next(delivery.incident_id, turns_left(guardians, facts, self._rounds))
         if turn is None:
             return Retry("no guardian could be reached by any way")
         emergency = Emergency(delivery.incident_id, errand.msisdn, errand.opened_at, ward.name)
@@ -114,14 +114,16 @@ class GuardianChannel:
     ) -> Outcome | None:
         """Give what there is to say before anybody is told: that it is done, or that a reply is waited for."""
         confirmed = confirmed_by(facts)
+        is_over = not turns_left(guardians, facts, self._rounds)
         if confirmed is not None:
             turn = confirmed.data.get("round", "?")
-            return Delivered(f"confirmed by guardian {confirmed.subject} in round {turn}")
+            said = f"confirmed by guardian {confirmed.subject} in round {turn}"
+            return Delivered(said) if is_over else None
         texted_at = texted_last(facts)
         waits_s = 0.0 if texted_at is None else self._reply_s - self._record.age_s(texted_at)
         if waits_s > 0:
             return Again(max(waits_s, self._pause_s), GUARDIANS, GUARDIANS, "waiting for a guardian's reply")
-        if not open_turns(guardians, facts, self._rounds):
+        if is_over:
             self._put_off.pop(delivery.incident_id, None)
             return Rejected("nobody confirmed in all rounds")
         return None

@@ -169,7 +169,7 @@ class ServiceTexts:
         answer = await self._desk.reply(asking, text.text or "")
         if answer is None:
             answer = await self._answer(asking, said, is_marked=text.is_marked)
-        if answer is not None:
+        if answer:
             self._answers.post(asking.phone, answer, asking.carrier)
 
     async def _answer(self, asking: Asking, said: Said, *, is_marked: bool) -> str | None:

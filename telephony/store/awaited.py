@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -23,6 +23,9 @@ from telephony.store.times import from_us, to_us
 
 AWAITED: Final = "awaited"
 """Kind of the look-up hash."""
+FAILED: Final = "failed"
+"""A row of this kind awaits nothing: it counts a phone's wrong codes, and expires a day after the first."""
+FAILED_FOR: Final = timedelta(days=1)
 MOST_OF_A_KIND: Final = 4
 """Replies of one kind that one phone may owe us: a grandmother of four children, and no flood. The oldest gives way."""
 PAGE: Final = 500
@@ -30,21 +33,20 @@ _LOCK: Final = 114
 """Advisory lock of PostgreSQL under which a key is drawn."""
 
 _INSERT = BulkInsert(
-    awaited_reply, ("key", "hash", "kind", "sealed", "made_at", "expires_at"), {"failures": "0"}
+    awaited_reply, ("key", "hash", "kind", "sealed", "made_at", "expires_at", "sent_at"), {"failures": "0"}
 )
-_COLUMNS: Final = "key, kind, sealed, made_at, expires_at, failures"
+_COLUMNS: Final = "key, kind, sealed, made_at, expires_at, sent_at"
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A reply that we wait for. ``failures`` counts replies with a wrong code. Times are aware, UTC."""
+    """A reply that we wait for. Times are aware, UTC."""
 
     key: int
     kind: str
     payload: Mapping[str, Any] = field(repr=False)
     made_at: datetime
     expires_at: datetime
-    failures: int
 
 
 def expect(  # noqa: PLR0917 - `Database.transact` hands its arguments over by position
@@ -54,8 +56,12 @@ def expect(  # noqa: PLR0917 - `Database.transact` hands its arguments over by p
     payload: Mapping[str, Any],
     now: datetime,
     expires_at: datetime,
+    *,
+    is_sent: bool = True,
 ) -> int:
     """Wait for a reply of this phone; gives the key of the row. ``payload`` must be JSON.
+
+    Where the question is yet to be sent (``is_sent`` false) nothing counts as its reply before `text_left`.
 
     Of `MOST_OF_A_KIND` of the same kind the oldest gives way. What expires is not given any more, and the retention job
     deletes it. Raises `KeysUnavailable`.
@@ -67,35 +73,66 @@ def expect(  # noqa: PLR0917 - `Database.transact` hands its arguments over by p
     key = _next_key(connection, to_us(now))
     plain = json.dumps({"phone": [phone.number, phone.is_e164], "payload": dict(payload)}, ensure_ascii=False)
     sealed = seal(ring, _place(key), plain.encode())
-    row = (key, ring.hash(AWAITED, phone.number), kind, sealed, to_us(now), to_us(expires_at))
+    sent_at = to_us(now) if is_sent else None
+    row = (key, ring.hash(AWAITED, phone.number), kind, sealed, to_us(now), to_us(expires_at), sent_at)
     _INSERT.run(connection, [row])
     return key
 
 
 def awaited_from(
-    connection: Connection, phone: Msisdn, kind: str | None = None, *, now: datetime
+    connection: Connection,
+    phone: Msisdn,
+    kind: str | None = None,
+    *,
+    now: datetime,
+    is_unsent_too: bool = False,
 ) -> list[Awaited]:
-    """Give what this phone may reply to, oldest first, without what has expired.
+    """Give what this phone may reply to, oldest first, without what has expired or was never asked.
 
     A damaged row is left out: it could only be asked for anew. Raises `KeysUnavailable`.
     """
     ring = keys_of(connection)
     found = []
-    for key, known_kind, sealed, made_at, expires_at, failures in _rows(
+    for key, known_kind, sealed, made_at, expires_at, sent_at in _rows(
         connection, ring, phone, kind, to_us(now)
     ):
+        if known_kind == FAILED or (sent_at is None and not is_unsent_too):
+            continue
         try:
             _, payload = _opened(ring, key, sealed)
         except Damaged:
             continue
-        found.append(Awaited(key, known_kind, payload, from_us(made_at), from_us(expires_at), failures))
+        found.append(Awaited(key, known_kind, payload, from_us(made_at), from_us(expires_at)))
     return found
 
 
-def failed(connection: Connection, key: int) -> int:
-    """Count a reply with a wrong code; gives how many there have been, 0 where nobody waits any more."""
+def text_left(connection: Connection, key: int, now: datetime) -> None:
+    """Note that a message centre has taken the question: from now on it may be replied to."""
+    mark = placeholder(connection.dialect.name)
+    execute(
+        connection,
+        f"UPDATE awaited_reply SET sent_at = {mark} WHERE key = {mark} AND sent_at IS NULL",
+        (to_us(now), key),
+    )
+
+
+def failures_of(connection: Connection, phone: Msisdn, now: datetime) -> int:
+    """Return how many wrong codes came from this phone within the day since the first."""
+    rows = _rows(connection, keys_of(connection), phone, FAILED, to_us(now))
+    return int(_failures(connection, rows[-1][0])) if rows else 0
+
+
+def failed(connection: Connection, phone: Msisdn, now: datetime) -> int:
+    """Count a reply with a wrong code, whatever was asked; return how many there were within the day since the first."""
+    rows = _rows(connection, keys_of(connection), phone, FAILED, to_us(now))
+    key = rows[-1][0] if rows else expect(connection, phone, FAILED, {}, now, now + FAILED_FOR)
     mark = placeholder(connection.dialect.name)
     execute(connection, f"UPDATE awaited_reply SET failures = failures + 1 WHERE key = {mark}", (key,))
+    return _failures(connection, key)
+
+
+def _failures(connection: Connection, key: int) -> int:
+    mark = placeholder(connection.dialect.name)
     row = execute(connection, f"SELECT failures FROM awaited_reply WHERE key = {mark}", (key,)).fetchone()
     return 0 if row is None else int(row[0])
 

@@ -19,14 +19,23 @@ from telephony.domain.guardian import is_same_phone
 from telephony.domain.people import MOST_GUARDIANS, Draft, Fault, GuardianEntry, Person
 from telephony.domain.values import Msisdn
 from telephony.store.audit import append
-from telephony.store.awaited import MOST_OF_A_KIND, awaited_from, expect, settle, settle_all_of
+from telephony.store.awaited import (
+    MOST_OF_A_KIND,
+    awaited_from,
+    expect,
+    failures_of,
+    settle,
+    settle_all_of,
+)
 from telephony.store.bulk import execute
 from telephony.store.enrolment_orders import (
     CONSENT,
     GUARDIAN,
     KINDS,
+    MOST_FAILURES,
     NUMBER,
     OWN,
+    USSD,
     Letter,
     Order,
     Outcome,
@@ -94,8 +103,11 @@ class Enrolling:
     def ask_back(self, connection: Connection, order: Order) -> Outcome:
         """Wait for the code from the very phone that asks; gives the question, or why the step could not be done.
 
-        Whatever that phone has asked before and not confirmed is forgotten.
+        Whatever that phone has asked before and not confirmed is forgotten. A phone from which too many wrong codes
+        came is asked nothing.
         """
+        if is_locked(connection, order):
+            return Outcome("", is_done=False)
         execute(connection, "SAVEPOINT rehearsal")
         outcome = self.carry_out(connection, order)
         execute(connection, "ROLLBACK TO SAVEPOINT rehearsal")
@@ -104,8 +116,9 @@ class Enrolling:
             return outcome
         settle_all_of(connection, order.phone, OWN)
         payload = {"code": order.code, "step": dict(order.step), "language": order.language}
-        expect(connection, order.phone, OWN, payload, order.now, order.expires_at)
-        return Outcome(f"code: {order.step['do']}", {**outcome.facts, "code": order.code})
+        key = expect(connection, order.phone, OWN, payload, order.now, order.expires_at, is_sent=False)
+        facts = {**outcome.facts, "code": order.code}
+        return Outcome(f"code: {order.step['do']}", facts, question=key)
 
     def refuse(self, connection: Connection, order: Order) -> Outcome:
         """Note that whoever was asked does not agree."""
@@ -169,9 +182,9 @@ class Enrolling:
             "means": order.means,
             "carrier": order.carrier,
         }
-        self._expect(connection, order, guardian.phone, CONSENT, step)
+        question = self._expect(connection, order, guardian.phone, CONSENT, step)
         facts = {"name": draft.name, "digits": last_digits(order.phone), "code": order.code}
-        asked = Letter(guardian.phone, "ask consent", order.language, facts)
+        asked = Letter(guardian.phone, "ask consent", order.language, facts, question=question)
         told = {"name": draft.name, "digits": last_digits(guardian.phone)}
         return Outcome("consent asked", told, letters=(asked,))
 
@@ -215,9 +228,9 @@ class Enrolling:
         self, connection: Connection, order: Order, name: str, guardian: GuardianEntry
     ) -> Letter:
         step = {"do": "guardian agreed", "number": order.phone.number}
-        self._expect(connection, order, guardian.phone, GUARDIAN, step)
+        question = self._expect(connection, order, guardian.phone, GUARDIAN, step)
         facts = {"name": name, "digits": last_digits(order.phone), "code": order.code}
-        return Letter(guardian.phone, "ask guardian", order.language, facts)
+        return Letter(guardian.phone, "ask guardian", order.language, facts, question=question)
 
     def _guardian_agreed(self, connection: Connection, order: Order) -> Outcome:
         known = self._registry.find(connection, order.number)
@@ -272,8 +285,9 @@ class Enrolling:
         if _guardian_of(known, new) is not None:
             raise Stopped("", OWN_NUMBER)
         step = {"do": "move", "number": order.phone.number}
-        self._expect(connection, order, new, NUMBER, step)
-        asked = Letter(new, "ask number", order.language, {"name": known.name, "code": order.code})
+        question = self._expect(connection, order, new, NUMBER, step)
+        facts = {"name": known.name, "code": order.code}
+        asked = Letter(new, "ask number", order.language, facts, question=question)
         return Outcome("number asked", {"digits": last_digits(new)}, letters=(asked,))
 
     def _move(self, connection: Connection, order: Order) -> Outcome:
@@ -324,16 +338,16 @@ class Enrolling:
 
     def _expect(
         self, connection: Connection, order: Order, phone: Msisdn, kind: str, step: Mapping[str, Any]
-    ) -> None:
+    ) -> int:
         """Wait for another phone's reply, unless it owes too many already. The same question replaces the earlier one."""
-        standing = awaited_from(connection, phone, kind, now=order.now)
+        standing = awaited_from(connection, phone, kind, now=order.now, is_unsent_too=True)
         same = [each for each in standing if each.payload["step"]["number"] == step["number"]]
         if len(standing) - len(same) >= MOST_OF_A_KIND:
             raise Stopped("too many questions")
         for each in same:
             settle(connection, each.key)
         payload = {"code": order.code, "step": dict(step), "language": order.language}
-        expect(connection, phone, kind, payload, order.now, order.expires_at)
+        return expect(connection, phone, kind, payload, order.now, order.expires_at, is_sent=False)
 
     def _note(self, connection: Connection, order: Order, what: str, why: str, who: str) -> None:
         append(connection, Looked(f"by {order.means} of {who}", what, order.number.number, why, order.now))
@@ -342,6 +356,11 @@ class Enrolling:
         if not self._opens_to or carrier in self._opens_to:
             return True
         return known is not None and known.texts.get("cohort", "") in self._opens_to
+
+
+def is_locked(connection: Connection, order: Order) -> bool:
+    """Whether so many wrong codes came from this phone today that nothing of it counts by SMS: its number may be forged."""
+    return order.means != USSD and failures_of(connection, order.phone, order.now) >= MOST_FAILURES
 
 
 def _draft(order: Order, texts: Mapping[str, str]) -> Draft:

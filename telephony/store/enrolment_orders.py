@@ -21,6 +21,9 @@ NUMBER: Final = "enrol-number"
 """Awaited from the number that somebody moves to."""
 KINDS: Final = (OWN, CONSENT, GUARDIAN, NUMBER)
 
+MOST_FAILURES: Final = 5
+"""Wrong codes of one phone within a day, whatever was asked: after them nothing of it counts by SMS until the day is over."""
+
 SMS: Final = "SMS"
 USSD: Final = "USSD"
 
@@ -59,6 +62,8 @@ class Letter:
     language: Language
     facts: Mapping[str, str] = field(repr=False)
     carrier: str = ""
+    question: int | None = None
+    """The key of the reply that it asks for, where it is a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class Outcome:
     """That of the question which was answered."""
     is_done: bool = True
     """False where nothing was changed and nothing is awaited."""
+    question: int | None = None
+    """The key of the reply that the text asks for, where it is a question."""
 
 
 class Stopped(Exception):  # noqa: N818 - an answer on its way out of a transaction, caught where that is undone

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection, select, update
 
-from telephony.domain.delivery import DELIVERED, GUARDIANS, GUARDIANS_RELEASED, PENDING
+from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PENDING
 from telephony.domain.errors import Malformed
 from telephony.domain.fact import GUARDIAN, Fact
 from telephony.domain.guardian_turns import BY_SMS, CALLING, CONFIRMED, RELEASED, TEXTED, WORDS, Turn
@@ -93,7 +93,7 @@ def take_reply(
 ) -> list[Taken]:
     """Do what a guardian's reply says, in every open incident they were told of; gives those.
 
-    A confirmation ends the rounds. What was told of a closed incident is awaited no longer.
+    A confirmation lets whoever was never told be told at once, and then it is over. What was told of a closed incident is awaited no longer.
     """
     taken = []
     for awaited in awaited_from(connection, phone, GUARDIAN_TOLD, now=now):
@@ -106,7 +106,7 @@ def take_reply(
         if reply.is_mistake:
             record_false_alarm(connection, plan, incident_id, f"guardian {place}", BY_SMS, now)
         if reply.confirms:
-            _end_the_rounds(connection, row.key, now)
+            hasten(connection, incident_id, now)
         taken.append(Taken(incident_id, place))
     return taken
 
@@ -194,15 +194,3 @@ def _facts_said(  # noqa: PLR0917 - one step of `take_reply`, which has all of t
         words = {"state": WORDS, "words": reply.words, **known}
         facts.append(Fact(GUARDIAN, f"{place}.{number}", now, words))
     return facts
-
-
-def _end_the_rounds(connection: Connection, incident_key: int, now: datetime) -> None:
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.incident_key == incident_key,
-            delivery.c.channel == GUARDIANS,
-            delivery.c.state == PENDING,
-        )
-        .values(state=DELIVERED, settled_at=to_us(now), lease_until=0)
-    )

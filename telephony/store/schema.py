@@ -242,7 +242,10 @@ awaited_reply = Table(
     ),  # what the reply will bring about, and the code it must hold
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),  # replies with a wrong code
+    Column(
+        "failures", Integer, nullable=False, server_default="0"
+    ),  # wrong codes, of the kind that counts them
+    Column("sent_at", BigInteger),  # when the question left; before that nothing counts as its reply
 )
 Index("awaited_from_a_phone", awaited_reply.c.hash)
 Index("awaited_until", awaited_reply.c.expires_at)

@@ -53,7 +53,7 @@ class Phone:
 
 
 def code_in(text):
-    return re.findall(r"(?:맞으면|동의|Reply) (\d{4})", text)[-1]
+    return re.findall(r"(?:맞으면|동의|Reply) (\d{6})", text)[-1]
 
 
 def registered(house):

@@ -82,7 +82,7 @@ async def test_a_child_signs_up_in_korean_and_the_guardian_agrees_by_sms(house):
     assert f"+{guardian}" in await child.types(guardian)
     assert "동의를 물었습니다" in await child.types("1")
     await house.until(lambda: texts_to(house, guardian))
-    code = re.search(r"동의 (\d{4})", texts_to(house, guardian)[0])[1]
+    code = re.search(r"동의 (\d{6})", texts_to(house, guardian)[0])[1]
     assert await house.soon(house.skt.send_mo(guardian, SERVICE_NUMBER, text=f"동의 {code}")) == ESME_ROK
     await house.until(lambda: any("등록되었습니다" in text for text in texts_to(house, child.number)))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from twisted.internet import task
 from twisted.internet.defer import succeed
 
+from telephony.clock import utc_now
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Refused, Unavailable
 from telephony.domain.incident import Join, Receipt
@@ -18,6 +19,7 @@ from telephony.domain.values import Msisdn
 from telephony.services.answers import Answers
 from telephony.services.enrolment import Asking, EnrolmentDesk
 from telephony.store.audit import entries
+from telephony.store.awaited import awaited_from
 from telephony.store.engines import one_transaction
 from telephony.store.enrolling import Enrolling
 from telephony.store.people import Registry
@@ -107,10 +109,18 @@ class Office:
         with self.writing.connect() as connection, one_transaction(connection):
             return [(each.looked.who, each.looked.what, each.looked.why) for each in entries(connection)]
 
+    def waiting_of(self, phone: Msisdn):
+        with self.writing.connect() as connection, one_transaction(connection):
+            return awaited_from(connection, phone, now=utc_now(self.clock), is_unsent_too=True)
+
     # What people do.
 
     def register(self, phone, name="홍길동", birth=ADULT_BORN, guardian="", **how) -> str:
-        return result_of(self.desk.register(self.asking(phone, **how), name, birth, guardian))
+        return self.text_of(self.desk.register(self.asking(phone, **how), name, birth, guardian), phone)
+
+    def text_of(self, asked, phone: Msisdn) -> str:
+        """Return what the person reads: the answer, or the question that was texted."""
+        return result_of(asked) or self.texts.to(phone)[-1]
 
     def reply(self, phone, words, **how) -> str | None:
         return result_of(self.desk.reply(self.asking(phone, **how), words))
@@ -127,7 +137,7 @@ class Office:
 
 
 def code_in(text: str) -> str:
-    """Give the four digits that a text asks to be sent back, and none of those by which it tells a number."""
-    found = re.findall(r"(?:동의|답장:?|Reply|AGREE|맞으면) ([0-9]{4})", text)
+    """Give the six digits that a text asks to be sent back, and none of those by which it tells a number."""
+    found = re.findall(r"(?:동의|답장:?|Reply|AGREE|맞으면) ([0-9]{6})", text)
     assert found, text
     return found[0]

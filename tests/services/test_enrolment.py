@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 
 import pytest
@@ -9,11 +10,22 @@ import pytest
 from telephony.domain.errors import Unavailable
 from telephony.domain.people import Device
 from telephony.domain.values import Msisdn
+from telephony.services.answers import PAUSES_S
 from telephony.services.enrolment import TESTS_PER_DAY
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from tests.awaiting import failure_of, result_of
 from tests.doubles import NOON, ONE_CENTRE, press
-from tests.services.enrolling import ADULT, CHILD, CHILD_BORN, FATHER, MOTHER, STRANGER, Office, code_in
+from tests.services.enrolling import (
+    ADULT,
+    CHILD,
+    CHILD_BORN,
+    FATHER,
+    MOTHER,
+    STRANGER,
+    Office,
+    Texts,
+    code_in,
+)
 
 
 @pytest.fixture
@@ -45,16 +57,91 @@ def test_by_ussd_the_network_vouches_for_the_number_and_it_is_done_at_once(offic
     assert office.person(ADULT).consent.means == "USSD"
 
 
-def test_three_wrong_codes_end_it(office):
-    code = code_in(office.register(ADULT))
-    wrong = f"{(int(code) + 1) % 10_000:04d}"
+def wrong_of(code, by=1):
+    return f"{(int(code) + by) % 1_000_000:06d}"
 
-    assert "2번" in office.reply(ADULT, wrong)
-    assert "1번" in office.reply(ADULT, wrong)
-    assert "끝났습니다" in office.reply(ADULT, wrong)
+
+def test_five_wrong_codes_end_it_for_a_day_and_the_person_is_told_once(office):
+    code = code_in(office.register(ADULT))
+
+    left = [office.reply(ADULT, wrong_of(code, by)) for by in range(1, 6)]
+    assert [f"{number}번 더" in text for number, text in zip((4, 3, 2, 1), left, strict=False)] == [True] * 4
+    assert "하루 동안" in left[-1]
+    texts = len(office.texts.sent)
 
     assert office.reply(ADULT, code) is None
+    assert result_of(office.desk.register(office.asking(ADULT), "홍길동", "19900302")) == ""
+    assert len(office.texts.sent) == texts
     assert office.person(ADULT) is None
+    assert "등록되었습니다" in office.register(ADULT, by="ussd")
+
+
+def test_a_day_later_the_codes_of_a_phone_count_again(office):
+    code = code_in(office.register(ADULT))
+    for by in range(1, 6):
+        office.reply(ADULT, wrong_of(code, by))
+
+    office.clock.advance(86_400.0)
+    office.reply(ADULT, code_in(office.register(ADULT)))
+
+    assert office.person(ADULT) is not None
+
+
+def test_a_new_question_gives_nobody_more_tries(office):
+    for by in range(1, 5):
+        office.reply(ADULT, wrong_of(code_in(office.register(ADULT)), by))
+
+    assert "하루 동안" in office.reply(ADULT, wrong_of(code_in(office.register(ADULT))))
+
+
+@pytest.mark.parametrize("spoil", [Texts.fail, Texts.refuse])
+def test_nothing_waits_for_a_code_whose_text_has_not_left(office, spoil):
+    office.signed_up(ADULT)
+    spoil(office.texts)
+    assert result_of(office.desk.cancel(office.asking(ADULT))) == ""
+
+    codes = (f"{number:06d}" for number in range(0, 1_000_000, 37_511))
+    assert {office.reply(ADULT, code) for code in codes} == {None}
+    assert office.person(ADULT) is not None
+
+
+def test_a_question_that_leaves_late_may_be_replied_to_then(office):
+    office.texts.fail()
+    assert result_of(office.desk.register(office.asking(ADULT), "홍길동", "19900302")) == ""
+    office.texts.error = None
+
+    office.clock.advance(PAUSES_S[0])
+    office.reply(ADULT, code_in(office.texts.to(ADULT)[-1]))
+
+    assert office.person(ADULT) is not None
+
+
+def test_whoever_forges_a_number_and_guesses_for_days_changes_nothing(engines):
+    """The forger asks and guesses as often as he likes, and reads no text."""
+    office, forger = Office(engines, texts_per_day=20), random.Random(3)
+    office.signed_up(ADULT)
+    guesses = 0
+    for _ in range(5):
+        for _ in range(12):
+            result_of(office.desk.cancel(office.asking(ADULT)))
+            answer = office.reply(ADULT, f"{forger.randrange(1_000_000):06d}")
+            guesses += answer is not None and ("번 더" in answer or "하루" in answer)
+        office.clock.advance(86_400.0)
+
+    assert guesses == 5 * 5
+    assert office.person(ADULT) is not None
+    assert len(office.texts.to(ADULT)) <= 5 * 20
+
+
+def test_a_day_of_texts_used_up_leaves_no_code_to_guess(engines):
+    office = Office(engines, texts_per_day=2)
+    office.signed_up(ADULT)
+    for _ in range(4):
+        result_of(office.desk.cancel(office.asking(ADULT)))
+
+    assert len(office.texts.to(ADULT)) == 2
+    (waiting,) = office.waiting_of(ADULT)
+    assert waiting.payload["code"] == code_in(office.texts.to(ADULT)[-1])
 
 
 def test_a_code_counts_from_the_phone_that_was_asked_and_from_no_other(office):
@@ -106,7 +193,8 @@ def test_a_stranger_who_forges_a_number_gets_nobody_else_texted(office):
     office.register(ADULT, guardian=f"{STRANGER.international} 친구")
     office.register(CHILD, birth=CHILD_BORN, guardian=STRANGER.international)
 
-    assert office.texts.sent == []
+    assert office.texts.to(STRANGER) == []
+    assert {message.to for message in office.texts.sent} == {ADULT, CHILD}
     assert office.person(ADULT) is None
     assert office.person(CHILD) is None
 
@@ -151,7 +239,8 @@ def test_a_number_that_is_registered_to_somebody_else_is_not_taken_over(office):
 def test_signing_up_again_changes_what_is_said_and_keeps_the_rest(office):
     office.signed_up(ADULT)
     office.reply(
-        ADULT, code_in(result_of(office.desk.change(office.asking(ADULT), "주소", "서울시 종로구 1")))
+        ADULT,
+        code_in(office.text_of(office.desk.change(office.asking(ADULT), "주소", "서울시 종로구 1"), ADULT)),
     )
 
     office.reply(ADULT, code_in(office.register(ADULT, name="홍길순")))
@@ -236,7 +325,7 @@ def test_a_guardian_may_refuse_and_the_child_is_told(office):
 def test_a_yes_without_the_code_is_asked_for_the_code_by_sms_and_enough_by_ussd(office):
     office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
 
-    assert "네 자리" in office.reply(MOTHER, "동의")
+    assert "여섯 자리" in office.reply(MOTHER, "동의")
     assert office.person(CHILD) is None
     assert "귀하는 보호자입니다" in office.reply(MOTHER, "동의", by="ussd")
 
@@ -248,7 +337,7 @@ def test_a_yes_by_ussd_is_not_enough_where_two_children_ask(office):
     for child in (CHILD, sister):
         office.register(child, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
 
-    assert "네 자리" in office.reply(MOTHER, "동의", by="ussd")
+    assert "여섯 자리" in office.reply(MOTHER, "동의", by="ussd")
     office.reply(MOTHER, code_in(office.texts.to(MOTHER)[1]))
 
     assert office.person(CHILD) is None
@@ -260,7 +349,7 @@ def test_a_yes_by_ussd_is_not_enough_where_two_children_ask(office):
 
 def test_a_further_guardian_counts_once_they_have_agreed_and_the_person_is_told(office):
     office.signed_up(ADULT)
-    question = result_of(office.desk.add_guardian(office.asking(ADULT), "010-9999-0002", "아빠"))
+    question = office.text_of(office.desk.add_guardian(office.asking(ADULT), "010-9999-0002", "아빠"), ADULT)
     assert office.texts.to(FATHER) == []
 
     office.reply(ADULT, code_in(question))
@@ -305,7 +394,7 @@ def test_naming_a_guardian_again_takes_no_agreement_away(office):
 def test_ones_own_number_is_no_guardian(office):
     office.signed_up(ADULT)
 
-    answer = result_of(office.desk.add_guardian(office.asking(ADULT), "01011110002", "나"))
+    answer = office.text_of(office.desk.add_guardian(office.asking(ADULT), "01011110002", "나"), ADULT)
 
     assert "본인 번호" in answer
 
@@ -314,7 +403,7 @@ def test_removing_a_guardian_takes_a_code(office):
     office.signed_up(ADULT)
     result_of(office.desk.add_guardian(office.asking(ADULT, by="ussd"), FATHER.international, "아빠"))
 
-    question = result_of(office.desk.remove_guardian(office.asking(ADULT), "1"))
+    question = office.text_of(office.desk.remove_guardian(office.asking(ADULT), "1"), ADULT)
     assert len(office.person(ADULT).guardians) == 1
     assert "삭제했습니다" in office.reply(ADULT, code_in(question))
 
@@ -325,7 +414,9 @@ def test_removing_a_guardian_takes_a_code(office):
 def test_a_guardian_who_is_not_there_cannot_be_removed(office, place):
     office.child_signed_up()
 
-    assert "그런 보호자가 없습니다" in result_of(office.desk.remove_guardian(office.asking(CHILD), place))
+    assert "그런 보호자가 없습니다" in office.text_of(
+        office.desk.remove_guardian(office.asking(CHILD), place), CHILD
+    )
 
 
 def test_a_minors_last_guardian_stays(office):
@@ -353,7 +444,7 @@ def test_a_minors_last_guardian_stays(office):
 def test_changes_take_a_code(office, field, value, seen):
     office.signed_up(ADULT)
 
-    question = result_of(office.desk.change(office.asking(ADULT), field, value))
+    question = office.text_of(office.desk.change(office.asking(ADULT), field, value), ADULT)
     assert not seen(office.person(ADULT))
     assert "변경되었습니다" in office.reply(ADULT, code_in(question))
 
@@ -373,14 +464,14 @@ def test_changes_take_a_code(office, field, value, seen):
 def test_a_change_that_cannot_be_is_told_before_any_code(office, field, value, words):
     office.signed_up(ADULT)
 
-    assert words in result_of(office.desk.change(office.asking(ADULT), field, value))
+    assert words in office.text_of(office.desk.change(office.asking(ADULT), field, value), ADULT)
     assert office.reply(ADULT, "0000") is None
 
 
 def test_a_number_is_changed_from_the_old_phone_and_confirmed_from_the_new_one(office):
     new = Msisdn("821022220002")
     office.signed_up(ADULT)
-    question = result_of(office.desk.change(office.asking(ADULT), "번호", new.international))
+    question = office.text_of(office.desk.change(office.asking(ADULT), "번호", new.international), ADULT)
     assert office.texts.to(new) == []
 
     assert "0002" in office.reply(ADULT, code_in(question))
@@ -396,7 +487,7 @@ def test_a_number_that_somebody_has_is_not_moved_to(office):
     office.signed_up(ADULT)
     office.signed_up(STRANGER, name="다른이")
 
-    answer = result_of(office.desk.change(office.asking(ADULT), "번호", STRANGER.international))
+    answer = office.text_of(office.desk.change(office.asking(ADULT), "번호", STRANGER.international), ADULT)
 
     assert "이미 등록된 번호" in answer
 
@@ -406,7 +497,7 @@ def test_a_number_that_somebody_has_is_not_moved_to(office):
 
 def test_cancelling_deletes_after_the_code(office):
     office.signed_up(ADULT)
-    question = result_of(office.desk.cancel(office.asking(ADULT), is_sure=True))
+    question = office.text_of(office.desk.cancel(office.asking(ADULT), is_sure=True), ADULT)
     assert office.person(ADULT) is not None
 
     assert "지웠습니다" in office.reply(ADULT, code_in(question))
@@ -428,7 +519,7 @@ def test_by_ussd_it_is_asked_once_and_then_done(office):
 def test_a_minors_guardian_may_cancel_and_both_are_told(office):
     office.child_signed_up()
 
-    question = result_of(office.desk.cancel(office.asking(MOTHER)))
+    question = office.text_of(office.desk.cancel(office.asking(MOTHER)), MOTHER)
     answer = office.reply(MOTHER, code_in(question))
 
     assert "지웠습니다" in answer
@@ -439,7 +530,7 @@ def test_a_minors_guardian_may_cancel_and_both_are_told(office):
 def test_a_minor_who_cancels_has_the_guardian_told(office):
     office.child_signed_up()
 
-    office.reply(CHILD, code_in(result_of(office.desk.cancel(office.asking(CHILD)))))
+    office.reply(CHILD, code_in(office.text_of(office.desk.cancel(office.asking(CHILD)), CHILD)))
 
     assert office.person(CHILD) is None
     assert "해지되고" in office.texts.to(MOTHER)[-1]
@@ -453,9 +544,9 @@ def test_a_guardian_who_has_not_agreed_and_a_guardian_of_an_adult_cancel_nobody(
     result_of(office.desk.add_guardian(office.asking(CHILD, by="ussd"), STRANGER.international, "남"))
 
     for phone in (FATHER, STRANGER):
-        assert "등록되지 않은" in result_of(office.desk.cancel(office.asking(phone)))
+        assert "등록되지 않은" in office.text_of(office.desk.cancel(office.asking(phone)), phone)
         for ward in (ADULT, CHILD):
-            refused = result_of(office.desk.cancel(office.asking(phone), ward=ward.international))
+            refused = office.text_of(office.desk.cancel(office.asking(phone), ward=ward.international), phone)
             assert "등록되지 않은" in refused
 
     assert office.person(ADULT) is not None
@@ -468,8 +559,8 @@ def test_a_guardian_of_two_says_which(office):
     office.register(sister, birth=CHILD_BORN, guardian=MOTHER.international, by="ussd")
     office.reply(MOTHER, code_in(office.texts.to(MOTHER)[-1]))
 
-    assert "누구를" in result_of(office.desk.cancel(office.asking(MOTHER)))
-    question = result_of(office.desk.cancel(office.asking(MOTHER), ward="010-1111-0009"))
+    assert "누구를" in office.text_of(office.desk.cancel(office.asking(MOTHER)), MOTHER)
+    question = office.text_of(office.desk.cancel(office.asking(MOTHER), ward="010-1111-0009"), MOTHER)
     office.reply(MOTHER, code_in(question))
 
     assert office.person(sister) is None

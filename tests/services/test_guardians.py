@@ -391,10 +391,20 @@ def test_a_guardian_may_have_rounds_of_their_own():
     assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number, UNCLE.phone.number]
 
 
-def test_a_reply_ends_the_rounds():
+def test_a_reply_ends_the_rounds_once_each_guardian_was_told():
+    """Its sender may be forged: it must not keep the others from hearing of it."""
     house = House(texts=True)
     house.attempt()
     house.record.kept.append(("sos-1", Turn(MOTHER, 1, 1).fact("confirmed", NOON, "sms")))
+
+    assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
+    assert house.texts.to == [MOTHER.phone.number, UNCLE.phone.number]
+
+
+def test_a_guardian_who_confirmed_on_a_call_of_ours_ends_the_rounds_at_once():
+    house = House(texts=True)
+    house.attempt()
+    house.record.kept.append(("sos-1", Turn(MOTHER, 1, 1).fact("confirmed", NOON, "call")))
 
     assert house.attempt() == Delivered("confirmed by guardian 1 in round 1")
     assert house.texts.to == [MOTHER.phone.number]

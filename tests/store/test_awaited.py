@@ -9,13 +9,16 @@ from sqlalchemy import text
 
 from telephony.domain.values import Msisdn
 from telephony.store.awaited import (
+    FAILED_FOR,
     MOST_OF_A_KIND,
     awaited_from,
     expect,
     failed,
+    failures_of,
     reseal,
     settle,
     settle_all_of,
+    text_left,
 )
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.engines import one_transaction
@@ -40,7 +43,7 @@ def test_a_reply_is_awaited_from_the_phone_that_was_asked_and_from_no_other(conn
     (awaited,) = awaited_from(connection, MOTHER, now=NOON)
 
     assert (awaited.key, awaited.kind, awaited.payload) == (key, "consent", SAID)
-    assert (awaited.made_at, awaited.expires_at, awaited.failures) == (NOON, LATER, 0)
+    assert (awaited.made_at, awaited.expires_at) == (NOON, LATER)
     assert awaited_from(connection, FATHER, now=NOON) == []
 
 
@@ -69,12 +72,26 @@ def test_of_too_many_of_a_kind_the_oldest_gives_way(connection):
     assert [each.key for each in awaited_from(connection, MOTHER, "guardian", now=NOON)] == [other]
 
 
-def test_wrong_replies_are_counted(connection):
-    key = expect(connection, MOTHER, "consent", SAID, NOON, LATER)
+def test_wrong_replies_of_a_phone_are_counted_for_a_day_whatever_was_asked(connection):
+    assert failures_of(connection, MOTHER, NOON) == 0
+    assert [failed(connection, MOTHER, NOON), failed(connection, MOTHER, NOON)] == [1, 2]
+    settle(connection, expect(connection, MOTHER, "consent", SAID, NOON, LATER))
 
-    assert [failed(connection, key), failed(connection, key)] == [1, 2]
-    assert awaited_from(connection, MOTHER, now=NOON)[0].failures == 2
-    assert failed(connection, key + 1) == 0
+    assert failures_of(connection, MOTHER, NOON) == 2
+    assert failures_of(connection, FATHER, NOON) == 0
+    assert awaited_from(connection, MOTHER, now=NOON) == []
+    assert failures_of(connection, MOTHER, NOON + FAILED_FOR) == 0
+    assert failed(connection, MOTHER, NOON + FAILED_FOR) == 1
+
+
+def test_nothing_is_a_reply_before_its_question_has_left(connection):
+    key = expect(connection, MOTHER, "consent", SAID, NOON, LATER, is_sent=False)
+    assert awaited_from(connection, MOTHER, now=NOON) == []
+    assert [each.key for each in awaited_from(connection, MOTHER, now=NOON, is_unsent_too=True)] == [key]
+
+    text_left(connection, key, NOON)
+
+    assert [each.key for each in awaited_from(connection, MOTHER, now=NOON)] == [key]
 
 
 def test_a_reply_settles_once(connection):

@@ -129,7 +129,7 @@ def test_a_damaged_fact_is_left_out(ledger):
 # Replies.
 
 
-def test_a_guardian_who_replies_has_confirmed_and_the_rounds_end(ledger):
+def test_a_guardian_who_replies_has_confirmed_and_the_others_are_told_at_once(ledger):
     ledger.record(press("821099998888", reference="other"))
     expect(ledger)
     for each in ledger.claim(GUARDIANS):
@@ -141,20 +141,8 @@ def test_a_guardian_who_replies_has_confirmed_and_the_rounds_end(ledger):
     assert fact.data == {
         "state": "confirmed", "by": "sms", "phone": "8210******22", "round": "1", "relation": "mother"
     }  # fmt: skip
-    rows = {
-        row["incident_key"]: row["state"] for row in ledger.rows("delivery") if row["channel"] == GUARDIANS
-    }
-    assert rows[ledger.key_of("821012345678")] == "delivered"
-    assert rows[ledger.key_of("821099998888")] == "pending", "nobody else's rounds end"
-
-
-def test_a_turn_that_was_under_way_changes_nothing_any_more(ledger):
-    expect(ledger)
-    [under_way] = [row for row in ledger.claim(GUARDIANS) if row.incident_id == INCIDENT]
-    reply(ledger)
-    ledger.settle(under_way, Again(60.0, GUARDIANS, GUARDIANS))
-
-    assert ledger.claim(GUARDIANS, after_s=3_600.0) == []
+    (due,) = ledger.claim(GUARDIANS, after_s=30.0)
+    assert due.incident_key == ledger.key_of("821012345678"), "nobody else is hastened"
 
 
 def test_whoever_was_not_told_cannot_say_anything(ledger):
