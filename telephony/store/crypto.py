@@ -12,6 +12,7 @@ out the hundred million numbers there are. A third of the time of an HMAC, and e
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -165,6 +166,8 @@ class KeyRing:
         return tuple([_hash(key, kind, value) for key in self._newest_first])
 
 
+_Seen = tuple[int, int, int, int]
+"""Of the key file: times of change (content, everything), inode, size."""
 Prove = Callable[[KeyRing], None]
 """Raises `KeysUnavailable` for keys that cannot open what the store was first sealed with."""
 
@@ -185,12 +188,12 @@ class KeyFile:
         self.path = path
         self._monotonic = monotonic
         self._complained_at: float | None = None
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: _Seen | None = None
         self._ring: KeyRing | None = None
         self._is_read_only = False
         self._prove: Prove | None = None
         self._keep_in = path.parent
-        self._refused: tuple[tuple[int, int, int], float, KeysUnavailable] | None = None
+        self._refused: tuple[_Seen, float, KeysUnavailable] | None = None
         self._kept: KeyRing | None = None
         self.trouble: str | None = None
         """What is wrong with the file while its keys are in memory, in a sentence."""
@@ -246,16 +249,25 @@ class KeyFile:
             ) from None
         except OSError as error:
             raise KeysUnavailable(f"the key file {self.path} cannot be read: {error.strerror}") from error
-        seen = (status.st_mtime_ns, status.st_ino, status.st_size)
+        seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
         if self._ring is None or seen != self._seen:
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                raise KeysUnavailable(f"others may read the key file {self.path}: chmod 600 {self.path}")
+            self._require_privacy(status)
             found = self._read()
             self._require_proof(found, seen)
             self._ring, self._seen = found, seen
         return self._ring
 
-    def _require_proof(self, found: KeyRing, seen: tuple[int, int, int]) -> None:
+    def _require_privacy(self, status: os.stat_result) -> None:
+        """Raise `KeysUnavailable` for a file, or a link to it, that is not ours alone. A change of either changes its ctime."""
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise KeysUnavailable(f"others may read the key file {self.path}: chmod 600 {self.path}")
+        ours = (0, os.geteuid())
+        if status.st_uid not in ours or self.path.lstat().st_uid not in ours:
+            raise KeysUnavailable(
+                f"the key file {self.path}, or the link in its place, is another account's: chown it to this one"
+            )
+
+    def _require_proof(self, found: KeyRing, seen: _Seen) -> None:
         """Raise `KeysUnavailable` for keys that cannot open the store that those in memory were proven on."""
         proven = self._ring
         if self._prove is None or proven is None:
@@ -348,6 +360,7 @@ class KeyFile:
                 raise ValueError("the current key cannot be forgotten")
             keys = {each: key for each, key in ring.keys.items() if each != key_id}
             self._write(keys, ring.current.id, audit_key)
+            self._earlier_of(self.path).unlink(missing_ok=True)
 
     def _complain(self, error: KeysUnavailable) -> None:
         now = self._monotonic()
@@ -366,12 +379,17 @@ class KeyFile:
         except (ValueError, KeyError, TypeError, RecursionError):
             # What went wrong is not repeated: it might quote a key.
             raise KeysUnavailable(
-                f"{self.path} is not a key file, or is damaged: bring it back from its backup"
+                f"{self.path} is not a key file, or is damaged: bring it back from its backup, "
+                f"or from {self._earlier_of(self.path)} if that is there"
             ) from None
 
     def _write(
         self, keys: Mapping[int, Key], current: int, audit_key: bytes, path: Path | None = None
     ) -> None:
+        """Write a file whole or leave it as it is; raises `OSError`.
+
+        What was written is read again before it takes the place of the earlier file, which stays beside it.
+        """
         path = path or self.path
         text = json.dumps(
             {
@@ -382,19 +400,30 @@ class KeyFile:
             }
         )
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            os.write(descriptor, text.encode() + b"\n")
-            os.fsync(descriptor)
+            _write_whole(descriptor, text.encode() + b"\n")
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         finally:
             os.close(descriptor)
+        if path.exists():
+            earlier = self._earlier_of(path)
+            with suppress(OSError):  # a file system without links: the new one was proven all the same
+                earlier.unlink(missing_ok=True)
+                os.link(path, earlier)
         beside.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    @staticmethod
+    def _earlier_of(path: Path) -> Path:
+        return path.with_name(f"{path.name}.earlier")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -405,6 +434,20 @@ class KeyFile:
             yield
         finally:
             os.close(folder)
+
+
+def _write_whole(descriptor: int, octets: bytes) -> None:
+    """Write everything and have the disk give it back; raises `OSError`. A full disk takes a part and says nothing."""
+    left = memoryview(octets)
+    while left:
+        written = os.write(descriptor, left)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left = left[written:]
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    if os.pread(descriptor, len(octets) + 1, 0) != octets:
+        raise OSError(errno.EIO, "what was written is not what can be read")
 
 
 def _plain(key: Key) -> dict[str, Any]:

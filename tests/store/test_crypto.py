@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -104,6 +105,65 @@ def test_a_key_that_was_added_is_seen_by_those_who_read(key_file):
     assert old.id in reader.ring().keys
 
 
+def full_after(octets, monkeypatch):
+    """A disk that takes so many octets more: the last write is short, as the kernel's is, and the next one fails."""
+    left = [octets]
+    real = os.write
+
+    def write(descriptor, data):
+        if left[0] <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = real(descriptor, bytes(data)[: left[0]])
+        left[0] -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", write)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 400])
+def test_a_full_disk_leaves_the_keys_as_they_are(key_file, monkeypatch, room):
+    before = key_file.path.read_bytes()
+    full_after(room, monkeypatch)
+
+    with pytest.raises(OSError, match="No space left"):
+        key_file.add()
+
+    assert key_file.path.read_bytes() == before
+    assert KeyFile(key_file.path).ring().current == key_file.ring().current
+    assert [each.name for each in key_file.path.parent.iterdir()] == [key_file.path.name]
+
+
+def test_a_disk_that_takes_a_file_piece_by_piece_gets_all_of_it(key_file, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data)[:7]))
+
+    added = key_file.add()
+
+    assert KeyFile(key_file.path).ring().current == added
+
+
+def test_what_is_not_read_back_as_it_was_written_takes_nobodys_place(key_file, monkeypatch):
+    before = key_file.path.read_bytes()
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, at: b"\0" * length)
+
+    with pytest.raises(OSError, match="what was written"):
+        key_file.add()
+
+    assert key_file.path.read_bytes() == before
+
+
+def test_the_earlier_file_stays_until_a_key_is_forgotten(key_file):
+    earlier = key_file.path.with_name(f"{key_file.path.name}.earlier")
+    first, before = key_file.ring().current, key_file.path.read_bytes()
+    key_file.add()
+    assert earlier.read_bytes() == before
+    assert stat.S_IMODE(earlier.stat().st_mode) == 0o600
+
+    key_file.forget(first.id)
+
+    assert not earlier.exists()
+
+
 def test_the_current_key_cannot_be_forgotten(key_file):
     with pytest.raises(ValueError, match="current"):
         key_file.forget(key_file.ring().current.id)
@@ -159,6 +219,27 @@ def readable_by_all(path):
 
 def cut_to_nothing(path):
     path.write_bytes(b"")
+
+
+def test_a_file_that_others_may_read_since_is_told(key_file):
+    used = KeyFile(key_file.path)
+    used.ring()
+    key_file.path.chmod(0o644)
+
+    assert used.ring().current
+    assert "others may read" in used.trouble
+
+    key_file.path.chmod(0o600)
+    used.ring()
+    assert used.trouble is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_another_account_is_not_used(key_file):
+    os.chown(key_file.path, 12345, -1)
+
+    with pytest.raises(KeysUnavailable, match="another account's"):
+        KeyFile(key_file.path).ring()
 
 
 @pytest.mark.parametrize("harm", [hidden, damaged, readable_by_all, cut_to_nothing])
