@@ -83,9 +83,10 @@ def import_(
     from telephony.domain.audit import IMPORTED_PEOPLE  # noqa: PLC0415
     from telephony.domain.errors import Malformed  # noqa: PLC0415
     from telephony.enrolment.reading import EnrolmentFile  # noqa: PLC0415
+    from telephony.enrolment.xlsx import bounded_memory  # noqa: PLC0415
 
     consent = {"consent_by": by, "consent_means": means} if by and means else {}
-    with open_registry(settings, makes_keys=True, is_dry_run=is_dry_run) as opened:
+    with open_registry(settings, makes_keys=True, is_dry_run=is_dry_run) as opened, bounded_memory():
         try:
             table = EnrolmentFile(file, enrolment_rules(settings), consent)
             if table.heading.ignored:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import re
+import resource
 import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -18,12 +20,46 @@ from telephony.enrolment.cells import Row, plain_cell
 
 LARGEST_SHARED_STRINGS = 64 << 20
 """Octets of the one part that openpyxl holds in memory as a whole. 100,000 people need about 10 MiB."""
-LARGEST_PART = 2 << 30
+LARGEST_WORKBOOK = 512 << 20
+"""Octets of all parts, unpacked. A row of people takes about 1,000."""
+LARGEST_PART = 4 << 20
+"""Octets of any other part: openpyxl makes thirty times as much of styles."""
+_LARGE_PARTS = ("/worksheets/", "/sharedStrings.xml", "/media/")
 MOST_PARTS = 10_000
+MOST_ROWS = 1_048_576
+"""What Excel has (ECMA-376 gives no bound). openpyxl makes a row of every number that is left out before another."""
+LONGEST_ROW = 1 << 20
+LONGEST_REST = 16 << 20
+"""Octets before the first row and behind the last: widths, merged cells, rules."""
 MOST_COLUMNS = 200
+MOST_MEMORY = 1 << 30
+"""Octets that an import may take. 100,000 people need a tenth."""
 _PROLOGUE = 4096
 _ROOT = re.compile(rb"<[A-Za-z]")
+_ENCODING = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([^\"']*)[\"']")
+_ENCODINGS = (b"utf-8", b"us-ascii", b"ascii")
+"""In any other a row could be written with octets that are not looked for."""
+_ROW = re.compile(rb"<(?:[A-Za-z][\w.-]{0,40}:)?row(?=[\s/>])")
+_ROW_TAG = re.compile(
+    rb"<[\w.:-]+((?:\s+[\w.:-]{1,80}\s*=\s*(?:\"[^\"<]{0,200}\"|'[^'<]{0,200}')){0,20})\s*/?>"
+)
+_NUMBER = re.compile(rb"\sr\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_CHUNK = 1 << 20
+_LONGEST_MATCH = 8_192
 _AS_CSV = "save the sheet as CSV UTF-8 and import that"
+
+
+@contextmanager
+def bounded_memory(more: int = MOST_MEMORY) -> Iterator[None]:
+    """Let this process take so many octets more than it has, and no more: what goes beyond is a `MemoryError`."""
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = [limit for limit in (before, hard, taken + more) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))
 
 
 def xlsx_rows(path: Path) -> Iterator[Row]:
@@ -49,6 +85,8 @@ def xlsx_rows(path: Path) -> Iterator[Row]:
         SyntaxError,
     ) as error:
         raise Malformed(f"the workbook is damaged ({type(error).__name__}); {_AS_CSV}") from None
+    except MemoryError:
+        raise _too_large() from None
     except (EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
         raise Malformed(f"the workbook cannot be read ({type(error).__name__}); {_AS_CSV}") from None
     except OSError as error:
@@ -98,16 +136,70 @@ def _look_at_parts(file: IO[bytes]) -> None:
         parts = archive.infolist()
         if len(parts) > MOST_PARTS:
             raise Malformed(f"the workbook has too many parts; {_AS_CSV}")
+        if sum(part.file_size for part in parts) > LARGEST_WORKBOOK:
+            raise _too_large()
         for part in parts:
-            limit = LARGEST_PART if "/worksheets/" in part.filename else LARGEST_SHARED_STRINGS
-            if part.file_size > limit:
-                raise Malformed(f"the workbook is too large to be read; {_AS_CSV}")
+            is_large = any(words in part.filename for words in _LARGE_PARTS)
+            if not is_large and part.file_size > LARGEST_PART:
+                raise _too_large()
+            is_strings = part.filename.endswith("/sharedStrings.xml")
+            if is_strings and part.file_size > LARGEST_SHARED_STRINGS:
+                raise _too_large()
             if part.filename.endswith((".xml", ".rels")):
                 with archive.open(part) as packed:
                     prologue = packed.read(_PROLOGUE)
                 root = _ROOT.search(prologue)
+                encoding = _ENCODING.search(prologue)
+                if encoding is not None and encoding[1].strip().lower() not in _ENCODINGS:
+                    raise Malformed(f"the workbook was not written by a spreadsheet; {_AS_CSV}")
                 if root is None or b"<!" in prologue[: root.start()].replace(b"<!--", b""):
                     raise Malformed(f"the workbook was not written by a spreadsheet; {_AS_CSV}")
+            # Whatever it is called: another part says which ones are sheets.
+            with archive.open(part) as unpacked:
+                _look_at_rows(unpacked, LARGEST_SHARED_STRINGS if is_strings else LONGEST_REST)
+
+
+def _look_at_rows(sheet: IO[bytes], longest_rest: int) -> None:
+    """Refuse a sheet of which openpyxl would make more than it holds: rows without end, or one row that is all of it.
+
+    ``longest_rest`` is how many octets may stand before the first row and behind the last.
+    """
+    rows, since, kept = 0, 0, b""
+    while chunk := sheet.read(_CHUNK):
+        window, begin = kept + chunk, 0
+        # What a match may still need stays for the next turn.
+        end = len(window) if len(chunk) < _CHUNK else len(window) - _LONGEST_MATCH
+        for match in _ROW.finditer(window):
+            if match.start() >= end:
+                break
+            since += match.start() - begin
+            begin = match.start()
+            _require_bearable(since, LONGEST_ROW if rows else longest_rest)
+            rows, since = rows + 1, 0
+            if rows > MOST_ROWS or _number_of(window, begin) > MOST_ROWS:
+                raise _too_large()
+        since += end - begin
+        _require_bearable(since, longest_rest)
+        kept = window[end:]
+
+
+def _number_of(window: bytes, begin: int) -> int:
+    """Return what the row that begins there says of its number, 0 for nothing. Raises `Malformed` for no tag of a row."""
+    tag = _ROW_TAG.match(window, begin)
+    if tag is None:
+        raise Malformed(f"the workbook was not written by a spreadsheet; {_AS_CSV}")
+    said = _NUMBER.search(tag[1])
+    number = b"0" if said is None else (said[1] or said[2] or b"").strip()
+    return int(number[:9]) if number.isdigit() else MOST_ROWS + 1
+
+
+def _require_bearable(octets: int, most: int) -> None:
+    if octets > most:
+        raise _too_large()
+
+
+def _too_large() -> Malformed:
+    return Malformed(f"the workbook is too large to be read; {_AS_CSV}")
 
 
 def _text(cell: Any) -> str:
