@@ -23,6 +23,7 @@ from telephony.store.crypto import KeysUnavailable
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.labels import record_false_alarm
+from telephony.store.locks import lock_incidents_called
 from telephony.store.schema import delivery, fact, incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
@@ -61,6 +62,7 @@ def keep_guardian_facts(connection: Connection, plan: Plan, incident_id: str, fa
     Of a guardian who has confirmed nothing else is told any more: a receipt or a call that ends later takes nothing
     back. Whoever was told while the incident was being closed is told that it is over, too.
     """
+    lock_incidents_called(connection, [incident_id])
     row = incident_to_change(connection, incident_id)
     if row is None:
         return False
@@ -96,7 +98,9 @@ def take_reply(
     A confirmation ends the rounds. What was told of a closed incident is awaited no longer.
     """
     taken = []
-    for awaited in awaited_from(connection, phone, GUARDIAN_TOLD, now=now):
+    waiting = awaited_from(connection, phone, GUARDIAN_TOLD, now=now)
+    lock_incidents_called(connection, [str(each.payload.get("incident", "")) for each in waiting])
+    for awaited in waiting:
         incident_id, place = (str(awaited.payload.get(name, "")) for name in ("incident", "place"))
         row = incident_to_change(connection, incident_id)
         if row is None or row.state == CLOSED:
