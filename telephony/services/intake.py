@@ -157,7 +157,7 @@ class Intake:
             self._relay.offer(reserved, [])
             if late.active():
                 late.cancel()
-                self._fail_open(presses, answered, failure.value)
+                self._fail_open(presses, answered, _error_of(failure))
 
         def defect(failure: Failure) -> None:
             log.error("intake failed after the commit", exc_info=failure.value)
@@ -311,6 +311,12 @@ class Intake:
             opened_at=known.opened_at,
             press_count=known.presses,
         )
+
+
+def _error_of(failure: Failure) -> Exception:
+    """Return why a batch failed; what is no failure of the store is one of ours."""
+    error = failure.value
+    return error if isinstance(error, Exception) else Unavailable(repr(error))
 
 
 def _ready(delivery: Delivery, trigger: Trigger) -> Delivery:
