@@ -141,7 +141,10 @@ def release_guardians(connection: Connection, row: Any, now: datetime) -> None:
 
 
 def plan_release(connection: Connection, incident_key: int, now: datetime) -> None:
-    """Let the guardians who were told hear that it is over, once more where that was done already."""
+    """Let the guardians who were told hear that it is over, once more where that was done already.
+
+    Who is just telling them may not know of all: the row is taken from them, and done again when their lease lapses.
+    """
     written = connection.execute(
         update(delivery)
         .where(
@@ -149,7 +152,12 @@ def plan_release(connection: Connection, incident_key: int, now: datetime) -> No
             delivery.c.channel == GUARDIANS_RELEASED,
             delivery.c.sequence == 0,
         )
-        .values(state=PENDING, due_at=to_us(now), settled_at=None)
+        .values(
+            state=PENDING,
+            due_at=to_us(now),
+            settled_at=None,
+            lease_token=delivery.c.lease_token + 1,
+        )
     )
     if written.rowcount == 0:
         at = to_us(now)
