@@ -12,6 +12,8 @@ second. So every function that runs in a transaction locks in this order, and wh
 4. everything else that does not belong to a locked incident: last positions, awaited replies, people, histories;
 5. the advisory locks: of the keys of awaited replies, of the audit chain.
 
+Retention and enrolment write their entry of the audit chain before the rest; where that meets somebody else it is run again.
+
 Presses, facts, positions and calls need no locks of their own: they are written under the lock of their incident. A
 transaction of `Database` holds work of several kinds and takes the locks of each in turn, out of this order. It therefore waits
 for a row only a moment (`SHARED_WAIT_MS`), and is then run again kind by kind, in this order.
