@@ -83,6 +83,7 @@ from telephony.smpp.settings import Server
 from telephony.smpp.text_request import Numbering, numbering_of
 from telephony.smpp.texting import BindTexter, TextWay
 from telephony.store.checkpoint import Checkpointer
+from telephony.store.contention import Repeats
 from telephony.store.crypto import KeyFile
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, own_files_of, sqlite_checkpoint_engine
@@ -127,6 +128,8 @@ JOINING_TIMEOUT_S = 15.0
 ATTEMPT_GRACE_S = 5.0
 """What the relay grants an attempt beyond the channel's own time-out, so that the channel speaks first."""
 STOP_RELAY_WITHIN_S = 5.0
+REPEATED_FOR = 0.4
+"""The part of a press's commit budget in which the store's writer waits for another daemon's."""
 SWITCH_INTERVAL_S = 0.0001
 """How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
 commit under load."""
@@ -372,6 +375,7 @@ class Daemon(MultiService):
             reader=outside.runner("store-reader", READERS),
             clock=outside.reactor,
             prove=None if files is None else files.require,
+            repeats=Repeats(self._settings.store.commit_budget_s * REPEATED_FOR),
         )
         keeper = StoreKeeper(
             database,

@@ -16,6 +16,7 @@ from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
+from telephony.store.contention import Repeats
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.database import Database
 
@@ -80,7 +81,13 @@ class Inline:
 
 def database(writing: Engine, reading: Engine, runner: Inline | None = None) -> Database:
     return Database(
-        writing, reading, writer=runner or Inline(), reader=Inline(), clock=task.Clock(), linger_s=0.0
+        writing,
+        reading,
+        writer=runner or Inline(),
+        reader=Inline(),
+        clock=task.Clock(),
+        linger_s=0.0,
+        repeats=Repeats(rest=lambda _: None),
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.turns import in_turn
 
 LONGEST_NAME, LONGEST_REASON = 60, 200
 
@@ -32,15 +33,14 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
     by = one_line(by, LONGEST_NAME, "--by")
     why = one_line(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
-    from telephony.store.engines import one_transaction  # noqa: PLC0415 - not needed for --help
-    from telephony.store.labels import mark_false_alarm  # noqa: PLC0415
+    from telephony.store.labels import mark_false_alarm  # noqa: PLC0415 - not needed for --help
 
-    with (
-        ready_engines(settings) as (writing, _),
-        writing.connect() as connection,
-        one_transaction(connection),
-    ):
-        is_known = mark_false_alarm(connection, settings.plan, incident_id, by, why, datetime.now(UTC))
+    now = datetime.now(UTC)
+    with ready_engines(settings) as (writing, _):
+        is_known = in_turn(
+            writing,
+            lambda connection: mark_false_alarm(connection, settings.plan, incident_id, by, why, now),
+        )
     if not is_known:
         click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)

@@ -55,5 +55,8 @@ def told(error: Exception) -> click.ClickException:
 
 
 def _is_busy(error: Exception) -> bool:
+    from telephony.store.contention import contention_of  # noqa: PLC0415
+
     original = getattr(error, "orig", None) or error
-    return type(original).__name__ == "OperationalError" and "locked" in str(original)
+    is_locked = type(original).__name__ == "OperationalError" and "locked" in str(original)
+    return is_locked or contention_of(error) is not None

@@ -68,8 +68,9 @@ class Delivery:
     ``channel`` names the configured way out. ``sequence`` numbers the reports of one incident from 1 and is the
     same for a report on its first and on its fallback channel; it is 0 for what is no report. ``payload`` holds
     the facts that were fixed when the row was written, so that every attempt sends the same content.
-    ``lease_until`` is the Unix time until which this process alone may send it. ``content`` is what to send or to
-    do, ready to use: the report of a report, the errand of a location errand.
+    ``lease_until`` is the Unix time until which this process alone may send it, ``lease_token`` the number of this
+    acquisition: whoever takes the delivery next has a higher one, and what an earlier holder says is not heard any more.
+    ``content`` is what to send or to do, ready to use: the report of a report, the errand of a location errand.
     """
 
     incident_key: int
@@ -84,6 +85,7 @@ class Delivery:
     content: Report | Errand | None = None
     is_damaged: bool = False
     """Rows of it cannot be read: its report tells what is left, its errand has no content."""
+    lease_token: int = 0
 
     @property
     def is_report(self) -> bool:

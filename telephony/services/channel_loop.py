@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -48,6 +49,8 @@ class ChannelLoop:
         self._at_hand: dict[str, Delivery] = {}
         """By incident, oldest first: an incident's next delivery is claimable only when this one is settled."""
         self._in_flight: dict[str, Deferred[None]] = {}
+        self._claimed_again: dict[str, Delivery] = {}
+        """By incident: what is in flight, under the token of its newest lease."""
         self._more_for: set[str] = set()
         """Incidents that have more to deliver once what is at hand or in flight is settled."""
         self._has_more = False
@@ -144,6 +147,7 @@ class ChannelLoop:
             delivery = self._at_hand.pop(next(iter(self._at_hand)))
             if delivery.incident_id in self._in_flight:
                 # The clock was set, and the row in flight was claimed once more: its settlement will do for both.
+                self._claimed_again[delivery.incident_id] = delivery
                 self._more_for.add(delivery.incident_id)
                 continue
             if delivery.lease_until < useful_until:
@@ -213,7 +217,8 @@ class ChannelLoop:
             outcome = Retry(f"{type(error).__name__}: {error}")
         try:
             self._tell(delivery, outcome)
-            settlement = Settlement(delivery, outcome, wall_s(self._clock), due_s(self._clock))
+            held = self._as_held(delivery)
+            settlement = Settlement(held, outcome, wall_s(self._clock), due_s(self._clock))
             await self._database.batch(settle_all, [settlement], is_urgent=False)
         except Unavailable as error:
             # Delivered, but nobody wrote it down: the lease lapses and it is sent again. 112 discards the repeat.
@@ -226,11 +231,19 @@ class ChannelLoop:
         if isinstance(outcome, Retry):
             self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
         del self._in_flight[delivery.incident_id]
+        self._claimed_again.pop(delivery.incident_id, None)
         if delivery.incident_id in self._more_for:
             self._more_for.discard(delivery.incident_id)
             self.wake()
         self._start()
         self._look_for_more()
+
+    def _as_held(self, delivery: Delivery) -> Delivery:
+        """Return what was in flight with the token of the newest lease that this process has on it."""
+        again = self._claimed_again.get(delivery.incident_id)
+        if again is None or again.sequence != delivery.sequence:
+            return delivery
+        return replace(delivery, lease_token=again.lease_token)
 
     def _look_in(self, seconds: float) -> None:
         if self._is_stopped:

@@ -26,6 +26,7 @@ from telephony.services.direct import DirectRelay
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import bare_report, first_report
+from telephony.store.contention import Contended
 from telephony.store.database import Database
 from telephony.store.incidents import OpenIncident
 from telephony.store.presses import NewPress, PressRecorder, Recorded, caller_key
@@ -37,6 +38,9 @@ PROMISE_KEPT_S = 6 * 3600.0
 """After a direct relay, the same content is its redelivery for so long. Later it is a new press of the same key: under
 the old time its incident would be followed no more and closed as long quiet."""
 STORE_ALARM = "store-unavailable"
+CONTENDED_ALARM = "store-contended"
+CONTENDED_ALARM_S = 60.0
+"""How long it stands after the last press that other writers kept from the store; the store itself is well."""
 DEFECT_ALARM = "intake-defect"
 OUTSIDE_THE_SEQUENCE = 0
 """Number of a report that was made without the store: it numbers the reports of an incident from 1."""
@@ -136,7 +140,7 @@ class Intake:
         if self._is_store_late:
             # It let an earlier press wait in vain. 112 hears of this one now; the store may keep it all the same.
             for press in presses:
-                self._relay_directly(press, "the store has not answered in time before")
+                self._relay_directly(press, Unavailable("the store has not answered in time before"))
 
         def committed(results: list[Recorded | Exception]) -> None:
             if late.active():
@@ -153,12 +157,12 @@ class Intake:
             self._relay.offer(reserved, [])
             if late.active():
                 late.cancel()
-                self._fail_open(presses, answered, str(failure.value))
+                self._fail_open(presses, answered, _error_of(failure))
 
         def defect(failure: Failure) -> None:
             log.error("intake failed after the commit", exc_info=failure.value)
             if not answered.called:
-                self._fail_open(presses, answered, repr(failure.value))
+                self._fail_open(presses, answered, Unavailable(repr(failure.value)))
 
         recording = self._database.batch(self._recorder, presses)
         late = self._clock.callLater(self._budget_s, self._too_late, presses, answered)
@@ -191,7 +195,7 @@ class Intake:
                 log.exception("press recorded and not noted", incident=result.receipt.incident_id)
             return result.receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
-        return self._relay_directly(press, f"{type(result).__name__}: {result}")
+        return self._relay_directly(press, result)
 
     def _note(self, trigger: Trigger, receipt: Receipt) -> None:
         # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
@@ -224,14 +228,14 @@ class Intake:
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.
         self._is_store_late = True
-        self._fail_open(presses, answered, f"no commit within {self._budget_s} s")
+        self._fail_open(presses, answered, Unavailable(f"no commit within {self._budget_s} s"))
 
-    def _fail_open(self, presses: Sequence[NewPress], answered: Deferred[Any], reason: str) -> None:
-        answered.callback([self._relay_directly(press, reason) for press in presses])
+    def _fail_open(self, presses: Sequence[NewPress], answered: Deferred[Any], why: Exception) -> None:
+        answered.callback([self._relay_directly(press, why) for press in presses])
 
-    def _relay_directly(self, press: NewPress, reason: str) -> Unavailable:
+    def _relay_directly(self, press: NewPress, why: Exception) -> Unavailable:
         try:
-            return self._relay_in_full(press, reason)
+            return self._relay_in_full(press, why)
         except Exception as error:
             log.exception("press not relayed in full", incident=press.incident_id)
             return self._relay_barely(press.trigger, press.incident_id, error)
@@ -243,9 +247,13 @@ class Intake:
         self._direct.send(report, self._routes(trigger))
         return Unavailable(f"a defect: {error!r}")
 
-    def _relay_in_full(self, press: NewPress, reason: str) -> Unavailable:
+    def _relay_in_full(self, press: NewPress, why: Exception) -> Unavailable:
         trigger = press.trigger
-        self._alarms.raise_(STORE_ALARM, "store", reason=reason)
+        reason = str(why) if isinstance(why, Unavailable) else f"{type(why).__name__}: {why}"
+        if isinstance(why, Contended):
+            self._alarms.note(CONTENDED_ALARM, "store", CONTENDED_ALARM_S, reason=reason)
+        else:
+            self._alarms.raise_(STORE_ALARM, "store", reason=reason)
         report = self._promise(press).report
         log.error(
             "press not durable, relayed directly", incident=report.incident_id, report=report.report_id,
@@ -303,6 +311,12 @@ class Intake:
             opened_at=known.opened_at,
             press_count=known.presses,
         )
+
+
+def _error_of(failure: Failure) -> Exception:
+    """Return why a batch failed; what is no failure of the store is one of ours."""
+    error = failure.value
+    return error if isinstance(error, Exception) else Unavailable(repr(error))
 
 
 def _ready(delivery: Delivery, trigger: Trigger) -> Delivery:

@@ -21,6 +21,7 @@ from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.services.intake import STORE_ALARM
 from telephony.services.service_key import ServiceKey
+from telephony.store.contention import Contended
 from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable
 from telephony.store.database import Database, Runner
 from telephony.store.own_files import OwnFiles, StoreAway
@@ -113,6 +114,9 @@ class StoreKeeper:
             await self._look()
         except CancelledError:
             raise
+        except Contended as error:
+            log.warning("store busy with other writers", error=str(error))
+            return LOOK_S
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             self._say(_in_words(error))
             return LOOK_S if isinstance(error, StoreAway) else AGAIN_S

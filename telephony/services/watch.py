@@ -144,10 +144,12 @@ class Watch:
     async def _quiet_incidents(self, now: datetime) -> None:
         before = ago(self._clock, self._quiet_close_s)
         for incident_id in await self._database.read(quiet_incidents, before):
-            if await self._database.transact(_close, self._plan, incident_id, now):
+            if await self._database.transact(_close, self._plan, incident_id, now, before):
                 log.warning("incident closed", incident=incident_id, reason=QUIET_REASON)
                 self._wake(incident_id)
 
 
-def _close(connection: Connection, plan: Plan, incident_id: str, now: datetime) -> bool:
-    return close_incident(connection, plan, incident_id, QUIET_REASON, now)
+def _close(
+    connection: Connection, plan: Plan, incident_id: str, now: datetime, quiet_since: datetime
+) -> bool:
+    return close_incident(connection, plan, incident_id, QUIET_REASON, now, quiet_since=quiet_since)

@@ -38,9 +38,11 @@ def execute(connection: Connection, statement: str, parameters: Sequence[Any] = 
     return cursor
 
 
-def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Run a statement once per row, likewise."""
-    connection.connection.cursor().executemany(statement, rows)
+def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Run a statement once per row, likewise; return how many rows of the table were changed."""
+    cursor = connection.connection.cursor()
+    cursor.executemany(statement, rows)
+    return int(cursor.rowcount)
 
 
 class BulkInsert:

@@ -2,12 +2,16 @@
 
 Whatever arrives while a commit is on its way to the disk waits, and then shares the next one: a lone press
 waits for one fsync, a thousand at once for about two. Nothing urgent is delayed on purpose.
+
+On PostgreSQL other daemons write too. A transaction that is rolled back for one of theirs is run again, kind by kind:
+see `telephony.store.contention`, and `telephony.store.locks` for the order in which everybody takes locks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -18,6 +22,8 @@ from twisted.python.failure import Failure
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
+from telephony.store.bulk import execute
+from telephony.store.contention import IDLE_MS, Contended, Contention, Repeats, contention_of
 from telephony.store.engines import one_transaction
 from telephony.store.own_files import StoreAway
 
@@ -32,6 +38,9 @@ MOST_WAITING = 50_000
 
 LINGER_S = 0.005
 """How long what is not urgent waits for company: shorter than anybody notices, longer than a commit."""
+
+REPEATS_TOLD_EVERY_S = 10.0
+"""Transactions that were run again for another daemon's are told of with their number, no more often than this."""
 
 Answers = list[tuple[Deferred[Any], Any]]
 
@@ -83,8 +92,11 @@ class Database:
         clock: Clock,
         linger_s: float = LINGER_S,
         prove: Callable[[], None] | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         """``prove`` is asked after every commit and raises `StoreAway` where what was committed may be lost."""
+        self._repeats = repeats or Repeats()
+        self._telling: Call | None = None
         self._clock = clock
         self._prove = prove or _no_proof_is_needed
         self._away: str | None = None
@@ -104,6 +116,8 @@ class Database:
         self._undisturbed: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self._is_busy = False
         self._connection: Connection | None = None
+        self._wait_ms = 0
+        """How long this connection waits for a row; 0 for a fresh one."""
 
     # -- the reactor's side ---------------------------------------------------------------------------
 
@@ -195,6 +209,9 @@ class Database:
             return self._reader.stop()
 
         def close(_: object) -> None:
+            if self._telling is not None:
+                self._telling.cancel()
+            self._tell_repeats()
             self.let_go()
 
         waiting: Deferred[Any] = self.transact(_nothing) if self._is_busy or self._waiting else succeed(None)
@@ -241,11 +258,17 @@ class Database:
 
     def _committed(self, answers: Answers) -> None:
         self._is_busy = False
+        if self._repeats.is_untold and self._telling is None:
+            self._telling = self._clock.callLater(REPEATS_TOLD_EVERY_S, self._tell_repeats)
         if self._found_away is not None and self._away is None:
             self.put_away(self._found_away)
         self._next_group()
         for done, answer in answers:
             done.callback(answer)
+
+    def _tell_repeats(self) -> None:
+        self._telling = None
+        self._repeats.tell()
 
     # -- the writer thread's side -----------------------------------------------------------------------
 
@@ -253,22 +276,36 @@ class Database:
         groups: dict[int, _Group] = {}
         for job in jobs:
             groups.setdefault(id(job.batch), _Group(job.batch, [])).jobs.append(job)
+        self._repeats.begin()
         try:
             return self._in_one_transaction(list(groups.values()))
         except Exception as error:  # noqa: BLE001 - each job gets its answer below
+            why = contention_of(error)
             ours = _as_ours(error, self._driver)
-            if isinstance(ours, Unavailable):
+            if why is None and isinstance(ours, Unavailable):
                 return [(job.done, Failure(ours)) for job in jobs]
-        # One item spoiled the transaction for all: give each its own, so that only the culprit fails. That also
-        # repeats a race lost against another daemon (both opened an incident of one caller): the loser now joins.
-        return [(job.done, self._one_by_one(job)) for job in jobs]
+        if why is None:
+            # One item spoiled the transaction for all: give each its own, so that only the culprit fails.
+            return [(job.done, self._one_by_one(job)) for job in jobs]
+        self._repeats.count(why)
+        return [answer for group in groups.values() for answer in self._by_itself(group)]
+
+    def _by_itself(self, group: _Group) -> Answers:
+        """Run work of one kind again, which another daemon was in the way of: now it can wait for its turn."""
+        try:
+            return self._repeats.run(lambda: self._in_one_transaction([group]), is_group=True)
+        except Exception as error:  # noqa: BLE001 - each job gets its answer below
+            ours = _as_ours(error, self._driver)
+            if isinstance(ours, Unavailable) and not isinstance(ours, Contended):
+                return [(job.done, Failure(ours)) for job in group.jobs]
+        return [(job.done, self._one_by_one(job)) for job in group.jobs]
 
     def _one_by_one(self, job: _Job) -> Any:
         results: list[Any] = []
         for item in job.items:
+            alone = _Group(job.batch, [_Job(job.batch, [item], job.done)])
             try:
-                single = _Job(job.batch, [item], job.done)
-                ((_, answer),) = self._in_one_transaction([_Group(job.batch, [single])])
+                ((_, answer),) = self._repeats.run(partial(self._in_one_transaction, [alone]))
                 results.extend(answer)
             except Exception as error:  # noqa: BLE001 - the culprit's own answer
                 ours = _as_ours(error, self._driver)
@@ -280,9 +317,10 @@ class Database:
     def _in_one_transaction(self, groups: list[_Group]) -> Answers:
         try:
             if self._connection is None:
-                self._connection = self._writing.connect()
+                self._connection, self._wait_ms = self._writing.connect(), 0
             answers: Answers = []
             with one_transaction(self._connection):
+                self._wait_for_rows(self._connection, len(groups))
                 for group in groups:
                     if len(group.jobs) == 1:
                         job = group.jobs[0]
@@ -298,10 +336,23 @@ class Database:
         except Exception as error:
             if isinstance(error, StoreAway):
                 self._found_away = str(error)
-            # The connection may be what failed: the next group opens a fresh one.
-            self._drop_connection()
+            if contention_of(error) is None:
+                # The connection may be what failed: the next group opens a fresh one.
+                self._drop_connection()
+            self._wait_ms = 0  # what was set was rolled back with the rest
             raise
         return answers
+
+    def _wait_for_rows(self, connection: Connection, kinds: int) -> None:
+        """Bound how long PostgreSQL lets this transaction wait for others, and others for it should we be stopped."""
+        if connection.dialect.name != "postgresql":
+            return
+        wait_ms = self._repeats.wait_ms(kinds)
+        if not self._wait_ms:
+            execute(connection, f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+        if wait_ms != self._wait_ms:
+            execute(connection, f"SET lock_timeout = {wait_ms}")
+            self._wait_ms = wait_ms
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -327,6 +378,8 @@ def _as_ours(error: Exception, driver: Any) -> Exception:
     They come as SQLAlchemy's errors and, from statements on the driver's own cursor, as the driver's (PEP 249).
     """
     original = error.orig if isinstance(error, DBAPIError) else error
+    if contention_of(error) in (Contention.DEADLOCK, Contention.SERIALIZATION, Contention.LOCKED):
+        return Contended(f"store: {original}")
     of_the_item = (driver.IntegrityError, driver.DataError, driver.ProgrammingError)
     if not isinstance(original, driver.Error) or isinstance(original, of_the_item):
         return error

@@ -13,10 +13,12 @@ from telephony.domain.report import Part
 from telephony.store.remains import is_count, time_of_key
 from telephony.store.reports import UNREADABLE
 from telephony.store.times import from_us, seconds_to_us
+from telephony.store.updates import FIRST_TOKEN
 
 LONGEST_PAYLOAD = 10_000
 """Characters; a payload holds a few numbers and the reasons of an update."""
 MOST_ATTEMPTS = 1_000_000_000
+HIGHEST_TOKEN = 2**31 - 1
 
 KEY_IS_SOUND = (
     "{0}sequence = CAST({0}sequence AS INTEGER) AND {0}incident_key = CAST({0}incident_key AS BIGINT)"
@@ -41,6 +43,13 @@ class DueRow(NamedTuple):
     sealed: bytes | None
     created_at: int
     attempts: int
+    lease_token: int
+
+    @property
+    def next_token(self) -> int:
+        """The token of whoever takes it now; a damaged one is no token of anybody's."""
+        is_sound = type(self.lease_token) is int and 0 < self.lease_token < HIGHEST_TOKEN
+        return self.lease_token + 1 if is_sound else FIRST_TOKEN
 
 
 def delivery_of(
@@ -73,6 +82,7 @@ def delivery_of(
         created_at or _opened_by_key(row.key) or from_us(seconds_to_us(now)),
         attempts + 1,
         lease_until,
+        lease_token=row.next_token,
     )
     return delivery, tuple(lost)
 

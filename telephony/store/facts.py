@@ -38,7 +38,10 @@ def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Se
 
 
 def incident_to_change(connection: Connection, incident_id: str) -> Any:
-    """Give the incident's row, or ``None``; no other daemon changes it before this transaction ends."""
+    """Give the incident's row, or ``None``; no other daemon changes it before this transaction ends.
+
+    Whoever changes several in one transaction locks them first: `telephony.store.locks`.
+    """
     found = select(incident).where(incident.c.id == incident_id).with_for_update()
     return connection.execute(found).one_or_none()
 

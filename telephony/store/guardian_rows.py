@@ -23,6 +23,7 @@ from telephony.store.crypto import KeysUnavailable
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.labels import record_false_alarm
+from telephony.store.locks import lock_incidents_called
 from telephony.store.schema import delivery, fact, incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import to_us
@@ -61,6 +62,7 @@ def keep_guardian_facts(connection: Connection, plan: Plan, incident_id: str, fa
     Of a guardian who has confirmed nothing else is told any more: a receipt or a call that ends later takes nothing
     back. Whoever was told while the incident was being closed is told that it is over, too.
     """
+    lock_incidents_called(connection, [incident_id])
     row = incident_to_change(connection, incident_id)
     if row is None:
         return False
@@ -96,7 +98,9 @@ def take_reply(
     A confirmation lets whoever was never told be told at once, and then it is over. What was told of a closed incident is awaited no longer.
     """
     taken = []
-    for awaited in awaited_from(connection, phone, GUARDIAN_TOLD, now=now):
+    waiting = awaited_from(connection, phone, GUARDIAN_TOLD, now=now)
+    lock_incidents_called(connection, [str(each.payload.get("incident", "")) for each in waiting])
+    for awaited in waiting:
         incident_id, place = (str(awaited.payload.get(name, "")) for name in ("incident", "place"))
         row = incident_to_change(connection, incident_id)
         if row is None or row.state == CLOSED:
@@ -137,7 +141,10 @@ def release_guardians(connection: Connection, row: Any, now: datetime) -> None:
 
 
 def plan_release(connection: Connection, incident_key: int, now: datetime) -> None:
-    """Let the guardians who were told hear that it is over, once more where that was done already."""
+    """Let the guardians who were told hear that it is over, once more where that was done already.
+
+    Who is just telling them may not know of all: the row is taken from them, and done again when their lease lapses.
+    """
     written = connection.execute(
         update(delivery)
         .where(
@@ -145,7 +152,12 @@ def plan_release(connection: Connection, incident_key: int, now: datetime) -> No
             delivery.c.channel == GUARDIANS_RELEASED,
             delivery.c.sequence == 0,
         )
-        .values(state=PENDING, due_at=to_us(now), settled_at=None)
+        .values(
+            state=PENDING,
+            due_at=to_us(now),
+            settled_at=None,
+            lease_token=delivery.c.lease_token + 1,
+        )
     )
     if written.rowcount == 0:
         at = to_us(now)

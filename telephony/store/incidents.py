@@ -22,6 +22,7 @@ from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.guardian_rows import release_guardians
+from telephony.store.locks import lock_incidents_called
 from telephony.store.orders import AUDIBLE
 from telephony.store.reports import position_of
 from telephony.store.schema import delivery, fact, incident, position, press
@@ -273,18 +274,27 @@ def _delivery_lines(ring: KeyRing, row: Any) -> list[StoryLine]:
     return lines
 
 
-def close_incident(connection: Connection, plan: Plan, incident_id: str, reason: str, now: datetime) -> bool:
+def close_incident(
+    connection: Connection,
+    plan: Plan,
+    incident_id: str,
+    reason: str,
+    now: datetime,
+    *,
+    quiet_since: datetime | None = None,
+) -> bool:
     """Close an incident and write down the closing report; False when there is none open of that id.
 
-    Errands end, and orders after which the caller's phone could sound; reports that are still owed stay owed, for
+    With ``quiet_since`` only one that was not pressed since: another daemon may have taken a press after it was found
+    quiet. Errands end, and orders after which the caller's phone could sound; reports that are still owed stay owed, for
     112 must have the whole history.
     """
+    lock_incidents_called(connection, [incident_id])
     closable = [state for state, targets in TRANSITIONS.items() if CLOSED in targets]
-    changed = connection.execute(
-        update(incident)
-        .where(incident.c.id == incident_id, incident.c.state.in_(closable))
-        .values(state=CLOSED, closed_at=to_us(now))
-    )
+    wanted = [incident.c.id == incident_id, incident.c.state.in_(closable)]
+    if quiet_since is not None:
+        wanted.append(incident.c.last_press_at < to_us(quiet_since))
+    changed = connection.execute(update(incident).where(*wanted).values(state=CLOSED, closed_at=to_us(now)))
     if changed.rowcount == 0:
         return False
     row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()

@@ -23,6 +23,7 @@ from telephony.store.bulk import execute
 from telephony.store.callers import caller_hashes
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.history import Remembered, history, remember
+from telephony.store.locks import lock_incidents_called
 from telephony.store.people import Found, Registry
 from telephony.store.presses import NODE_BITS
 from telephony.store.reports import NEWEST_PRESSES, load_reports, position_of
@@ -165,6 +166,7 @@ class Keeping(NamedTuple):
 
 def record_all(connection: Connection, items: Sequence[Keeping]) -> list[bool]:
     """Do `record_joined` for each; a batch function for `Database.batch`, so that many share a commit."""
+    lock_incidents_called(connection, [item.incident_id for item in items])
     return [record_joined(connection, *item) for item in items]
 
 

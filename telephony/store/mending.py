@@ -29,6 +29,7 @@ from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan, locating_channel, tracking_channel
 from telephony.store.bulk import execute, placeholder
 from telephony.store.due_rows import KEY_IS_SOUND
+from telephony.store.locks import lock_incidents, lock_pending
 from telephony.store.presses import NODE_BITS
 from telephony.store.remains import LARGEST_COUNT, is_count
 from telephony.store.times import seconds_to_us
@@ -91,6 +92,10 @@ class Mending:
         """Make good for what is found, in one transaction."""
         search = _Search(connection, self._channels, now, since, self._slowest_s)
         mark, at = search.mark, seconds_to_us(now)
+        # What lacks a report now is all that can lack one afterwards.
+        concerned = {row[0] for row in (*search.owing(), *search.wrong_counts())}
+        lock_incidents(connection, concerned)
+        lock_pending(connection, concerned)
         times = search.change(f"due_at = {mark}, lease_until = 0", (at,), search.times)
         # What was settled is not sent again under a state that is only a guess.
         states = search.change(

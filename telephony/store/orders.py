@@ -25,6 +25,7 @@ from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.silence import Output, Refused, may_reach
 from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.locks import lock_incidents_called
 from telephony.store.schema import delivery, incident
 from telephony.store.sealed_rows import seal_order, unseal_incident
 from telephony.store.sealing import keys_of
@@ -50,6 +51,7 @@ def set_silence(  # noqa: PLR0917 - `Database.transact` hands its arguments over
 
     ``by`` is who asked. Asked once more for what holds already, the order is given again and 112 is told nothing.
     """
+    lock_incidents_called(connection, [incident_id])
     row = incident_to_change(connection, incident_id)
     refused = _not_open(row, incident_id)
     if refused is not None:

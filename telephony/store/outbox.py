@@ -1,7 +1,8 @@
 """The transactional outbox: claim with a lease, settle with an outcome.
 
 First in, first out within an incident and channel; parallel across incidents. A lease that lapses (its process
-died) makes the row claimable again.
+died) makes the row claimable again. A process that was only stopped may go on after that: every acquisition has a token of its
+own, and what is settled or given back under an earlier one is not written down.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from telephony.domain.report import Part, Report
 from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.due_rows import KEY_IS_SOUND, LONGEST_PAYLOAD, DueRow, delivery_of, opened_at
+from telephony.store.locks import lock_deliveries, lock_deliveries_where
 from telephony.store.remains import what_is_left
 from telephony.store.reports import UNREADABLE, load_what_can_be_read, text_of
 from telephony.store.sealed_rows import seal_error, unseal_incident, unseal_order
@@ -60,7 +62,7 @@ class Claim:
 
 _DUE = (
     f"SELECT d.incident_key, i.id, i.sealed, i.carrier, i.opened_at, d.sequence, d.kind,"
-    f" substr(d.payload, 1, {LONGEST_PAYLOAD + 1}), d.sealed, d.created_at, d.attempts"
+    f" substr(d.payload, 1, {LONGEST_PAYLOAD + 1}), d.sealed, d.created_at, d.attempts, d.lease_token"
     " FROM delivery d LEFT JOIN incident i ON i.key = d.incident_key"
     f" WHERE d.channel = {{0}} AND d.state = '{PENDING}' AND d.due_at <= {{0}} AND d.lease_until <= {{0}}"
     # A row whose very key is damaged could not be settled: see `telephony.store.mending`.
@@ -70,9 +72,16 @@ _DUE = (
     " ORDER BY d.due_at LIMIT {0}"
 )
 _TAKE = (
-    "UPDATE delivery SET attempts = attempts + 1, lease_owner = {0}, lease_until = {0}"
+    "UPDATE delivery SET attempts = attempts + 1, lease_owner = {0}, lease_until = {0}, lease_token = {0}"
     " WHERE incident_key = {0} AND channel = {0} AND sequence = {0}"
 )
+
+
+_HELD = f"incident_key = {{0}} AND channel = {{0}} AND sequence = {{0}} AND state = '{PENDING}' AND lease_token = {{0}}"
+"""A delivery that nobody has taken since it was taken under this token."""
+_ENDED = "state = {0}, attempts = {0}, settled_at = {0}, last_error = {0}"
+_LATER = "due_at = {0}, attempts = {0}, last_error = {0}"
+_MOVED = "channel = {0}, kind = {0}, due_at = {0}, attempts = {0}, last_error = {0}"
 
 
 def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
@@ -94,10 +103,13 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
         connection,
         _TAKE.format(mark),
         [
-            (wanted.owner, seconds_to_us(wanted.lease_until), row.key, wanted.channel, row.sequence)
+            (
+                wanted.owner, seconds_to_us(wanted.lease_until), row.next_token,
+                row.key, wanted.channel, row.sequence,
+            )
             for row in rows
         ],
-    )
+    )  # fmt: skip
     read = [delivery_of(row, wanted.channel, wanted.lease_until, wanted.now) for row in rows]
     whole = [item for item, lost in read if item.is_report and not lost]
     ready = {
@@ -151,8 +163,12 @@ class Settlement:
 def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> list[None]:
     """Write down what became of deliveries; a batch function for `Database.batch`.
 
-    A report that one channel has delivered is not wanted any more on the channels that stand in for it.
+    A report that one channel has delivered is not wanted any more on the channels that stand in for it. What somebody else
+    has taken over since, or ended, is left as it is.
     """
+    lock_deliveries(
+        connection, [(item.delivery.incident_key, item.delivery.sequence) for item in settlements]
+    )
     ring = keys_of(connection)
     mark = placeholder(connection.dialect.name)
     ended: list[tuple[Any, ...]] = []
@@ -162,7 +178,7 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     for item in settlements:
         delivery, outcome, at = item.delivery, item.outcome, seconds_to_us(item.at)
         due_from = seconds_to_us(item.due_from)
-        key = (delivery.incident_key, delivery.channel, delivery.sequence)
+        key = (delivery.incident_key, delivery.channel, delivery.sequence, delivery.lease_token)
         attempts = max(delivery.attempts, 1)
         said = _said(ring, delivery, outcome)
         if isinstance(outcome, Delivered):
@@ -177,27 +193,13 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
         else:
             wait_s = retry_delay_s(attempts) if outcome.after_s is None else outcome.after_s
             later.append((due_from + seconds_to_us(wait_s), attempts, said, *key))
-    where = f" WHERE incident_key = {mark} AND channel = {mark} AND sequence = {mark} AND state = '{PENDING}'"
-    if ended:
+    settled = sum(
         execute_many(
-            connection,
-            f"UPDATE delivery SET state = {mark}, attempts = {mark}, settled_at = {mark}, last_error = {mark},"
-            f" lease_until = 0{where}",
-            ended,
+            connection, f"UPDATE delivery SET {to}, lease_until = 0 WHERE {_HELD}".format(mark), rows
         )
-    if later:
-        execute_many(
-            connection,
-            f"UPDATE delivery SET due_at = {mark}, attempts = {mark}, last_error = {mark}, lease_until = 0{where}",
-            later,
-        )
-    if moved:
-        execute_many(
-            connection,
-            f"UPDATE delivery SET channel = {mark}, kind = {mark}, due_at = {mark}, attempts = {mark},"
-            f" last_error = {mark}, lease_until = 0{where}",
-            moved,
-        )
+        for to, rows in ((_ENDED, ended), (_LATER, later), (_MOVED, moved))
+        if rows
+    )
     if delivered:
         # Only channels that were to wait stand in for another; two channels of equal rank are both told.
         execute_many(
@@ -207,6 +209,8 @@ def settle_all(connection: Connection, settlements: Sequence[Settlement]) -> lis
             " AND due_at > created_at AND attempts = 0",
             delivered,
         )
+    if settled < len(settlements):
+        log.info("outcomes too late", count=len(settlements) - settled)
     return [None] * len(settlements)
 
 
@@ -227,15 +231,15 @@ def give_back_all(connection: Connection, deliveries: Sequence[Delivery]) -> lis
 
     Only under the very lease they were taken with: where that has lapsed, somebody else may be sending them.
     """
+    lock_deliveries(connection, [(item.incident_key, item.sequence) for item in deliveries])
     mark = placeholder(connection.dialect.name)
     execute_many(
         connection,
-        f"UPDATE delivery SET lease_until = 0, attempts = {mark} WHERE incident_key = {mark} AND channel = {mark}"
-        f" AND sequence = {mark} AND state = '{PENDING}' AND lease_until = {mark}",
+        f"UPDATE delivery SET lease_until = 0, attempts = {mark} WHERE {_HELD.format(mark)}",
         [
             (
                 max(item.attempts - 1, 0), item.incident_key, item.channel, item.sequence,
-                seconds_to_us(item.lease_until),
+                item.lease_token,
             )
             for item in deliveries
         ],
@@ -260,12 +264,12 @@ def release_leases(connection: Connection, name: str, owner: str) -> int:
     What this very process (``owner``) has leased already, for presses that came at once, stays leased.
     """
     mark = placeholder(connection.dialect.name)
-    released = execute(
-        connection,
-        f"UPDATE delivery SET lease_until = 0 WHERE state = '{PENDING}' AND lease_until > 0"
-        f" AND lease_owner LIKE {mark} AND lease_owner <> {mark}",
+    theirs = (
+        f"state = '{PENDING}' AND lease_until > 0 AND lease_owner LIKE {mark} AND lease_owner <> {mark}",
         (owner_of(name, "%"), owner),
     )
+    lock_deliveries_where(connection, *theirs)
+    released = execute(connection, f"UPDATE delivery SET lease_until = 0 WHERE {theirs[0]}", theirs[1])
     count: int = released.rowcount
     return count
 
@@ -288,6 +292,9 @@ def bring_forward(connection: Connection, now: float, longest_errand_s: float) -
     )
     as_planned = f"{mark} + due_at - created_at"
     moved = 0
+    lock_deliveries_where(
+        connection, f"state = '{PENDING}' AND (due_at > {mark} OR created_at > {mark})", (at, at)
+    )
     for due, where, values in (
         (as_planned, f"attempts = 0 AND kind <> '{UPDATE}' AND created_at > {mark}", (at, at)),
         (as_planned, f"attempts = 0 AND kind = '{UPDATE}' AND created_at > {mark}", (at, planned)),

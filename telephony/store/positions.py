@@ -88,7 +88,7 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
 
     A closed incident takes no more positions.
     """
-    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
+    row = connection.execute(select(incident).where(incident.c.key == incident_key).with_for_update()).one()
     if row.state == CLOSED:
         return Located(became_best=False, is_told=False)
     ring = keys_of(connection)

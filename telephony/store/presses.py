@@ -2,7 +2,7 @@
 
 For a whole group of presses at once: remember each sender's reference, open or join the caller's one open
 incident with a recorded reason, and write down what must leave the house. Two reads and four writes, however
-many presses there are.
+many presses there are. Locks are taken in the order that `telephony.store.locks` says.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from telephony.store.bulk import (
 from telephony.store.callers import CALLER, REFERENCE
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, fact_row, storable_fact
+from telephony.store.locks import has_other_writers
 from telephony.store.repeats import Seen, is_same_press, load_seen, own_reference
 from telephony.store.schema import incident, press
 from telephony.store.sealed_rows import seal_incident, seal_press
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import seconds_to_us, to_us
-from telephony.store.updates import DELIVERY, News, plan_updates
+from telephony.store.updates import DELIVERY, FIRST_TOKEN, News, plan_updates
 
 Payload = tuple[str, Mapping[str, Any]]
 """A delivery's payload as its row holds it, and read."""
@@ -126,13 +127,12 @@ def caller_key(trigger: Trigger) -> str:
     return f"test:{key}" if trigger.test else key
 
 
-_INCIDENT = BulkInsert(
-    incident,
-    (
-        "key", "id", "caller", "sealed", "carrier", "connector", "source", "test", "opened_at", "last_press_at",
-    ),
-    {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"},
+_INCIDENT_COLUMNS = (
+    "key", "id", "caller", "sealed", "carrier", "connector", "source", "test", "opened_at", "last_press_at",
 )  # fmt: skip
+_INCIDENT = BulkInsert(
+    incident, _INCIDENT_COLUMNS, {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"}
+)
 _PRESS = BulkInsert(
     press,
     (
@@ -146,6 +146,7 @@ _OPEN_INCIDENTS = (
     " fact_count FROM incident"
     f" WHERE state <> '{CLOSED}' AND caller {{}}"
 )
+_OPEN_INCIDENTS_LOCKED = f"{_OPEN_INCIDENTS} ORDER BY key FOR UPDATE"
 _TAKEN = "SELECT id FROM incident WHERE id {}"
 
 
@@ -222,7 +223,7 @@ class _Group:
         self._incidents: list[tuple[Any, ...]] = []
         self._presses: list[tuple[Any, ...]] = []
         self._deliveries: list[tuple[Any, ...]] = []
-        self._seen_again: list[tuple[int, int, int, bytes]] = []
+        self._seen_again: list[tuple[int, int, bytes]] = []
         self._facts: list[tuple[Any, ...]] = []
         self._changed: dict[str, _Open] = {}
         self._told_more: dict[int, _Open] = {}
@@ -273,7 +274,7 @@ class _Group:
         """Count a press that is in the store already; where it may be another one, 112 is told as much."""
         times = seen.times + 1
         found.seen[trigger.reference] = seen._replace(times=times)
-        self._seen_again.append((times, received, found.key, seen.hash))
+        self._seen_again.append((received, found.key, seen.hash))
         if trigger.repetition in (Repetition.NONE, Repetition.REDELIVERY):
             return Recorded(Receipt(found.id, Join.REDELIVERED))
         found.seen_again_at = max(found.seen_again_at or 0, received)
@@ -310,6 +311,8 @@ class _Group:
         self._told_more[found.key] = found
 
     def write(self, connection: Connection) -> None:
+        if has_other_writers(connection):
+            self._incidents.sort(key=_caller_hash)
         _INCIDENT.run(connection, self._incidents)
         _PRESS.run(connection, self._presses)
         DELIVERY.run(connection, self._deliveries)
@@ -318,7 +321,7 @@ class _Group:
         if self._seen_again:
             execute_many(
                 connection,
-                f"UPDATE press SET seen = {mark}, last_seen_at = {mark}"
+                f"UPDATE press SET seen = seen + 1, last_seen_at = {mark}"
                 f" WHERE incident_key = {mark} AND reference = {mark}",
                 self._seen_again,
             )
@@ -365,6 +368,7 @@ class _Group:
                         item.trigger.received_at,
                         0,
                         lease,
+                        lease_token=FIRST_TOKEN,
                     )
                 )
         return tuple(held)
@@ -400,13 +404,19 @@ def _news(found: _Open) -> News:
     )  # fmt: skip
 
 
+def _caller_hash(row: tuple[Any, ...]) -> bytes:
+    hashed: bytes = row[_INCIDENT_COLUMNS.index("caller")]
+    return hashed
+
+
 def _first_payload(facts: int) -> Payload:
     return f'{{"presses":1,"facts":{facts}}}', {"presses": 1, "facts": facts}
 
 
 def _open_incidents(connection: Connection, hashes: Mapping[str, Sequence[bytes]]) -> dict[str, _Open]:
     by_hash = {each: caller for caller, theirs in hashes.items() for each in theirs}
-    rows = select_among(connection, _OPEN_INCIDENTS, by_hash)
+    wanted = _OPEN_INCIDENTS_LOCKED if has_other_writers(connection) else _OPEN_INCIDENTS
+    rows = select_among(connection, wanted, by_hash)
     return {by_hash[row[0]]: _Open(*row[1:]) for row in rows}
 
 

@@ -185,11 +185,16 @@ def _over(connection: Connection, before: datetime, after: int, having: Select[A
 
 
 def _still_over(connection: Connection, keys: Collection[int], before: datetime) -> list[int]:
-    """Give those that may go at this moment: whatever happened since they were found."""
-    wanted = select(incident.c.key).where(
-        incident.c.key.in_(keys), incident.c.state == CLOSED, incident.c.closed_at < to_us(before), ~_OWED
+    """Give those that may go at this moment, whatever happened since they were found, and lock them."""
+    wanted = (
+        select(incident.c.key)
+        .where(
+            incident.c.key.in_(keys), incident.c.state == CLOSED, incident.c.closed_at < to_us(before), ~_OWED
+        )
+        .order_by(incident.c.key)
+        .with_for_update(of=incident)
     )
-    return sorted(connection.execute(wanted).scalars())
+    return list(connection.execute(wanted).scalars())
 
 
 def _forget_last_positions(connection: Connection, keys: Collection[int]) -> None:

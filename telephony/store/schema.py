@@ -173,6 +173,7 @@ delivery = Table(
     Column("lease_until", BigInteger, nullable=False),
     Column("settled_at", BigInteger),
     Column("last_error", LargeBinary),  # sealed: what the far end said
+    Column("lease_token", Integer, nullable=False, server_default="1"),  # one higher with each acquisition
     sqlite_with_rowid=False,
 )
 Index(

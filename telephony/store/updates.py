@@ -13,6 +13,7 @@ from telephony.domain.delivery import PENDING, UPDATE
 from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
 from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in
+from telephony.store.locks import has_other_writers
 from telephony.store.schema import delivery
 from telephony.store.times import seconds_to_us
 
@@ -24,6 +25,9 @@ DELIVERY = BulkInsert(
     ),
     {"state": f"'{PENDING}'", "attempts": "0"},
 )  # fmt: skip
+
+FIRST_TOKEN: Final = 1
+"""The token of the lease that a delivery is written with; each acquisition after it has one that is higher by 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,10 @@ def seen_again_us_in(payload: Mapping[str, Any]) -> int | None:
     return known if isinstance(known, int) else None
 
 
+class Begun(Exception):  # noqa: N818 - what happened to the update
+    """News did not find the update that it was to go into: the transaction is to be run again."""
+
+
 def is_waiting(kind: str | None, state: str | None, attempts: int | None) -> bool:
     """Whether a report is an update that nobody has begun to send, so that news can go into it."""
     return kind == UPDATE and state == PENDING and attempts == 0
@@ -119,8 +127,12 @@ def _reasons_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 _LAST_REPORTS = (
     "SELECT i.key, d.kind, d.state, d.attempts, d.payload, d.created_at, i.newest_position, i.sharpest_position"
-    " FROM incident i LEFT JOIN delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence"
-    " WHERE i.key {}"
+    " FROM incident i {0} delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence"
+    " WHERE i.key {{}}{1}"
+)
+_LAST_REPORTS_IF_ANY = _LAST_REPORTS.format("LEFT JOIN", "")
+_LAST_REPORTS_LOCKED = _LAST_REPORTS.format(
+    "JOIN", " ORDER BY d.incident_key, d.channel, d.sequence FOR UPDATE OF d"
 )
 
 
@@ -131,18 +143,29 @@ class _Last(NamedTuple):
     is_foldable: bool
     payload: str
     beside: Beside
+    channels: int
 
 
-_NO_REPORT = _Last(0, is_foldable=False, payload="", beside=Beside())
+_NO_REPORT = _Last(0, is_foldable=False, payload="", beside=Beside(), channels=0)
 
 
 def _last_reports(connection: Connection, keys: Sequence[int]) -> dict[int, _Last]:
-    """Return the newest report of each incident. It waits only where nobody has begun it on any channel."""
+    """Return the newest report of each incident. It waits only where nobody has begun it on any channel.
+
+    What waits is locked: no channel of any daemon begins it before this transaction ends.
+    """
+    rows: list[Any] = []
+    if has_other_writers(connection):
+        rows = select_in(connection, _LAST_REPORTS_LOCKED, keys)
+        found = {row[0] for row in rows}
+        keys = [key for key in keys if key not in found]
+    rows += select_in(connection, _LAST_REPORTS_IF_ANY, keys)
     last: dict[int, _Last] = {}
-    rows = select_in(connection, _LAST_REPORTS, keys)
     for key, kind, state, attempts, payload, created_at, *positions in rows:
-        is_foldable = is_waiting(kind, state, attempts) and (key not in last or last[key].is_foldable)
-        last[key] = _Last(created_at or 0, is_foldable, payload or "", Beside(*positions))
+        before = last.get(key)
+        is_foldable = is_waiting(kind, state, attempts) and (before is None or before.is_foldable)
+        channels = 1 if before is None else before.channels + 1
+        last[key] = _Last(created_at or 0, is_foldable, payload or "", Beside(*positions), channels)
     return last
 
 
@@ -153,11 +176,12 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
     every channel of its carrier that is told more than the alert. What may wait (``pause_s``) is written down as of
     the time at which it is to be told. Call it once per transaction and incident, after the incident's own row is
-    written.
+    written and under its lock. Raises `Begun` where an update was begun all the same.
     """
     last = _last_reports(connection, [item.incident_key for item in news])
     rows: list[tuple[Any, ...]] = []
     folded: list[tuple[str, int, int]] = []
+    folded_rows = 0
     hurried: list[tuple[int, int, int, int, str]] = []
     moved: list[tuple[int, int]] = []
     for item in news:
@@ -174,6 +198,7 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
         if item.kind == UPDATE and before.is_foldable:
             written = item.payload(before.beside, payload_of(before.payload))
             folded.append((written, item.incident_key, item.last_sequence))
+            folded_rows += before.channels
             continue
         if not routes:
             continue
@@ -193,10 +218,14 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
             for route in routes
         )  # fmt: skip
     mark = placeholder(connection.dialect.name)
-    where = f"WHERE incident_key = {mark} AND sequence = {mark}"
+    # What is on its way is never written over, whoever has begun it.
+    where = f"WHERE incident_key = {mark} AND sequence = {mark} AND state = '{PENDING}' AND attempts = 0"
     DELIVERY.run(connection, rows)
-    if folded:
-        execute_many(connection, f"UPDATE delivery SET payload = {mark} {where}", folded)
+    if (
+        folded
+        and execute_many(connection, f"UPDATE delivery SET payload = {mark} {where}", folded) != folded_rows
+    ):
+        raise Begun("an update was begun while news was written into it")
     if hurried:
         times = f"created_at = {mark}, due_at = {mark}"
         execute_many(connection, f"UPDATE delivery SET {times} {where} AND channel = {mark}", hurried)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import pytest_twisted
+from sqlalchemy import create_engine, text
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -44,6 +46,17 @@ def voice(tmp_path: Path, exchange: Exchange) -> Iterator[VoiceHouse]:
     errors = [line for line in place.asterisk_log if "ERROR" in line]
     known = (*HARMLESS, *place.expected_errors)
     assert [line for line in errors if not any(words in line for words in known)] == []
+
+
+@pytest.fixture
+def database(postgresql_url: str) -> str:
+    """URL of an empty database of this test's own."""
+    name = f"scenario_{uuid.uuid4().hex[:12]}"
+    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    return postgresql_url.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _in_good_order(place: House) -> Iterator[House]:

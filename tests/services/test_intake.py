@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
 
+import psycopg.errors
 import pytest
 from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
@@ -20,7 +21,14 @@ from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.direct import DirectRelay
-from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
+from telephony.services.intake import (
+    CONTENDED_ALARM,
+    CONTENDED_ALARM_S,
+    PROMISE_KEPT_S,
+    STORE_ALARM,
+    TOLD_ONE_BY_ONE,
+    Intake,
+)
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
@@ -282,6 +290,20 @@ def test_a_store_that_fails_means_unavailable_a_direct_alert_and_one_alarm(house
     assert [report.msisdn.number for report in house.direct.reports] == [press().msisdn.number, LEE]
     assert house.store_alarm
     assert [line["event"] for line in said].count("alarm") == 1
+
+
+def test_a_press_that_other_writers_keep_from_the_store_is_told_directly_and_is_no_alarm_of_the_store(
+    house: House,
+):
+    house.recorder.failure = psycopg.errors.DeadlockDetected("another writer, each time")
+
+    (answer,) = house.accept(press())
+
+    assert isinstance(answer, Unavailable)
+    assert [report.msisdn.number for report in house.direct.reports] == [press().msisdn.number]
+    assert [alarm.name for alarm in house.alarms.standing()] == [CONTENDED_ALARM]
+    house.clock.advance(CONTENDED_ALARM_S)
+    assert house.alarms.standing() == []
 
 
 def test_the_alarm_is_over_with_the_first_commit(house: House):

@@ -35,7 +35,7 @@ from telephony.store.guardian_rows import (
 )
 from telephony.store.schema import awaited_reply, delivery
 from tests.doubles import NOON, ONE_CENTRE, press
-from tests.store.ledger import Ledger
+from tests.store.ledger import LEASE_S, Ledger
 
 INCIDENT = "sos-821012345678"
 MOTHER = Guardian(Msisdn("821011112222"), "ko", "mother")
@@ -311,6 +311,18 @@ def test_a_release_that_was_done_is_done_again_for_a_late_one_only(ledger):
 
     keep(ledger, CALLING, turn=Turn(MOTHER, 2, 1), after_s=2.0)
     assert len(ledger.claim(GUARDIANS_RELEASED, after_s=60.0)) == 1
+
+
+def test_a_guardian_told_late_hears_of_it_although_the_others_are_just_being_told(ledger):
+    keep(ledger, TEXTED)
+    ledger.close()
+    [under_way] = ledger.claim(GUARDIANS_RELEASED)
+    keep(ledger, CALLING, turn=Turn(MOTHER, 2, 1), after_s=2.0)
+
+    ledger.settle(under_way, Delivered("1 told"), after_s=3.0)
+
+    assert ledger.claim(GUARDIANS_RELEASED, after_s=4.0) == []
+    assert len(ledger.claim(GUARDIANS_RELEASED, after_s=LEASE_S)) == 1
 
 
 def test_the_kind_of_an_awaited_reply_and_of_the_release_fit_their_columns():

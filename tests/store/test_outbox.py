@@ -6,13 +6,20 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, update
+from structlog.testing import capture_logs
 
-from telephony.domain.delivery import TRACK, Again, Delivered, Errand, Outcome, Rejected, Retry
+from telephony.domain.delivery import TRACK, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, UNREADABLE_NUMBER, Part, Report
 from telephony.store import schema
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.orders import set_silence
-from telephony.store.outbox import bring_forward, due_channels, oldest_reports, release_leases
+from telephony.store.outbox import (
+    bring_forward,
+    due_channels,
+    give_back_all,
+    oldest_reports,
+    release_leases,
+)
 from telephony.store.schema import incident
 from telephony.store.sealing import with_keys
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
@@ -159,6 +166,88 @@ def test_taking_back_leases_leaves_settled_rows_as_they_are(ledger: Ledger):
 
     assert ledger.transact(release_leases, "me", "me#2") == 0
     assert states(ledger)["seoul", 1] == "delivered"
+
+
+# -- what another has taken over since ---------------------------------------------------------------------------
+
+
+def taken_over(ledger: Ledger, channel: str = "seoul") -> tuple[Delivery, Delivery]:
+    """A delivery of a process that was stopped until its lease lapsed, and of the one that took it then."""
+    ledger.record(press())
+    (stopped,) = ledger.claim(channel, owner="one#1")
+    (taken,) = ledger.claim(channel, owner="two#1", after_s=LEASE_S)
+    return stopped, taken
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Delivered(), Retry("112 is down", 0.0), Rejected("422"), Again(0.0, TRACK, "track:skt")],
+    ids=["delivered", "retry", "rejected", "again"],
+)
+@pytest.mark.parametrize("channel", ["seoul", "locate:skt"])
+def test_who_goes_on_after_its_lease_lapsed_settles_nothing_of_the_next_holder(
+    ledger: Ledger, outcome: Outcome, channel: str
+):
+    stopped, taken = taken_over(ledger, channel)
+    before = ledger.rows("delivery")
+
+    ledger.settle(stopped, outcome, after_s=LEASE_S + 1)
+
+    assert ledger.rows("delivery") == before
+    assert ledger.claim(channel, after_s=LEASE_S + 2) == []
+    ledger.settle(taken, Delivered(), after_s=LEASE_S + 2)
+    assert ledger.delivery(channel, taken.sequence)["state"] == "delivered"
+
+
+def test_who_goes_on_after_its_lease_lapsed_gives_nothing_of_the_next_holder_back(ledger: Ledger):
+    """Also where both leases end at the same time, as they may where one machine's clock is ahead."""
+    ledger.record(press())
+    (stopped,) = ledger.claim(owner="one#1")
+    ledger.transact(release_leases, "one", "one#2")
+    (taken,) = ledger.claim(owner="one#2")
+    assert taken.lease_until == stopped.lease_until
+
+    ledger.transact(give_back_all, [stopped])
+
+    assert ledger.claim(after_s=1) == []
+    ledger.transact(give_back_all, [taken])
+    assert len(ledger.claim(after_s=1)) == 1
+
+
+def test_a_press_that_came_with_its_lease_is_settled_under_it_until_another_takes_it(ledger: Ledger):
+    for caller, is_taken in ((LEE, False), (PARK, True)):
+        (recorded,) = ledger.record(press(caller), leases={"seoul": NOON_S + LEASE_S})
+        (held,) = recorded.held
+        if is_taken:
+            ledger.claim(owner="two#1", after_s=LEASE_S)
+
+        ledger.settle(held, Delivered(), after_s=LEASE_S + 1)
+
+    assert [row["state"] for row in ledger.rows("delivery") if row["channel"] == "seoul"] == [
+        "delivered", "pending",
+    ]  # fmt: skip
+
+
+def test_what_comes_too_late_is_told(ledger: Ledger):
+    stopped, _ = taken_over(ledger)
+
+    with capture_logs() as lines:
+        ledger.settle(stopped, Delivered(), after_s=LEASE_S + 1)
+
+    assert [line["count"] for line in lines if line["event"] == "outcomes too late"] == [1]
+
+
+def test_a_damaged_token_costs_a_lease_and_no_report(ledger: Ledger):
+    if ledger.engine.dialect.name != "sqlite":
+        return  # its columns hold what they are declared for
+    ledger.record(press())
+    damage = "UPDATE delivery SET lease_token = 'damaged'"
+    ledger.transact(lambda connection: connection.exec_driver_sql(damage))
+
+    (taken,) = ledger.claim()
+    ledger.settle(taken, Delivered())
+
+    assert ledger.delivery("seoul", 1)["state"] == "delivered"
 
 
 def test_a_report_that_cannot_be_read_does_not_keep_the_others_from_112(ledger: Ledger):
