@@ -10,6 +10,7 @@ Run it in the checkout: it borrows house and strangers from the scenarios.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 
@@ -36,7 +37,7 @@ async def bind_s(house: House, port: int) -> float | None:
     began = time.monotonic()
     try:
         gateway = await house.soon(Gateway.connect(house.reactor, port, LISTED), GIVEN_UP_S)
-    except (ConnectError, GaveUp):
+    except (ConnectError, ConnectingCancelledError, GaveUp):
         return None
     try:
         answer = gateway.request("bind_transceiver", system_id="listed", password="s3cret")
@@ -46,6 +47,12 @@ async def bind_s(house: House, port: int) -> float | None:
     finally:
         gateway.close()
     return time.monotonic() - began if status == ESME_ROK else None
+
+
+def cpu_of(pid: int) -> float:
+    """Give the CPU seconds that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measured(reactor: Any, count: int, *, is_listed: bool) -> None:
@@ -58,12 +65,13 @@ async def measured(reactor: Any, count: int, *, is_listed: bool) -> None:
             port = await start(house, **peers)
             alone = [await bind_s(house, port) for _ in range(20)]
             strangers = Strangers(port, FEW)
-            began = time.monotonic()
+            began, cpu_s = time.monotonic(), cpu_of(house.daemon.pid)
             coming = deferToThread(strangers.come, count)
             binds = []
             while not coming.called:
                 binds.append(await bind_s(house, port))
             took_s = time.monotonic() - began
+            cpu_s = cpu_of(house.daemon.pid) - cpu_s
             kept, lines = strangers.standing(), len(house.daemon.log.read_text().splitlines())
             strangers.leave()
         finally:
@@ -71,6 +79,7 @@ async def measured(reactor: Any, count: int, *, is_listed: bool) -> None:
     good = sorted(bind for bind in binds if bind is not None)
     print(f"alone: {statistics.median(bind or GIVEN_UP_S for bind in alone) * 1000:.1f} ms")
     print(f"strangers: {strangers.tried} in {took_s:.1f} s, {kept} of them kept, {lines} lines of log")
+    print(f"CPU of the daemon: {cpu_s:.1f} s")
     print(f"binds beside them: {len(binds)}, failed {len(binds) - len(good)}")
     if good:
         print(f"median {statistics.median(good) * 1000:.1f} ms, slowest {good[-1] * 1000:.1f} ms")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, Generic, TypeVar
 
@@ -103,6 +104,7 @@ def source_of(host: str) -> str:
     return host if address is None else str(address)
 
 
+@lru_cache(maxsize=1_024)
 def plain_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return an address, that of IPv4 where it comes in the clothes of IPv6 (RFC 4291 clause 2.5.5.2); `None` for none."""
     try:
