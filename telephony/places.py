@@ -39,6 +39,9 @@ class Places(Generic[Connection]):
     def __len__(self) -> int:
         return len(self._sources)
 
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._sources
+
     def __iter__(self) -> Iterator[Connection]:
         return iter(self._sources)
 

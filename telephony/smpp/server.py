@@ -205,8 +205,10 @@ class SmppServer(Service):
             gone.callback(None)
 
     def link_noted(self, link: Link, what: str) -> None:
-        """Pass a remark on."""
-        self._observer.noted(link.name, what)
+        """Pass a remark on; what a stranger sends is none, his end is counted."""
+        assert isinstance(link, SmscConnection)
+        if link.admitted:
+            self._observer.noted(link.name, what)
 
 
 class _ConnectionFactory(Factory):

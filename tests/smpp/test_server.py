@@ -344,6 +344,20 @@ class TestPlaces:
 
         assert (house.server._connections, house.server._places) == ({}, {})
 
+    def test_what_strangers_send_is_a_few_lines_too(self):
+        house = Listening()
+
+        with capture_logs() as said:
+            for _ in range(100):
+                caller = house.call()
+                caller.send(b"GET / HTTP/1.1\r\n\r\n" * 10)
+                house.wires.settle()
+            house.wires.pass_time(60, step=1)
+
+        assert house.witness.said == []
+        assert [line["cause"] for line in said] == [Cause.LEFT] * 2
+        assert said[-1]["count"] == 99
+
     def test_a_flood_is_a_few_lines(self):
         house = Listening(max_connections=3)
 
