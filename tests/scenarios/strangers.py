@@ -27,7 +27,7 @@ class Strangers:
             for source in islice(self._sources, some):
                 with contextlib.suppress(OSError):  # turned away
                     self._open.append(
-                        socket.create_connection(("127.0.0.1", self._port), 5, source_address=(source, 0))
+                        socket.create_connection(("127.0.0.1", self._port), 60, source_address=(source, 0))
                     )
                 self.tried += 1
             count -= some

@@ -33,6 +33,7 @@ async def start(house, **peers):
         PEER.format(name=name, folder=house.folder, addresses=addresses) for name, addresses in peers.items()
     )
     server = f'[smpp_server]\ninterface = "127.0.0.1"\nport = {port}\nmax_connections = 200\n'
+    server += "bind_timeout_s = 30.0\n"  # a busy machine may be late with a bind
     house.choose(kt_peer=listed, more=server)
     await house.start()
     return port
@@ -40,7 +41,7 @@ async def start(house, **peers):
 
 async def bind(house, port, name, source):
     gateway = await Gateway.connect(house.reactor, port, source)
-    bound = await house.soon(gateway.request("bind_transceiver", system_id=name, password="s3cret"), 20)
+    bound = await house.soon(gateway.request("bind_transceiver", system_id=name, password="s3cret"))
     return gateway, bound.status
 
 
