@@ -13,6 +13,9 @@ from telephony.services.alarms import Alarms
 
 ALARM = "not-listening"
 AGAIN_S = 5.0
+BACKLOG = 512
+"""Connections that the system keeps until we accept them: with a few, those of strangers would keep all others waiting
+for their next SYN (1 s, 3 s). More would make one turn of the reactor long."""
 
 
 class PatientPort:
@@ -45,7 +48,9 @@ class PatientPort:
         """Listen; where that cannot be, again after some seconds."""
         self._again = None
         try:
-            self.port = self._reactor.listenTCP(self._number, self._make_factory(), interface=self._interface)
+            self.port = self._reactor.listenTCP(
+                self._number, self._make_factory(), backlog=BACKLOG, interface=self._interface
+            )
         except (CannotListenError, OSError, ValueError) as error:
             self._alarms.raise_(ALARM, self._about, reason=str(error))
             self._again = self._reactor.callLater(AGAIN_S, self.open)

@@ -25,7 +25,7 @@ class Reactor(Clock):
         self.is_taken = False
         self.listening = 0
 
-    def listenTCP(self, port, factory, interface):
+    def listenTCP(self, port, factory, backlog, interface):
         if self.is_taken:
             raise CannotListenError(interface, port, OSError(98, "Address already in use"))
         self.listening += 1

@@ -24,14 +24,18 @@ from telephony.background import run_in_background
 from telephony.clock import Call, within
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.listening import PatientPort
+from telephony.places import Places, affordable, source_of
+from telephony.refusals import Cause, Refusals
 from telephony.services.alarms import Alarms
 
 log = structlog.get_logger()
 
 SCRIPT: Final = "menu"
 """The one script that we have: ``AGI(agi://…/menu)``."""
-SAY_AGAIN_S: Final = 10.0
-"""Pause between two log lines of one kind about connections that came to nothing."""
+ABOUT: Final = "service-menu"
+"""The listener, in alarms and log lines."""
+WAITING_PER_CALL: Final = 4
+"""Connections that may wait to send their request, for each call that there may be at once; half of them of one address."""
 
 
 class CallOver(Unavailable):
@@ -103,14 +107,17 @@ class AgiServer(Service):
             settings.agi_port,
             reactor=reactor,
             alarms=alarms,
-            about="service-menu",
+            about=ABOUT,
         )
         self.settings = settings
         self.reactor = reactor
         self.run = run
+        self._refusals = Refusals(reactor, ABOUT, alarms)
         self._connections: set[_Connection] = set()
+        waiting = affordable(WAITING_PER_CALL * settings.max_calls)
+        self._waiting: Places[_Connection] = Places(waiting, (waiting + 1) // 2, self._make_room)
+        """Those that have not sent their request yet: they keep no call out."""
         self._calls: set[Deferred[None]] = set()
-        self._said_at: dict[str, float] = {}
 
     @property
     def port(self) -> Any:
@@ -134,33 +141,42 @@ class AgiServer(Service):
         endings.append(self._patient.close())
         for connection in tuple(self._connections):
             connection.cut("we are stopping")
+        self._refusals.stop()
         return DeferredList(endings).addCallback(lambda _: None)
 
-    def connection(self) -> _Connection | None:
-        """Make the protocol of a connection, as long as there are not too many."""
-        if not self.running or len(self._connections) >= self.settings.max_calls:
-            self.remark("service call turned away", f"{len(self._connections)} at once already")
+    def connection(self, host: str) -> _Connection | None:
+        """Make the protocol of a connection, and room for it; none once we stop."""
+        if not self.running:
             return None
-        connection = _Connection(self)
+        connection = _Connection(self, host)
         self._connections.add(connection)
+        self._waiting.take(connection, source_of(host))
         return connection
 
     def call(self, connection: _Connection, agi: Agi) -> None:
-        """Run the menu of a call in the background."""
+        """Run the menu of a call in the background, as long as there are not too many."""
+        in_call = len(self._connections) - len(self._waiting)
+        if in_call >= self.settings.max_calls:
+            connection.refuse(Cause.TOO_MANY_CALLS, f"{in_call} at once already")
+            return
+        self._waiting.leave(connection)
         call = run_in_background(self._serve(connection, agi), "service call")
         self._calls.add(call)
         call.addBoth(lambda _: self._calls.discard(call))
 
     def gone(self, connection: _Connection) -> None:
         """Forget a connection."""
+        self._waiting.leave(connection)
         self._connections.discard(connection)
 
-    def remark(self, what: str, reason: str) -> None:
-        """Log a connection that came to nothing; not each one of a flood."""
-        now = self.reactor.seconds()
-        if now - self._said_at.get(what, -SAY_AGAIN_S) >= SAY_AGAIN_S:
-            self._said_at[what] = now
-            log.warning(what, reason=reason)
+    def tell(self, cause: Cause, host: str, reason: str) -> None:
+        """Tell of a connection that came to nothing."""
+        if self.running:
+            self._refusals.count(cause, host, reason=reason)
+
+    def _make_room(self, connection: _Connection) -> None:
+        self.tell(Cause.MADE_ROOM, connection.host, "no request yet")
+        connection.cut("made room for another connection")
 
     async def _serve(self, connection: _Connection, agi: Agi) -> None:
         reference = agi.request.reference
@@ -183,15 +199,17 @@ class _ConnectionFactory(Factory):
     def __init__(self, server: AgiServer) -> None:
         self._server = server
 
-    def buildProtocol(self, _address: object) -> _Connection | None:  # noqa: N802 - Twisted's name
+    def buildProtocol(self, address: Any) -> _Connection | None:  # noqa: N802 - Twisted's name
         """Make one connection's protocol; None closes it at once."""
-        return self._server.connection()
+        return self._server.connection(str(address.host))
 
 
 class _Connection(Protocol):
     """One call: its request, then one command and one reply at a time."""
 
-    def __init__(self, server: AgiServer) -> None:
+    def __init__(self, server: AgiServer, host: str) -> None:
+        self.host = host
+        """The address at the other end."""
         self._server = server
         self._stream = AgiStream()
         self._over = ""
@@ -202,7 +220,7 @@ class _Connection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Wait for the request, but not for long: it comes with the connection."""
         self._request_due = self._server.reactor.callLater(
-            self._server.settings.request_timeout_s, self._refuse, "no whole request in time"
+            self._server.settings.request_timeout_s, self.refuse, Cause.LEFT, "no whole request in time"
         )
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
@@ -212,7 +230,7 @@ class _Connection(Protocol):
                 return
             self._take(message)
         if self._stream.broken is not None and not self._over:
-            self._refuse(str(self._stream.broken))
+            self.refuse(Cause.UNREADABLE, str(self._stream.broken))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802 - Twisted's name and signature
         """Clear up. How TCP ended says nothing about the call."""
@@ -244,26 +262,27 @@ class _Connection(Protocol):
         self._finish(reason)
         self._transport.abortConnection()
 
+    def refuse(self, cause: Cause, reason: str) -> None:
+        """Tell of it and close."""
+        self._server.tell(cause, self.host, reason)
+        self._stop_waiting_for_request()
+        self._finish(reason)
+        self._transport.loseConnection()
+
     def _take(self, message: Message) -> None:
         if isinstance(message, Request):
             self._stop_waiting_for_request()
             if message.script == SCRIPT:
                 self._server.call(self, Agi(message, self.send))
             else:
-                self._refuse("it asks for another script than ours")
+                self.refuse(Cause.UNREADABLE, "it asks for another script than ours")
         elif isinstance(message, HangUp):
             self._finish("the caller has hung up")
         elif self._waiting is None:
-            self._refuse("a reply without a command")
+            self.refuse(Cause.UNREADABLE, "a reply without a command")
         else:
             waiting, self._waiting = self._waiting, None
             waiting.callback(message)
-
-    def _refuse(self, reason: str) -> None:
-        self._server.remark("FastAGI connection refused", reason)
-        self._stop_waiting_for_request()
-        self._finish(reason)
-        self._transport.loseConnection()
 
     def _no_reply(self, failure: Failure) -> Failure:
         if failure.check(DeferredTimeout) is None:

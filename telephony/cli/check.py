@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,6 +12,10 @@ from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
     from telephony.cli.links import Reached
+    from telephony.settings.model import Settings
+
+INSTALLED: Final = Path("/etc/asterisk")
+"""Where Asterisk reads its configuration unless it is told otherwise."""
 
 
 @click.command(short_help="Check the settings, then the links.")
@@ -24,7 +29,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --links: also bind to every SMSC and unbind, log in to every Asterisk.",
 )
-def check(config: Path, *, links: bool, with_bind: bool) -> None:
+@click.option(
+    "--dialplans",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder with pjsip.conf, to see which SIP and RTP is not encrypted. [default: /etc/asterisk, where an "
+    "[[asterisk]] runs on this machine]",
+)
+def check(config: Path, *, links: bool, with_bind: bool, dialplans: Path | None) -> None:
     """Check the settings: every fault with its file, its key and what to write instead.
 
     With --links every far end is connected to, and every port of ours is tried. That disturbs nobody: a port that the
@@ -32,6 +43,9 @@ def check(config: Path, *, links: bool, with_bind: bool) -> None:
     as a transmitter, so that no press is sent to it, but a carrier that counts binds may refuse it, or the
     daemon's next one, while the daemon is running. To an Asterisk it logs in as the daemon does, which disturbs nobody.
     A telephone to 112 ([[psap.voice]]) is not called.
+
+    What is allowed but hardly meant is a remark: links in the clear that leave this machine above all, those of the
+    endpoints of pjsip.conf included, and gateways that may come from anywhere.
 
     \b
     Exit codes: 0 all is well (remarks included), 1 a far end cannot be reached or a port cannot be had, 2 the settings have faults.
@@ -42,7 +56,7 @@ def check(config: Path, *, links: bool, with_bind: bool) -> None:
     settings = load_or_exit(config)
     from telephony.settings import remarks  # noqa: PLC0415 - pydantic is not needed for --help
 
-    for remark in remarks(settings):
+    for remark in [*remarks(settings), *_clear_endpoints(settings, dialplans)]:
         click.echo(f"remark: {remark}")
     ways_in = sum(len(carrier.smpp) + len(carrier.peer) for carrier in settings.carrier)
     trunks = sum(len(carrier.trunk) for carrier in settings.carrier)
@@ -62,6 +76,19 @@ def check(config: Path, *, links: bool, with_bind: bool) -> None:
         _show(results)
         if not all(result.is_fine for result in results):
             raise SystemExit(EXIT_FAILED)
+
+
+def _clear_endpoints(settings: Settings, dialplans: Path | None) -> list[str]:
+    from telephony.asterisk.pjsip_encryption import clear_endpoints  # noqa: PLC0415 - not needed for --help
+    from telephony.asterisk.pjsip_sections import read_sections  # noqa: PLC0415
+    from telephony.settings.clear_links import is_loopback  # noqa: PLC0415
+
+    folder = dialplans
+    if folder is None and any(is_loopback(server.host) for server in settings.asterisk):
+        folder = INSTALLED
+    if folder is None or not os.access(folder, os.R_OK | os.X_OK):
+        return []
+    return list(clear_endpoints(read_sections(folder)))
 
 
 def _count(number: int, what: str) -> str:

@@ -20,6 +20,7 @@ from telephony.lab.mobile_originated import Content, Counts, Mo, MoStore, Split,
 from telephony.lab.smsc_connection import LabConnection
 from telephony.lab.text_phones import ShownText, TextPhones
 from telephony.lab.ussd_gateway import UssdGateway
+from telephony.refusals import Cause
 from telephony.services.alarms import Alarms
 from telephony.smpp.codec import decode_message, encode_deliver_sm_resp
 from telephony.smpp.constants import (
@@ -34,7 +35,7 @@ from telephony.smpp.constants import (
     RESPONSE,
     TON_INTERNATIONAL,
 )
-from telephony.smpp.gatekeeper import Admission
+from telephony.smpp.gatekeeper import STRANGERS, Admission, Denial
 from telephony.smpp.link import Link
 from telephony.smpp.observer import LogObserver, Observer
 from telephony.smpp.pdus import Bind, Message, Pdu, Tlv
@@ -258,12 +259,22 @@ class LabSmsc(SmppServer):
 
     # What the server role asks of its gate and desk.
 
-    def admit(self, bind: Bind, _host: str) -> Admission | int | None:
+    def group(self, _host: str) -> str:
+        """Let every address in."""
+        return STRANGERS
+
+    def pause_s(self, _bind: Bind, _host: str) -> float:
+        """Judge at once."""
+        return 0.0
+
+    def admit(self, bind: Bind, _host: str) -> Admission | Denial | None:
         """Judge a bind."""
+        if self._bind_verdict is None:
+            return None
         if self._bind_verdict != ESME_ROK:
-            return self._bind_verdict
+            return Denial(self._bind_verdict, Cause.TOO_MANY_BINDS)
         if self._accounts is not None and self._accounts.get(bind.system_id) != bind.password:
-            return ESME_RINVPASWD
+            return Denial(ESME_RINVPASWD, Cause.WRONG_PASSWORD)
         return Admission(bind.system_id or "esme", self)
 
     def left(self, _name: str) -> None:

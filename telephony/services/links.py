@@ -22,8 +22,7 @@ class LinkObserver(Protocol):
 class LinkAlarms:
     """Passes everything on to another observer, and keeps an alarm for as long as a link cannot bring presses.
 
-    ``links`` are the names of the settings. Whoever else knocks at our listener goes by his address, and nothing
-    would ever clear an alarm about a stranger.
+    ``links`` are the names of the settings. Nothing would ever clear an alarm about anything else.
     """
 
     def __init__(self, inner: LinkObserver, alarms: Alarms, links: Container[str]) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
-from pydantic import HttpUrl
-
 from telephony.asterisk.settings import AsteriskServer
+from telephony.settings.clear_links import clear_links
 from telephony.settings.model import Carrier, Settings
 
 DEAD_LINK_WITHIN_S = 20.0
@@ -20,12 +18,7 @@ def remarks(settings: Settings) -> list[str]:
     """Give remarks as lines, each with its key."""
     found = [remark for carrier in settings.carrier for remark in _carrier(carrier)]
     found += [remark for carrier in settings.carrier for remark in _ussd(carrier, settings)]
-    found += [
-        f'psap "{psap.name}", channel "{channel.name}": http:// is not encrypted; use https://'
-        for psap in settings.psap
-        for channel in psap.channel
-        if _is_open_to_eavesdroppers(channel.url)
-    ]
+    found += clear_links(settings)
     server = settings.smpp_server
     if server is not None and not any(carrier.peer for carrier in settings.carrier):
         found.append("smpp_server: no carrier has a [[carrier.peer]], so nobody can bind")
@@ -38,8 +31,6 @@ def _carrier(carrier: Carrier) -> Iterator[str]:
     where = f'carrier "{carrier.name}"'
     if carrier.lbs is None:
         yield f"{where}: without [carrier.lbs] its phones are located by the other carriers' services only"
-    elif _is_open_to_eavesdroppers(carrier.lbs.url):
-        yield f"{where}, lbs.url: http:// is not encrypted; use https://"
     for link in carrier.smpp:
         yield from _dead_link(f'{where}, link "{link.name}"', link.enquire_link_s, link.enquire_response_s)
 
@@ -65,15 +56,10 @@ def _voice(settings: Settings) -> Iterator[str]:
     for server in settings.asterisk:
         yield from _asterisk(server)
     yield from _service_menu(settings)
-    web = settings.web
-    if web is not None and web.tls_certificate is None and not _is_loopback(web.interface):
-        yield "web: without tls_certificate anybody on the way can read where callers are"
 
 
 def _asterisk(server: AsteriskServer) -> Iterator[str]:
     where = f'asterisk "{server.name}"'
-    if server.tls is None and not _is_loopback(server.host):
-        yield f"{where}: AMI without tls is not encrypted; numbers and location tokens can be read on the way"
     needed_s = server.ping_s + server.ping_timeout_s
     if needed_s > DEAD_LINK_WITHIN_S:
         found_after = f"a dead link is found after {needed_s:g} s (ping_s + ping_timeout_s)"
@@ -106,16 +92,3 @@ def _dead_link(where: str, enquire_link_s: float, enquire_response_s: float) -> 
         return []
     found_after = f"a dead link is found after {needed_s:g} s (enquire_link_s + 2 x enquire_response_s)"
     return [f"{where}: {found_after}; keep it within {DEAD_LINK_WITHIN_S:g} s"]
-
-
-def _is_open_to_eavesdroppers(url: HttpUrl) -> bool:
-    if url.scheme == "https":
-        return False
-    return not _is_loopback((url.host or "").strip("[]"))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

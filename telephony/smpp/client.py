@@ -6,7 +6,7 @@ import hmac
 import random
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -19,6 +19,7 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
 from telephony.listening import PatientPort
+from telephony.places import Places, source_of
 from telephony.services.alarms import Alarms
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import Field, build
@@ -34,6 +35,11 @@ from telephony.smpp.reconnect import Pause, Reconnect
 from telephony.smpp.request_book import RequestBook
 from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import BindKind, Dialect, EsmeLink
+
+CALLERS: Final = 20
+"""Connections at an outbind port that have not been believed; for a new one the oldest goes (`telephony.places`)."""
+CALLERS_OF_ONE: Final = 5
+"""Of them, those of one address."""
 
 
 class Esme(Service):
@@ -88,7 +94,9 @@ class Esme(Service):
         self._retry: Call | None = None
         self._dialled: EsmeConnection | None = None
         self._called: EsmeConnection | None = None
-        """The connection of an outbind, beside our own attempts to connect."""
+        """The connection of an outbind that was believed, beside our own attempts to connect."""
+        self._callers: Places[EsmeConnection] = Places(CALLERS, CALLERS_OF_ONE, self._make_room)
+        """Those at the outbind port who have not been believed."""
         self._bound_at: float | None = None
         self._refused_with: int | None = None
         self._outbinds: PatientPort | None = None
@@ -147,12 +155,12 @@ class Esme(Service):
         endings: list[Deferred[Any]] = []
         if self._outbinds is not None:
             endings.append(self._outbinds.close())
-        if self._dialled is not None or self._called is not None:
+        links = [link for link in (self._dialled, self._called, *self._callers) if link is not None]
+        if links:
             self._last_gone = Deferred()
             endings.append(self._last_gone)
-        for link in (self._dialled, self._called):
-            if link is not None:
-                link.leave()
+        for link in links:
+            link.leave()
         return DeferredList(endings).addCallback(lambda _: None)
 
     def submit(
@@ -230,8 +238,12 @@ class Esme(Service):
         if is_literal(self._settings.host) and host != self._settings.host:
             self._observer.alarm(self._settings.name, "outbind from a stranger")
             return None
-        self._called = self._connection("receiver", waits_for_outbind=True)
-        return self._called
+        link = self._connection("receiver", waits_for_outbind=True)
+        self._callers.take(link, source_of(host))
+        return link
+
+    def _make_room(self, link: EsmeConnection) -> None:
+        link.drop("made room for another caller")
 
     def _connection(self, kind: BindKind, *, waits_for_outbind: bool) -> EsmeConnection:
         return EsmeConnection(
@@ -267,13 +279,16 @@ class Esme(Service):
 
     def link_gone(self, link: Link, reason: str) -> None:
         """Come again, after a pause that depends on how it ended."""
+        assert isinstance(link, EsmeConnection)
+        self._callers.leave(link)
         if link is self._called:
             self._called = None
         elif link is self._dialled:
             self._dialled = None
             if self.running:
                 self._wait(self._pause_after(reason))
-        if self._last_gone is not None and self._dialled is None and self._called is None:
+        is_last = self._dialled is None and self._called is None and not len(self._callers)
+        if self._last_gone is not None and is_last:
             gone, self._last_gone = self._last_gone, None
             gone.callback(None)
 
@@ -293,6 +308,11 @@ class Esme(Service):
         )
 
     def _believe(self, link: EsmeConnection) -> None:
+        if link not in self._callers or self._called is not None:
+            link.drop("another outbind was believed before")
+            return
+        self._callers.leave(link)
+        self._called = link
         link.perform(link.session.outbind_believed())
 
     def _doubt(self, link: EsmeConnection) -> None:
@@ -321,7 +341,7 @@ class _DialFactory(Factory):
 
 
 class _OutbindFactory(Factory):
-    """Makes the protocols of callers at the outbind port, one at a time."""
+    """Makes the protocols of callers at the outbind port."""
 
     noisy = False
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple, Protocol
 
-from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVPASWD
+from telephony.places import source_of
+from telephony.refusals import Cause
+from telephony.smpp.addresses import AddressLists
+from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL
 from telephony.smpp.owner import Desk
 from telephony.smpp.pdus import Bind
 from telephony.smpp.settings import Peer
 
 ADDRESSES_REMEMBERED: Final = 10_000
-"""Sources of failed binds; the oldest make room."""
+"""Sources of failed binds, and sources of good ones; the oldest make room."""
+FORGOTTEN_S: Final = 600.0
+"""Failed binds of a source are forgotten when the last is this old."""
+STRANGERS: Final = ""
+"""The group of all sources that are on no list and have never bound."""
 
 
 class Admission(NamedTuple):
@@ -25,11 +33,28 @@ class Admission(NamedTuple):
     desk: Desk
 
 
-class Gate(Protocol):
-    """Judges binds."""
+class Denial(NamedTuple):
+    """A bind that is refused: what it is answered, and what the log alone is told."""
 
-    def admit(self, bind: Bind, host: str) -> Admission | int | None:
-        """Let a bind in, refuse it with a status, or (a simulator's vice) say nothing at all."""
+    status: int
+    cause: Cause
+    peer: str = ""
+    """The gateway of the settings that it claims to be, where there is one."""
+
+
+class Gate(Protocol):
+    """Judges connections and binds."""
+
+    def group(self, host: str) -> str | None:
+        """Return whose places a connection takes: a name for each known gateway; `None`: it is not let in at all."""
+        ...
+
+    def pause_s(self, bind: Bind, host: str) -> float:
+        """Return for how long this bind waits before it is judged."""
+        ...
+
+    def admit(self, bind: Bind, host: str) -> Admission | Denial | None:
+        """Let a bind in, refuse it, or (a simulator's vice) say nothing at all."""
         ...
 
     def left(self, name: str) -> None:
@@ -57,72 +82,102 @@ class Clockwork(Protocol):
 class Gatekeeper:
     """The gate of the house.
 
-    An unknown system_id and a wrong password are the same answer after the same work: nobody learns here which
-    system_ids exist. Addresses that keep failing are refused without a look for a while; binds that are up are not
-    touched by that.
+    An unknown system_id, a wrong password and an address of another gateway are the same answer after the same work and
+    the same wait: nobody learns here which of them was right. Sources that keep failing wait before they are judged,
+    right or wrong; one whose gateway has bound before does not wait with the right password, whoever else there guesses.
     """
 
     def __init__(
         self, known: Sequence[Known], *, clock: Clockwork, failures_before_pause: int, pause_s: float
     ) -> None:
         self._known = {one.peer.system_id: one for one in known}
-        self._networks = {one.peer.name: _networks(one.peer.addresses) for one in known}
+        self._lists = AddressLists({one.peer.name: one.peer.addresses for one in known})
+        self._key = secrets.token_bytes(32)
+        self._digests = {one.peer.system_id: self._digest(one.password) for one in known}
+        self._no_digest = secrets.token_bytes(32)
         self._clock = clock
         self._failures_before_pause = failures_before_pause
         self._pause_s = pause_s
         self._binds = {one.peer.name: 0 for one in known}
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        """By source address: how many failed binds, and when the last was; the longest ago first."""
+        """By source: how many failed binds, and when the last was; the longest ago first."""
+        self._good: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Sources and the system_ids that have bound from there."""
+        self._good_sources: dict[str, int] = {}
 
-    def admit(self, bind: Bind, host: str) -> Admission | int:
-        """Let a bind in, or give the status of its refusal."""
-        if self._is_paused(host):
-            return ESME_RBINDFAIL
+    def group(self, host: str) -> str | None:
+        """Return the gateways that list this address, or the source itself where one has bound from there."""
+        named = self._lists.named(host)
+        if named:
+            return " ".join(sorted(named))
+        if not self._lists.anywhere:
+            return None
+        source = source_of(host)
+        return source if source in self._good_sources else STRANGERS
+
+    def pause_s(self, bind: Bind, host: str) -> float:
+        """Return for how long a bind waits: not at all before so many have failed, nor for a gateway we know."""
+        source = source_of(host)
+        count, last = self._failures.get(source, (0, 0.0))
+        if count < self._failures_before_pause or self._clock.seconds() - last >= FORGOTTEN_S:
+            return 0.0
+        if (source, bind.system_id) in self._good and self._is_right(bind):
+            return 0.0
+        return self._pause_s
+
+    def admit(self, bind: Bind, host: str) -> Admission | Denial:
+        """Let a bind in, or say how it is refused."""
+        source = source_of(host)
         known = self._known.get(bind.system_id)
-        expected = known.password if known is not None else ""
-        is_right = hmac.compare_digest(bind.password.encode(), expected.encode())
-        if known is None or not is_right:
-            self._count_failure(host)
-            return ESME_RINVPASWD
+        is_right = self._is_right(bind)
+        allowed = self._lists.anywhere | self._lists.named(host)
+        if known is None or not is_right or known.peer.name not in allowed:
+            self._count_failure(source)
+            return Denial(ESME_RBINDFAIL, _cause(known, is_right=is_right), known.peer.name if known else "")
         name = known.peer.name
-        if not _is_within(host, self._networks[name]):
-            self._count_failure(host)
-            return ESME_RBINDFAIL
         if self._binds[name] >= known.peer.max_binds:
-            return ESME_RALYBND
-        self._failures.pop(host, None)
+            return Denial(ESME_RALYBND, Cause.TOO_MANY_BINDS, name)
+        self._failures.pop(source, None)
         self._binds[name] += 1
+        self._remember((source, bind.system_id))
         return Admission(name, known.desk)
 
     def left(self, name: str) -> None:
         """Make room for another bind of this peer."""
         self._binds[name] -= 1
 
-    def _is_paused(self, host: str) -> bool:
-        count, last = self._failures.get(host, (0, 0.0))
-        return count >= self._failures_before_pause and self._clock.seconds() - last < self._pause_s
+    def _is_right(self, bind: Bind) -> bool:
+        """Whether the password is that of the system_id; digests under a key of ours have all the same length."""
+        expected = self._digests.get(bind.system_id, self._no_digest)
+        return hmac.compare_digest(self._digest(bind.password), expected)
 
-    def _count_failure(self, host: str) -> None:
+    def _digest(self, password: str) -> bytes:
+        return hmac.digest(self._key, password.encode(), hashlib.sha256)
+
+    def _count_failure(self, source: str) -> None:
         now = self._clock.seconds()
-        count, last = self._failures.pop(host, (0, now))
-        if now - last >= self._pause_s:
+        count, last = self._failures.pop(source, (0, now))
+        if now - last >= FORGOTTEN_S:
             count = 0
-        self._failures[host] = (count + 1, now)
+        self._failures[source] = (count + 1, now)
         while len(self._failures) > ADDRESSES_REMEMBERED:
             self._failures.popitem(last=False)
 
+    def _remember(self, pair: tuple[str, str]) -> None:
+        if pair in self._good:
+            self._good.move_to_end(pair)
+            return
+        self._good[pair] = None
+        source, _ = pair
+        self._good_sources[source] = self._good_sources.get(source, 0) + 1
+        while len(self._good) > ADDRESSES_REMEMBERED:
+            (oldest, _), _ = self._good.popitem(last=False)
+            self._good_sources[oldest] -= 1
+            if not self._good_sources[oldest]:
+                del self._good_sources[oldest]
 
-def _networks(addresses: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(address, strict=False) for address in addresses)
 
-
-def _is_within(host: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    if not networks:
-        return True
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+def _cause(known: Known | None, *, is_right: bool) -> Cause:
+    if known is None:
+        return Cause.NO_SUCH_SYSTEM_ID
+    return Cause.WRONG_ADDRESS if is_right else Cause.WRONG_PASSWORD

@@ -17,11 +17,13 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
 from telephony.listening import PatientPort
+from telephony.places import Places, affordable, source_of
+from telephony.refusals import Cause, Refusals
 from telephony.server_tls import server_tls
 from telephony.services.alarms import Alarms
 from telephony.smpp.answering import PressDesk
 from telephony.smpp.building import build
-from telephony.smpp.gatekeeper import Gate, Gatekeeper, Known
+from telephony.smpp.gatekeeper import STRANGERS, Gate, Gatekeeper, Known
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.observer import Observer
 from telephony.smpp.reactor import Reactor
@@ -31,6 +33,8 @@ from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import Dialect, Peer, Server
 from telephony.smpp.smsc import KINDS, SmscConnection
 
+ABOUT: Final = "smpp-server"
+"""The listener, in alarms and log lines."""
 RESPONSE_TIMEOUT_S: Final = 10.0
 """Wait for the answer to a request of ours."""
 
@@ -38,7 +42,12 @@ RESPONSE_TIMEOUT_S: Final = 10.0
 class SmppServer(Service):
     """Listens for binds. `links` holds those that are bound.
 
-    A port that is taken, or certificate files that cannot be used, are an alarm and tried again. ``make_connection`` makes the protocol of a connection; a simulator has one of its own.
+    A connection that has not bound yet has a place among those of its gateway, or among the strangers', and none of
+    anybody else's: see `telephony.places`. A bound one needs none, its gateway may have so many binds.
+
+    A port that is taken, or certificate files that cannot be used, are an alarm and tried again. ``make_connection``
+    makes the protocol of a connection; a simulator has one of its own. ``binds_at_once`` is how many a gateway may
+    want at the same moment.
     """
 
     def __init__(
@@ -50,6 +59,7 @@ class SmppServer(Service):
         observer: Observer,
         alarms: Alarms,
         make_connection: Callable[..., SmscConnection] = SmscConnection,
+        binds_at_once: int = 100,
     ) -> None:
         self.links: list[SmscConnection] = []
         self.settings = settings
@@ -62,10 +72,16 @@ class SmppServer(Service):
             settings.port,
             reactor=reactor,
             alarms=alarms,
-            about="smpp-server",
+            about=ABOUT,
         )
         self._make_connection = make_connection
-        self._connections: dict[SmscConnection, None] = {}
+        self._refusals = Refusals(reactor, ABOUT, alarms)
+        self._connections: dict[SmscConnection, str] = {}
+        """Each with the group whose places it takes while it is not bound."""
+        self._places: dict[str, Places[SmscConnection]] = {}
+        """By group; one without a connection that waits has none."""
+        self._most = affordable(settings.max_connections)
+        self._most_of_one = max(settings.max_connections_per_address, binds_at_once)
         self._last_gone: Deferred[None] | None = None
         self._limits = Limits(
             settings.window,
@@ -88,15 +104,16 @@ class SmppServer(Service):
 
     def _factory(self) -> Any:
         """Make the factory of our connections. Raises `OSError` or `ValueError` for certificate files."""
-        factory = _ConnectionFactory(self)
-        if self.settings.tls_certificate is None or self.settings.tls_key is None:
-            return factory
-        certificate = Path(self.settings.tls_certificate).read_bytes()
-        return server_tls(certificate, Path(self.settings.tls_key).read_bytes(), factory)
+        factory: Any = _ConnectionFactory(self)
+        if self.settings.tls_certificate is not None and self.settings.tls_key is not None:
+            certificate = Path(self.settings.tls_certificate).read_bytes()
+            factory = server_tls(certificate, Path(self.settings.tls_key).read_bytes(), factory)
+        return _Door(self, factory)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Listen no longer, unbind everybody; fires when the last connection has ended."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._refusals.stop()
         endings: list[Deferred[Any]] = [self._patient.close()]
         if self._connections:
             self._last_gone = Deferred()
@@ -110,9 +127,16 @@ class SmppServer(Service):
         request = build("outbind", 1, system_id=system_id, password=password)
         self._reactor.connectTCP(host, port, _ConnectionFactory(self, request))
 
-    def connection(self, outbind: bytes = b"") -> SmscConnection | None:
-        """Make the protocol of a connection, as long as there are not too many."""
-        if not self.running or len(self._connections) >= self.settings.max_connections:
+    def lets_in(self, host: str) -> bool:
+        """Whether this address has any business here; what has none is counted, and costs no more."""
+        if self._gate.group(host) is not None:
+            return True
+        self._refusals.count(Cause.NOT_LISTED, host)
+        return False
+
+    def connection(self, host: str, outbind: bytes = b"") -> SmscConnection | None:
+        """Make the protocol of a connection, and room for it; none once we stop."""
+        if not self.running:
             return None
         connection = self._make_connection(
             system_id=self.settings.system_id,
@@ -122,12 +146,34 @@ class SmppServer(Service):
             owner=self,
             outbind=outbind,
         )
-        self._connections[connection] = None
+        group = self._gate.group(host) or STRANGERS
+        self._connections[connection] = group
+        if group not in self._places:
+            self._places[group] = Places(self._most, self._most_of_one, self._make_room)
+        self._places[group].take(connection, source_of(host))
         return connection
 
+    def _make_room(self, connection: SmscConnection) -> None:
+        self._refuse(connection, Cause.MADE_ROOM)
+        connection.drop("made room for another connection")
+
+    def _leave_place(self, connection: SmscConnection, group: str) -> None:
+        places = self._places.get(group)
+        if places is not None:
+            places.leave(connection)
+            if not len(places):
+                del self._places[group]
+
+    def _refuse(self, connection: SmscConnection, cause: Cause, *, peer: str = "", reason: str = "") -> None:
+        """Tell of a connection that came to nothing, once."""
+        if not connection.is_told and self.running:
+            connection.is_told = True
+            self._refusals.count(cause, connection.peer_host, peer=peer, reason=reason)
+
     def link_up(self, link: Link) -> None:
-        """Add a bind."""
+        """Add a bind, which is no stranger any more."""
         assert isinstance(link, SmscConnection)
+        self._leave_place(link, self._connections[link])
         self.links.append(link)
         self._observer.link_up(link.name, KINDS[link.bound_as])
 
@@ -139,24 +185,30 @@ class SmppServer(Service):
         self._observer.link_down(link.name, reason)
 
     def link_refused(self, link: Link, status: int) -> None:
-        """Pass it on, with the address: the name is what the stranger claims."""
-        self._observer.bind_refused(link.peer_host, status)
+        """Count it: all refusals have one answer, and the log alone tells them apart."""
+        assert isinstance(link, SmscConnection)
+        assert link.denied is not None, status
+        self._refuse(link, link.denied.cause, peer=link.denied.peer)
 
     def link_gone(self, link: Link, reason: str) -> None:
         """Forget a connection."""
         assert isinstance(link, SmscConnection)
-        self._connections.pop(link, None)
+        group = self._connections.pop(link, None)
+        if group is not None:
+            self._leave_place(link, group)
         if link.admitted:
             self._gate.left(link.name)
         else:
-            self._observer.unreachable(link.peer_host, reason)
+            self._refuse(link, Cause.LEFT, reason=reason)
         if self._last_gone is not None and not self._connections:
             gone, self._last_gone = self._last_gone, None
             gone.callback(None)
 
     def link_noted(self, link: Link, what: str) -> None:
-        """Pass a remark on."""
-        self._observer.noted(link.name, what)
+        """Pass a remark on; what a stranger sends is none, his end is counted."""
+        assert isinstance(link, SmscConnection)
+        if link.admitted:
+            self._observer.noted(link.name, what)
 
 
 class _ConnectionFactory(Factory):
@@ -175,9 +227,33 @@ class _ConnectionFactory(Factory):
     def clientConnectionLost(self, connector: object, reason: object) -> None:  # noqa: N802 - Twisted's name
         """Leave it: the connection itself has said so."""
 
-    def buildProtocol(self, _address: object) -> SmscConnection | None:  # noqa: N802 - Twisted's name
+    def buildProtocol(self, address: Any) -> SmscConnection | None:  # noqa: N802 - Twisted's name
         """Make one connection's protocol."""
-        return self._server.connection(self._outbind)
+        return self._server.connection(str(address.host), self._outbind)
+
+
+class _Door(Factory):
+    """Stands before TLS and before every protocol: what comes from an address of no list is closed as it is accepted."""
+
+    noisy = False
+
+    def __init__(self, server: SmppServer, inner: Any) -> None:
+        self._server = server
+        self._inner = inner
+
+    def doStart(self) -> None:  # noqa: N802 - Twisted's name
+        """Start what is behind it too."""
+        super().doStart()  # type: ignore[no-untyped-call]
+        self._inner.doStart()
+
+    def doStop(self) -> None:  # noqa: N802 - Twisted's name
+        """Stop what is behind it too."""
+        self._inner.doStop()
+        super().doStop()  # type: ignore[no-untyped-call]
+
+    def buildProtocol(self, address: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Let what is behind it make the protocol; `None` closes the connection."""
+        return self._inner.buildProtocol(address) if self._server.lets_in(str(address.host)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +311,14 @@ def peer_server(
         failures_before_pause=settings.failed_binds_before_pause,
         pause_s=settings.failed_bind_pause_s,
     )
-    return SmppServer(settings, gate=gatekeeper, reactor=reactor, observer=observer, alarms=alarms)
+    return SmppServer(
+        settings,
+        gate=gatekeeper,
+        reactor=reactor,
+        observer=observer,
+        alarms=alarms,
+        binds_at_once=max((one.peer.max_binds for one in peers), default=1),
+    )
 
 
 def _message_id(rng: random.Random) -> str:

@@ -86,7 +86,8 @@ class Peer(Table):
     system_id: Annotated[str, Field(max_length=15)]
     password: Secret
     addresses: tuple[str, ...] = ()
-    """IP addresses or networks it may come from; empty: any."""
+    """IP addresses or networks it may come from; empty: any. Where every peer has a list, all other addresses are
+    closed as they are accepted."""
     max_binds: Annotated[int, Field(ge=1, le=100)] = 4
 
     @field_validator("addresses")
@@ -106,13 +107,28 @@ class Server(Table):
     tls_key: str | None = None
     system_id: Annotated[str, Field(max_length=15)] = "onetouch"
     window: Annotated[int, Field(ge=1, le=1000)] = 100
-    bind_timeout_s: Seconds = 10.0
+    bind_timeout_s: Seconds = 5.0
+    """From the connection to its bind, TLS included; nothing but a bind buys more."""
     enquire_link_s: Seconds = 10.0
     enquire_response_s: Seconds = 5.0
     unbind_timeout_s: Seconds = 5.0
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Connections that have not bound yet: so many of strangers, and so many of each known gateway. For a new one the
+    oldest of the address that has most is closed."""
+    max_connections_per_address: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Of them, those of one address (of IPv6: one /64); at least as many as a peer may have binds."""
     failed_binds_before_pause: Annotated[int, Field(ge=1)] = 5
-    failed_bind_pause_s: Seconds = 60.0
+    """So many failed binds of an address within ten minutes, and its binds wait before they are judged."""
+    failed_bind_pause_s: Seconds = 2.0
+    """How long they wait. A gateway that has bound from there before does not, with the right password."""
+
+    @model_validator(mode="after")
+    def _a_pause_is_shorter_than_the_wait(self) -> Self:
+        if self.failed_bind_pause_s >= self.bind_timeout_s:
+            raise ValueError(
+                "failed_bind_pause_s must be shorter than bind_timeout_s, or no bind after it ever succeeds"
+            )
+        return self
 
     @model_validator(mode="after")
     def _certificate_with_its_key(self) -> Self:

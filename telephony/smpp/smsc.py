@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 
-from telephony.clock import Clock
+from telephony.clock import Call, Clock
 from telephony.domain.errors import Malformed, Refused
+from telephony.refusals import Cause
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind, encode_header
 from telephony.smpp.constants import (
@@ -24,7 +27,7 @@ from telephony.smpp.constants import (
     VERSION_5_0,
 )
 from telephony.smpp.effects import Effects
-from telephony.smpp.gatekeeper import Gate
+from telephony.smpp.gatekeeper import Denial, Gate
 from telephony.smpp.link import Limits, Link
 from telephony.smpp.owner import Owner
 from telephony.smpp.pdus import Bind, Pdu, SubmitResp, Tlv, command_name
@@ -58,11 +61,16 @@ class SmscConnection(Link):
     ) -> None:
         super().__init__(name="unbound", clock=clock, limits=limits, owner=owner, desk=NoDesk())
         self.admitted = False
+        self.denied: Denial | None = None
+        """Why its bind was refused."""
+        self.is_told = False
+        """Whether the log has heard already why it came to nothing."""
         self.submitter = Submitter(window=self.window, clock=clock)
         self._system_id = system_id
         self._gate = gate
         self._outbind = outbind
         self._bind_request: Pdu | None = None
+        self._judging: Call | None = None
         self._peer_version = 0
 
     def submit(self, pdu: bytes) -> Deferred[SubmitResp]:
@@ -89,16 +97,34 @@ class SmscConnection(Link):
         try:
             bind = decode_bind(request.command_id, request.body)
         except Malformed:
-            self.perform(self.session.bind_denied(ESME_RBINDFAIL))
+            self._deny(Denial(ESME_RBINDFAIL, Cause.UNREADABLE))
             return
-        self._judge(bind)
+        pause_s = self._gate.pause_s(bind, self.peer_host)
+        if pause_s > 0:
+            self._judging = self.clock.callLater(pause_s, self._judge, bind)
+        else:
+            self._judge(bind)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        """End; a bind that was not judged yet is forgotten."""
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
+        super().connectionLost(reason)
+
+    def _deny(self, denial: Denial) -> None:
+        self.denied = denial
+        self.perform(self.session.bind_denied(denial.status))
 
     def _judge(self, bind: Bind) -> None:
+        self._judging = None
+        if self.standing.is_over:
+            return
         verdict = self._gate.admit(bind, self.peer_host)
         if verdict is None:
             return
-        if isinstance(verdict, int):
-            self.perform(self.session.bind_denied(verdict))
+        if isinstance(verdict, Denial):
+            self._deny(verdict)
             return
         self.name, self.desk = verdict
         self.admitted = True

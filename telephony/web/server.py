@@ -21,9 +21,14 @@ from twisted.web.resource import Resource
 
 from telephony.clock import Call
 from telephony.listening import PatientPort
+from telephony.places import Places, affordable, is_loopback, source_of
+from telephony.refusals import Cause, Refusals
 from telephony.server_tls import server_tls
 from telephony.services.alarms import Alarms
 from telephony.web.settings import Web
+
+ABOUT: Final = "web"
+"""The listener, in alarms and log lines."""
 
 MOST_BODY: Final = 16_384
 """Octets of a request's body. The largest we are meant to get is a HELD locationRequest of some hundred."""
@@ -63,7 +68,8 @@ class WebServer(Service):
         self._patient: PatientPort | None = None
         self._settings = settings
         self._reactor = reactor
-        self._site = _Site(_tree(resources), settings, reactor)
+        self._refusals = Refusals(reactor, ABOUT, alarms)
+        self._site = _Site(_tree(resources), settings, reactor, self._refusals)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen. A port that is taken, or certificate files that cannot be used, are an alarm and tried again."""
@@ -74,7 +80,7 @@ class WebServer(Service):
             self._settings.port,
             reactor=self._reactor,
             alarms=self._alarms,
-            about="web",
+            about=ABOUT,
         )
         self._patient.open()
 
@@ -97,22 +103,26 @@ class WebServer(Service):
         if self._patient is not None:
             endings.append(self._patient.close())
             self._patient = None
+        self._refusals.stop()
         return DeferredList(endings).addCallback(lambda _: None)
 
 
 class _Site(server.Site):
-    """The connections, at most so many: a newcomer takes the place of the oldest one.
+    """The connections, at most so many: a newcomer takes the place of one that asks for nothing (`telephony.places`).
 
     So whoever only holds connections open cannot keep the centre out; a refused newcomer would be the centre.
     """
 
     noisy = False
 
-    def __init__(self, root: Any, settings: Web, reactor: Any) -> None:
+    def __init__(self, root: Any, settings: Web, reactor: Any, refusals: Refusals) -> None:
         super().__init__(root, _Request, timeout=settings.idle_timeout_s, reactor=reactor)  # type: ignore[no-untyped-call]
         self.protocol: Any = _Channel
-        self._most = settings.max_connections
-        self._open: dict[_Channel, None] = {}
+        self._most = affordable(settings.max_connections)
+        self._refusals = refusals
+        self.places: Places[_Channel] = Places(
+            self._most, settings.max_connections_per_address, self._make_room
+        )
         self._all_gone: Deferred[None] | None = None
 
     def log(self, request: object) -> None:
@@ -124,26 +134,27 @@ class _Site(server.Site):
 
     def came(self, channel: _Channel) -> None:
         """Count a connection in."""
-        if len(self._open) >= self._most:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
-            oldest.cut()
-        self._open[channel] = None
+        share = self._most if is_loopback(channel.host) else None
+        self.places.take(channel, source_of(channel.host), share=share)
 
     def gone(self, channel: _Channel) -> None:
         """Count a connection out."""
-        self._open.pop(channel, None)
-        if self._all_gone is not None and not self._open:
+        self.places.leave(channel)
+        if self._all_gone is not None and not len(self.places):
             all_gone, self._all_gone = self._all_gone, None
             all_gone.callback(None)
 
+    def _make_room(self, channel: _Channel) -> None:
+        self._refusals.count(Cause.MADE_ROOM, channel.host)
+        channel.cut()
+
     def cut_all(self) -> Deferred[None]:
         """Cut every connection; fires when the last one is gone."""
-        if not self._open:
+        if not len(self.places):
             return succeed(None)
         all_gone: Deferred[None] = Deferred()
         self._all_gone = all_gone
-        for channel in tuple(self._open):
+        for channel in tuple(self.places):
             channel.cut()
         return all_gone
 
@@ -157,12 +168,21 @@ class _Channel(HTTPChannel):
     site: _Site
     answered = 0
     """Requests that were answered on it."""
+    host = ""
+    """The address at the other end."""
     _cutting: Call | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Begin, with the time-out running: a TLS handshake is part of the first request's time."""
         super().connectionMade()  # type: ignore[no-untyped-call]
+        self.host = str(getattr(self._transport.getPeer(), "host", ""))
         self.site.came(self)
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802 - Twisted's name
+        """Wait for the next request, as one of those that ask for nothing now."""
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self.persistent and not self.requests:
+            self.site.places.idle(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Take in what came; once something in it was refused, the rest costs nothing."""
@@ -233,6 +253,7 @@ class _Request(server.Request):
         """Answer, unless that has been done."""
         if self._is_too_large:
             return
+        self.channel.site.places.busy(self.channel)
         # twisted.web takes forms apart unasked, before anybody has looked at the path; nested ones cost it 80 ms.
         self._content_types = self.requestHeaders.getRawHeaders(b"content-type", [])
         self.requestHeaders.removeHeader(b"content-type")

@@ -19,7 +19,9 @@ class Web(Table):
     """PEM file: the server's certificate, then its chain. Without it the URL is plain http."""
     tls_key: Path | None = None
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """When all are in use, the oldest one is closed for a new one."""
+    """When all are in use, the oldest idle one of the address that has most is closed for a new one."""
+    max_connections_per_address: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Of them, those of one address (of IPv6: one /64). Loopback may take all: a proxy there speaks for many."""
     idle_timeout_s: Seconds = 15.0
     """Time for a whole request to arrive, from the first octet of the connection or the end of the answer before."""
 

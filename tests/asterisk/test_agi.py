@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from structlog.testing import capture_logs
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
@@ -19,9 +20,10 @@ from telephony.asterisk.agi import (
     digit_of,
     encode_command,
 )
-from telephony.asterisk.agi_server import SAY_AGAIN_S, AgiServer, CallOver, Played
+from telephony.asterisk.agi_server import AgiServer, CallOver, Played
 from telephony.asterisk.settings import ServiceMenu
 from telephony.domain.errors import Malformed, Refused
+from telephony.refusals import MINUTE_S
 from telephony.services.alarms import Alarms
 from tests.awaiting import failure_of, is_waiting, result_of
 
@@ -225,8 +227,8 @@ class Listening:
         (agi,) = self.calls
         return agi
 
-    def connect(self, octets=REQUEST):
-        protocol = self.reactor.tcpServers[0][1].buildProtocol(None)
+    def connect(self, octets=REQUEST, host="127.0.0.1"):
+        protocol = self.reactor.tcpServers[0][1].buildProtocol(IPv4Address("TCP", host, 40_000))
         if protocol is None:
             return None
         protocol.makeConnection(Wire(protocol))
@@ -378,8 +380,9 @@ def test_what_is_not_asked_for_in_our_words_is_closed_without_a_command(octets):
         wire = listening.connect(octets)
     assert wire.disconnecting
     assert wire.heard() == b""
-    assert "FastAGI connection refused" in [line["event"] for line in said]
+    assert "connections refused" in [line["event"] for line in said]
     assert not any(secret in repr(said) for secret in (CALLER, "Kim", "shell", "1588112", "HTTP"))
+    listening.server.stopService()
     assert listening.reactor.getDelayedCalls() == []
 
 
@@ -403,9 +406,24 @@ def test_the_time_for_a_request_is_no_time_for_the_call():
 def test_there_are_only_so_many_calls_at_once():
     listening = Listening(max_calls=2)
     wires = [listening.connect(), listening.connect()]
-    assert listening.connect() is None
+    assert listening.connect().disconnecting
     wires[0].loseConnection()
-    assert listening.connect() is not None
+    assert not listening.connect().disconnecting
+    assert len(listening.calls) == 3
+
+
+def test_strangers_that_say_nothing_keep_no_call_out():
+    """They have places of their own, and the oldest of the address that has most goes."""
+    listening = Listening(max_calls=2)
+    silent = [listening.connect(b"", host=f"192.0.2.{number}") for number in range(1, 9)]
+    greedy = [listening.connect(b"", host="198.51.100.1") for _ in range(8)]
+
+    wires = [listening.connect(), listening.connect()]
+
+    assert [wire.disconnecting for wire in wires] == [False, False]
+    assert len(listening.calls) == 2
+    assert [wire.disconnecting for wire in greedy] == [True] * 7 + [False]
+    assert [wire.disconnecting for wire in silent] == [True] * 2 + [False] * 6
 
 
 def test_a_flood_of_strangers_is_no_flood_of_log_lines():
@@ -414,9 +432,9 @@ def test_a_flood_of_strangers_is_no_flood_of_log_lines():
         for _ in range(100):
             listening.connect(b"rubbish\n")
         assert len(said) == 1
-        listening.reactor.advance(SAY_AGAIN_S)
+        listening.reactor.advance(MINUTE_S)
         listening.connect(b"rubbish\n")
-    assert len(said) == 2
+    assert [line["count"] for line in said] == [1, 99]
 
 
 def test_stopping_ends_every_call_and_waits_for_what_it_is_doing():

@@ -88,6 +88,7 @@ def test_mutated_conversations_leave_a_server_as_it_was():
             wire = listening.connect(mutated(rng))
             wire.loseConnection()
             assert listening.server.open_connections == 0
+        listening.server.stopService()
     assert listening.reactor.getDelayedCalls() == []
     assert CALLER not in repr(said)
 

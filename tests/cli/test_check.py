@@ -142,6 +142,17 @@ def test_remarks_are_told_and_change_no_exit_code(run, config):
     assert 'remark: carrier "skt", lbs.url: http:// is not encrypted' in result.output
 
 
+def test_endpoints_in_the_clear_are_told_where_their_folder_is_named(run, config, tmp_path):
+    (tmp_path / "pjsip.conf").write_text("[centre]\ntype = endpoint\nmedia_encryption = dtls\n")
+
+    told = run("check", "--config", config, "--dialplans", tmp_path)
+    untold = run("check", "--config", config)
+
+    assert (told.exit_code, untold.exit_code) == (0, 0)
+    assert "remark: pjsip.conf, centre: SIP without TLS" in told.output
+    assert "pjsip.conf" not in untold.output
+
+
 def test_far_ends_that_answer_are_fine_and_get_no_octet(run, make_config, listen):
     smsc, lbs, psap = listen(), listen(), listen()
     config = make_config(smsc=smsc.port, lbs=lbs.port, psap=psap.port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_RINVPASWD, ESME_ROK
+from telephony.smpp.constants import ESME_RBINDFAIL, ESME_ROK
 from tests.scenarios.house import HELP, LONG_HELP
 from tests.scenarios.test_links import start_with_peer
 
@@ -213,4 +213,4 @@ async def test_a_gateway_with_a_wrong_password_is_refused(house, node):
     )
     await house.until(lambda: gateway.events(answer="bind") and gateway.events(closed=True))
 
-    assert gateway.events(answer="bind")[0]["status"] == ESME_RINVPASWD
+    assert gateway.events(answer="bind")[0]["status"] == ESME_RBINDFAIL

@@ -12,7 +12,7 @@ from smpplib.exceptions import PDUError
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.smpp.constants import ESME_RINVPASWD, ESME_ROK
+from telephony.smpp.constants import ESME_RBINDFAIL, ESME_ROK
 from tests.scenarios.house import HELP
 from tests.scenarios.test_links import start_with_peer
 
@@ -77,7 +77,7 @@ async def test_it_is_refused_with_a_wrong_password(house):
     with pytest.raises(PDUError) as refused:
         await house.soon(in_thread(house.reactor, session))
 
-    assert refused.value.args[1] == ESME_RINVPASWD
+    assert refused.value.args[1] == ESME_RBINDFAIL
 
 
 @pytest_twisted.ensureDeferred

@@ -20,12 +20,12 @@ class Certificates:
     key: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Write an authority, and a server's certificate with its key."""
+def make_certificates(folder: Path, name: str = "authority") -> Certificates:
+    """Write an authority of this name, and a server's certificate with its key."""
     folder.mkdir()
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _certificate("authority", authority_key, "authority", authority_key, is_authority=True)
-    server = _certificate("message centre", server_key, "authority", authority_key, is_authority=False)
+    authority = _certificate(name, authority_key, name, authority_key, is_authority=True)
+    server = _certificate("message centre", server_key, name, authority_key, is_authority=False)
     made = Certificates(folder / "authority.pem", folder / "server.pem", folder / "server.key")
     made.authority.write_bytes(authority.public_bytes(Encoding.PEM))
     made.certificate.write_bytes(server.public_bytes(Encoding.PEM))

@@ -23,8 +23,9 @@ class Gateway(Protocol):
         self.is_connected = True
 
     @classmethod
-    def connect(cls, reactor: Any, port: int) -> Deferred[Gateway]:
-        return connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), cls())
+    def connect(cls, reactor: Any, port: int, source: str = "127.0.0.1") -> Deferred[Gateway]:
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port, bindAddress=(source, 0))
+        return connectProtocol(endpoint, cls())
 
     def request(self, command: str, **fields: Any) -> Deferred[Pdu]:
         """Send a request; fires with the response."""

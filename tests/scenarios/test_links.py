@@ -7,7 +7,7 @@ import socket
 import pytest_twisted
 
 from telephony.lab.ports import free_port
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_RINVPASWD, ESME_ROK
+from telephony.smpp.constants import ESME_RBINDFAIL, ESME_ROK
 from tests.scenarios.certificates import make_certificates
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.house import HELP
@@ -24,7 +24,7 @@ SERVER = """
 interface = "127.0.0.1"
 port = {port}
 failed_binds_before_pause = 3
-failed_bind_pause_s = 1.0
+failed_bind_pause_s = 3.0
 """
 
 
@@ -63,28 +63,33 @@ async def test_a_press_comes_through_a_gateway_that_binds_to_us(house):
 
 
 @pytest_twisted.ensureDeferred
-async def test_somebody_who_guesses_passwords_is_made_to_wait_and_then_let_in_with_the_right_one(house):
+async def test_somebody_who_guesses_is_made_to_wait_and_keeps_no_gateway_out(house):
     port = await start_with_peer(house)
 
-    async def bind(password):
-        gateway = await Gateway.connect(house.reactor, port)
+    async def bind(password, source):
+        gateway = await Gateway.connect(house.reactor, port, source)
+        at = house.reactor.seconds()
         answer = await house.soon(gateway.request("bind_receiver", system_id="kt", password=password))
         gateway.close()
         await house.until(lambda: not gateway.is_connected)
-        return answer.status
+        return answer.status, house.reactor.seconds() - at
 
-    guesses = [await bind(password) for password in ("a", "b", "c")]
-    at, statuses = house.reactor.seconds(), [await bind("s3cret")]
-    while statuses[-1] != ESME_ROK:
-        statuses.append(await bind("s3cret"))
+    at_once, _ = await bind("s3cret", "127.0.0.1")
+    guesses = [await bind("a", source) for source in ("127.0.0.1", "127.0.0.2") for _ in range(3)]
+    again, again_s = await bind("s3cret", "127.0.0.1")
+    wrong, wrong_s = await bind("a", "127.0.0.1")
+    elsewhere, elsewhere_s = await bind("s3cret", "127.0.0.2")
 
-    assert guesses == [ESME_RINVPASWD] * 3
-    assert set(statuses[:-1]) == {ESME_RBINDFAIL}
-    assert house.reactor.seconds() - at > 0.8
+    assert (at_once, again, elsewhere) == (ESME_ROK, ESME_ROK, ESME_ROK)
+    assert {status for status, _ in guesses} == {wrong} == {ESME_RBINDFAIL}
+    assert wrong_s < 2.9  # its gateway's bind has forgiven
+    assert elsewhere_s > 2.9
+    assert again_s < 2.9
     await house.stop()
     assert "s3cret" not in house.daemon.log.read_text()
     # A stranger is told in the log, but is no link of ours that somebody must repair.
-    assert 3 <= len(house.logged("bind refused", link="127.0.0.1")) <= 3 + len(statuses) - 1
+    told = house.logged("connections refused", cause="wrong password", peer="kt-gateway")
+    assert sum(line["count"] for line in told) == 7
     assert house.logged("alarm", about="127.0.0.1") == []
 
 

@@ -1022,6 +1022,40 @@ class TestOutbind:
         assert house.esme.is_bound
         assert peer.names == ["deliver_sm_resp"]
 
+    def test_silent_callers_keep_no_message_centre_out(self, wires, monkeypatch):
+        """A host that is a name is known by its outbind only, so anybody may be connected before."""
+
+        class Resolver:
+            def resolveHostName(self, receiver, host):
+                receiver.addressResolved(IPv4Address("TCP", "127.0.0.1", 0))
+                receiver.resolutionComplete()
+
+        class Unreachable:
+            def connect(self, factory):
+                return Deferred()
+
+        wires.nameResolver = Resolver()
+        monkeypatch.setattr("telephony.smpp.client.client_endpoint", lambda *_, **__: Unreachable())
+        house, silent = self.start(wires, host="smsc.carrier.example", monkeypatch=monkeypatch)
+        strangers, centre = Peers(), Peers()
+        for number in range(50):
+            wires.connectTCP("127.0.0.1", 3000, strangers, bindAddress=(f"192.0.2.{number % 7}", 0))
+        wires.connectTCP("127.0.0.1", 3000, centre)
+        wires.settle()
+
+        centre.last.send(build("outbind", 1, system_id="sos", password="secret"))
+        wires.settle()
+        centre.last.answer(*centre.last.take())
+        wires.settle()
+        stopped = house.esme.stopService()
+        wires.pass_time(8)
+
+        assert not silent.heard
+        assert sum(not peer.is_lost for peer in strangers.all) == 0
+        assert house.witness.of("up") == [("up", "skt-1", "receiver")]
+        assert stopped.called
+        assert wires.getDelayedCalls() == []
+
     def test_a_port_that_is_taken_keeps_the_link_itself_from_nothing(self, wires, monkeypatch):
         wires.taken.add(3000)
         house = House(wires, outbind_port=3000)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from structlog.testing import capture_logs
 
 from telephony.domain.errors import Unavailable
 from telephony.listening import AGAIN_S
+from telephony.refusals import Cause
 from telephony.services.alarms import HOLD_S, Alarms
 from telephony.smpp.building import build
 from telephony.smpp.codec import decode_bind_resp, decode_submit_resp, encode_header
@@ -16,12 +18,11 @@ from telephony.smpp.constants import (
     ESME_RALYBND,
     ESME_RBINDFAIL,
     ESME_RINVBNDSTS,
-    ESME_RINVPASWD,
     ESME_RMSGQFUL,
     ESME_ROK,
     TAG_MESSAGE_PAYLOAD,
 )
-from telephony.smpp.gatekeeper import Gatekeeper, Known
+from telephony.smpp.gatekeeper import FORGOTTEN_S, Admission, Gatekeeper, Known
 from telephony.smpp.pdus import Bind, Tlv
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.request_book import RequestBook
@@ -39,7 +40,7 @@ def _secrets(monkeypatch):
 class Listening:
     """Our server with one carrier's gateway in its list."""
 
-    def __init__(self, *, addresses=(), max_binds=2, ussd=None, taken=(), **settings):
+    def __init__(self, *, addresses=(), max_binds=2, ussd=None, taken=(), others=(), **settings):
         self.wires = Wires()
         self.wires.taken.update(taken)
         self.intake = Intake()
@@ -53,9 +54,16 @@ class Listening:
             max_binds=max_binds,
         )
         self.alarms = Alarms(self.wires)
+        peers = [peer] + [
+            peer.model_copy(update={"name": name, "system_id": name, "addresses": networks})
+            for name, networks in others
+        ]
         self.server = peer_server(
             Server(**settings),
-            [PeerOfCarrier(peer, "kt", Dialect(), RECOGNITION, self.book, RequestBook(600.0), ussd)],
+            [
+                PeerOfCarrier(each, "kt", Dialect(), RECOGNITION, self.book, RequestBook(600.0), ussd)
+                for each in peers
+            ],
             accept_all=self.intake.accept_all,
             reactor=self.wires,
             rng=random.Random(3),
@@ -65,13 +73,21 @@ class Listening:
         self.server.startService()
         self.callers = Peers()
 
-    def call(self):
-        self.wires.connectTCP("127.0.0.1", 2775, self.callers)
+    def call(self, source="127.0.0.1"):
+        self.wires.connectTCP("127.0.0.1", 2775, self.callers, bindAddress=(source, 0))
         self.wires.settle()
         return self.callers.last
 
-    def bind(self, kind="transceiver", *, system_id="ktgw", password="kt-pass", version=0x34):
-        caller = self.call()
+    def bind(
+        self,
+        kind="transceiver",
+        *,
+        system_id="ktgw",
+        password="kt-pass",
+        version=0x34,
+        source="127.0.0.1",
+    ):
+        caller = self.call(source)
         caller.send(
             build(f"bind_{kind}", 1, system_id=system_id, password=password, interface_version=version)
         )
@@ -124,16 +140,26 @@ class TestBinding:
         assert house.witness.said == [("up", "kt-gw", kind)]
 
     @pytest.mark.parametrize(
-        ("system_id", "password"), [("ktgw", "guess"), ("ktgw", ""), ("nobody", "kt-pass")]
+        ("system_id", "password", "cause"),
+        [
+            ("ktgw", "guess", Cause.WRONG_PASSWORD),
+            ("ktgw", "", Cause.WRONG_PASSWORD),
+            ("ktgw", "kt-passX", Cause.WRONG_PASSWORD),
+            ("nobody", "kt-pass", Cause.NO_SUCH_SYSTEM_ID),
+            ("elsewhere", "kt-pass", Cause.WRONG_ADDRESS),
+        ],
+        ids=["guess", "empty", "long", "system_id", "address"],
     )
-    def test_wrong_credentials_all_look_the_same(self, system_id, password):
-        house = Listening()
+    def test_refusals_all_look_the_same_and_the_log_alone_tells_them_apart(self, system_id, password, cause):
+        house = Listening(others=[("elsewhere", ("192.0.2.0/24",))])
 
-        caller = house.bind(system_id=system_id, password=password)
+        with capture_logs() as said:
+            caller = house.bind(system_id=system_id, password=password)
 
-        assert [(pdu.status, pdu.body) for pdu in caller.heard] == [(ESME_RINVPASWD, b"")]
+        assert [(pdu.status, pdu.body) for pdu in caller.heard] == [(ESME_RBINDFAIL, b"")]
         assert caller.is_lost
-        assert house.witness.of("refused") == [("refused", "127.0.0.1", ESME_RINVPASWD)]
+        assert [line["cause"] for line in said if line["event"] == "connections refused"] == [cause]
+        assert not any(secret in repr(said) for secret in ("kt-pass", "guess"))
 
     @pytest.mark.parametrize(
         ("addresses", "status"),
@@ -141,11 +167,20 @@ class TestBinding:
             ((), ESME_ROK),
             (("127.0.0.1",), ESME_ROK),
             (("10.0.0.0/8", "127.0.0.0/24"), ESME_ROK),
-            (("10.0.0.0/8", "2001:db8::/32"), ESME_RBINDFAIL),
         ],
+        ids=["any", "address", "networks"],
     )
-    def test_only_listed_addresses_are_let_in(self, addresses, status):
+    def test_listed_addresses_are_let_in(self, addresses, status):
         assert [pdu.status for pdu in Listening(addresses=addresses).bind().heard] == [status]
+
+    def test_an_address_of_no_list_is_closed_before_there_is_anything_to_hold(self):
+        house = Listening(addresses=("10.0.0.0/8", "2001:db8::/32"))
+
+        caller = house.bind()
+
+        assert caller.heard == []
+        assert caller.is_lost
+        assert house.server._connections == {}
 
     def test_an_address_that_is_none_is_a_fault_of_the_settings(self):
         with pytest.raises(ValueError, match="addresses"):
@@ -214,17 +249,10 @@ class TestBinding:
         caller = house.call()
         caller.send(build("enquire_link", 1))
 
-        house.wires.pass_time(10.2)
+        house.wires.pass_time(5.2)
 
         assert caller.names == ["enquire_link_resp"]
         assert caller.is_lost
-
-    def test_there_are_so_many_connections_and_no_more(self):
-        house = Listening(max_connections=2)
-        house.call()
-        house.call()
-
-        assert house.call().is_lost
 
     def test_messages_before_the_bind_are_refused(self):
         house = Listening()
@@ -247,48 +275,183 @@ class TestBinding:
         assert len(house.intake.presses) == 1
 
 
-class TestGuessing:
-    """Failed binds of one address are refused without a look for a while."""
+class TestPlaces:
+    """Silent connections keep nobody out."""
 
-    def test_the_right_password_does_not_help_during_the_pause(self):
-        house = Listening(failed_binds_before_pause=3, failed_bind_pause_s=60)
-        for _ in range(3):
-            assert [pdu.status for pdu in house.bind(password="guess").heard] == [ESME_RINVPASWD]
+    def test_the_oldest_stranger_makes_room_and_a_gateway_binds(self):
+        house = Listening(max_connections=3)
+        silent = [house.call(f"192.0.2.{number}") for number in range(5)]
 
-        assert [pdu.status for pdu in house.bind().heard] == [ESME_RBINDFAIL]
-        house.wires.pass_time(61, step=1)
-        assert [pdu.status for pdu in house.bind().heard] == [ESME_ROK]
+        house.bound()
 
-    def test_a_success_forgives_and_other_addresses_are_not_concerned(self):
-        clock = Wires()
-        peer = Peer(name="kt-gw", system_id="ktgw", password={"env": "KT_PASSWORD"}, max_binds=100)
-        keeper = Gatekeeper(
-            [Known(peer, "kt-pass", Intake())], clock=clock, failures_before_pause=3, pause_s=60
+        assert [caller.is_lost for caller in silent] == [True, True, True, False, False]
+
+    def test_one_address_takes_its_own_places_only(self):
+        house = Listening(max_connections=20, max_connections_per_address=4)
+        other = house.call("192.0.2.1")
+        silent = [house.call("192.0.2.2") for _ in range(30)]
+
+        assert not other.is_lost
+        assert [caller.is_lost for caller in silent] == [True] * 26 + [False] * 4
+
+    def test_strangers_take_no_place_of_a_gateway_that_is_listed_nor_gateways_of_each_other(self):
+        house = Listening(
+            addresses=("10.1.0.0/16",),
+            others=[("lgugw", ("10.2.0.0/16",)), ("anywhere", ())],
+            max_connections=3,
         )
-        right = Bind(BIND_TRANSCEIVER, "ktgw", "kt-pass", "", 0x34, 0, 0, "")
-        wrong = right._replace(password="guess")
+        waiting = [house.call("10.1.0.1"), house.call("10.2.0.1")]
 
-        verdicts = [keeper.admit(bind, "192.0.2.1") for bind in (wrong, wrong, right, wrong, wrong)]
-        assert [verdict if isinstance(verdict, int) else verdict.name for verdict in verdicts] == [
-            ESME_RINVPASWD,
-            ESME_RINVPASWD,
-            "kt-gw",
-            ESME_RINVPASWD,
-            ESME_RINVPASWD,
+        for number in range(50):
+            house.call(f"192.0.2.{number}")
+            house.call(f"10.1.7.{number}")
+
+        assert [caller.is_lost for caller in waiting] == [True, False]
+        assert len(house.server._connections) == 3 + 3 + 1
+
+    def test_an_address_that_has_bound_before_is_a_gateway_s(self):
+        house = Listening(max_connections=3)
+        house.bound().transport.abortConnection()
+        house.wires.settle()
+        waiting = house.call()
+
+        for number in range(50):
+            house.call(f"192.0.2.{number}")
+
+        assert not waiting.is_lost
+
+    def test_what_is_bound_needs_no_place_and_is_never_cut(self):
+        house = Listening(max_connections=1, max_connections_per_address=1)
+        bound = [house.bound(), house.bound("receiver")]
+
+        for _ in range(10):
+            house.call()
+
+        assert [caller.is_lost for caller in bound] == [False, False]
+
+    def test_a_gateway_may_want_all_its_binds_at_once(self):
+        house = Listening(max_connections_per_address=1, max_binds=8)
+
+        callers = [house.call() for _ in range(8)]
+
+        assert [caller.is_lost for caller in callers] == [False] * 8
+
+    def test_nothing_is_kept_of_connections_that_have_ended(self):
+        house = Listening()
+        for caller in [house.call() for _ in range(5)] + [house.bound()]:
+            caller.transport.abortConnection()
+        house.wires.settle()
+
+        assert (house.server._connections, house.server._places) == ({}, {})
+
+    def test_what_strangers_send_is_a_few_lines_too(self):
+        house = Listening()
+
+        with capture_logs() as said:
+            for _ in range(100):
+                caller = house.call()
+                caller.send(b"GET / HTTP/1.1\r\n\r\n" * 10)
+                house.wires.settle()
+            house.wires.pass_time(60, step=1)
+
+        assert house.witness.said == []
+        assert [line["cause"] for line in said] == [Cause.LEFT] * 2
+        assert said[-1]["count"] == 99
+
+    def test_a_flood_is_a_few_lines(self):
+        house = Listening(max_connections=3)
+
+        with capture_logs() as said:
+            for number in range(1_000):
+                house.call(f"10.0.{number % 7}.{number % 250}")
+            house.wires.pass_time(60, step=1)
+
+        assert len([line for line in said if line["event"] == "connections refused"]) <= 4
+        assert sum(line["count"] for line in said if line.get("cause") == Cause.MADE_ROOM) == 997
+
+
+class TestGuessing:
+    """Sources whose binds keep failing wait before they are judged."""
+
+    def test_right_and_wrong_wait_alike(self):
+        house = Listening(failed_binds_before_pause=3, failed_bind_pause_s=2)
+        for _ in range(3):
+            assert [pdu.status for pdu in house.bind(password="guess").heard] == [ESME_RBINDFAIL]
+
+        callers = [house.bind(), house.bind(password="guess"), house.bind(system_id="nobody")]
+        house.wires.pass_time(1.9)
+        assert [caller.heard for caller in callers] == [[], [], []]
+
+        house.wires.pass_time(0.2)
+        assert [[pdu.status for pdu in caller.heard] for caller in callers] == [
+            [ESME_ROK],
+            [ESME_RBINDFAIL],
+            [ESME_RBINDFAIL],
         ]
-        keeper.admit(wrong, "192.0.2.1")
-        assert keeper.admit(right, "192.0.2.1") == ESME_RBINDFAIL
-        assert keeper.admit(right, "192.0.2.2").name == "kt-gw"
+
+    def test_other_addresses_do_not_wait(self):
+        house = Listening(failed_binds_before_pause=3)
+        for _ in range(5):
+            house.bind(password="guess", source="192.0.2.1")
+
+        house.bound()
+
+    def test_a_gateway_that_has_bound_before_does_not_wait_for_those_who_guess_behind_its_own_address(self):
+        """Think of NAT: a guesser must not keep a carrier out."""
+        house = Listening(failed_binds_before_pause=3)
+        house.bound().transport.abortConnection()
+        for _ in range(10):
+            house.bind(password="guess")
+
+        house.bound()
+
+    def test_one_that_leaves_while_it_waits_is_forgotten(self):
+        house = Listening(failed_binds_before_pause=1)
+        house.bind(password="guess")
+        caller = house.bind()
+        caller.transport.abortConnection()
+        house.wires.settle()
+
+        house.server.stopService()
+        house.wires.settle()
+
+        assert house.server.links == []
+        assert house.wires.getDelayedCalls() == []
+
+    def test_failures_are_forgotten_in_time(self):
+        house = Listening(failed_binds_before_pause=1)
+        house.bind(password="guess")
+
+        house.wires.pass_time(FORGOTTEN_S + 1, step=10)
+
+        house.bound()
+
+    def test_a_success_forgives(self):
+        house = Listening(failed_binds_before_pause=2)
+        house.bind(password="guess")
+        house.bound()
+        house.bind(password="guess")
+
+        assert [pdu.status for pdu in house.bind(password="guess").heard] == [ESME_RBINDFAIL]
+
+    def test_a_pause_that_outlasts_the_wait_is_a_fault_of_the_settings(self):
+        with pytest.raises(ValueError, match="failed_bind_pause_s must be shorter"):
+            Server(failed_bind_pause_s=5.0)
 
     def test_a_million_addresses_do_not_fill_the_memory(self, monkeypatch):
         monkeypatch.setattr("telephony.smpp.gatekeeper.ADDRESSES_REMEMBERED", 50)
-        keeper = Gatekeeper([], clock=Wires(), failures_before_pause=3, pause_s=60)
-        stranger = Bind(BIND_TRANSCEIVER, "x", "y", "", 0x34, 0, 0, "")
+        peer = Peer(name="kt-gw", system_id="ktgw", password={"env": "KT_PASSWORD"}, max_binds=100)
+        keeper = Gatekeeper(
+            [Known(peer, "kt-pass", Intake())], clock=Wires(), failures_before_pause=3, pause_s=2
+        )
+        right = Bind(BIND_TRANSCEIVER, "ktgw", "kt-pass", "", 0x34, 0, 0, "")
 
         for number in range(1000):
-            keeper.admit(stranger, str(number))
+            keeper.admit(right._replace(password="guess"), f"10.0.{number // 250}.{number % 250}")
+        for number in range(100):
+            assert isinstance(keeper.admit(right, f"192.0.2.{number}"), Admission)
 
-        assert len(keeper._failures) == 50
+        assert (len(keeper._failures), len(keeper._good), len(keeper._good_sources)) == (50, 50, 50)
 
 
 class TestPresses:

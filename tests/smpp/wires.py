@@ -40,7 +40,9 @@ class Wires(Clock):
         self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None
     ) -> Connector:
         self.dials.append(self.seconds())
-        connector = Connector(self, host, port, factory)
+        connector = Connector(
+            self, host, port, factory, "127.0.0.1" if bindAddress is None else bindAddress[0]
+        )
         if hasattr(factory, "startedConnecting"):
             factory.startedConnecting(connector)
         self.callLater(0, connector.connect)
@@ -73,8 +75,8 @@ class Port:
 
 
 class Connector:
-    def __init__(self, wires: Wires, host: str, port: int, factory: Any) -> None:
-        self.host, self.port, self.factory, self._wires = host, port, factory, wires
+    def __init__(self, wires: Wires, host: str, port: int, factory: Any, source: str) -> None:
+        self.host, self.port, self.factory, self._wires, self._source = host, port, factory, wires, source
         self._stopped = False
 
     def connect(self) -> None:
@@ -85,11 +87,11 @@ class Connector:
         if listener is None:
             self.factory.clientConnectionFailed(self, Failure(NobodyListens()))
             return
-        theirs = listener.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50_000))
+        theirs = listener.factory.buildProtocol(IPv4Address("TCP", self._source, 50_000))
         ours = self.factory.buildProtocol(address)
         if ours is None:
             return
-        near, far = Wire(self._wires, ours, self.host), Wire(self._wires, theirs, "127.0.0.1")
+        near, far = Wire(self._wires, ours, self.host), Wire(self._wires, theirs, self._source)
         near.other, far.other = far, near
         if theirs is None:
             ours.makeConnection(near)

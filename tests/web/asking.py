@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone
@@ -97,8 +98,8 @@ def responses(octets, *, to_head=False):
 class Wire(StringTransport):
     """A connection in memory. ``is_ended`` says that the server let it end, ``is_cut`` that it cut it off."""
 
-    def __init__(self, site):
-        super().__init__()
+    def __init__(self, site, host="192.0.2.1"):
+        super().__init__(peerAddress=IPv4Address("TCP", host, 40_000))
         self.is_cut = False
         self.is_lost = False
         self.channel = site.buildProtocol(None)
@@ -146,14 +147,16 @@ class Listening:
         self.server.startService()
         self.site = self.reactor.tcpServers[-1][1]
 
-    def connect(self):
-        return Wire(self.site)
+    def connect(self, host="192.0.2.1"):
+        return Wire(self.site, host)
 
     def ask(self, *arguments, **details):
         """Ask on a fresh connection and give the answer."""
         wire = self.connect()
         wire.send(request(*arguments, **details))
         (answer,) = wire.heard(to_head="HEAD" in arguments)
+        if wire.is_ended:
+            wire.lose()
         return answer
 
 

@@ -305,6 +305,56 @@ def test_a_newcomer_takes_the_place_of_the_oldest_connection():
     assert not holding[2].is_cut
 
 
+def test_a_request_that_is_being_answered_outlives_connections_that_ask_for_nothing():
+    """The centre's question is with the store while strangers crowd in from everywhere."""
+    listening = Listening(max_connections=3)
+    listening.store.hold()
+    centre = listening.connect("198.51.100.1")
+    centre.send(request())
+
+    strangers = [listening.connect(f"192.0.2.{number}") for number in range(10)]
+    listening.store.release()
+
+    assert [answer.status for answer in centre.heard()] == [200]
+    assert [wire.is_cut for wire in strangers] == [True] * 8 + [False] * 2
+
+
+def test_one_that_was_answered_and_is_kept_is_idle_again():
+    listening = Listening(max_connections=2)
+    centre, stranger = listening.connect("198.51.100.1"), listening.connect("192.0.2.1")
+    for _ in range(2):
+        centre.send(request())
+        assert [answer.status for answer in centre.heard()] == [200]
+    listening.connect("192.0.2.2")
+    assert [centre.is_cut, stranger.is_cut] == [False, True]
+    listening.connect("192.0.2.3")
+    assert centre.is_cut
+
+
+@pytest.mark.parametrize(
+    ("host", "cut"), [("192.0.2.1", 4), ("127.0.0.1", 0)], ids=["an address", "a proxy of ours"]
+)
+def test_one_address_has_its_share_unless_it_speaks_for_many(host, cut):
+    listening = Listening(max_connections=10, max_connections_per_address=2)
+    other = listening.connect("198.51.100.1")
+    wires = [listening.connect(host) for _ in range(6)]
+    assert [wire.is_cut for wire in wires] == [True] * cut + [False] * (6 - cut)
+    assert not other.is_cut
+
+
+def test_who_crowds_is_a_few_lines_and_an_alarm():
+    with capture_logs() as said:
+        listening = Listening(max_connections=3)
+        for _ in range(100):
+            listening.connect()
+        listening.server.stopService()
+    assert [(line["event"], line.get("count")) for line in said] == [
+        ("alarm", None),
+        ("connections refused", 1),
+        ("connections refused", 96),
+    ]
+
+
 def test_stopping_cuts_every_connection_and_waits_for_it():
     listening = Listening()
     listening.store.hold()
