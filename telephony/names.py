@@ -114,6 +114,13 @@ class Names:
         for runner in (self._filing, *(name.runner for name in self._names.values())):
             runner.stop()
 
+    def known(self, host: str) -> Addresses:
+        """Return where a name leads as far as that is known, at once; for any thread."""
+        if is_literal(host):
+            return (host,)
+        name = self._names.get(host)
+        return self._earlier.get(host, ()) if name is None else name.addresses
+
     def resolveHostName(  # noqa: N802 - Twisted's name and signature
         self,
         resolutionReceiver: Any,  # noqa: N803

@@ -103,6 +103,8 @@ class Database:
         self._items_waiting = 0
         self._undisturbed: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self._is_busy = False
+        self._began: float | None = None
+        """When the transaction began that is under way."""
         self._connection: Connection | None = None
 
     # -- the reactor's side ---------------------------------------------------------------------------
@@ -127,6 +129,12 @@ class Database:
             self._lingering = None
         for job in jobs:
             job.done.errback(StoreAway(f"store: {reason}"))
+
+    def give_up_on_a_stall(self, after_s: float) -> None:
+        """Put the store away when the transaction under way has taken that long: what came next would wait in vain."""
+        began = self._began
+        if self._away is None and began is not None and self._clock.seconds() - began >= after_s:
+            self.put_away(f"a transaction has had no answer for {self._clock.seconds() - began:.1f} s")
 
     def bring_back(self) -> None:
         """Take work again."""
@@ -183,7 +191,12 @@ class Database:
 
         def work() -> T:
             with self._reading.connect() as connection:
-                return function(connection, *arguments)
+                try:
+                    return function(connection, *arguments)
+                except (DBAPIError, self._driver.Error):
+                    if not connection.invalidated:
+                        connection.invalidate()  # it may be what failed: its server may be a standby by now
+                    raise
 
         reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
@@ -278,6 +291,7 @@ class Database:
         return results
 
     def _in_one_transaction(self, groups: list[_Group]) -> Answers:
+        self._began = self._clock.seconds()
         try:
             if self._connection is None:
                 self._connection = self._writing.connect()
@@ -301,6 +315,8 @@ class Database:
             # The connection may be what failed: the next group opens a fresh one.
             self._drop_connection()
             raise
+        finally:
+            self._began = None
         return answers
 
     def _drop_connection(self) -> None:
