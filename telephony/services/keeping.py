@@ -34,8 +34,8 @@ LOOK_S = 1.0
 """Between two looks at what nobody has used meanwhile."""
 AGAIN_S = 5.0
 """Pause between two attempts that cost something: to take up a store, to write one anew."""
-START_S = 1.0
-"""How long a start waits for a server. Links are opened then, with the store or without."""
+START_S = 5.0
+"""How long a start waits for a server, whose schema it may have to make. Links are opened then, with the store or without."""
 KEY_ALARM = "key-file-wrong"
 SERVICE_KEY_ALARM = "service-key-wrong"
 

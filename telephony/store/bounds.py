@@ -155,7 +155,7 @@ def with_addresses(dialled: Mapping[str, Any], addresses_of: AddressesOf) -> dic
         is_local = not host or host.startswith(("/", "@"))
         found += [(host, address, port) for address in ([""] if is_local else addresses_of(host))]
     if not found:
-        raise LookupError(f"no address is known yet of {' or '.join(hosts)}")
+        raise LookupError(f"no address is known of {' or '.join(hosts)}")
     host, address, port = (",".join(column) for column in zip(*found, strict=True))
     return {**dialled, "host": host, "hostaddr": address, "port": port}
 

@@ -73,7 +73,8 @@ def one_transaction(connection: Connection) -> Iterator[None]:
     except BaseException:
         # Where the connection itself has failed there is nothing to roll back, and why it failed must be told.
         with suppress(connection.dialect.loaded_dbapi.Error, DBAPIError):
-            driver.rollback()
+            if driver.is_valid:
+                driver.rollback()
             if connection.in_transaction():
                 connection.rollback()
         raise

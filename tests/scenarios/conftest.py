@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import pytest_twisted
+from sqlalchemy import create_engine, text
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -22,6 +24,17 @@ HARMLESS = ("Session already DISCONNECTED",)
 def house(tmp_path: Path) -> Iterator[House]:
     """Everything but the daemon, open; afterwards the daemon must stop in good order and have told no secret."""
     yield from _in_good_order(House(tmp_path, reactor))
+
+
+@pytest.fixture
+def database(postgresql_url: str) -> str:
+    """URL of an empty PostgreSQL database of this test's own."""
+    name = f"scenario_{uuid.uuid4().hex[:12]}"
+    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    return postgresql_url.rsplit("/", 1)[0] + f"/{name}"
 
 
 @pytest.fixture(scope="module")

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 
 import pytest
 import pytest_twisted
-from sqlalchemy import create_engine, text
 
 from telephony.smpp.constants import ESME_ROK
+from tests.postgresql_server import rows
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.scenarios.house import SEOUL
-
-
-@pytest.fixture
-def database(postgresql_url):
-    """URL of an empty database of this test's own."""
-    name = f"scenario_{uuid.uuid4().hex[:12]}"
-    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    server.dispose()
-    return postgresql_url.rsplit("/", 1)[0] + f"/{name}"
-
-
-def rows(database, query):
-    engine = create_engine(database)
-    with engine.connect() as connection:
-        found = [tuple(row) for row in connection.execute(text(query))]
-    engine.dispose()
-    return found
 
 
 @pytest_twisted.ensureDeferred
