@@ -130,11 +130,15 @@ class Database:
         for job in jobs:
             job.done.errback(StoreAway(f"store: {reason}"))
 
-    def give_up_on_a_stall(self, after_s: float) -> None:
-        """Put the store away when the transaction under way has taken that long: what came next would wait in vain."""
+    def give_up_on_a_stall(self, after_s: float) -> bool:
+        """Put the store away when the transaction under way has taken that long: what came next would wait in vain.
+
+        Returns whether it is away.
+        """
         began = self._began
         if self._away is None and began is not None and self._clock.seconds() - began >= after_s:
             self.put_away(f"a transaction has had no answer for {self._clock.seconds() - began:.1f} s")
+        return self._away is not None
 
     def bring_back(self) -> None:
         """Take work again."""
