@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -19,6 +21,7 @@ from telephony.store.engines import one_transaction, open_engines
 from telephony.store.postgresql import BoundedConnection, unhurried
 from tests.doubles import keys
 from tests.postgresql_server import standby_of
+from tests.scenarios.certificates import make_certificates
 
 PATIENCE_S = 60.0
 LONG_S = 600
@@ -226,6 +229,42 @@ def test_of_two_servers_the_primary_is_taken_and_of_a_standby_nothing_is_read(po
             assert show(connection, "in_hot_standby") == "on"
 
 
+def test_an_address_that_was_looked_up_ahead_must_still_prove_the_name(
+    postgresql_url: str, admin: Connection, tmp_path: Path
+):
+    """An address that leads to somebody else's server by now gets nothing."""
+    certificates = make_certificates(tmp_path / "certificates")
+    data = Path(show(admin, "data_directory"))
+    for source, name in ((certificates.certificate, "server.crt"), (certificates.key, "server.key")):
+        shutil.copy(source, data / name)
+        shutil.chown(data / name, data.stat().st_uid)
+        (data / name).chmod(0o600)
+    verified = f"sslmode=verify-full&sslrootcert={certificates.authority}"
+    access = Access(writer(2.0), reader(2.0), lambda _: ("127.0.0.1",))
+
+    def dialled(host: str) -> str:
+        url = make_url(postgresql_url).set(host=host).render_as_string(hide_password=False)
+        return f"{url}?{verified}"
+
+    with setting(admin, "ssl", "on"):
+        with daemons(dialled("127.0.0.1"), access) as (writing, _):
+            until(lambda: speaks_tls(writing))
+        refused = pytest.raises(OperationalError, match="does not match host name")
+        with daemons(dialled("db.example"), access) as (writing, _), refused:
+            writing.connect()
+
+
+def speaks_tls(engine: Engine) -> bool:
+    """Whether the server has taken over its settings; until then it refuses."""
+    try:
+        with engine.connect() as connection:
+            return bool(driver_of(connection).pgconn.ssl_in_use)
+    except OperationalError as error:
+        if "server does not support SSL" not in str(error):
+            raise
+        return False
+
+
 # -- commits that are none -------------------------------------------------------------------------------------------
 
 
@@ -238,7 +277,10 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_none(postgresql_url:
             with one_transaction(connection):
                 prove_commit(connection, [])
 
-        with setting(admin, "synchronous_standby_names", "'nobody'"), running(commit) as committing:
+        with (
+            setting(admin, "synchronous_standby_names", "'nobody'"),
+            running(lambda: until_it_fails(commit)) as committing,
+        ):
             until(lambda: waits_for_a_standby(admin) == [pid])
             admin.exec_driver_sql(f"SELECT pg_cancel_backend({pid})")
 
@@ -257,13 +299,23 @@ def test_a_commit_that_waits_for_a_standby_in_vain_keeps_no_place_on_the_server(
             with writing.begin() as connection:
                 prove_commit(connection, [])
 
-        with setting(admin, "synchronous_standby_names", "'nobody'"), running(commit) as committing:
+        with (
+            setting(admin, "synchronous_standby_names", "'nobody'"),
+            running(lambda: until_it_fails(commit)) as committing,
+        ):
             until(lambda: waits_for_a_standby(admin))
             access.cut()
 
             with pytest.raises(OperationalError, match="given up with the store"):
                 committing.result(PATIENCE_S)
             until(lambda: not waits_for_a_standby(admin))
+
+
+def until_it_fails(commit: Callable[[], None]) -> None:
+    """Commit until one has to wait: the server takes over its settings when it pleases."""
+    end = monotonic() + PATIENCE_S
+    while monotonic() < end:
+        commit()
 
 
 def waits_for_a_standby(admin: Connection) -> list[int]:
