@@ -20,7 +20,7 @@ CANCEL_S = 1.0
 """How long we try to tell the server that we have given up. One that hears it stops waiting for a standby or a lock."""
 NOT_REPLICATED = "SyncRepWaitForLSN"
 """The function of the server's that warns of a commit which no standby has confirmed; its words depend on its language."""
-STANDBY_SIGNS = ("in_hot_standby", "default_transaction_read_only")
+STANDBY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
 """What a server tells by itself when it changes (``GUC_REPORT``), since version 14."""
 
 
@@ -50,8 +50,8 @@ class BoundedConnection(psycopg.Connection[Any]):
             self._give_up(f"committed on one server alone: {self.not_replicated}")
         if self.bounds is not None and self.bounds.writes:
             for sign in STANDBY_SIGNS:
-                if self.pgconn.parameter_status(sign.encode()) == b"on":
-                    self._give_up(f"the server is no primary any more: {sign} is on")
+                if self.pgconn.parameter_status(sign) == b"on":
+                    self._give_up(f"the server is no primary any more: {sign.decode()} is on")
         return answer
 
     def _watched(self, gen: PQGen[T]) -> Generator[Any, Any, T]:

@@ -24,7 +24,7 @@ from tests.postgresql_server import standby_of
 from tests.scenarios.certificates import make_certificates
 
 PATIENCE_S = 60.0
-LONG_S = 600
+LONG_S = 60
 
 
 @pytest.fixture
