@@ -22,6 +22,7 @@ from telephony.asterisk.agi_server import AgiServer
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
+from telephony.background import run_in_background
 from telephony.clock import due_s, keep_steady, utc_now, within
 from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
 from telephony.domain.enrolment import EnrolmentRules
@@ -336,12 +337,21 @@ class Daemon(MultiService):
             await reader.stop()
         self._names.stop()
         self._outside.reactor.installNameResolver(self._other_names)
-        closed = Deferred.fromCoroutine(self._close_store())
+        if self._checkpointer is not None:  # files: what would be lost with this process may take its time
+            await self._close_store()
+            return
         try:
-            await within(closed, STOP_STORE_WITHIN_S, self._outside.reactor)
+            await within(self._store_closed(), STOP_STORE_WITHIN_S, self._outside.reactor)
         except TimeoutError:
             # Its threads end with the process; what was acknowledged is on disk.
             log.warning("store not closed: it does not answer")
+
+    def _store_closed(self) -> Deferred[None]:
+        """Begin to close the store; fires when it is. Who gives up waiting does not disturb the closing."""
+        closed: Deferred[None] = Deferred()
+        closing = run_in_background(self._close_store(), "closing the store")
+        closing.addCallback(lambda _: None if closed.called else closed.callback(None))
+        return closed
 
     async def _close_store(self) -> None:
         if self._checkpointer is not None:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK
 from tests.postgresql_server import PostgresqlServer, rows, standby_of
+from tests.scenarios.daemon_process import ROOT
 from tests.scenarios.house import House
 from tests.scenarios.name_server import NameServers
 from tests.scenarios.silent_proxy import SilentProxy
@@ -119,6 +120,33 @@ async def test_its_address_is_kept_while_name_servers_hang(house, proxy, databas
     callers.append(house.caller())
     await house.until(lambda: house.logged("started"))
     assert await house.soon(house.press(callers[-1])) == ESME_ROK
+
+
+HANGING_LIBRARY = '''
+"""Stands in for whatever may hang in a library of somebody else's, bounded or not."""
+
+import threading
+import psycopg
+
+def connect(cls, *arguments, **options):
+    threading.Event().wait()
+
+psycopg.Connection.connect = classmethod(connect)
+'''
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_thread_that_hangs_in_the_library_holds_up_nothing(house, proxy):
+    folder = house.folder / "library"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(HANGING_LIBRARY)
+    house.daemon.environment |= {"PYTHONPATH": f"{folder}:{ROOT}"}
+    await house.start()
+
+    await told_at_once_and_asked_again(house, house.caller())
+
+    await house.stop()
+    assert house.logged("store not closed: it does not answer")
 
 
 @pytest.fixture
