@@ -15,14 +15,15 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, TimeoutError, succeed  # noqa: A004 - Twisted's name
 from twisted.internet.interfaces import IReactorFromThreads
 
 from telephony.asterisk.agi_server import AgiServer
 from telephony.asterisk.client import AmiClient
 from telephony.asterisk.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
-from telephony.clock import due_s, keep_steady, utc_now
+from telephony.background import run_in_background
+from telephony.clock import due_s, keep_steady, utc_now, within
 from telephony.clock_steps import keep_steps
 from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TEST_RESULT
 from telephony.domain.enrolment import EnrolmentRules
@@ -82,6 +83,7 @@ from telephony.smpp.server import PeerOfCarrier, peer_server
 from telephony.smpp.settings import Server
 from telephony.smpp.text_request import Numbering, numbering_of
 from telephony.smpp.texting import BindTexter, TextWay
+from telephony.store.bounds import Access
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.contention import Repeats
 from telephony.store.crypto import KeyFile
@@ -130,6 +132,7 @@ ATTEMPT_GRACE_S = 5.0
 STOP_RELAY_WITHIN_S = 5.0
 REPEATED_FOR = 0.4
 """The part of a press's commit budget in which the store's writer waits for another daemon's."""
+STOP_STORE_WITHIN_S = 5.0
 SWITCH_INTERVAL_S = 0.0001
 """How long the reactor may keep the interpreter from the store's thread; Python's own 5 ms would be added to every
 commit under load."""
@@ -192,7 +195,6 @@ class Daemon(MultiService):
         self.key_file = KeyFile(settings.key_file)
         self._has_begun = False
         service_key = ServiceKey(state_dir)
-        self.database, self.keeper = self._open_store(service_key)
         plan = settings.plan
         self._names = Names(
             settings.far_hosts,
@@ -201,6 +203,7 @@ class Daemon(MultiService):
             thread=lambda name: outside.runner(name, 1),
             alarms=self.alarms,
         )
+        self.database, self.keeper = self._open_store(service_key)
         self._other_names = clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
         self._answer_readers: list[Runner] = []
@@ -341,6 +344,23 @@ class Daemon(MultiService):
             await reader.stop()
         self._names.stop()
         self._outside.reactor.installNameResolver(self._other_names)
+        if self._checkpointer is not None:  # files: what would be lost with this process may take its time
+            await self._close_store()
+            return
+        try:
+            await within(self._store_closed(), STOP_STORE_WITHIN_S, self._outside.reactor)
+        except TimeoutError:
+            # Its threads end with the process; what was acknowledged is on disk.
+            log.warning("store not closed: it does not answer")
+
+    def _store_closed(self) -> Deferred[None]:
+        """Begin to close the store; fires when it is. Who gives up waiting does not disturb the closing."""
+        closed: Deferred[None] = Deferred()
+        closing = run_in_background(self._close_store(), "closing the store")
+        closing.addCallback(lambda _: None if closed.called else closed.callback(None))
+        return closed
+
+    async def _close_store(self) -> None:
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()
@@ -366,8 +386,10 @@ class Daemon(MultiService):
 
     def _open_store(self, service_key: ServiceKey) -> tuple[Database, StoreKeeper]:
         url, outside = self._settings.database_url, self._outside
+        budget_s = self._settings.store.commit_budget_s
         files = own_files_of(url)
-        writing, reading = open_engines(url, self.key_file.ring, files)
+        access = Access.of_daemon(budget_s, self._names.known)
+        writing, reading = open_engines(url, self.key_file.ring, files, access)
         database = Database(
             writing,
             reading,
@@ -383,6 +405,8 @@ class Daemon(MultiService):
             files,
             self.key_file,
             service_key,
+            access=None if writing.dialect.name == "sqlite" else access,
+            budget_s=budget_s,
             runner=outside.runner("store-keeper", 1),
             clock=outside.reactor,
             alarms=self.alarms,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -52,6 +54,24 @@ def addresses_by_system(name: str) -> Addresses:
     """Ask the system, for as long as it takes. Raises `OSError`, or `ValueError` for what is no name."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))[:MOST_ADDRESSES]
+
+
+def addresses_within(name: str, seconds: float = WAIT_S) -> Addresses:
+    """Ask the system for a person who waits; none when that takes longer, or when there is no such name.
+
+    The question is left behind on a thread of its own, which ends with the process.
+    """
+    found: list[str] = [name] if is_literal(name) else []
+
+    def ask() -> None:
+        with suppress(OSError, ValueError):
+            found.extend(addresses_by_system(name))
+
+    if not found:
+        asking = threading.Thread(target=ask, name=f"name-{name}", daemon=True)
+        asking.start()
+        asking.join(seconds)
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -113,6 +133,13 @@ class Names:
             self._again = None
         for runner in (self._filing, *(name.runner for name in self._names.values())):
             runner.stop()
+
+    def known(self, host: str) -> Addresses:
+        """Return where a name leads as far as that is known, at once; for any thread."""
+        if is_literal(host):
+            return (host,)
+        name = self._names.get(host)
+        return self._earlier.get(host, ()) if name is None else name.addresses
 
     def resolveHostName(  # noqa: N802 - Twisted's name and signature
         self,

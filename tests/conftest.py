@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +9,10 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, text
 
-from telephony.lab.ports import free_port
 from telephony.store.engines import open_engines
 from telephony.store.schema import metadata
 from tests.doubles import keys, without_fsync
+from tests.postgresql_server import fresh_server
 
 settings.register_profile("anywhere", deadline=None)
 """How long an example takes says more of the machine than of the code."""
@@ -40,37 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"fresh seeds of the simulation, again with {again}")
 
 
-def _postgresql_programs() -> Path:
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    return max(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A real PostgreSQL of this test run's own, on a loopback port, gone afterwards."""
-    programs = _postgresql_programs()
-    folder = Path(tempfile.mkdtemp(prefix="onetouch-pg-"))
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        # PostgreSQL refuses to run as root.
-        shutil.chown(folder, "postgres")
-        as_user = ["runuser", "-u", "postgres", "--"]
-    port = free_port()
-    data = folder / "data"
-    subprocess.run(
-        [*as_user, programs / "initdb", "-D", data, "-U", "onetouch", "--auth=trust", "-E", "UTF8", "--no-sync"],
-        check=True, capture_output=True, cwd=folder,
-    )  # fmt: skip
-    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
-    control = [*as_user, programs / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, cwd=folder)
-    try:
-        yield f"postgresql+psycopg://onetouch@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder)
-        shutil.rmtree(folder)
+    with fresh_server() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -79,13 +79,15 @@ class Inline:
         return succeed(None)
 
 
-def database(writing: Engine, reading: Engine, runner: Inline | None = None) -> Database:
+def database(
+    writing: Engine, reading: Engine, runner: Inline | None = None, clock: task.Clock | None = None
+) -> Database:
     return Database(
         writing,
         reading,
         writer=runner or Inline(),
         reader=Inline(),
-        clock=task.Clock(),
+        clock=clock or task.Clock(),
         linger_s=0.0,
         repeats=Repeats(rest=lambda _: None),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from telephony.names import (
     WAIT_S,
     Names,
     addresses_by_system,
+    addresses_within,
     read_addresses,
 )
 from telephony.services.alarms import HOLD_S, Alarms
@@ -342,3 +344,40 @@ def test_whoever_stops_looks_nothing_up_and_waits_for_no_thread(place):
 
 def test_the_system_knows_localhost():
     assert "127.0.0.1" in addresses_by_system("localhost")
+
+
+# -- for threads that must not wait ------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_a_name_is_told_at_once_and_nothing_is_asked(place):
+    place.zone[CENTRE] = ("192.0.2.1",)
+    place.names.start()
+    assert place.names.known(CENTRE) == ()
+
+    place.answer(CENTRE)
+
+    assert place.names.known(CENTRE) == ("192.0.2.1",)
+    assert place.names.known("192.0.2.7") == ("192.0.2.7",)
+    assert place.names.known(LBS) == ()
+    assert place.asked == [CENTRE]
+
+
+def test_before_the_start_a_name_leads_where_an_earlier_run_found_it(place, tmp_path):
+    place.zone[CENTRE] = ("192.0.2.1",)
+    place.names.start()
+    place.answer(CENTRE)
+    place.threads["names-file"].go()
+
+    later = Place(tmp_path)
+
+    assert later.names.known(CENTRE) == ("192.0.2.1",)
+
+
+def test_a_command_gives_up_a_name_server_that_hangs(monkeypatch):
+    answered = threading.Event()
+    monkeypatch.setattr("telephony.names.addresses_by_system", lambda _: ("192.0.2.1",) * answered.wait(60))
+
+    assert addresses_within(CENTRE, 0.01) == ()
+    answered.set()
+    assert addresses_within(CENTRE, 60) == ("192.0.2.1",)
+    assert addresses_within("192.0.2.7") == ("192.0.2.7",)

@@ -21,7 +21,9 @@ INSTALLED: Final = Path("/etc/asterisk")
 @click.command(short_help="Check the settings, then the links.")
 @config_option
 @click.option(
-    "--links", is_flag=True, help="Also connect (TCP, TLS) to every SMSC, LBS, Asterisk and 112 centre."
+    "--links",
+    is_flag=True,
+    help="Also connect (TCP, TLS) to the store's server, every SMSC, LBS, Asterisk and 112 centre.",
 )
 @click.option(
     "--bind",

@@ -36,6 +36,8 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415
+    from telephony.names import addresses_within  # noqa: PLC0415
+    from telephony.store.bounds import Access  # noqa: PLC0415
     from telephony.store.crypto import KeyFile  # noqa: PLC0415
     from telephony.store.engines import open_engines  # noqa: PLC0415
 
@@ -43,7 +45,8 @@ def engines(settings: Settings) -> Iterator[tuple[Engine, Engine]]:
         # What the store has to say of a damaged row goes beside the answer, which a program may read.
         structlog.configure(logger_factory=_on_standard_error)
     try:
-        writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
+        access = Access(addresses_of=addresses_within)
+        writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring, access=access)
         try:
             yield writing, reading
         except writing.dialect.loaded_dbapi.Error as error:

@@ -8,15 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import HttpUrl
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.settings import AsteriskServer
 from telephony.client_tls import Impostor, verified_socket
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.fields import Tls
+from telephony.names import addresses_within
 from telephony.settings import Settings
 from telephony.smpp.building import build
 from telephony.smpp.codec import PduStream
@@ -25,6 +29,7 @@ from telephony.smpp.esme import bind_request
 from telephony.smpp.observer import status_name
 from telephony.smpp.pdus import Pdu
 from telephony.smpp.settings import EsmeLink
+from telephony.store.bounds import COMMAND, Access, hosts_of
 
 AT_ONCE = 16
 """Far ends tried side by side."""
@@ -44,6 +49,8 @@ class FarEnd:
     """Where it is an SMSC: how to bind."""
     asterisk: AsteriskServer | None = None
     """Where it is an Asterisk: how to log in."""
+    ask_store: Callable[[], str] | None = None
+    """Where it is the store's server: how to connect as the daemon does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class Reached:
 
 
 def far_ends(settings: Settings) -> Iterator[FarEnd]:
-    """Give every far end of the settings: SMSCs, location services, Asterisk servers, 112 centres."""
+    """Give every far end of the settings: the store's server, SMSCs, location services, Asterisk servers, 112 centres."""
+    yield from _store(settings)
     for carrier in settings.carrier:
         for link in carrier.smpp:
             yield FarEnd("SMSC", link.name, link.host, link.port, link.tls, link.connect_timeout_s, link)
@@ -72,6 +80,37 @@ def far_ends(settings: Settings) -> Iterator[FarEnd]:
     for psap in settings.psap:
         for channel in psap.channel:
             yield _web("112", channel.name, channel.url, channel.tls, channel.timeout_s)
+
+
+def _store(settings: Settings) -> Iterator[FarEnd]:
+    url = None if settings.store.url is None else make_url(settings.store.url)
+    if url is not None and url.get_backend_name() == "postgresql":
+        hosts, bound_s = " ".join(hosts_of(url)), COMMAND.connect_s
+        yield FarEnd(
+            "store",
+            str(url.database),
+            hosts,
+            url.port or 5432,
+            None,
+            bound_s,
+            ask_store=partial(_ask_store, settings),
+        )
+
+
+def _ask_store(settings: Settings) -> str:
+    """Connect as the daemon does, to the primary; a command may wait a little longer for it."""
+    from telephony.store.postgresql import bounded_engine  # noqa: PLC0415 - psycopg is an extra
+
+    access = Access(addresses_of=addresses_within)
+    engine = bounded_engine(make_url(settings.database_url), replace(COMMAND, writes=True), access)
+    try:
+        with engine.connect() as connection:
+            version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    except DBAPIError as error:
+        raise Unavailable(str(error.orig)) from error
+    finally:
+        engine.dispose()
+    return f"connected, PostgreSQL {version}"
 
 
 def _web(kind: str, name: str, url: HttpUrl, tls: Tls | None, timeout_s: float) -> FarEnd:
@@ -112,6 +151,8 @@ def _words(error: Exception) -> str:
 
 
 def _try(far_end: FarEnd, *, with_bind: bool) -> str:
+    if far_end.ask_store is not None:
+        return far_end.ask_store()
     with ExitStack() as open_ones:
         stream = socket.create_connection((far_end.host, far_end.port), far_end.timeout_s)
         open_ones.enter_context(stream)

@@ -227,8 +227,9 @@ class Intake:
 
     def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.
-        self._is_store_late = True
         self._fail_open(presses, answered, Unavailable(f"no commit within {self._budget_s} s"))
+        # Put away, it refuses the next at once, and commits again before it is brought back.
+        self._is_store_late = not self._database.give_up_on_a_stall(self._budget_s / 2)
 
     def _fail_open(self, presses: Sequence[NewPress], answered: Deferred[Any], why: Exception) -> None:
         answered.callback([self._relay_directly(press, why) for press in presses])

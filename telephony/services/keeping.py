@@ -6,6 +6,7 @@ senders are asked for them again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -13,14 +14,15 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed  # noqa: A004 - Twisted's name
 
 from telephony.background import run_in_background
-from telephony.clock import Clock, pause
+from telephony.clock import Clock, pause, within
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.services.intake import STORE_ALARM
 from telephony.services.service_key import ServiceKey
+from telephony.store.bounds import Access, prove_commit
 from telephony.store.contention import Contended
 from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable
 from telephony.store.database import Database, Runner
@@ -33,6 +35,8 @@ LOOK_S = 1.0
 """Between two looks at what nobody has used meanwhile."""
 AGAIN_S = 5.0
 """Pause between two attempts that cost something: to take up a store, to write one anew."""
+START_S = 5.0
+"""How long a start waits for a server, whose schema it may have to make. Links are opened then, with the store or without."""
 KEY_ALARM = "key-file-wrong"
 SERVICE_KEY_ALARM = "service-key-wrong"
 
@@ -48,11 +52,17 @@ class StoreKeeper:
         key_file: KeyFile,
         service_key: ServiceKey,
         *,
+        access: Access | None = None,
+        budget_s: float,
         runner: Runner,
         clock: Clock,
         alarms: Alarms,
         resume: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
+        """``access`` is that of a server, which may vanish, and is asked every second whether it still commits."""
+        self._access = access
+        self._budget_s = budget_s
+        self._starting: Deferred[Exception | None] = succeed(None)
         self._database = database
         self._writing, self._reading = engines
         self._files = files
@@ -66,23 +76,29 @@ class StoreKeeper:
         self._is_taken_up = False
         self._said: str | None = None
         self._rounds: Deferred[None] = succeed(None)
+        self._asking: Deferred[None] = succeed(None)
         database.on_away = self._went_away
 
     def take_up_at_start(self) -> None:
-        """Take up the store at once, in this thread. One that cannot be used must not keep us from relaying."""
-        try:
-            self._take_up()
-        except Exception as error:  # noqa: BLE001 - fail open, whatever it is
+        """Take up the store at once. One that cannot be used must not keep us from relaying.
+
+        A file is taken up in this thread, a server on another: it may hang for as long as it likes.
+        """
+        error = self._tried_to_take_up() if self._access is None else self._take_up_beside()
+        if error is not None:
             log.critical("store not usable at start", error=_in_words(error))
             self._database.put_away(f"not taken up: {_in_words(error)}")
 
     def start(self) -> None:
         """Begin to look after it."""
         self._rounds = run_in_background(self._go_round(), "keeping the store")
+        if self._access is not None:
+            self._asking = run_in_background(self._keep_asking(), "asking the store's server")
 
     async def stop(self) -> None:
         """End; what would be lost with this process is set aside first."""
         self._rounds.cancel()
+        self._asking.cancel()
         await self._runner.stop()
         try:
             await self._database.between_groups(self._leave)
@@ -94,6 +110,28 @@ class StoreKeeper:
         if self._files is not None:
             self._files.cast_off()
 
+    def _take_up_beside(self) -> Exception | None:
+        self._starting = Deferred()
+        outcome: list[Exception | None] = []
+        is_over = threading.Event()
+
+        def take_up() -> Exception | None:
+            outcome.append(self._tried_to_take_up())
+            is_over.set()
+            return outcome[0]
+
+        self._runner.run(take_up, self._starting.callback)
+        if is_over.wait(START_S):
+            return outcome[0]
+        return Unavailable("it has not answered yet")
+
+    def _tried_to_take_up(self) -> Exception | None:
+        try:
+            self._take_up()
+        except Exception as error:  # noqa: BLE001 - fail open, whatever it is
+            return error
+        return None
+
     # -- in the reactor ---------------------------------------------------------------------------------------
 
     async def _go_round(self) -> None:
@@ -103,6 +141,8 @@ class StoreKeeper:
     async def _round(self) -> float:
         """Bring the store back or look whether it is still there; returns the seconds until the next time."""
         try:
+            await self._starting
+            self._starting = succeed(None)
             if self._database.is_away:
                 await self._database.between_groups(self._bring_back)
                 self._database.bring_back()
@@ -119,7 +159,8 @@ class StoreKeeper:
             return LOOK_S
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             self._say(_in_words(error))
-            return LOOK_S if isinstance(error, StoreAway) else AGAIN_S
+            # A server that comes back is to be used at once; to ask for it costs no more than a look.
+            return LOOK_S if isinstance(error, StoreAway) or self._access is not None else AGAIN_S
         return LOOK_S
 
     async def _look(self) -> None:
@@ -132,6 +173,25 @@ class StoreKeeper:
         if trouble is not None and not self._database.is_away:
             self._database.put_away(trouble)
 
+    async def _keep_asking(self) -> None:
+        while True:
+            await pause(self._clock, LOOK_S)
+            if not self._database.is_away:
+                await self._ask_server()
+
+    async def _ask_server(self) -> None:
+        """See that the server still commits, before the next press has to find out."""
+        asked = self._database.batch(prove_commit, [None], is_urgent=False)
+        try:
+            await within(asked, self._budget_s, self._clock)
+        except CancelledError:
+            raise
+        except TimeoutError:
+            self._database.give_up_on_a_stall(self._budget_s / 2)
+        except Exception as error:  # noqa: BLE001 - what cannot be shown to commit is away, whatever the reason
+            if not self._database.is_away:
+                self._database.put_away(_in_words(error))
+
     def _tell(self, alarm: str, trouble: str | None) -> None:
         if trouble is None:
             self._alarms.clear(alarm, "store")
@@ -140,6 +200,8 @@ class StoreKeeper:
 
     def _went_away(self, reason: str) -> None:
         self._is_resumed = False
+        if self._access is not None:
+            self._access.cut()  # what is under way there would hold threads, and locks, for nothing
         self._alarms.raise_(STORE_ALARM, "store", reason=reason)
         if self._is_taken_up:
             log.critical("store went away under us", reason=reason)
@@ -170,6 +232,9 @@ class StoreKeeper:
             if files is not None:
                 files.moor()
             take_up(self._writing, self._key_file)
+            if self._access is not None:
+                with self._writing.begin() as connection:
+                    prove_commit(connection, [])
             if files is not None:
                 files.require()
         except BaseException:

@@ -17,6 +17,7 @@ from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
 from telephony.psap.settings import Psap
 from telephony.services.disk import MIB, DiskLimits
 from telephony.smpp.settings import Dialect, Server, Sms
+from telephony.store.bounds import hosts_of
 from telephony.ussd.settings import CarrierUssd, Ussd
 from telephony.web.settings import Web
 
@@ -261,7 +262,8 @@ class Settings(Table):
         urls += [carrier.lbs.url for carrier in self.carrier if carrier.lbs is not None]
         links = [link.host for carrier in self.carrier for link in carrier.smpp]
         links += [server.host for server in self.asterisk]
-        return (*((url.host or "").strip("[]") for url in urls), *links)
+        stores = () if self.store.url is None else hosts_of(self.store.url)
+        return (*((url.host or "").strip("[]") for url in urls), *links, *stores)
 
     @property
     def tells_guardians(self) -> bool:

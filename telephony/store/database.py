@@ -115,6 +115,8 @@ class Database:
         self._items_waiting = 0
         self._undisturbed: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self._is_busy = False
+        self._began: float | None = None
+        """When the transaction began that is under way."""
         self._connection: Connection | None = None
         self._wait_ms = 0
         """How long this connection waits for a row; 0 for a fresh one."""
@@ -141,6 +143,16 @@ class Database:
             self._lingering = None
         for job in jobs:
             job.done.errback(StoreAway(f"store: {reason}"))
+
+    def give_up_on_a_stall(self, after_s: float) -> bool:
+        """Put the store away when the transaction under way has taken that long: what came next would wait in vain.
+
+        Returns whether it is away.
+        """
+        began = self._began
+        if self._away is None and began is not None and self._clock.seconds() - began >= after_s:
+            self.put_away(f"a transaction has had no answer for {self._clock.seconds() - began:.1f} s")
+        return self._away is not None
 
     def bring_back(self) -> None:
         """Take work again."""
@@ -197,7 +209,12 @@ class Database:
 
         def work() -> T:
             with self._reading.connect() as connection:
-                return function(connection, *arguments)
+                try:
+                    return function(connection, *arguments)
+                except (DBAPIError, self._driver.Error):
+                    if not connection.invalidated:
+                        connection.invalidate()  # it may be what failed: its server may be a standby by now
+                    raise
 
         reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
@@ -315,6 +332,7 @@ class Database:
         return results
 
     def _in_one_transaction(self, groups: list[_Group]) -> Answers:
+        self._began = self._clock.seconds()
         try:
             if self._connection is None:
                 self._connection, self._wait_ms = self._writing.connect(), 0
@@ -341,6 +359,8 @@ class Database:
                 self._drop_connection()
             self._wait_ms = 0  # what was set was rolled back with the rest
             raise
+        finally:
+            self._began = None
         return answers
 
     def _wait_for_rows(self, connection: Connection, kinds: int) -> None:

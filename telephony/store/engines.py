@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from telephony.store.bounds import Access
 from telephony.store.own_files import OwnFiles
 from telephony.store.sealing import Keys, with_keys
 
@@ -29,17 +31,22 @@ def own_files_of(url: str) -> OwnFiles | None:
     return OwnFiles(Path(parsed.database))
 
 
-def open_engines(url: str, keys: Keys, files: OwnFiles | None = None) -> tuple[Engine, Engine]:
+def open_engines(
+    url: str, keys: Keys, files: OwnFiles | None = None, access: Access | None = None
+) -> tuple[Engine, Engine]:
     """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
     SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit); transactions are begun by
     `one_transaction`, and a reader reads statement by statement. PostgreSQL: as the server is set;
-    ``synchronous_commit`` must be on, which is its default. What they write is sealed under ``keys``. No connection is
-    opened to other files than ``files`` were moored to.
+    ``synchronous_commit`` must be on, which is its default; every wait is bounded as ``access`` says, else as for a command.
+    What they write is sealed under ``keys``. No connection is opened to other files than ``files`` were moored to.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        writing, reading = create_engine(url, pool_pre_ping=False), create_engine(url)
+        from telephony.store.postgresql import bounded_engine  # noqa: PLC0415 - psycopg is an extra
+
+        access = access or Access()
+        writing, reading = (bounded_engine(parsed, each, access) for each in (access.writing, access.reading))
         return with_keys(writing, keys), with_keys(reading, keys)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,9 +71,12 @@ def one_transaction(connection: Connection) -> Iterator[None]:
         else:
             driver.commit()
     except BaseException:
-        driver.rollback()
-        if connection.in_transaction():
-            connection.rollback()
+        # Where the connection itself has failed there is nothing to roll back, and why it failed must be told.
+        with suppress(connection.dialect.loaded_dbapi.Error, DBAPIError):
+            if driver.is_valid:
+                driver.rollback()
+            if connection.in_transaction():
+                connection.rollback()
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -112,7 +113,7 @@ def upgrade(engine: Engine) -> bool:
     if version == HEAD:
         clear(engine)
         return False
-    with engine.begin() as connection:
+    with engine.begin() as connection, _in_its_own_time(connection):
         connection.exec_driver_sql(_ALONE[engine.dialect.name])
         if version is None and not inspect(connection).has_table("alembic_version"):
             make_anew(connection)
@@ -122,6 +123,15 @@ def upgrade(engine: Engine) -> bool:
                 connection.exec_driver_sql(f"PRAGMA user_version = {_OWES_A_CLEARING}")
     clear(engine)
     return True
+
+
+def _in_its_own_time(connection: Connection) -> AbstractContextManager[None]:
+    """Return a context in which a step may take as long as it needs: the bounds of a server are made for presses."""
+    if connection.dialect.name == "sqlite":
+        return nullcontext()
+    from telephony.store.postgresql import unhurried  # noqa: PLC0415 - psycopg is an extra
+
+    return unhurried(connection)
 
 
 def clear(engine: Engine) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import socket
 import threading
 
 import pytest
+from sqlalchemy import make_url
 
 from telephony.asterisk.ami import AmiStream, encode_packet
 from telephony.lab.ports import free_port
@@ -174,6 +176,22 @@ def test_a_far_end_that_cannot_be_reached_gives_one(run, make_config, listen):
     assert result.exit_code == 1
     assert result.output.count("ok") == 2
     assert "Connection refused" in result.output
+
+
+def test_the_server_of_the_store_is_connected_to_as_the_daemon_does(run, make_config, listen, postgresql_url):
+    url = make_url(postgresql_url)
+    config = make_config(smsc=listen().port, lbs=listen().port, psap=listen().port)
+    good = config.read_text() + f'[store]\nurl = "{postgresql_url}"\n'
+    config.write_text(good)
+
+    fine = run("check", "--config", config, "--links")
+    config.write_text(good.replace(f"/{url.database}", "/another"))
+    wrong = run("check", "--config", config, "--links")
+
+    assert fine.exit_code == 0, fine.output
+    assert "connected, PostgreSQL" in " ".join(fine.output.split())
+    assert wrong.exit_code == 1
+    assert "does not exist" in " ".join(re.sub("[│┃]", " ", wrong.output).split())
 
 
 def test_a_trial_bind_is_a_transmitter_and_is_taken_back(run, make_config, listen):

@@ -26,6 +26,17 @@ def house(tmp_path: Path) -> Iterator[House]:
     yield from _in_good_order(House(tmp_path, reactor))
 
 
+@pytest.fixture
+def database(postgresql_url: str) -> str:
+    """URL of an empty PostgreSQL database of this test's own."""
+    name = f"scenario_{uuid.uuid4().hex[:12]}"
+    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    return postgresql_url.rsplit("/", 1)[0] + f"/{name}"
+
+
 @pytest.fixture(scope="module")
 def exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
     """A real Asterisk for the tests of one file, whose KNOBS it has; fails where none is installed, saying what to do."""
@@ -46,17 +57,6 @@ def voice(tmp_path: Path, exchange: Exchange) -> Iterator[VoiceHouse]:
     errors = [line for line in place.asterisk_log if "ERROR" in line]
     known = (*HARMLESS, *place.expected_errors)
     assert [line for line in errors if not any(words in line for words in known)] == []
-
-
-@pytest.fixture
-def database(postgresql_url: str) -> str:
-    """URL of an empty database of this test's own."""
-    name = f"scenario_{uuid.uuid4().hex[:12]}"
-    server = create_engine(postgresql_url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    server.dispose()
-    return postgresql_url.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _in_good_order(place: House) -> Iterator[House]:

@@ -6,19 +6,11 @@ import shutil
 
 import pytest
 import pytest_twisted
-from sqlalchemy import create_engine, text
 
 from telephony.smpp.constants import ESME_ROK
+from tests.postgresql_server import rows
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.scenarios.house import SEOUL
-
-
-def rows(database, query):
-    engine = create_engine(database)
-    with engine.connect() as connection:
-        found = [tuple(row) for row in connection.execute(text(query))]
-    engine.dispose()
-    return found
 
 
 @pytest_twisted.ensureDeferred

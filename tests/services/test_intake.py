@@ -75,7 +75,7 @@ class House:
         self.clock.advance(NOON_S)
         self.alarms = Alarms(self.clock)
         self.writer = Inline()
-        self.database = database(*engines, self.writer)
+        self.database = database(*engines, self.writer, self.clock)
         self.ledger = Ledger(engines[0])
         self.centre, self.direct = Sender(), Sender()
         self.errands = Errands()
@@ -533,6 +533,31 @@ def test_of_a_store_that_hangs_only_the_first_press_waits(house: House):
     house.intake.accept_all([press(LEE)])
 
     assert [report.msisdn.number for report in house.direct.reports] == ["821012345678", LEE]
+
+
+def test_a_store_that_stalls_is_put_away_by_the_first_press_and_refuses_the_next_at_once(house: House):
+    """Until it has proven that it commits: then the next press is not told past it any more."""
+
+    def stall(_: Connection, __: Sequence[NewPress]) -> list[Recorded]:
+        house.clock.advance(BUDGET_S)
+        raise Unavailable("store: given up")
+
+    recorder, house.recorder = house.recorder, stall  # type: ignore[assignment]
+    house.intake = house.new_intake()
+    house.writer.hold()
+    answered = house.intake.accept_all([press()])
+    house.writer.release()
+    (refused,) = house.accept(press(LEE))
+
+    assert str(result_of(answered)[0]) == "no commit within 2.0 s"
+    assert "no answer for 2.0 s" in str(refused)
+    assert [report.msisdn.number for report in house.direct.reports] == ["821012345678", LEE]
+
+    house.intake._recorder = recorder  # type: ignore[assignment]
+    house.database.bring_back()
+    (receipt,) = house.accept(press("821033333333"))
+    assert receipt_of(receipt).joined == Join.FIRST
+    assert len(house.direct.reports) == 2
 
 
 def test_a_store_that_answers_again_is_waited_for_again_and_what_it_keeps_is_accepted(house: House):

@@ -421,6 +421,29 @@ def test_a_commit_that_cannot_be_proven_is_none_and_puts_the_store_away(engines)
     result_of(store.stop())
 
 
+def test_a_transaction_that_stalls_puts_the_store_away_and_a_slow_queue_does_not(
+    sqlite: tuple[Engine, Engine],
+):
+    clock, away = task.Clock(), []
+    store = Database(*sqlite, writer=Inline(), reader=Inline(), clock=clock, linger_s=0.0)
+
+    def takes(_: Connection, seconds: Sequence[float]) -> Sequence[float]:
+        for each in seconds:
+            clock.advance(each)
+            away.append(store.give_up_on_a_stall(1.0))
+        return seconds
+
+    assert not store.give_up_on_a_stall(1.0)
+    result_of(store.batch(takes, [0.9]))
+    result_of(store.batch(takes, [0.9]))
+    assert not store.give_up_on_a_stall(0.0)  # it waits for nothing now
+    result_of(store.batch(takes, [0.9, 0.1]))
+
+    assert away == [False, False, False, True]
+    assert isinstance(failure_of(store.batch(takes, [0.0])), StoreAway)
+    result_of(store.stop())
+
+
 # -- the rest ----------------------------------------------------------------------------------------------------
 
 
