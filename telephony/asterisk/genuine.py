@@ -21,7 +21,7 @@ _CHANNEL: Final = [
 _DESTINATION: Final = [f"dest{key}" for key in _CHANNEL]
 _AFTER_THE_CHANNEL: Final = frozenset({
     "userevent", "stage", "sosid", "trunk", "dialled", "caller", "token", "silence", "sipcallid", "route", "round",
-    "status", "cause", "cause-txt", "by", "ticket", "digit", "direction", "dialstatus",
+    "status", "cause", "cause-txt", "by", "of", "ticket", "digit", "direction", "dialstatus",
 })  # fmt: skip
 """What this house reads of an event beside its channel."""
 _ONCE: Final = frozenset({"event", "privilege", *_CHANNEL, *_DESTINATION, *_AFTER_THE_CHANNEL})

@@ -19,6 +19,8 @@ DIALLING = "dialling"
 CONNECTED = "connected"
 ENDED = "ended"
 GIVEN_UP = "given-up"
+SECOND_LEG = "second-leg"
+"""Another leg of a press whose first leg stands: it waits unanswered, and goes on to 112 when the first ends."""
 
 CALLER = "caller"
 CENTRE = "112"
@@ -93,6 +95,7 @@ class SosCall:
     token: str = ""
     silence: str = ""
     sip_call_id: str = ""
+    second_leg_of: str = ""
     state: str = ARRIVED
     legs: list[Leg] = field(default_factory=list)
     connected: datetime | None = None
@@ -178,6 +181,7 @@ class SosCall:
             "silence": self.silence,
             "recording": f"{self.incident_id}.wav" if self.token and self.incident_id else "",
             "sip-call-id": self.sip_call_id,
+            "of": self.second_leg_of,
             "legs": "; ".join(_folded(self.legs)),
             "route": route,
             "started": _iso(self.started),
@@ -385,6 +389,9 @@ class SosCalls:
             call.sip_call_id = _text(packet, "SIPCallID")
         if stage in ("start", "drill"):
             return [Changed(call, is_news=False)]
+        if stage == "second-leg":
+            call.state, call.second_leg_of = SECOND_LEG, _text(packet, "Of")
+            return [Changed(call, is_news=False)]
         if stage == "route":
             call.dial(_text(packet, "Route"), _text(packet, "Round"), self._now())
             return []
@@ -454,7 +461,8 @@ class SosCalls:
         call.ended = ended
         call.ended_by = call.ended_by or (CALLER if call.caller_hung_up else by_nobody)
         # 112 had not answered: the press stands all the same.
-        call.state = ENDED if call.connected is not None else GIVEN_UP
+        if call.state != SECOND_LEG:
+            call.state = ENDED if call.connected is not None else GIVEN_UP
         if call.leg is not None and call.leg.state == CONNECTED:
             call.leg.ended = ended
         call.leave(ended)
