@@ -144,7 +144,7 @@ class Comparison:
         asked += [call.uniqueid for call in journal if not call.is_over]
         asked += [each.record.reference.partition("/")[2] for each in open_ends]
         uniqueids = list(dict.fromkeys(asked))
-        names = await self._ask_each([[("Channel", one), ("Variable", "CHANNEL")] for one in uniqueids])
+        names = await self._ask_each([[("Channel", one), ("Variable", "CHANNEL(name)")] for one in uniqueids])
         return [
             Packet((("Channel", name), ("Uniqueid", one), ("Linkedid", one)))
             for one, name in zip(uniqueids, names, strict=True)

@@ -19,6 +19,7 @@ from telephony.asterisk.client import AmiClient
 from telephony.asterisk.comparison import CallMemory, Comparison
 from telephony.asterisk.desk import CallDesk
 from telephony.asterisk.genuine import is_genuine
+from telephony.asterisk.recordings import Recordings
 from telephony.asterisk.sos_call import SosCall
 from telephony.background import run_in_background
 from telephony.clock import Clock, pause
@@ -51,6 +52,7 @@ class Line(Service):
         listeners: Sequence[Callable[[Packet], None]] = (),
         on_lost: Callable[[str], None] | None = None,
         on_channels: Callable[[AmiClient, Sequence[Packet]], None] | None = None,
+        recordings: Recordings | None = None,
         clock: Clock,
     ) -> None:
         self.setName(name)  # type: ignore[no-untyped-call]
@@ -59,6 +61,7 @@ class Line(Service):
         self._listeners = tuple(listeners)
         self._clock = clock
         self._on_lost = on_lost
+        self._recordings = recordings
         self._gap = 0
         self._suspects = 0
         """Events since the last look that were not as Asterisk writes them."""
@@ -71,10 +74,14 @@ class Line(Service):
         """Connect, and go on connecting."""
         super().startService()  # type: ignore[no-untyped-call]
         self.client.startService()
+        if self._recordings is not None:
+            self._recordings.start(self.client, self.desk)
 
     def stopService(self) -> Deferred[Any] | None:  # noqa: N802 - Twisted's name
         """Leave; the calls go on without us."""
         super().stopService()  # type: ignore[no-untyped-call]
+        if self._recordings is not None:
+            self._recordings.stop()
         return self.client.stopService()
 
     # What Asterisk tells.
@@ -108,10 +115,12 @@ class Line(Service):
                 stands = await self._comparison.stands(call)
             except (Unavailable, Malformed):
                 return  # what follows the gap tells
-            if self.desk.calls.get(call.uniqueid) is not call:
-                return
             if stands:
                 continue
+            if self._recordings is not None:
+                await self._recordings.last_look(call, self.client, self.desk)
+            if self.desk.calls.get(call.uniqueid) is not call:
+                return
             if hangup is None:
                 self.desk.lost(call.uniqueid, None)
             else:

@@ -95,6 +95,8 @@ class SosCall:
     token: str = ""
     silence: str = ""
     sip_call_id: str = ""
+    is_recorded: bool = False
+    """Its recording was seen, and more than its header."""
     second_leg_of: str = ""
     state: str = ARRIVED
     legs: list[Leg] = field(default_factory=list)
@@ -179,7 +181,7 @@ class SosCall:
             "trunk": self.trunk,
             "dialled": self.dialled,
             "silence": self.silence,
-            "recording": f"{self.incident_id}.wav" if self.token and self.incident_id else "",
+            "recording": f"{self.incident_id}.wav" if self.is_recorded and self.incident_id else "",
             "sip-call-id": self.sip_call_id,
             "of": self.second_leg_of,
             "legs": "; ".join(_folded(self.legs)),
@@ -312,6 +314,14 @@ class SosCalls:
         if call.uniqueid in self._calls:
             return []
         return [Arrived(call)] if call.is_over else self._remember(call)
+
+    def recorded(self, uniqueid: str) -> list[Happening]:
+        """Take that the recording of a call has begun."""
+        call = self._calls.get(uniqueid)
+        if call is None or call.is_recorded:
+            return []
+        call.is_recorded = True
+        return [Changed(call, is_news=False)]
 
     def complete(self, note: SosCall) -> list[Happening]:
         """Take from the journal what no event has said of a call that stands."""
