@@ -132,8 +132,8 @@ class AroundCalls(Surroundings):
         super().__init__()
         self.ends = CallEnds(self.selector, (SKT, KT, BENCH))
         self.alerted: Counter[str] = Counter()
-        self.alerts_of: Counter[str] = Counter()
-        """By caller."""
+        self.alerts_of: dict[str, set[bytes]] = {}
+        """Identifiers of Alerts by caller; one that is sent again until it is acknowledged keeps its own."""
         self.ended: set[str] = set()
         """Callers of whose call the end was told."""
 
@@ -144,7 +144,8 @@ class AroundCalls(Surroundings):
         if b"<valueName>call-ended-by</valueName>" in body or b"<value>ended</value>" in body:
             self.ended.add(caller)
         if b"<msgType>Alert<" in body:
-            self.alerts_of[caller] += 1
+            at = body.find(b"<identifier>")
+            self.alerts_of.setdefault(caller, set()).add(body[at : body.find(b"</identifier>", at)])
             call = self.ends.of_caller(caller)
             if call is not None and call.alerted_at is None:
                 call.alerted_at = time.time()
@@ -506,8 +507,8 @@ def standing(line: Line, calls: int, rate: float) -> list[dict[str, Any]]:
             ended_meanwhile_told=f"{ended_meanwhile} of {tenth}",
             ended_wrongly=early,
             ends_told=f"{len(everyone & line.around.ended)} of {len(everyone)}",
-            no_alert=sum(not alerts[caller] for caller in everyone),
-            two_alerts=sum(alerts[caller] > 1 for caller in everyone),
+            no_alert=len(everyone - alerts.keys()),
+            two_alerts=sum(len(alerts[caller]) > 1 for caller in everyone & alerts.keys()),
         )
     ]
 

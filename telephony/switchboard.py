@@ -210,7 +210,7 @@ class Switchboard(MultiService):
 
         def look(files: Sequence[Path]) -> Deferred[list[int | str]]:
             found: Deferred[list[int | str]] = Deferred()
-            reader.run(partial(sizes, files), lambda said: None if found.called else found.callback(said))
+            reader.run(partial(sizes, files), found.callback)
             return found
 
         return Recordings(server.name, server.recordings, look=look, alarms=self._alarms, clock=self._reactor)

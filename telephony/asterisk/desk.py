@@ -136,10 +136,6 @@ class CallDesk:
         """Take that the journal says nothing new of this call, which is over."""
         self._remember_end(uniqueid)
 
-    def recorded(self, uniqueid: str) -> None:
-        """Take that the recording of a call has begun."""
-        self._take(self.calls.recorded(uniqueid))
-
     def complete(self, note: SosCall) -> None:
         """Take from the journal what no event has said of a call that stands."""
         self._take(self.calls.complete(note))

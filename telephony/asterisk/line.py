@@ -118,7 +118,7 @@ class Line(Service):
             if stands:
                 continue
             if self._recordings is not None:
-                await self._recordings.last_look(call, self.client, self.desk)
+                await self._recordings.last_look(call, self.client)
             if self.desk.calls.get(call.uniqueid) is not call:
                 return
             if hangup is None:

@@ -30,6 +30,7 @@ HEADER: Final = 44
 LAST_LOOK_S: Final = 0.3
 """How long the end of a call waits for a recording that nobody has seen yet."""
 STANDS_STILL: Final = "it does not grow: the disk is full, or the phone sends nothing"
+NO_ANSWER: Final = "the folder does not answer"
 FOLDER_S: Final = 5.0
 """Bound on one look at the folder, which may be another machine's."""
 
@@ -88,6 +89,7 @@ class Recordings:
         self._clock = clock
         self._watched: dict[str, _Watched] = {}
         self._is_running = False
+        self._is_looking = False
 
     def start(self, client: AmiClient, desk: CallDesk) -> None:
         """Begin to watch."""
@@ -101,21 +103,19 @@ class Recordings:
     async def _watch(self, client: AmiClient, desk: CallDesk) -> None:
         while self._is_running:
             calls = [call for call in desk.calls.live() if call.token and call.state != SECOND_LEG]
-            await self.look(calls, client, desk)
+            await self.look(calls, client)
             await pause(self._clock, LOOK_S)
 
-    async def last_look(self, call: SosCall, client: AmiClient, desk: CallDesk) -> None:
+    async def last_look(self, call: SosCall, client: AmiClient) -> None:
         """Look once more before the end of a call is told: a short one may not have been seen."""
         if call.is_recorded or not call.token or call.state == SECOND_LEG or not self._is_running:
             return
-        await self.look([call], client, desk, is_last=True)
+        await self.look([call], client, is_last=True)
         if not call.is_recorded:
             await pause(self._clock, LAST_LOOK_S)
-            await self.look([call], client, desk, is_last=True)
+            await self.look([call], client, is_last=True)
 
-    async def look(
-        self, calls: Sequence[SosCall], client: AmiClient, desk: CallDesk, *, is_last: bool = False
-    ) -> None:
+    async def look(self, calls: Sequence[SosCall], client: AmiClient, *, is_last: bool = False) -> None:
         """Look at the recordings of these calls; without ``is_last`` they are all that stand."""
         if not is_last:
             known = {call.uniqueid for call in calls}
@@ -128,13 +128,14 @@ class Recordings:
         if folder is None:
             found: list[int | str] = ["Asterisk does not say where it records"] * len(calls)
         else:
-            found = await self._sizes([folder / f"{call.incident_id}.wav" for call in calls])
+            files = [folder / f"{call.incident_id}.wav" for call in calls]
+            found = await self._sizes(files, LAST_LOOK_S if is_last else FOLDER_S)
         has_grown = False
         for call, size in zip(calls, found, strict=True):
             watched = self._watched.get(call.uniqueid)
             if watched is not None and self._take(watched, size):
                 has_grown = True
-                desk.recorded(call.uniqueid)
+                call.is_recorded = True  # told with whatever is told next
         if not is_last:
             self._complain(calls, has_grown=has_grown)
 
@@ -145,11 +146,23 @@ class Recordings:
             return None
         return Path(spool, "monitor") if spool else None
 
-    async def _sizes(self, files: Sequence[Path]) -> list[int | str]:
+    async def _sizes(self, files: Sequence[Path], within_s: float) -> list[int | str]:
+        """Return what is seen of the files, in bounded time and with one look at the folder at a time."""
+        if self._is_looking:
+            return [NO_ANSWER] * len(files)
+        self._is_looking = True
+        seen: Deferred[list[int | str]] = Deferred()
+
+        def come_back(found: list[int | str]) -> None:
+            self._is_looking = False
+            if not seen.called:
+                seen.callback(found)
+
+        self._look(files).addCallback(come_back)
         try:
-            return await within(self._look(files), FOLDER_S, self._clock)
+            return await within(seen, within_s, self._clock)
         except GaveUp:
-            return [f"the folder does not answer in {FOLDER_S:g} s"] * len(files)
+            return [NO_ANSWER] * len(files)
 
     def _take(self, watched: _Watched, size: int | str) -> bool:
         """Take what was seen of a recording; return whether it has grown."""

@@ -315,14 +315,6 @@ class SosCalls:
             return []
         return [Arrived(call)] if call.is_over else self._remember(call)
 
-    def recorded(self, uniqueid: str) -> list[Happening]:
-        """Take that the recording of a call has begun."""
-        call = self._calls.get(uniqueid)
-        if call is None or call.is_recorded:
-            return []
-        call.is_recorded = True
-        return [Changed(call, is_news=False)]
-
     def complete(self, note: SosCall) -> list[Happening]:
         """Take from the journal what no event has said of a call that stands."""
         call = self._calls.get(note.uniqueid)
