@@ -3,7 +3,7 @@
     python bench/calls.py                   all measurements, as tables (about 12 minutes)
     python bench/calls.py --quick           a short run of each
     python bench/calls.py --json FILE       and as JSON ("-": standard output)
-    python bench/calls.py --only paths      one of: paths, cpu, hanging, minute, ramp
+    python bench/calls.py --only paths      one of: paths, cpu, hanging, minute, ramp, forty, standing
 
 A real Asterisk with our dialplans, a real daemon with everything on (SQLite, location, reports), a phone on each trunk
 and a centre (`bench/call_ends.py`), all on loopback and free to use every core. The kinds of calls and the states of the
@@ -45,6 +45,8 @@ NO_RTP, NO_RTP_TALKS = (
 )
 ZEROS, ZEROS_TALKS = Kind("zeros", KT, "112"), Kind("zeros, phone sends RTP", KT, "112", phone_talks=True)
 SOS = (NO_RTP, NO_RTP_TALKS, ZEROS, ZEROS_TALKS)
+QUIET = Kind("standing", SKT, "112", centre_talks=False)
+HELD = (*SOS, QUIET)
 ABSENT, ALIVE, STOPPED = "absent", "alive", "stopped"
 
 RTP_PORTS = (10_000, 14_000)
@@ -103,7 +105,7 @@ class VoiceDaemon(DaemonProcess):
         self.config = folder / "onetouch.toml"
         settings = SETTINGS.format(
             folder=folder, state=folder / "state", smsc=smsc, psap=psap, level="info", interval=3600,
-            lbs=LBS.format(mlp=mlp) + TRUNKS,
+            lbs=LBS.format(mlp=mlp) + TRUNKS, more="",
         )  # fmt: skip
         self.config.write_text(settings + VOICE.format(web=web, name=NAME, ami=ami, secret=secret))
         command = [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]
@@ -130,12 +132,21 @@ class AroundCalls(Surroundings):
         super().__init__()
         self.ends = CallEnds(self.selector, (SKT, KT, BENCH))
         self.alerted: Counter[str] = Counter()
+        self.alerts_of: dict[str, set[bytes]] = {}
+        """Identifiers of Alerts by caller; one that is sent again until it is acknowledged keeps its own."""
+        self.ended: set[str] = set()
+        """Callers of whose call the end was told."""
 
     def _report(self, body: bytes) -> tuple[bytes, float]:
         self.reports += 1
+        at = body.find(b"tel:+")
+        caller = body[at + 5 : body.find(b"<", at)].decode()
+        if b"<valueName>call-ended-by</valueName>" in body or b"<value>ended</value>" in body:
+            self.ended.add(caller)
         if b"<msgType>Alert<" in body:
-            at = body.find(b"tel:+")
-            call = self.ends.of_caller(body[at + 5 : body.find(b"<", at)].decode())
+            at = body.find(b"<identifier>")
+            self.alerts_of.setdefault(caller, set()).add(body[at : body.find(b"</identifier>", at)])
+            call = self.ends.of_caller(caller)
             if call is not None and call.alerted_at is None:
                 call.alerted_at = time.time()
             self.alerted["known" if call is not None else "unknown"] += 1
@@ -226,11 +237,18 @@ class Line:
             daemon.process.send_signal(signal.SIGTERM)
             self.around.serve(lambda: daemon.process.poll() is not None, READY_WITHIN_S)
 
+    def kill_daemon(self) -> None:
+        """SIGKILL."""
+        daemon, self.daemon = self.daemon, None
+        assert daemon is not None
+        daemon.process.kill()
+        daemon.process.wait()
+
     def settle(self) -> list[Call]:
         """Wait until every SOS call so far is an Alert and nobody asks for positions; give those that are not."""
 
         def missing() -> list[Call]:
-            return [call for call in self.ends.calls if call.kind in SOS and call.alerted_at is None]
+            return [call for call in self.ends.calls if call.kind in HELD and call.alerted_at is None]
 
         self.around.serve(lambda: not missing(), SETTLED_WITHIN_S)
         told = 0
@@ -424,6 +442,87 @@ def ramp(line: Line, rates: Iterable[int], seconds: float) -> list[dict[str, Any
     return rows
 
 
+def forty(line: Line, seconds: float) -> list[dict[str, Any]]:
+    """40 held keys a second and 10 bare calls a second between them, 1 s each: what the SOS path costs beside them."""
+    line.daemon_is(ALIVE)
+    rate, kinds = 50, (NO_RTP, ZEROS, NO_RTP, ZEROS, BARE)
+    calls, most = line.at([number / rate for number in range(int(rate * seconds))], kinds, 1.0)
+    missing = line.settle()
+    bare = _have(call.to_centre_s for call in calls if call.kind is BARE)
+    rows = []
+    for name, of in (("bare Dial", (BARE,)), ("SOS path", SOS)):
+        here = [call for call in calls if call.kind in of]
+        have = _have(call.to_centre_s for call in here)
+        alerts = _have(call.to_alert_s for call in here)
+        rows.append(
+            result_line(
+                name,
+                a_second=40 if BARE not in of else 10,
+                n=len(here),
+                open_at_once=most,
+                invite_p50_ms=quantile(have, 0.5),
+                p99=quantile(have, 0.99),
+                max=quantile(have, 1.0),
+                p99_over_bare_ms=round(quantile(have, 0.99) - quantile(bare, 0.99), 1),
+                alert_p50_ms=quantile(alerts, 0.5) if alerts else "",
+                alert_p99=quantile(alerts, 0.99) if alerts else "",
+                no_invite=len(here) - len(have),
+                no_alert=0 if BARE in of else len(missing),
+            )
+        )
+    return rows
+
+
+def standing(line: Line, calls: int, rate: float) -> list[dict[str, Any]]:
+    """Let so many calls stand, kill the daemon, let a tenth end and a tenth come, start it, and end them all."""
+    line.daemon_is(ALIVE)
+    tenth = calls // 10
+    made = [_stand(line, 1 / rate) for _ in range(calls)]
+    line.around.serve(lambda: all(call.centre_is_up for call in made), 60)
+    line.settle()
+    line.kill_daemon()
+    for call in made[:tenth]:
+        line.ends.hang_up(call)
+    new = [_stand(line, 1 / rate) for _ in range(tenth)]
+    line.around.serve(lambda: all(call.is_over for call in made[:tenth]), 60)
+    up = sum(call.centre_is_up and not call.is_over for call in made[tenth:])
+    began = time.time()
+    line.start_daemon()
+    told_s = max((call.alerted_at or 0.0) for call in new) - began
+    gone = {_e164(call) for call in made[:tenth]}
+    line.around.serve(lambda: gone <= line.around.ended, 60)
+    ended_meanwhile = len(gone & line.around.ended)
+    early = len(line.around.ended - gone)
+    for call in (*made[tenth:], *new):
+        line.ends.hang_up(call)
+        line.around.serve(lambda: False, 1 / rate)
+    everyone = {_e164(call) for call in (*made, *new)}
+    line.around.serve(lambda: everyone <= line.around.ended, 120)
+    alerts = line.around.alerts_of
+    return [
+        result_line(
+            f"{calls} standing calls over a killed daemon",
+            still_up=up,
+            new_told_after_s=round(told_s, 2),
+            ended_meanwhile_told=f"{ended_meanwhile} of {tenth}",
+            ended_wrongly=early,
+            ends_told=f"{len(everyone & line.around.ended)} of {len(everyone)}",
+            no_alert=len(everyone - alerts.keys()),
+            two_alerts=sum(len(alerts[caller]) > 1 for caller in everyone & alerts.keys()),
+        )
+    ]
+
+
+def _e164(call: Call) -> str:
+    return f"82{call.caller[1:]}"
+
+
+def _stand(line: Line, pause_s: float) -> Call:
+    call = line.ends.dial(QUIET, 3600.0)
+    line.around.serve(lambda: False, pause_s)
+    return call
+
+
 def _loaded(line: Line, name: str, times: Sequence[float], hold_s: float) -> dict[str, Any]:
     asterisk, daemon, repeats = line.asterisk_cpu_s, line.daemon_cpu_s, line.ends.repeats
     calls, most = line.at(times, SOS, hold_s)
@@ -463,6 +562,8 @@ def main() -> None:
         "cpu": lambda line: cpu(line, 20 if quick else 200),
         "hanging": lambda line: hanging(line, *((2, 50) if quick else (8, 500))),
         "minute": lambda line: minute(line, *((20, 6.0, 3.0) if quick else (200, 60.0, 10.0))),
+        "forty": lambda line: forty(line, 3.0 if quick else 20.0),
+        "standing": lambda line: standing(line, *((40, 20) if quick else (500, 20))),
         "ramp": lambda line: ramp(
             line, (5, 10, 20, 30, 40, 50, 60, 80, 100, 130, 160), 3.0 if quick else 10.0
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -19,6 +20,8 @@ from telephony.asterisk.desk import CallDesk, Trunk
 from telephony.asterisk.guardian_calls import MayReach, SpokenGuardianCalls
 from telephony.asterisk.line import Line
 from telephony.asterisk.outgoing import OutgoingCalls
+from telephony.asterisk.recordings import Recordings, can_see, sizes
+from telephony.asterisk.settings import AsteriskServer
 from telephony.asterisk.speech import Numbering
 from telephony.asterisk.voice_sender import Line as SpokenLine
 from telephony.asterisk.voice_sender import VoiceSender
@@ -26,11 +29,13 @@ from telephony.clock import within
 from telephony.domain.delivery import CALL_CONTROL
 from telephony.domain.knocks import KnockRule, KnockTable
 from telephony.domain.ports import AcceptAll, ReportSender
+from telephony.services.alarms import Alarms
 from telephony.services.calls import CallLedger
 from telephony.services.links import LinkObserver
 from telephony.services.reporting import ReportChannel
 from telephony.services.traffic import Lane
 from telephony.settings import Settings
+from telephony.store.database import Runner
 
 ORDERS_AT_ONCE = 16
 ORDER_TIMEOUT_S = 60.0
@@ -52,6 +57,8 @@ class Switchboard(MultiService):
         reactor: Any,
         rng: random.Random,
         observer: LinkObserver,
+        alarms: Alarms,
+        runner: Callable[[], Runner],
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
@@ -59,6 +66,8 @@ class Switchboard(MultiService):
         self._reactor = reactor
         self._rng = rng
         self._observer = observer
+        self._alarms = alarms
+        self._recordings_reader = runner() if any(can_see(server) for server in settings.asterisk) else None
         self._lines: dict[str, Line] = {}
         self._clients: dict[str, AmiClient] = {}
         first_trunks = {carrier.name: carrier.trunk[0].name for carrier in settings.carrier if carrier.trunk}
@@ -73,6 +82,10 @@ class Switchboard(MultiService):
 
         def leave(_: object) -> Any:
             return super(Switchboard, self).stopService()  # type: ignore[no-untyped-call]
+
+        if self._recordings_reader is not None:
+            # Not waited for: it may hang on the disk of another machine.
+            self._recordings_reader.stop()
 
         left: Deferred[Any] = within(self._spoken.hang_up_all(), HANG_UP_WITHIN_S, self._reactor)
         return left.addBoth(leave)
@@ -183,11 +196,24 @@ class Switchboard(MultiService):
                 listeners=self._listeners,
                 on_lost=self._spoken.lost,
                 on_channels=self._spoken.standing,
+                recordings=self._recordings(server),
                 clock=self._reactor,
             )
             line.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._lines[server.name] = line
             self._clients[server.name] = line.client
+
+    def _recordings(self, server: AsteriskServer) -> Recordings | None:
+        reader = self._recordings_reader
+        if reader is None or not can_see(server):
+            return None
+
+        def look(files: Sequence[Path]) -> Deferred[list[int | str]]:
+            found: Deferred[list[int | str]] = Deferred()
+            reader.run(partial(sizes, files), found.callback)
+            return found
+
+        return Recordings(server.name, server.recordings, look=look, alarms=self._alarms, clock=self._reactor)
 
     def reload(self, settings: Settings) -> None:
         """Take over the recognition tables of new settings."""

@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred
 
+from telephony.asterisk.desk import WORD_S
 from telephony.domain.delivery import CALL_CONTROL, Delivered, Rejected
 from telephony.domain.fact import KNOCK
 from telephony.lab.ami import LabAmi
+from telephony.services.alarms import Alarms
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.settings import load
 from telephony.store.engines import open_engines
@@ -19,7 +21,7 @@ from telephony.store.schema import metadata
 from telephony.switchboard import Switchboard
 from tests.asterisk.sos_events import Held
 from tests.awaiting import result_of
-from tests.doubles import ONE_CENTRE, database, keys, without_fsync
+from tests.doubles import ONE_CENTRE, Inline, database, keys, without_fsync
 from tests.smpp.people import Witness
 from tests.smpp.wires import Wires
 from tests.store.ledger import Ledger
@@ -100,7 +102,13 @@ class House:
             self.database, plan=ONE_CENTRE, clock=self.wires, wake=self.woken.append
         )
         self.board = Switchboard(
-            self.settings(text), ledger, reactor=self.wires, rng=random.Random(7), observer=self.witness
+            self.settings(text),
+            ledger,
+            reactor=self.wires,
+            rng=random.Random(7),
+            observer=self.witness,
+            alarms=Alarms(self.wires),
+            runner=Inline,
         )
         self.lanes = {lane.name: lane for lane in self.board.lanes()}
         self.board.open_lines(self.accept_all)
@@ -125,6 +133,7 @@ class House:
         for each in packets:
             self.labs[server].say(each.event, *each.headers[1:])
         self.wires.settle()
+        self.wires.pass_time(WORD_S, step=WORD_S)
 
     def order(self, *kinds):
         """Let 112 give these orders; give the last as its lane gets it, with those before it done."""

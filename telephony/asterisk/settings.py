@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -40,6 +41,8 @@ class AsteriskServer(Table):
     """Silence after which Ping is sent."""
     ping_timeout_s: Seconds = 5.0
     """Wait for its answer; without one the link is dead (10 + 5 = 15 s at the latest)."""
+    recordings: Path | None = None
+    """The folder in which this process sees the server's recordings; unset: where Asterisk writes them, on this host."""
 
 
 class CarrierTrunk(Table):

@@ -54,6 +54,7 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("call-reference", _SUBJECT),
             ("call-id", "id"),
             ("call-state", "state"),
+            ("call-of", "of"),
             ("call-trunk", "trunk"),
             ("call-route", "route"),
             ("call-legs", "legs"),

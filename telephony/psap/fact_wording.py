@@ -80,6 +80,7 @@ KOREAN_FACTS = FactWording(
             "connected": "112 연결됨",
             "ended": "종료됨",
             "given-up": "112 응답 전에 신고자가 끊음",
+            "second-leg": "같은 신고의 두 번째 연결, 첫 통화로 처리됨",
         }
     ),
     call_states_with_route=MappingProxyType({"dialling": "{route} 연결 중", "connected": "{route} 연결됨"}),
@@ -146,6 +147,7 @@ ENGLISH_FACTS = FactWording(
             "connected": "connected to 112",
             "ended": "ended",
             "given-up": "given up by the caller before 112 answered",
+            "second-leg": "a second leg of the same press, its first call stands for it",
         }
     ),
     call_states_with_route=MappingProxyType(

@@ -161,14 +161,14 @@ def test_the_start_adds_what_only_the_dialplan_knows_and_is_no_news(ear):
     assert not changed.is_news
     assert changed.call.token == held.token
     assert changed.call.data.items() >= {
-        "silence": "zeros", "sip-call-id": "0@127.0.0.1", "recording": f"{held.incident}.wav",
+        "silence": "zeros", "sip-call-id": "0@127.0.0.1",
     }.items()  # fmt: skip
 
 
 def test_a_drill_without_a_channel_heard_of_is_a_press_too_and_has_no_recording(ear):
     happened = ear.hear(Held(dialled="1129").drills())
 
-    assert kinds(happened) == [Arrived]
+    assert kinds(happened) == [Arrived, Changed]
     assert "recording" not in happened[0].call.data
 
 
@@ -650,3 +650,30 @@ def test_routes_that_are_all_dead_are_news_once_and_counted_afterwards(ear):
     assert legs.count(";") == 1
     assert "112-1 unreachable" in legs
     assert "(25 times)" in legs
+
+
+# -- a press that the network delivers twice ------------------------------------------------------------------------
+
+
+def test_a_second_leg_that_is_taken_back_has_been_no_call_that_nobody_answered(ear):
+    held = Held()
+    waits = held._says("second-leg", Of="sos-the-first")
+
+    happened = ear.hear(held.arrives(), held.starts(), waits, *held.hangs_up())
+
+    (call,) = {id(each.call): each.call for each in happened}.values()
+    assert call.data.items() >= {"state": "second-leg", "of": "sos-the-first", "ended-by": "caller"}.items()
+    assert [each.is_news for each in happened if isinstance(each, Changed)] == [False, False, True]
+
+
+def test_a_second_leg_that_goes_on_is_a_call_like_any_other(ear):
+    held = Held()
+    waits = held._says("second-leg", Of="sos-the-first")
+
+    happened = ear.hear(
+        held.arrives(), held.starts(), waits, held.dials(1), held.is_answered(), *held.hangs_up()
+    )
+
+    assert (
+        happened[-1].call.data.items() >= {"state": "ended", "route": "112-1", "of": "sos-the-first"}.items()
+    )

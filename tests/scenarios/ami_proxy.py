@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+
+PACKET_END = b"\r\n\r\n"
 
 
 class AmiProxy:
@@ -19,6 +22,8 @@ class AmiProxy:
         self.port = 0
         self.is_mute = False
         """While it is, whatever is said is lost, and nobody is told."""
+        self.drops: Callable[[bytes], bool] = lambda packet: False
+        """Which packets of Asterisk are lost while everything else comes through."""
 
     def listen(self) -> None:
         """Be there, always on the same port."""
@@ -71,7 +76,11 @@ class _End(Protocol):
     def __init__(self, proxy: AmiProxy, other: _End | None = None) -> None:
         self._proxy = proxy
         self._other = other
+        self._is_asterisk = other is not None
+        self._is_greeted = False
         self._early = b""
+        self._begun = b""
+        """The beginning of a packet of Asterisk."""
 
     def connectionMade(self) -> None:
         if self._other is None:
@@ -89,6 +98,14 @@ class _End(Protocol):
             return
         if self._other is None:
             self._early += data
+        elif self._is_asterisk:
+            *whole, self._begun = (self._begun + data).split(PACKET_END)
+            passed = [packet + PACKET_END for packet in whole if not self._proxy.drops(packet)]
+            if not self._is_greeted:
+                # The banner is a line of its own, and the daemon speaks after it.
+                self._is_greeted = True
+                passed, self._begun = [self._begun], b""
+            self._other.transport.write(b"".join(passed))
         else:
             self._other.transport.write(data)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from telephony.asterisk import desk
+from telephony.asterisk import desk, line
 from telephony.cli import main
 from telephony.psap.client import CapHttpSender
 from telephony.services.guardian_record import GuardianRecord
@@ -45,6 +45,11 @@ def be_late_after_a_second() -> None:
     desk.LATE_S = 1.0
 
 
+def compare_every_two_seconds() -> None:
+    """Compare the calls with Asterisk's channel list and journal so often, instead of every minute."""
+    line.COMPARE_S = 2.0
+
+
 def die_before_a_text_is_on_record() -> None:
     """SIGKILL itself when a message centre has taken a guardian's text, and nothing of it is written down."""
 
@@ -70,6 +75,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
     "before-reporting": hold_reports,
     "before-a-text-is-on-record": die_before_a_text_is_on_record,
     "late-after-a-second": be_late_after_a_second,
+    "compare-every-two-seconds": compare_every_two_seconds,
     "readers-hang": hang_readers,
 }
 

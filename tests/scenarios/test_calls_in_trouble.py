@@ -44,12 +44,12 @@ async def test_killed_before_the_call_112s_telephone_rings_and_the_report_follow
     assert told.parameters["call-route"] == ("112-1",)
     assert told.parameters["call-trunk"] == (trunk,)
     assert told.parameters["call-silence"] == ("no-rtp" if trunk == SKT else "zeros",)
-    assert told.parameters["call-recording"] == (f"{told.incident}.wav",)
     assert "label" not in told.parameters
     assert phone.is_silent
     await phone.hang_up()
     ended = await voice.until_told(caller, call_state="ended", call_ended_by="caller")
     assert ended.incident == told.incident
+    assert ended.parameters["call-recording"] == (f"{told.incident}.wav",)
     assert len(voice.alerts(caller)) == 1
 
 
@@ -296,6 +296,33 @@ async def test_asterisk_stopped_by_an_operator_in_mid_call_hangs_up_and_the_next
 
     assert len(voice.alerts(caller)) == len(voice.alerts(next_caller)) == 1
     assert phone.is_silent
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_recording_that_cannot_be_written_is_an_alarm_and_no_name_that_112_is_told(voice):
+    folder = voice.exchange.instance.recordings
+    voice.expected_errors = (str(folder),)
+    await voice.start()
+    caller, next_caller = voice.caller(), voice.caller()
+
+    away = folder.rename(folder.with_name("monitor-away"))
+    folder.touch()
+    phone, centre = await voice.connected_call(caller)
+    await voice.hears(lambda: centre.ears.heard(PHONE_HZ))
+    await voice.until(lambda: voice.logged("alarm", alarm="recording-failing"))
+    await phone.hang_up()
+    ended = await voice.until_told(caller, call_state="ended")
+    folder.unlink()
+    away.rename(folder)
+    phone, centre = await voice.connected_call(next_caller)
+    await voice.hears(lambda: centre.ears.heard(PHONE_HZ))
+    await phone.hang_up()
+    told = await voice.until_told(next_caller, call_state="ended")
+
+    (alarm,) = voice.logged("alarm", alarm="recording-failing")
+    assert (alarm["about"], alarm["incident"]) == ("voice-1", ended.incident)
+    assert "call-recording" not in ended.parameters
+    assert told.parameters["call-recording"] == (f"{told.incident}.wav",)
 
 
 # -- the store -------------------------------------------------------------------------------------------------------

@@ -56,3 +56,35 @@ async def test_a_hundred_calls_in_15_seconds_reach_112_at_once_and_are_an_alert_
     assert named == {report.incident for report in reports}
     ends = {report.parameters.get("call-ended-by") for report in reports}
     assert ends == {None, ("caller",)}
+
+
+STANDING, STANDING_MS = 40, 20_000
+"""500 of them are a measurement (bench/calls.py), not a test."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_calls_that_stand_while_the_daemon_is_killed_and_started_are_told_once_and_to_their_end(voice):
+    await voice.start()
+    callers = [voice.caller() for _ in range(STANDING)]
+    numbers = voice.folder / "callers.csv"
+    numbers.write_text("SEQUENTIAL\n" + "".join(f"{national(caller)}\n" for caller in callers))
+    centre = await voice.sipp_centre("centre_takes_many", options=("-m", STANDING, "-d", RING_MS))
+    phones = voice.sipp_phone(
+        "many_phones",
+        options=("-inf", numbers, "-m", STANDING, "-r", STANDING, "-rp", 4000, "-d", STANDING_MS),
+    )
+    await voice.until(lambda: all(voice.told(caller, call_state="connected") for caller in callers))
+
+    await voice.kill9()
+    await voice.start()
+    await voice.until(lambda: phones.is_over and centre.is_over)
+    await voice.until(lambda: all(voice.told(caller, call_state="ended") for caller in callers))
+
+    assert phones.has_followed, phones.errors
+    assert centre.has_followed, centre.errors
+    assert [len(voice.alerts(caller)) for caller in callers] == [1] * STANDING
+    lasted = [
+        voice.told(caller, call_state="ended")[0].parameters["call-duration-s"][0] for caller in callers
+    ]
+    assert min(map(int, lasted)) >= STANDING_MS / 1000 - 1
+    assert voice.daemon.rows("SELECT count(*), sum(press_count) FROM incident") == [(STANDING, STANDING)]
