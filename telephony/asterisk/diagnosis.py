@@ -21,15 +21,19 @@ from telephony.domain.errors import Malformed, Refused, Unavailable
 SOS_CONTEXTS: Final = ("sos", "sos-end", "to-112", *ORIGINATED)
 NEEDED_MODULES: Final = (
     "app_dial", "app_stack", "app_exec", "app_confbridge", "app_mixmonitor", "app_userevent", "app_channelredirect",
-    "chan_pjsip", "func_callerid", "func_channel", "func_cut", "func_global", "func_periodic_hook", "func_rand",
-    "func_strings", "pbx_config", "res_mutestream", "res_pjsip_header_funcs", "res_rtp_asterisk",
+    "chan_pjsip", "func_callerid", "func_channel", "func_cut", "func_frame_drop", "func_global", "func_periodic_hook", "func_rand",
+    "func_strings", "pbx_config", "res_mutestream", "res_pjsip_dlg_options", "res_pjsip_dtmf_info",
+    "res_pjsip_empty_info", "res_pjsip_header_funcs", "res_rtp_asterisk",
 )  # fmt: skip
-"""Without one of them 20-sos.conf or 30-112.conf does not do what it says."""
+"""Without one of them 20-sos.conf or 30-112.conf does not do what it says, or a request within a call gets no answer."""
+CENTRE_KEYS: Final = (*(f"key-{each}" for each in "0123456789abcd"), "key-star", "key-pound")
+"""Of features.conf."""
 CLOCK_S: Final = 2.0
 """Seconds that the clocks may differ: incidents are named and joined by time."""
 
 _ENDPOINT = re.compile(r"^ Endpoint:\s+([^\s/<]+)(?:/\S+)?\s{2,}(.*?)\s+\d+ of ")
 _CONTACT = re.compile(r"^\s+Contact:\s+([^\s/<]+)/\S+\s+\S+\s+(\S+)\s")
+_FEATURE = re.compile(r"^(key-\S+)\s")
 _MODULE = re.compile(r"^(\S+)\.so\s.*\s(Running|Not Running)\s")
 
 _NO_RIGHT: Final = "in manager.conf give this user read = system,reporting and write = reporting,command"
@@ -111,6 +115,7 @@ def _ask_everything(
         ("endpoints", lambda: _endpoints(line.Command("pjsip show endpoints"), needed)),
         ("contexts", lambda: _contexts(line.Command("dialplan show"), trunks, needed)),
         ("modules", lambda: _modules(line.Command("module show"))),
+        ("keys", lambda: _keys(line.Command("features show"))),
         ("journal", lambda: _journal(line)),
     )
     for what, question in questions:
@@ -216,6 +221,17 @@ def _modules(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         yield "modules", f"missing: {', '.join(missing)}", f"in modules.conf: {do}"
     else:
         yield "modules", f"{len(running)} running, all that are needed", ""
+
+
+def _keys(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Look for the features that take the centre's keys out of a call."""
+    names = {match[1] for line in lines if (match := _FEATURE.match(line)) is not None}
+    missing = [name for name in CENTRE_KEYS if name not in names]
+    if missing:
+        found = f"a key that the centre presses sounds at the phone: no feature {', '.join(missing)}"
+        yield "keys", found, "features.conf of our dialplans, then `module reload features`"
+    else:
+        yield "keys", "those pressed at the centre end here", ""
 
 
 def _journal(line: OperatorLine) -> Iterator[tuple[str, str, str]]:

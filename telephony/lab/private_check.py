@@ -14,6 +14,7 @@ from typing import Final
 from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.configuration_files import Finding, Setting, read_settings
 from telephony.asterisk.dialplan_files import EXTENSIONS, Dialplan, read_dialplan
+from telephony.asterisk.dialplan_keys import FEATURES, check_keys
 from telephony.asterisk.dialplan_loaded import (
     folded,
     logged,
@@ -58,6 +59,7 @@ def check_dialplans(folder: Path, *, with_calls: bool = True) -> Checked:
     findings = check_files(
         dialplan, modules, read_settings(folder, "pjsip.conf"), read_settings(folder, "confbridge.conf")
     )
+    findings += check_keys(dialplan, read_settings(folder, FEATURES))
     findings += check_trunks(dialplan, read_sections(folder))
     findings += without_sos(dialplan)
     proven: list[str] = []

@@ -69,6 +69,8 @@ LOADED = {
     "an endpoint without an identify": ("pjsip.conf", "endpoint = skt-voice", "endpoint = kt-voice", "[skt-voice](carrier)", "has no identify"),
     "media that goes past us": ("pjsip.conf", "\ndirect_media = no", "\ndirect_media = yes", "direct_media = yes", "direct_media = yes"),
     "one address for two trunks": ("pjsip.conf", "match = 192.0.2.20", "match = 192.0.2.10/32", "match = 192.0.2.10/32", "is the address of skt-voice already (pjsip.conf:"),
+    "keys of the centre's that no leg stops": ("onetouch/30-112.conf", " same => n,Set(DYNAMIC_FEATURES=sos-keys)\n", "", "[to-112]", "names no DYNAMIC_FEATURES"),
+    "a key of the centre's that is handed on": ("features.conf", "key-pound => #,self", "key-pound => #,peer", None, "takes no key # out of the call"),
     "a Goto to nowhere": (SOS, "n,Goto(over)", "n,Goto(ovver)", "Goto(ovver)", "no label ovver"),
     "a sound in sos": (SOS, " same => n(up)", " same => n,Playback(beep)\n same => n(up)", "Playback(beep)", "makes a sound"),
     "a caller's name in an event": (SOS, "Stage: start,", "Stage: start,N: ${CALLERID(name)},", "N: ${", "unfiltered"),
@@ -79,6 +81,12 @@ LOADED = {
     "an extension that begins with n": (SOS, "exten => phone,1,Goto(caller,1)", "exten => phone,n,Goto(caller,1)", "phone,n", "Asterisk says"),
 }  # fmt: skip
 
+ELSEWHERE = {
+    "a module less": (SOS, "MUTEAUDIO(out)=on"),
+    "a key of the centre's that is handed on": ("onetouch/30-112.conf", "DYNAMIC_FEATURES"),
+}
+"""Findings that are told at another place than the one that is broken."""
+
 
 @pytest.mark.parametrize("broken", LOADED)
 def test_what_reading_and_loading_can_tell_is_told(copy, broken):
@@ -87,7 +95,7 @@ def test_what_reading_and_loading_can_tell_is_told(copy, broken):
 
     done = check_dialplans(copy.folder, with_calls=False)
 
-    where = copy.line_of(SOS, "MUTEAUDIO(out)=on") if at is None else copy.line_of(file, at)
+    where = copy.line_of(*ELSEWHERE[broken]) if at is None else copy.line_of(file, at)
     is_told(done, where, words)
 
 
