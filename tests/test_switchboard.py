@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred
 
+from telephony.asterisk.desk import WORD_S
 from telephony.domain.delivery import CALL_CONTROL, Delivered, Rejected
 from telephony.domain.fact import KNOCK
 from telephony.lab.ami import LabAmi
@@ -125,6 +126,7 @@ class House:
         for each in packets:
             self.labs[server].say(each.event, *each.headers[1:])
         self.wires.settle()
+        self.wires.pass_time(WORD_S, step=WORD_S)
 
     def order(self, *kinds):
         """Let 112 give these orders; give the last as its lane gets it, with those before it done."""

@@ -62,9 +62,9 @@ class Actions:
         self._write(encode_action(name, self._next_id()))
 
     def take(self, packet: Packet) -> bool:
-        """Take what belongs to an action, a late response included; leave every other event, and say so."""
-        if packet.event:
-            return bool(self._waiting or self._given_up) and self._take_event(packet)
+        """Take what belongs to an action, a late response included; leave everything else, and say so."""
+        if not packet.is_response:
+            return bool(packet.event and (self._waiting or self._given_up)) and self._take_event(packet)
         waiting = self._waiting.get(packet.action_id)
         if waiting is not None:
             self._take_response(packet, waiting)

@@ -1,11 +1,12 @@
 """The Asterisk Manager Interface on the wire: octets to packets, actions to octets. Pure: no socket, clock or log.
 
-A packet is a run of ``Key: value`` lines up to an empty line; its kind is in its keys. The source is Asterisk's
+A packet is a run of ``Key: value`` lines up to an empty line; its kind is its first key. The source is Asterisk's
 ``main/manager.c`` (16 to 22) and its page "AMI v2 Specification".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,8 @@ MAX_ACTION_LINES: Final = 128
 """Lines of an action that Asterisk takes (``AST_MAX_MANHEADERS``)."""
 
 _FORBIDDEN: Final = ("\r", "\n", "\0")
+_LINE_END: Final = b"\r\n"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,9 @@ class Packet:
 
     @property
     def event(self) -> str:
-        """Name of the event; empty for everything else. Look here first: OriginateResponse is also a Response."""
-        return self.get("Event")
+        """Name of the event; empty for everything else. Asterisk writes it first: a later ``Event`` is forged."""
+        key, value = self.headers[0] if self.headers else ("", "")
+        return value if key == "Event" else ""
 
     @property
     def action_id(self) -> str:
@@ -59,7 +63,7 @@ class Packet:
     @property
     def is_response(self) -> bool:
         """Claim that it answers an action, and is no event."""
-        return bool(self.get("Response")) and not self.event
+        return bool(self.headers) and self.headers[0][0] == "Response"
 
     @property
     def is_success(self) -> bool:
@@ -70,9 +74,11 @@ class Packet:
 class AmiStream:
     r"""Cuts a stream of octets into packets; however the stream is cut on its way, the packets are the same.
 
-    The first line is the banner, unless ``expects_banner`` is false (a server reads actions). CRLF or LF ends a
-    line, a line without a colon is a key without a value, octets that are no UTF-8 become ``\xNN``. Where a line
-    or a packet grows over its bound, ``broken`` says so and nothing more is read: the caller closes the link.
+    The first line is the banner, unless ``expects_banner`` is false (a server reads actions). Only CRLF ends a line: a
+    caller can put a bare LF or CR into a value (``%0a`` in the user part of From), so in a packet they stand as
+    ``\x0a`` and ``\x0d``, like every other control character and like octets that are not UTF-8. A line without a
+    colon is a key without a value. Where a line or a packet grows over its bound, ``broken`` says so and nothing more
+    is read: the caller closes the link.
     """
 
     def __init__(self, *, expects_banner: bool = True) -> None:
@@ -88,14 +94,15 @@ class AmiStream:
         """Take octets as they came; give the packets they complete, in order. Never raises."""
         if self.broken is not None:
             return []
-        held_before = len(self._held)
+        # The CR may be the last octet of what came before.
+        unseen = max(len(self._held) - 1, 0)
         self._held += octets
-        ends = octets.rfind(b"\n") + 1
-        if not ends:
+        end = self._held.rfind(_LINE_END, unseen)
+        if end < 0:
             self._bound_held()
             return []
-        lines = bytes(self._held[: held_before + ends])
-        del self._held[: held_before + ends]
+        lines = bytes(self._held[: end + len(_LINE_END)])
+        del self._held[: end + len(_LINE_END)]
         packets = self._read(lines) if len(lines) <= MAX_LINE else self._read_within_bounds(lines)
         self._bound_held()
         return packets
@@ -108,20 +115,23 @@ class AmiStream:
         """Read lines of which one may be too long; those before it count."""
         position = 0
         while position < len(lines):
-            end = lines.index(b"\n", position)
+            end = lines.index(_LINE_END, position)
             if end - position > MAX_LINE:
                 packets = self._read(lines[:position]) if position else []
                 self._break(f"a line is longer than {MAX_LINE} octets")
                 return packets
-            position = end + 1
+            position = end + len(_LINE_END)
         return self._read(lines)
 
-    def _read(self, lines: bytes) -> list[Packet]:
+    def _read(self, octets: bytes) -> list[Packet]:
         """Read whole lines. A bad octet never takes a line end with it, so they can be decoded together."""
-        text = lines.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-        packets: list[Packet] = []
         # Not splitlines(): a name may hold U+2028, which ends no line here.
-        for line in text[:-1].split("\n"):
+        lines = octets.decode("utf-8", "backslashreplace").split("\r\n")
+        del lines[-1]
+        if not "".join(lines).isprintable():
+            lines = [_CONTROL.sub(_escaped, line) for line in lines]
+        packets: list[Packet] = []
+        for line in lines:
             if self._expects_banner and self.banner is None:
                 self.banner = line
             elif line:
@@ -148,6 +158,10 @@ class AmiStream:
             self.broken = Malformed(reason)
             self._headers = []
             self._held.clear()
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return f"\\x{ord(control[0]):02x}"
 
 
 def encode_action(name: str, action_id: str, fields: Sequence[tuple[str, str]] = ()) -> bytes:

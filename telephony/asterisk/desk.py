@@ -43,6 +43,9 @@ from telephony.store.calls import CallRecord
 log = structlog.get_logger()
 
 SOURCE = "call"
+WORD_S = 0.25
+"""How long a press waits for what the dialplan says of it, 1 to 3 ms after the channel came: above all the number, which
+the carrier may assert in a header that Asterisk itself does not read."""
 LATE_S = 60.0
 """A call that is heard of so long after it came is told with a remark."""
 
@@ -99,6 +102,7 @@ class CallDesk:
         accept_all: AcceptAll,
         book: CallBook,
         clock: Clock,
+        word_s: float = WORD_S,
     ) -> None:
         self._trunks = {trunk.name: trunk for trunk in trunks}
         self._knocks = knocks
@@ -106,6 +110,7 @@ class CallDesk:
         self._accept_all = accept_all
         self._book = book
         self._clock = clock
+        self._word_s = word_s
         contexts: Mapping[str, str] = {trunk.context: trunk.name for trunk in trunks}
         self.calls = SosCalls(server, contexts, is_service, self._now)
         self._followed: dict[str, _Followed] = {}
@@ -118,12 +123,22 @@ class CallDesk:
 
     def event(self, packet: Packet) -> None:
         """Take an event of this Asterisk."""
-        if self._trunks:
+        # What is heard of a call after its end would begin it again.
+        uniqueid = packet.get("Uniqueid")
+        if self._trunks and (uniqueid not in self._ended or uniqueid in self._followed):
             self._take(self.calls.event(packet))
 
     def has_heard_of(self, uniqueid: str) -> bool:
         """Claim that this process follows the call, or has followed it to its end: the journal says nothing new."""
         return uniqueid in self._followed or uniqueid in self._ended
+
+    def pass_over(self, uniqueid: str) -> None:
+        """Take that the journal says nothing new of this call, which is over."""
+        self._remember_end(uniqueid)
+
+    def complete(self, note: SosCall) -> None:
+        """Take from the journal what no event has said of a call that stands."""
+        self._take(self.calls.complete(note))
 
     def learn(self, call: SosCall, incident_id: str | None) -> None:
         """Take a call that came while nobody listened; ``incident_id`` where its press is known all the same."""
@@ -203,7 +218,7 @@ class CallDesk:
     async def _follow(self, followed: _Followed) -> None:
         call = followed.call
         try:
-            incident_id = followed.incident_id or (await self._accepted(call)).incident_id
+            incident_id = followed.incident_id or await self._press(followed)
             log.info(
                 "call followed", incident=incident_id, call=call.reference, trunk=call.trunk, state=call.state
             )
@@ -214,13 +229,24 @@ class CallDesk:
                 followed.waiting = Deferred()
                 await followed.waiting
             if call.is_over:
-                self._remember_end(call)
+                self._remember_end(call.uniqueid)
         finally:
             if self._followed.get(call.uniqueid) is followed:
                 del self._followed[call.uniqueid]
 
-    def _remember_end(self, call: SosCall) -> None:
-        self._ended[call.uniqueid] = None
+    async def _press(self, followed: _Followed) -> str:
+        """Have the press accepted, as soon as the dialplan has said who calls; return its incident."""
+        call = followed.call
+        if self._word_s and not (call.is_said or call.is_over):
+            followed.waiting = Deferred()
+            timer = self._clock.callLater(self._word_s, self._announce, followed)
+            await followed.waiting
+            if timer.active():
+                timer.cancel()
+        return (await self._accepted(call)).incident_id
+
+    def _remember_end(self, uniqueid: str) -> None:
+        self._ended[uniqueid] = None
         if len(self._ended) > MOST_NOTES:
             del self._ended[next(iter(self._ended))]
 

@@ -60,8 +60,9 @@ def read_note(server: str, note: str) -> SosCall | None:
         return None
     uniqueid, trunk, dialled, caller, token, silence, sip_call_id, ended = parts
     call = SosCall(
-        server, uniqueid, "", trunk, dialled, caller, began_at(uniqueid), token, silence, sip_call_id
-    )
+        server, uniqueid, "", trunk, dialled, caller, began_at(uniqueid), token, silence, sip_call_id,
+        is_said=True,
+    )  # fmt: skip
     if _UNIX_TIME.fullmatch(ended):
         call.ended = datetime.fromtimestamp(int(ended), UTC)
         call.state = ENDED

@@ -1,46 +1,38 @@
-"""One Asterisk as the daemon sees it: its manager interface, its SOS calls, and what to do after a gap."""
+"""One Asterisk as the daemon sees it: its manager interface, its SOS calls, and what its channel list says of them.
+
+Events alone are not believed to the end: they may be missed, and a caller may have forged one. So the calls are compared
+with Asterisk's channel list and with the dialplan's journal after every gap and every minute, at once with the channel
+list where an event was not as Asterisk writes it, and the end of a call is told when Asterisk has no such channel any more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, FirstError, gatherResults
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
 from telephony.asterisk.ami import Packet
 from telephony.asterisk.client import AmiClient
+from telephony.asterisk.comparison import CallMemory, Comparison
 from telephony.asterisk.desk import CallDesk
-from telephony.asterisk.journal import JOURNAL_SLOTS, Slot, read_note, read_slot
-from telephony.asterisk.sos_call import DIALLING, ENDED, SosCall, route_of
+from telephony.asterisk.genuine import is_genuine
+from telephony.asterisk.sos_call import SosCall
 from telephony.background import run_in_background
-from telephony.clock import Clock, pause, utc_now
+from telephony.clock import Clock, pause
 from telephony.domain.delivery import retry_delay_s
 from telephony.domain.errors import Malformed, Refused, Unavailable
-from telephony.store.calls import CallRecord, KnownCall
 
 log = structlog.get_logger()
 
-NOTE_KEPT = timedelta(hours=24)
-"""A call of longer ago that the store does not know is no emergency any more: the store is new, or was emptied."""
-
-AT_ONCE = 64
-"""Questions about the journal, or about channels, that are in flight at a time."""
-
-
-class CallMemory(Protocol):
-    """What the store knows of calls; both raise `Unavailable` when it cannot be asked."""
-
-    async def known(self, references: Sequence[str]) -> dict[str, str]:
-        """Give the incidents of those calls that are known, by reference."""
-        ...
-
-    async def live(self, server: str) -> list[KnownCall]:
-        """Give the calls of a server of which no end is known."""
-        ...
+COMPARE_S = 60.0
+"""How often the calls are compared with the channel list and the journal while the link is up."""
+LOOK_AGAIN_S = 1.0
+"""The least time between two comparisons: whoever forges events must not make us do nothing else."""
+END_ASKED_AFTER_S = (0.0, 0.2, 1.0, 3.0)
+"""When Asterisk is asked whether a channel is gone whose end was heard. After the last time it counts as standing."""
 
 
 class Line(Service):
@@ -64,13 +56,16 @@ class Line(Service):
         self.setName(name)  # type: ignore[no-untyped-call]
         self._server = name
         self.desk = desk
-        self._memory = memory
-        self._listeners = (desk.event, *listeners)
+        self._listeners = tuple(listeners)
         self._clock = clock
         self._on_lost = on_lost
-        self._on_channels = on_channels
         self._gap = 0
+        self._suspects = 0
+        """Events since the last look that were not as Asterisk writes them."""
+        self._wanted: Deferred[None] | None = None
+        """Fires when the calls should be compared before the minute is over."""
         self.client = connect(on_event=self._event, on_ready=self._ready, on_lost=self._lost)
+        self._comparison = Comparison(name, self.client, desk, memory, on_channels=on_channels, clock=clock)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Connect, and go on connecting."""
@@ -82,178 +77,111 @@ class Line(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         return self.client.stopService()
 
+    # What Asterisk tells.
+
     def _event(self, packet: Packet) -> None:
+        if not is_genuine(packet):
+            self._suspects += 1
+            self._look()
+            return
+        call = self.desk.calls.get(packet.get("Uniqueid"))
+        if call is None or packet.event != "Hangup":
+            self.desk.event(packet)
         for listener in self._listeners:
             listener(packet)
+        if call is not None and packet.event == "Hangup":
+            run_in_background(self._hang_up(call, packet, END_ASKED_AFTER_S), "asking for the end of a call")
+        elif call is not None and packet.get("Stage") == "end":
+            # The dialplan's last word: the channel goes a moment later. Enough for an account that hears no Hangup.
+            run_in_background(
+                self._hang_up(call, None, END_ASKED_AFTER_S[1:]), "asking for the end of a call"
+            )
+
+    async def _hang_up(self, call: SosCall, hangup: Packet | None, after_s: Sequence[float]) -> None:
+        """End a call once Asterisk says that its channel is gone."""
+        for wait_s in after_s:
+            if wait_s:
+                await pause(self._clock, wait_s)
+            if self.desk.calls.get(call.uniqueid) is not call:
+                return
+            try:
+                stands = await self._comparison.stands(call)
+            except (Unavailable, Malformed):
+                return  # what follows the gap tells
+            if self.desk.calls.get(call.uniqueid) is not call:
+                return
+            if stands:
+                continue
+            if hangup is None:
+                self.desk.lost(call.uniqueid, None)
+            else:
+                self.desk.event(hangup)
+            return
+        if hangup is not None:
+            log.warning(
+                "end of a call not believed: its channel stands", server=self._server, call=call.reference
+            )
+
+    def _look(self) -> None:
+        """Compare the calls with the channel list soon."""
+        if self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            wanted.callback(None)
 
     def _ready(self) -> None:
         self._gap += 1
-        run_in_background(self._catch_up(self._gap), "catching up with Asterisk")
+        self._look()
+        run_in_background(self._follow(self._gap), "comparing calls with Asterisk")
 
     def _lost(self) -> None:
         self._gap += 1
+        self._look()
         if self._on_lost is not None:
             self._on_lost(self._server)
+
+    # What Asterisk answers.
+
+    async def _follow(self, gap: int) -> None:
+        """Catch up, then compare from time to time, until the next gap."""
+        await self._catch_up(gap)
+        read_at = self._clock.seconds()
+        while gap == self._gap:
+            await self._pause(gap)
+            if gap != self._gap:
+                return
+            # The journal is a thousand questions: those are asked once a minute, whatever a forger does.
+            with_journal = self._clock.seconds() - read_at >= COMPARE_S
+            try:
+                await self._comparison.in_passing(lambda: gap == self._gap, with_journal=with_journal)
+                read_at = self._clock.seconds() if with_journal else read_at
+            except (Unavailable, Refused, Malformed) as error:
+                log.warning("calls not compared with Asterisk", server=self._server, error=str(error))
+
+    async def _pause(self, gap: int) -> None:
+        """Wait for the next comparison: a minute, or a second where something is suspicious."""
+        await pause(self._clock, LOOK_AGAIN_S)
+        if gap == self._gap and not (self._suspects or self._comparison.is_in_doubt):
+            self._wanted = Deferred()
+            timer = self._clock.callLater(COMPARE_S - LOOK_AGAIN_S, self._look)
+            await self._wanted
+            if timer.active():
+                timer.cancel()
+        if self._suspects:
+            log.warning(
+                "events of a channel are not as Asterisk writes them",
+                server=self._server,
+                count=self._suspects,
+            )
+            self._suspects = 0
 
     async def _catch_up(self, gap: int) -> None:
         failures = 0
         while gap == self._gap:
             try:
-                await self._learn(gap)
+                await self._comparison.after_gap(lambda: gap == self._gap)
             except (Unavailable, Refused, Malformed) as error:
                 failures += 1
                 log.warning("not caught up with Asterisk", server=self._server, error=str(error))
                 await pause(self._clock, retry_delay_s(failures))
             else:
                 return
-
-    async def _learn(self, gap: int) -> None:
-        """Learn what came, went and stands since we last listened."""
-        slots = await self._journal()
-        noted = {call.uniqueid for slot in slots for call in slot.calls}
-        journal = [call for slot in slots for call in slot.calls] + await self._standing_unnoted(noted)
-        journal.sort(key=lambda call: call.started)
-        unheard = [call.reference for call in journal if not self.desk.has_heard_of(call.uniqueid)]
-        known = await self._memory.known(unheard)
-        open_ends = await self._memory.live(self._server)
-        # Asked last, and nothing is awaited after it: events that come before its end are taken already, those that
-        # come later find the calls that it names.
-        channels = await self.client.listing("CoreShowChannels")
-        if self._on_channels is not None:
-            self._on_channels(self.client, channels)
-        if gap != self._gap:
-            return  # answers from before the gap; whoever was told that Asterisk is back asks anew
-        self._own_up(slots, known)
-        self._compare(journal, known, open_ends, channels)
-
-    def _compare(
-        self,
-        journal: Sequence[SosCall],
-        known: Mapping[str, str],
-        open_ends: Sequence[KnownCall],
-        channels: Sequence[Packet],
-    ) -> None:
-        standing = {row.get("Uniqueid"): row for row in channels}
-        routes = _routes(channels)
-        ended = {call.uniqueid: call.ended for call in journal}
-        for call in self.desk.calls.live():
-            if call.uniqueid in standing:
-                self.desk.standing(call.uniqueid, routes.get(call.uniqueid))
-            else:
-                self.desk.lost(call.uniqueid, ended.get(call.uniqueid))
-        incidents = {each.record.reference: each.incident_id for each in open_ends}
-        noted = {call.reference for call in journal}
-        forgotten = [_of_record(each.record) for each in open_ends if each.record.reference not in noted]
-        learnt = 0
-        for call in (*journal, *forgotten):
-            row = standing.get(call.uniqueid)
-            is_told = call.reference in known and call.reference not in incidents and row is None
-            if is_told or self.desk.has_heard_of(call.uniqueid):
-                continue
-            if call.reference not in known and row is None and self._now() - call.started > NOTE_KEPT:
-                log.warning("old note of the journal passed over", call=call.reference, trunk=call.trunk)
-                continue
-            if row is not None:
-                _take_up(call, row, routes.get(call.uniqueid), self._now())
-            elif not call.is_over:
-                call.ended, call.state = self._now(), ENDED
-            self.desk.learn(call, incidents.get(call.reference) or known.get(call.reference))
-            learnt += 1
-        log.info(
-            "caught up with Asterisk",
-            server=self._server,
-            channels=len(channels),
-            journal=len(journal),
-            learnt=learnt,
-        )
-
-    async def _journal(self) -> list[Slot]:
-        names = [f"SOS_JOURNAL_{slot}" for slot in range(JOURNAL_SLOTS)]
-        answers = await self._ask_each([[("Variable", name)] for name in names])
-        return [read_slot(self._server, answer) for answer in answers]
-
-    async def _standing_unnoted(self, noted: Collection[str]) -> list[SosCall]:
-        """Give the SOS calls that stand and that the journal names no more: each carries its own note.
-
-        That is a call so long that many have come since, and its note is pushed out.
-        """
-        rows = await self.client.listing("CoreShowChannels")
-        channels = [
-            row.get("Channel")
-            for row in rows
-            # The first channel of its call, so a phone's.
-            if row.get("Uniqueid") == row.get("Linkedid")
-            and row.get("Uniqueid") not in noted
-            and not self.desk.has_heard_of(row.get("Uniqueid"))
-        ]
-        answers = await self._ask_each([[("Channel", name), ("Variable", "SOS_NOTE")] for name in channels])
-        return [call for answer in answers if (call := read_note(self._server, f"{answer}|"))]
-
-    async def _ask_each(self, questions: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
-        """Ask for variables, some at a time; give their values, empty for a channel that is gone meanwhile."""
-        values: list[str] = []
-        for first in range(0, len(questions), AT_ONCE):
-            asked = [self._value(question) for question in questions[first : first + AT_ONCE]]
-            try:
-                values += await gatherResults(asked, consumeErrors=True)
-            except FirstError as error:
-                error.subFailure.raiseException()
-        return values
-
-    def _value(self, question: Sequence[tuple[str, str]]) -> Deferred[str]:
-        answer = self.client.action("Getvar", question)
-        value = answer.addCallback(lambda packet: packet.get("Value"))
-        if question[0][0] == "Channel":
-            value.addErrback(_is_gone)
-        return value
-
-    def _own_up(self, slots: Iterable[Slot], known: Collection[str]) -> None:
-        """Say so when the journal was too small: a slot was cut, and even its oldest note is news to us."""
-        oldest = [slot.calls[0] for slot in slots if slot.is_cut and slot.calls]
-        lost = [
-            call
-            for call in oldest
-            if call.reference not in known
-            and not self.desk.has_heard_of(call.uniqueid)
-            and self._now() - call.started <= NOTE_KEPT
-        ]
-        if lost:
-            log.error(
-                "journal was full: calls of this time may be missing",
-                server=self._server,
-                slots=len(lost),
-                until=max(call.started for call in lost).isoformat(timespec="seconds"),
-            )
-
-    def _now(self) -> datetime:
-        return utc_now(self._clock)
-
-
-def _is_gone(failure: Failure) -> str:
-    failure.trap(Refused)
-    return ""
-
-
-def _routes(channels: Iterable[Packet]) -> dict[str, str]:
-    """Give by which route 112 has each call that it has; an empty one where its channel's name does not tell."""
-    return {
-        row.get("Linkedid"): route_of(row.get("Channel"))
-        for row in channels
-        if row.get("Linkedid") != row.get("Uniqueid")
-        and row.get("ChannelStateDesc") == "Up"
-        and row.get("Channel").startswith("PJSIP/")
-    }
-
-
-def _take_up(call: SosCall, row: Packet, route: str | None, now: datetime) -> None:
-    """Complete a call from the channel list: its channel, and whether 112 is on the line."""
-    call.channel = row.get("Channel")
-    call.ended = None
-    call.state = DIALLING
-    call.stand(route, now)
-
-
-def _of_record(record: CallRecord) -> SosCall:
-    """Give a call that the journal does not name: Asterisk was restarted, or many calls have come since."""
-    uniqueid = record.reference.partition("/")[2]
-    return SosCall(record.server, uniqueid, record.channel, record.trunk, "", "", record.started_at)

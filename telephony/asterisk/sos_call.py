@@ -99,6 +99,8 @@ class SosCall:
     ended: datetime | None = None
     ended_by: str = ""
     caller_hung_up: bool = False
+    is_said: bool = False
+    """The dialplan has said who calls: it reads more headers than Asterisk's CallerIDNum comes from."""
 
     @property
     def reference(self) -> str:
@@ -140,6 +142,12 @@ class SosCall:
         if leg is not None:
             leg.state = LOST if leg.state == CONNECTED else NOT_ANSWERED
             leg.ended = now
+
+    def is_held_by(self, route: str | None) -> bool:
+        """Whether what is known of the call agrees with who has it: 112 on this route, or ``None``: nobody."""
+        if route is None:
+            return self.state != CONNECTED
+        return self.state == CONNECTED and self.leg is not None and route in ("", self.leg.route)
 
     def stand(self, route: str | None, now: datetime) -> bool:
         """Note who has the call after a time in which nobody listened; give whether that is news.
@@ -270,6 +278,7 @@ class SosCalls:
         self._on = {
             "Newchannel": self._newchannel,
             "UserEvent": self._user_event,
+            "NewCallerid": self._new_callerid,
             "DialEnd": self._dial_end,
             "DTMFEnd": self._dtmf_end,
             "HangupRequest": self._hangup_request,
@@ -299,6 +308,20 @@ class SosCalls:
         if call.uniqueid in self._calls:
             return []
         return [Arrived(call)] if call.is_over else self._remember(call)
+
+    def complete(self, note: SosCall) -> list[Happening]:
+        """Take from the journal what no event has said of a call that stands."""
+        call = self._calls.get(note.uniqueid)
+        if call is None or (call.token and call.caller):
+            return []
+        missing = [
+            name
+            for name in ("token", "silence", "sip_call_id", "caller")
+            if not getattr(call, name) and getattr(note, name)
+        ]
+        for name in missing:
+            setattr(call, name, getattr(note, name))
+        return [Changed(call, is_news=False)] if missing else []
 
     def lost(self, uniqueid: str, ended: datetime | None) -> list[Happening]:
         """Take that a call's channel is gone and nobody heard it go; ``ended`` is when, where the journal tells."""
@@ -332,7 +355,7 @@ class SosCalls:
             channel=_text(packet, "Channel"),
             trunk=trunk,
             dialled=dialled[:LONGEST_TEXT],
-            caller="" if caller == "<unknown>" else caller[:LONGEST_TEXT],
+            caller=_known(caller),
             started=self._now(),
         )
         return self._remember(call)
@@ -353,10 +376,14 @@ class SosCalls:
         return happened + self._stage(call, stage, packet)
 
     def _stage(self, call: SosCall, stage: str, packet: Packet) -> list[Happening]:
+        if stage in ("start", "drill"):
+            call.is_said = True
+            call.caller = _text(packet, "Caller") or call.caller
         if stage == "start":
             call.token = _text(packet, "Token")
             call.silence = _text(packet, "Silence")
             call.sip_call_id = _text(packet, "SIPCallID")
+        if stage in ("start", "drill"):
             return [Changed(call, is_news=False)]
         if stage == "route":
             call.dial(_text(packet, "Route"), _text(packet, "Round"), self._now())
@@ -380,6 +407,15 @@ class SosCalls:
         call.state = DIALLING
         # What each route comes to is news once. Where all are dead, they come to the same every second.
         return [Changed(call, is_news=leg.round in ("", "1") or leg.state == LOST)]
+
+    def _new_callerid(self, packet: Packet) -> list[Happening]:
+        """Take the number that the dialplan has given the channel, where its own event was not heard."""
+        call = self._calls.get(packet.get("Uniqueid"))
+        if call is None or call.is_said:
+            return []
+        call.is_said = True
+        call.caller = _known(packet.get("CallerIDNum")) or call.caller
+        return [Changed(call, is_news=False)]
 
     def _dial_end(self, packet: Packet) -> list[Happening]:
         call = self._calls.get(packet.get("Uniqueid"))
@@ -439,6 +475,10 @@ _STATUS = {
 
 def _text(packet: Packet, name: str) -> str:
     return packet.get(name)[:LONGEST_TEXT]
+
+
+def _known(number: str) -> str:
+    return "" if number == "<unknown>" else number[:LONGEST_TEXT]
 
 
 def _folded(legs: Iterable[Leg]) -> list[str]:

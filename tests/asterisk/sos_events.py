@@ -53,7 +53,27 @@ class Held:
         self.trunk, self.dialled, self.caller, self.silence = trunk, dialled, caller, silence
         self.token = f"{count:045d}"
         self.sip_call_id = f"{count}@127.0.0.1"
-        self._about = {"Channel": self.channel, "Uniqueid": self.uniqueid, "Linkedid": self.uniqueid}
+        self._about = self._channel(self.channel, self.uniqueid)
+
+    def _channel(self, name: str, uniqueid: str) -> dict[str, str]:
+        """What an event says of a channel, in Asterisk's order."""
+        return {
+            "Privilege": "call,all",
+            "Channel": name,
+            "ChannelState": "6",
+            "ChannelStateDesc": "Up",
+            "CallerIDNum": self.caller,
+            "CallerIDName": "SOS",
+            "ConnectedLineNum": "<unknown>",
+            "ConnectedLineName": "<unknown>",
+            "Language": "en",
+            "AccountCode": "",
+            "Context": "sos",
+            "Exten": "s",
+            "Priority": "1",
+            "Uniqueid": uniqueid,
+            "Linkedid": self.uniqueid,
+        }
 
     def arrives(self, **changes: str) -> Packet:
         """The channel is there; the dialplan has not run yet."""
@@ -67,8 +87,8 @@ class Held:
         return packet(Event="Newchannel", **(self._about | facts | changes))
 
     def _says(self, stage: str, **fields: str) -> Packet:
-        said = {"Event": "UserEvent", "UserEvent": "SOSCall", "Stage": stage, "SOSID": self.incident}
-        return packet(**(said | self._about | fields))
+        said = {"UserEvent": "SOSCall", "Stage": stage, "SOSID": self.incident}
+        return packet(Event="UserEvent", **(self._about | {"Privilege": "user,all"} | said | fields))
 
     def starts(self, **changes: str) -> Packet:
         facts = {
@@ -91,10 +111,12 @@ class Held:
         return self._says("route-over", Route=str(route), Round="1", Status=status, Cause=cause)
 
     def is_answered(self, by: str = "PJSIP/centre-1-000000aa", status: str = "ANSWER") -> Packet:
-        return packet(Event="DialEnd", DestChannel=by, DialStatus=status, **self._about)
+        there = {f"Dest{key}": value for key, value in self._channel(by, f"{self.uniqueid}9").items()}
+        del there["DestPrivilege"]
+        return packet(Event="DialEnd", **self._about, **there, DialStatus=status)
 
     def taps(self, digit: str, direction: str = "Received") -> Packet:
-        return packet(Event="DTMFEnd", Digit=digit, DurationMs="120", Direction=direction, **self._about)
+        return packet(Event="DTMFEnd", **self._about, Digit=digit, DurationMs="120", Direction=direction)
 
     def hangs_up(self) -> list[Packet]:
         """The caller ends the call."""
@@ -102,7 +124,7 @@ class Held:
 
     def is_over(self, by: str = "") -> list[Packet]:
         said = {"By": by} if by else {}
-        return [self._says("end", Cause="16", **said), packet(Event="Hangup", Cause="16", **self._about)]
+        return [self._says("end", Cause="16", **said), packet(Event="Hangup", **self._about, Cause="16")]
 
     def note(self, ended: str = "") -> str:
         """The journal's note of it (20-sos.conf)."""
@@ -111,8 +133,8 @@ class Held:
 
     def row(self, **changes: str) -> tuple[tuple[str, str], ...]:
         """The phone's channel in CoreShowChannels."""
-        facts = {"ChannelState": "6", "ChannelStateDesc": "Up", "Context": "sos", "Application": "Dial"}
-        return tuple((self._about | facts | changes).items())
+        about = {key: value for key, value in self._about.items() if key != "Privilege"}
+        return tuple((about | {"Application": "Dial"} | changes).items())
 
     def centre_row(self, route: int = 1, *, name: str = "", **changes: str) -> tuple[tuple[str, str], ...]:
         """The channel of 112's leg in CoreShowChannels."""

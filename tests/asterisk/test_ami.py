@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,15 +59,31 @@ CAPTURED = {
         [("Event", "UserEvent"), ("rubbish", "")],
     ),
     "no space after the colon": (b"Event:Hangup\r\nCause:16\r\n\r\n", [("Event", "Hangup"), ("Cause", "16")]),
-    "bare line feeds": (b"Event: Hangup\nCause: 16\n\n", [("Event", "Hangup"), ("Cause", "16")]),
-    "a carriage return within a value": (b"Event: X\rY\r\r\n\r\n", [("Event", "X\rY\r")]),
+    "bare line feeds are part of a value": (
+        b"Event: Newchannel\r\nCallerIDNum: 010\n\nEvent: Hangup\nUniqueid: x\n\n\r\nExten: 112\r\n\r\n",
+        [
+            ("Event", "Newchannel"),
+            ("CallerIDNum", "010\\x0a\\x0aEvent: Hangup\\x0aUniqueid: x\\x0a\\x0a"),
+            ("Exten", "112"),
+        ],
+    ),
+    "carriage returns within a value": (b"Event: X\rY\r\r\n\r\n", [("Event", "X\\x0dY\\x0d")]),
+    "other control characters": (
+        b"Event: X\0\x1b[2J\x7f\tY\r\n\r\n",
+        [("Event", "X\\x00\\x1b[2J\\x7f\\x09Y")],
+    ),
 }
 
-text = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=30)
+CONTROLS = "".join(map(chr, range(32))) + "\x7f"
+text = st.text(st.characters(exclude_characters=CONTROLS, exclude_categories=["Cs"]), max_size=30)
 keys = st.text(
-    st.characters(exclude_characters="\r\n\0:", exclude_categories=["Cs"]), min_size=1, max_size=12
+    st.characters(exclude_characters=f"{CONTROLS}:", exclude_categories=["Cs"]), min_size=1, max_size=12
 )
 fields = st.lists(st.tuples(keys, text), min_size=1, max_size=8)
+
+
+def safe(text_):
+    return re.sub(r"[\0-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text_)
 
 
 def stream_after_banner():
@@ -115,7 +133,7 @@ class TestReading:
         assert packets == [Packet(tuple(headers)) for _, headers in CAPTURED.values()]
 
     def test_empty_lines_between_packets_are_nothing(self):
-        assert stream_after_banner().feed(b"\r\n\r\nEvent: X\r\n\r\n\r\n\n") == [Packet((("Event", "X"),))]
+        assert stream_after_banner().feed(b"\r\n\r\nEvent: X\r\n\r\n\r\n") == [Packet((("Event", "X"),))]
 
     @given(st.lists(fields, max_size=4), st.lists(st.integers(0, 800), max_size=8))
     def test_what_was_written_is_read_however_it_was_cut(self, packets, places):
@@ -146,9 +164,9 @@ class TestBounds:
         good = b"Event: X\r\n\r\n"
         for line, packets, is_broken in (
             (self.line(MAX_LINE - 1) + b"\r\n\r\n", 3, False),
-            (self.line(MAX_LINE) + b"\n\n", 3, False),
-            (self.line(MAX_LINE) + b"\r\n\r\n", 1, True),
-            (self.line(MAX_LINE + 1) + b"\n\n", 1, True),
+            (self.line(MAX_LINE) + b"\r\n\r\n", 3, False),
+            (self.line(MAX_LINE + 1) + b"\r\n\r\n", 1, True),
+            (self.line(MAX_LINE + 1) + b"\n\n\r\n\r\n", 1, True),
         ):
             octets = good + line + good
             stream = stream_after_banner()
@@ -200,7 +218,7 @@ class TestBounds:
         for _ in range(MAX_LINE):
             stream.feed(b"x")
 
-        assert stream.feed(b"\n\n") == [Packet((("x" * MAX_LINE, ""),))]
+        assert stream.feed(b"\r\n\r\n") == [Packet((("x" * MAX_LINE, ""),))]
 
 
 class TestPacket:
@@ -224,6 +242,16 @@ class TestPacket:
     def test_a_key_that_repeats_gives_all_its_values(self):
         assert self.PACKET.all("ChanVariable") == ["A=1", "B=2"]
         assert self.PACKET.all("Absent") == []
+
+    def test_what_a_packet_is_its_first_key_says(self):
+        """Whatever a caller has made Asterisk write behind it."""
+        half = Packet((("CallerIDName", "x"), ("Event", "Hangup"), ("Response", "Success")))
+        event = Packet((("Event", "Newchannel"), ("Event", "Hangup"), ("Response", "Error")))
+
+        assert half.event == ""
+        assert not half.is_response
+        assert event.event == "Newchannel"
+        assert not event.is_response
 
     def test_originate_response_is_an_event_though_it_has_a_response(self):
         packet = Packet((("Event", "OriginateResponse"), ("Response", "Failure"), ("ActionID", "7")))
@@ -299,4 +327,5 @@ class TestWriting:
             return
 
         stream = AmiStream(expects_banner=False)
-        assert stream.feed(octets) == [Packet((("Action", name), ("ActionID", action_id), *given_fields))]
+        sent = [("Action", name), ("ActionID", action_id), *given_fields]
+        assert stream.feed(octets) == [Packet(tuple((safe(key), safe(value)) for key, value in sent))]

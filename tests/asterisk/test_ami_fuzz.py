@@ -8,6 +8,7 @@ import resource
 import time
 
 from telephony.asterisk.ami import MAX_HEADERS, MAX_LINE, AmiStream, encode_action
+from telephony.asterisk.genuine import is_genuine
 from telephony.domain.errors import Malformed
 
 CASES = 20_000
@@ -85,7 +86,10 @@ def test_mutated_and_random_streams_give_the_same_packets_however_they_are_cut()
             assert (whole.banner, str(whole.broken)) == (cut.banner, str(cut.broken))
             for packet in packets:
                 assert packet.headers
-                assert not any("\n" in part for header in packet.headers for part in header)
+                parts = [part for header in packet.headers for part in header]
+                assert not any(control in part for control in "\r\n\0\x1b" for part in parts)
+                assert packet.event == "" or packet.headers[0][0] == "Event"
+                assert isinstance(is_genuine(packet), bool)
                 assert isinstance(packet.is_response, bool)
         except Exception as error:
             error.add_note(f"ONETOUCH_FUZZ_SEED={SEED}, case {number}")

@@ -95,7 +95,7 @@ class Book:
 class House:
     """A desk with everything around it."""
 
-    def __init__(self, *, trunks=("skt-voice", "kt-voice")):
+    def __init__(self, *, trunks=("skt-voice", "kt-voice"), word_s=0.0):
         self.clock = task.Clock()
         self.clock.advance(BEGAN_S)
         self.door, self.book = Door(), Book()
@@ -109,6 +109,7 @@ class House:
             accept_all=self.door.accept_all,
             book=self.book,
             clock=self.clock,
+            word_s=word_s,
         )
 
     def hear(self, *packets, after_s=0.0):
@@ -627,3 +628,56 @@ def test_the_captured_calls_are_told_as_they_went(house):
     ]  # fmt: skip
     assert [knock.data["digits"] for knock in house.book.facts(KNOCK)] == ["7"]
     assert len(house.door.offered) == 3
+
+
+# -- who calls ------------------------------------------------------------------------------------------------------
+
+
+def callers(house):
+    return [trigger.msisdn and trigger.msisdn.number for trigger in house.door.offered]
+
+
+@pytest.mark.parametrize("heard", ["<unknown>", "01099999999"], ids=["none", "another"])
+def test_the_number_is_the_one_that_the_dialplan_says(held, heard):
+    """It reads headers that Asterisk itself does not; its word comes 1 to 3 ms after the channel."""
+    house = House(word_s=desk.WORD_S)
+
+    house.hear(held.arrives(CallerIDNum=heard))
+    assert house.door.offered == []
+    house.hear(held.starts(), held.dials(1), after_s=0.002)
+    house.pass_time(1)
+
+    assert callers(house) == ["821012345678"]
+    assert house.door.offered[0].facts[0].data["silence"] == "no-rtp"
+
+
+def test_the_number_that_the_dialplan_gives_the_channel_counts_where_its_word_is_not_heard(held):
+    house = House(word_s=desk.WORD_S)
+    clean = dict(held.arrives().headers) | {"Event": "NewCallerid"}
+
+    house.hear(held.arrives(CallerIDNum="<unknown>"), packet(**clean))
+
+    assert callers(house) == ["821012345678"]
+
+
+def test_a_press_of_which_the_dialplan_says_nothing_waits_no_longer_than_a_quarter_of_a_second(held):
+    house = House(word_s=desk.WORD_S)
+
+    house.hear(held.arrives())
+    house.clock.advance(desk.WORD_S - 0.01)
+    assert house.door.offered == []
+    house.clock.advance(0.01)
+
+    assert callers(house) == ["821012345678"]
+    house.hear(held.starts(), *held.hangs_up())
+    assert house.book.states() == ["given-up"]
+    assert len(house.door.offered) == 1
+
+
+def test_a_caller_who_gives_up_before_the_dialplans_word_is_told_at_once(held):
+    house = House(word_s=desk.WORD_S)
+
+    house.hear(held.arrives(), *held.hangs_up())
+
+    assert callers(house) == ["821012345678"]
+    assert house.book.states() == ["given-up"]

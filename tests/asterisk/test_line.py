@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred
 
 from telephony.asterisk.client import AmiClient
+from telephony.asterisk.comparison import AT_ONCE
 from telephony.asterisk.desk import CallDesk, Trunk
 from telephony.asterisk.journal import JOURNAL_SLOTS, SLOT_CHARACTERS
-from telephony.asterisk.line import AT_ONCE, Line
+from telephony.asterisk.line import Line
 from telephony.asterisk.settings import AsteriskServer
 from telephony.domain.errors import Unavailable
 from telephony.domain.knocks import KnockTable
@@ -134,6 +135,7 @@ class House:
             accept_all=self.door.accept_all,
             book=self.book,
             clock=self.wires,
+            word_s=0.0,
         )
         settings = AsteriskServer(name=SERVER, secret={"env": "AMI_SECRET"}, port=PORT)
         connect = partial(AmiClient, settings, reactor=self.wires, rng=random.Random(7), observer=Witness())
@@ -366,7 +368,7 @@ def test_what_is_in_the_journal_and_no_note_is_left(house, held):
     assert len(house.door.offered) == 1
     assert [entry for entry in logs if entry["event"] == "caught up with Asterisk"] == [
         {"event": "caught up with Asterisk", "log_level": "info", "server": SERVER, "channels": 0,
-         "journal": 1, "learnt": 1}
+         "journal": 1, "learnt": 1, "ended": 0}
     ]  # fmt: skip
 
 
@@ -570,8 +572,8 @@ def test_answers_from_before_a_gap_are_not_believed_after_it(house, held):
     assert house.newest(held).items() >= {"state": "ended", "duration-s": "4"}.items()
 
 
-@pytest.mark.parametrize("action", ["Getvar", "CoreShowChannels"])
-def test_a_question_that_is_refused_or_not_answered_is_asked_again(house, held, action):
+def test_a_question_that_is_refused_or_not_answered_is_asked_again(house, held):
+    action = "Getvar"
     house.lab.note(held.note(at(4)))
     house.lab.refuse(action, "Permission denied")
     with capture_logs() as logs:
@@ -586,9 +588,9 @@ def test_a_question_that_is_refused_or_not_answered_is_asked_again(house, held, 
     house.wires.pass_time(20.0, step=1.0)
 
     assert len(house.door.offered) == 1
-    asked = house.asked("CoreShowChannels")
-    house.wires.pass_time(60.0, step=5.0)
-    assert house.asked("CoreShowChannels") == asked, "once is enough"
+    caught_up = house.asked("CoreShowChannels")
+    house.wires.pass_time(30.0, step=5.0)
+    assert house.asked("CoreShowChannels") == caught_up, "once is enough"
 
 
 def test_a_store_that_cannot_be_asked_is_asked_again(house, held):
@@ -667,7 +669,7 @@ def test_a_call_that_ended_during_the_gap_is_told_with_what_was_heard_of_it_also
     house.connect(held)
     house.memory.has(held, held.incident, is_live=True)
     house.cut()
-    house.lab.note(held.note(at(40)))
+    house.lab.note(held.note(at(70)))
     house.book.is_slow = True
 
     house.come_back()
@@ -688,3 +690,219 @@ def test_a_call_that_arrives_while_the_channels_are_listed_is_one_press(house, h
 
     assert len(house.door.offered) == 1
     assert house.live == [held.uniqueid]
+
+
+# -- events that were missed, or forged -----------------------------------------------------------------------------
+
+
+def forged(house, octets: str) -> None:
+    house.lab.write(octets.encode())
+    house.wires.settle()
+
+
+def test_the_end_of_a_call_whose_channel_stands_is_not_told(house, held):
+    """Asterisk is asked; whatever wrote the event, the call goes on."""
+    house.start()
+    house.connect(held)
+    house.lab.own_notes[held.channel] = held.uniqueid  # what Getvar gives
+    house.lab.channels = [held.row(), held.centre_row()]
+
+    with capture_logs() as logs:
+        house.say(*held.hangs_up())
+        house.wires.pass_time(10.0, step=0.2)
+
+    assert house.book.states()[-1] == "connected"
+    assert "end of a call not believed: its channel stands" in {entry["event"] for entry in logs}
+    del house.lab.own_notes[held.channel]
+    house.say(*held.hangs_up())
+    assert house.newest(held).items() >= {"state": "ended", "ended-by": "caller"}.items()
+
+
+def test_another_call_in_a_channel_of_the_same_name_is_not_the_call(house, held):
+    """Asterisk was restarted and counts from the beginning."""
+    house.start()
+    house.connect(held)
+    house.lab.own_notes[held.channel] = Held(7).uniqueid
+
+    house.say(*held.hangs_up())
+
+    assert house.newest(held)["state"] == "ended"
+
+
+def test_an_end_is_told_by_the_channel_list_when_nobody_heard_it(house, held):
+    house.start()
+    house.connect(held)
+    house.lab.note(held.note(at(70)))
+    house.wires.pass_time(50.0, step=1.0)
+    assert house.book.states()[-1] == "connected"
+
+    with capture_logs() as logs:
+        house.wires.pass_time(20.0, step=1.0)
+
+    assert house.newest(held).items() >= {"state": "ended", "duration-s": "40"}.items()
+    [missed] = [entry for entry in logs if entry["event"] == "events of calls were missed"]
+    assert (missed["ended"], missed["learnt"]) == (1, 0)
+
+
+def test_calls_of_which_no_event_was_heard_are_told_within_the_minute_and_once(house):
+    house.start()
+    stands, over = Held(1), Held(2, caller="01022222222")
+    house.lab.channels = [stands.row(), stands.centre_row()]
+    house.lab.note(stands.note(), over.note(at(45)))
+
+    house.wires.pass_time(65.0, step=1.0)
+
+    assert sorted(trigger.reference for trigger in house.door.offered) == [stands.reference, over.reference]
+    assert house.newest(stands).items() >= {"state": "connected", "route": "112-1"}.items()
+    assert house.newest(over)["state"] == "ended"
+    house.wires.pass_time(200.0, step=5.0)
+    assert len(house.door.offered) == 2
+    assert len(house.memory.asked[-1]) == 0, "what was told is asked of the store no more"
+
+
+def test_that_112_has_answered_is_told_by_the_channel_list_when_it_is_seen_twice(house, held):
+    house.start()
+    house.say(held.arrives(), held.starts(), held.dials(1))
+    house.lab.channels = [held.row(), held.centre_row()]
+
+    house.wires.pass_time(60.5, step=0.5)
+    assert house.book.states() == []
+    house.wires.pass_time(2.0, step=0.5)
+
+    assert house.newest(held).items() >= {"state": "connected", "route": "112-1"}.items()
+
+
+def test_what_is_on_its_way_while_the_channels_are_listed_is_told_by_its_event_alone(house, held):
+    house.start()
+    house.say(held.arrives(), held.starts(), held.dials(1))
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.wires.pass_time(60.0, step=0.5)
+
+    house.say(held.is_answered())
+    house.wires.pass_time(10.0, step=0.5)
+
+    assert house.book.states() == ["connected"]
+
+
+def test_an_event_that_a_caller_has_written_into_brings_the_comparison_forward(house, held):
+    """The press behind it is told within a second or two, though no event of it can be believed."""
+    house.start()
+    house.wires.pass_time(5.0, step=1.0)
+    house.lab.channels = [held.row()]
+    house.lab.own_notes[held.channel] = held.note().removesuffix("|")
+    asked = house.asked("Getvar")
+
+    with capture_logs() as logs:
+        for _ in range(50):
+            forged(house, f"Event: Newchannel\r\nPrivilege: call,all\r\nChannel: {held.channel}\r\n\r\n")
+        house.wires.pass_time(1.0, step=0.1)
+
+    assert [trigger.reference for trigger in house.door.offered] == [held.reference]
+    assert house.asked("Getvar") - asked == 1, "the journal is not read for it"
+    [told, *_] = [entry for entry in logs if entry["event"].startswith("events of a channel are not")]
+    assert told["count"] >= 1
+    listed = house.asked("CoreShowChannels")
+    for _ in range(40):
+        forged(house, "CallerIDName: x\r\nEvent: Hangup\r\n\r\n")
+        house.wires.pass_time(0.1, step=0.1)
+    assert house.asked("CoreShowChannels") - listed <= 2 * 5, "whoever forges makes us look once a second"
+    asked = house.asked("Getvar")
+    for _ in range(60):
+        forged(house, "CallerIDName: x\r\nEvent: Hangup\r\n\r\n")
+        house.wires.pass_time(1.0, step=0.5)
+    assert house.asked("Getvar") - asked >= JOURNAL_SLOTS, "the journal is read all the same"
+
+
+def test_a_row_that_a_caller_has_written_into_hides_neither_his_call_nor_shows_another(house, held):
+    victim = Held(3, caller="01033333333")
+    house.start()
+    house.say(victim.arrives(), victim.starts(), victim.dials(1))
+    row = held.row(CallerIDNum="1")
+    bad = (*row[:4], ("Uniqueid", victim.uniqueid), ("Linkedid", victim.uniqueid), *row[4:])
+    house.lab.channels = [victim.row(), bad]
+    house.lab.own_notes[held.channel] = held.note().removesuffix("|")
+
+    house.wires.pass_time(125.0, step=1.0)
+
+    assert sorted(trigger.reference for trigger in house.door.offered) == [held.reference, victim.reference]
+    assert house.live == [victim.uniqueid, held.uniqueid]
+    assert "connected" not in house.book.states()
+
+
+def test_a_channel_heard_of_after_its_end_does_not_begin_again(house, held):
+    house.start()
+    house.say(*held.is_over(), held.arrives(), held.starts(), *held.is_over())
+    assert house.newest(held)["state"] == "given-up"
+
+    house.say(held.arrives(), held.starts())
+    house.wires.pass_time(130.0, step=5.0)
+
+    assert len(house.door.offered) == 1
+    assert house.live == []
+
+
+def test_hangup_before_newchannel_ends_with_the_next_comparison(house, held):
+    house.start()
+
+    house.say(*held.is_over(), held.arrives())
+    house.wires.pass_time(65.0, step=1.0)
+
+    assert house.newest(held)["state"] == "given-up"
+    assert house.live == []
+
+
+# -- an account without some rights ---------------------------------------------------------------------------------
+
+
+def test_without_the_channels_events_the_dialplans_words_begin_and_end_a_call(house, held):
+    """No ``read = call``."""
+    house.start()
+    house.say(held.starts(), held.dials(1))
+    house.lab.own_notes[held.channel] = held.uniqueid
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.wires.pass_time(63.0, step=1.0)
+    assert house.newest(held)["state"] == "connected"
+
+    end, _hangup = held.is_over()
+    house.say(end)
+    del house.lab.own_notes[held.channel]
+    house.wires.pass_time(1.0, step=0.1)
+
+    assert house.newest(held)["state"] == "ended"
+    assert len(house.door.offered) == 1
+
+
+def test_without_the_dialplans_words_the_channels_events_and_the_journal_tell_the_call(house, held):
+    """No ``read = user``."""
+    house.start()
+    house.say(held.arrives(), held.is_answered())
+    house.lab.channels = [held.row(), held.centre_row()]
+    house.lab.note(held.note())
+    assert "recording" not in house.newest(held)
+
+    house.wires.pass_time(61.0, step=1.0)
+    house.say(held.taps("5"), packet(**dict(held.is_over()[1].headers)))
+
+    assert (
+        house.newest(held).items()
+        >= {"state": "ended", "silence": "no-rtp", "sip-call-id": held.sip_call_id}.items()
+    )
+    assert len(house.door.offered) == 1
+
+
+def test_without_a_channel_list_asterisk_is_asked_for_one_call_after_the_other(house, held):
+    """No ``write = reporting``."""
+    house.lab.refuse("CoreShowChannels", "Permission denied")
+    gone, came = Held(2, caller="01022222222"), Held(3, caller="01033333333")
+    house.memory.has(gone, "sos-gone", is_live=True)
+    house.lab.note(held.note(), came.note(at(4)))
+    house.lab.own_notes[held.uniqueid] = held.channel
+
+    house.start()
+
+    assert {trigger.reference for trigger in house.door.offered} == {held.reference, came.reference}
+    assert house.newest(gone)["state"] == "ended"
+    assert house.live == [held.uniqueid]
+    house.lab.own_notes.clear()
+    house.wires.pass_time(65.0, step=1.0)
+    assert house.newest(held)["state"] == "given-up"

@@ -168,7 +168,7 @@ def test_the_start_adds_what_only_the_dialplan_knows_and_is_no_news(ear):
 def test_a_drill_without_a_channel_heard_of_is_a_press_too_and_has_no_recording(ear):
     happened = ear.hear(Held(dialled="1129").drills())
 
-    assert kinds(happened) == [Arrived]
+    assert kinds(happened) == [Arrived, Changed]
     assert "recording" not in happened[0].call.data
 
 
