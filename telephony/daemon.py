@@ -211,7 +211,7 @@ class Daemon(MultiService):
         self.calls = CallDirection(self.database, plan=plan, clock=clock, wake=self._wake)
         self.labels = Labels(self.database, plan=plan, clock=clock, wake=self._wake)
         self._switchboard = Switchboard(
-            settings, self.ledger, reactor=clock, rng=outside.rng, observer=self._observer
+            settings, self.ledger, reactor=clock, rng=outside.rng, observer=self._observer, alarms=self.alarms
         )
         self._guardian_record = GuardianRecord(self.database, plan=plan, clock=clock, wake=self._wake)
         self._answers = Answers(self.texter, texts_per_day=settings.enrolment.texts_per_day, clock=clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -18,7 +19,9 @@ from telephony.asterisk.control import CallControl
 from telephony.asterisk.desk import CallDesk, Trunk
 from telephony.asterisk.guardian_calls import MayReach, SpokenGuardianCalls
 from telephony.asterisk.line import Line
+from telephony.asterisk.mirror import Mirror
 from telephony.asterisk.outgoing import OutgoingCalls
+from telephony.asterisk.settings import AsteriskServer
 from telephony.asterisk.speech import Numbering
 from telephony.asterisk.voice_sender import Line as SpokenLine
 from telephony.asterisk.voice_sender import VoiceSender
@@ -26,6 +29,7 @@ from telephony.clock import within
 from telephony.domain.delivery import CALL_CONTROL
 from telephony.domain.knocks import KnockRule, KnockTable
 from telephony.domain.ports import AcceptAll, ReportSender
+from telephony.services.alarms import Alarms
 from telephony.services.calls import CallLedger
 from telephony.services.links import LinkObserver
 from telephony.services.reporting import ReportChannel
@@ -52,6 +56,7 @@ class Switchboard(MultiService):
         reactor: Any,
         rng: random.Random,
         observer: LinkObserver,
+        alarms: Alarms,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
@@ -59,6 +64,8 @@ class Switchboard(MultiService):
         self._reactor = reactor
         self._rng = rng
         self._observer = observer
+        self._alarms = alarms
+        self._mirrors: list[Mirror] = []
         self._lines: dict[str, Line] = {}
         self._clients: dict[str, AmiClient] = {}
         first_trunks = {carrier.name: carrier.trunk[0].name for carrier in settings.carrier if carrier.trunk}
@@ -162,6 +169,7 @@ class Switchboard(MultiService):
             for rule in self._settings.voice.knock
         ]
         for server in self._settings.asterisk:
+            mirror = self._mirror(server, accept_all)
             desk = CallDesk(
                 server.name,
                 self._trunks(),
@@ -171,7 +179,10 @@ class Switchboard(MultiService):
                 accept_all=accept_all,
                 book=self._ledger,
                 clock=self._reactor,
+                **({} if mirror is None else {"carried_by": mirror.has_channel}),
             )
+            if mirror is not None:
+                mirror.on_invite = desk.carried
             connect = partial(
                 AmiClient, server, reactor=self._reactor, rng=self._rng, observer=self._observer
             )
@@ -189,11 +200,38 @@ class Switchboard(MultiService):
             self._lines[server.name] = line
             self._clients[server.name] = line.client
 
+    def _mirror(self, server: AsteriskServer, accept_all: AcceptAll) -> Mirror | None:
+        """Add the ear for what a server mirrors, where the settings want one."""
+        if server.mirror is None:
+            return None
+        networks = [
+            (ip_network(address), trunk.name)
+            for carrier in self._settings.carrier
+            for trunk in carrier.trunk
+            for address in trunk.addresses
+        ]
+        mirror = Mirror(
+            server.name,
+            server.mirror,
+            self._trunks(),
+            lambda address: next((name for network, name in networks if address in network), None),
+            is_service=self._is_service,
+            accept_all=accept_all,
+            places=self._ledger,
+            alarms=self._alarms,
+            reactor=self._reactor,
+        )
+        mirror.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._mirrors.append(mirror)
+        return mirror
+
     def reload(self, settings: Settings) -> None:
         """Take over the recognition tables of new settings."""
         self._settings = settings
         for line in self._lines.values():
             line.desk.recognise(self._trunks())
+        for mirror in self._mirrors:
+            mirror.recognise(self._trunks())
 
     @property
     def _listeners(self) -> Sequence[Callable[[Packet], None]]:

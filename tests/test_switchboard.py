@@ -12,6 +12,7 @@ from telephony.asterisk.desk import WORD_S
 from telephony.domain.delivery import CALL_CONTROL, Delivered, Rejected
 from telephony.domain.fact import KNOCK
 from telephony.lab.ami import LabAmi
+from telephony.services.alarms import Alarms
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.settings import load
 from telephony.store.engines import open_engines
@@ -101,7 +102,12 @@ class House:
             self.database, plan=ONE_CENTRE, clock=self.wires, wake=self.woken.append
         )
         self.board = Switchboard(
-            self.settings(text), ledger, reactor=self.wires, rng=random.Random(7), observer=self.witness
+            self.settings(text),
+            ledger,
+            reactor=self.wires,
+            rng=random.Random(7),
+            observer=self.witness,
+            alarms=Alarms(self.wires),
         )
         self.lanes = {lane.name: lane for lane in self.board.lanes()}
         self.board.open_lines(self.accept_all)

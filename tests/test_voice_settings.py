@@ -29,7 +29,7 @@ def test_the_commented_samples_of_voice_are_settings_too(monkeypatch, tmp_path):
     secret.write_text("x")
     shipped = Path("config/onetouch.toml").read_text()
     voice = shipped[shipped.index("# --- Voice") : shipped.index("# --- 112 centres")]
-    for path in ("secrets/voice-1", "asterisk-ca.pem", "onetouch.pem", "onetouch.key"):
+    for path in ("secrets/voice-1", "secrets/mirror", "asterisk-ca.pem", "onetouch.pem", "onetouch.key"):
         shipped = shipped.replace(f"/etc/onetouch/{path}", str(secret))
     tables = ("[[carrier.trunk]]", "[[psap.voice]]", "service_numbers", *re.findall(r"# (\[.+\])\n", voice))
     file = tmp_path / "onetouch.toml"

@@ -17,7 +17,7 @@ from telephony.asterisk.pjsip_sections import Section
 ENTRY: Final = "from-"
 FROM_112: Final = "from-112"
 SILENCES: Final = ("no-rtp", "zeros")
-UNLISTED: Final = ("7", "5550199", "+15550199", "*5550199", "#5550199")
+UNLISTED: Final = ("7", "5550199", "+15550199", "*5550199", "#5550199", "sos.police")
 """Numbers that no dialplan lists; what takes them all takes whatever a carrier sends."""
 
 
@@ -46,7 +46,7 @@ def _numbers(dialplan: Dialplan, context: Context) -> Iterator[Finding]:
             context.line,
             f"{context.name} takes no number that is not listed: a held key that the carrier routes as "
             f"{refused[0]} is refused",
-            f"exten => _[+*#0-9]!,1,Gosub(sos,s,1({trunk},${{FILTER(0-9+*#,${{EXTEN}})}},no-rtp))",
+            f"exten => _[+*#0-9A-Za-z]!,1,Gosub(sos,s,1({trunk},${{FILTER(0-9A-Za-z+*#._\\x2D,${{EXTEN}})}},no-rtp))",
         )
 
 

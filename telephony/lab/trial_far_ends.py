@@ -130,6 +130,7 @@ class FarEnds:
             "pjsip.conf": "".join(pjsip),
             "manager.conf": _MANAGER.format(port=self.ami_port, username=USERNAME, secret=self.secret),
             "rtp.conf": "[general]\nrtpstart = 20000\nrtpend = 30000\nstrictrtp = yes\n",
+            "hep.conf": "[general]\nenabled = yes\ncapture_address = 127.0.0.1:9\n",
             "logger.conf": "[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull => notice,warning,error\n",
             "globals.local.conf": f"{local}\n"
             + "".join(f"{key} = {value}\n" for key, value in rounds.items()),

@@ -64,7 +64,7 @@ LOADED = {
     "a misspelt application": (SOS, "(up),MixMonitor(", "(up),MixMonitr(", "MixMonitr", "the application MixMonitr"),
     "a brace that is not closed": (SOS, "${SOS_UTC_OFFSET}],UTC", "${SOS_UTC_OFFSET],UTC", "SOS_UTC_OFFSET],UTC", "is not closed"),
     "a silence that is none": (CARRIERS, "(skt-voice,${EXTEN},no-rtp)", "(skt-voice,${EXTEN},nortp)", "nortp", "silence 'nortp' is no mode"),
-    "no way for unlisted numbers": (CARRIERS, "exten => _[+*#0-9]!,1", "exten => 1588113,1", "[from-skt-voice]", "takes no number that is not listed"),
+    "no way for unlisted numbers": (CARRIERS, "exten => _[+*#0-9A-Za-z]!,1", "exten => 1588113,1", "[from-skt-voice]", "takes no number that is not listed"),
     "an endpoint without its aor": ("pjsip.conf", "aors = skt-voice", "aors = skt", "aors = skt", "there is no aor skt,"),
     "an endpoint without an identify": ("pjsip.conf", "endpoint = skt-voice", "endpoint = kt-voice", "[skt-voice](carrier)", "has no identify"),
     "media that goes past us": ("pjsip.conf", "\ndirect_media = no", "\ndirect_media = yes", "direct_media = yes", "direct_media = yes"),
