@@ -18,6 +18,7 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.asterisk.ami import Packet
+from telephony.asterisk.caller import caller_of
 from telephony.asterisk.carried import Carried
 from telephony.asterisk.journal import MOST_NOTES
 from telephony.asterisk.refusals import key_of
@@ -40,7 +41,6 @@ from telephony.domain.ports import AcceptAll
 from telephony.domain.position import Position
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION, Trigger
-from telephony.domain.values import Msisdn
 from telephony.store.calls import CallRecord
 
 log = structlog.get_logger()
@@ -323,7 +323,7 @@ class CallDesk:
             source=SOURCE,
             connector=trunk.name,
             carrier=trunk.carrier,
-            msisdn=Msisdn.parse(
+            msisdn=caller_of(
                 call.caller, country_code=recognition.country_code, trunk_prefix=recognition.trunk_prefix
             ),
             reference=call.reference,
