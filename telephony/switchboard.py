@@ -60,6 +60,8 @@ class Switchboard(MultiService):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
+        self._numbers = settings.recognition_for("")
+        """Those of all carriers: the service numbers among them, which are dialled in any form."""
         self._ledger = ledger
         self._reactor = reactor
         self._rng = rng
@@ -179,7 +181,7 @@ class Switchboard(MultiService):
                 accept_all=accept_all,
                 book=self._ledger,
                 clock=self._reactor,
-                **({} if mirror is None else {"carried_by": mirror.has_channel}),
+                carried_by=_nothing if mirror is None else mirror.has_channel,
             )
             if mirror is not None:
                 mirror.on_invite = desk.carried
@@ -228,6 +230,7 @@ class Switchboard(MultiService):
     def reload(self, settings: Settings) -> None:
         """Take over the recognition tables of new settings."""
         self._settings = settings
+        self._numbers = settings.recognition_for("")
         for line in self._lines.values():
             line.desk.recognise(self._trunks())
         for mirror in self._mirrors:
@@ -238,7 +241,7 @@ class Switchboard(MultiService):
         return (self._call_back.heard, self._spoken.heard)
 
     def _is_service(self, dialled: str) -> bool:
-        return dialled in self._settings.recognition.service_numbers
+        return self._numbers.service_number(dialled) is not None
 
     def _trunks(self) -> list[Trunk]:
         return [
@@ -251,3 +254,7 @@ class Switchboard(MultiService):
             for carrier in self._settings.carrier
             for trunk in carrier.trunk
         ]
+
+
+def _nothing(sip_call_id: str) -> None:
+    """Return what is known of an INVITE where nothing is mirrored."""

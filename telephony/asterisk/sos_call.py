@@ -346,7 +346,8 @@ class SosCalls:
 
     def _newchannel(self, packet: Packet) -> list[Happening]:
         trunk = self._trunks.get(packet.get("Context"))
-        dialled = packet.get("Exten")
+        # Parameters of the user part are no digits: 1129;phone-context=+82 is 1129 (RFC 3261 section 19.1.6).
+        dialled = packet.get("Exten").partition(";")[0]
         if trunk is None or self._is_service(dialled) or packet.get("Uniqueid") in self._calls:
             return []
         if packet.get("ChannelState") == DOWN:
@@ -384,6 +385,7 @@ class SosCalls:
         if stage in ("start", "drill"):
             call.is_said = True
             call.caller = _text(packet, "Caller") or call.caller
+            call.dialled = _text(packet, "Dialled") or call.dialled
         if stage == "start":
             call.token = _text(packet, "Token")
             call.silence = _text(packet, "Silence")

@@ -32,6 +32,7 @@ from telephony.asterisk.pjsip_sections import read_sections
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.lab.trial_calls import make, trials, trunks, without_sos
 from telephony.lab.trial_far_ends import USERNAME, FarEnds
+from telephony.lab.trial_forms import dial_forms
 from telephony.lab.trial_line import TrialLine
 
 BOOT_S: Final = 20.0
@@ -100,7 +101,12 @@ def _in_asterisk(
                         # A call would run what these dialplans may do to files.
                         yield [], ["no trial call: modules are loaded that must not be"]
                     elif with_calls:
-                        yield _called(TrialLine(far_ends, ami), dialplan)
+                        line = TrialLine(far_ends, ami)
+                        wrong, proven = _called(line, dialplan)
+                        yield wrong, proven
+                        # Where a plain 112 goes wrong, no other form of it proves anything.
+                        for finding, sentence in () if wrong else dial_forms(line, dialplan):
+                            yield finding, [sentence]
             except (Unavailable, Malformed, Refused) as error:
                 what = f"a private Asterisk did not work with these files: {error}"
                 yield [Finding(EXTENSIONS, 0, what, "first what is said below")], []

@@ -110,7 +110,8 @@ class FarEnds:
         ``local`` is what the site's globals.local.conf says; it stays, but a route that names an address by itself
         becomes the same route to loopback.
         """
-        rounds = {"SOS_ROUNDS": "1"}
+        # Nobody is at port 9: the menu of a daemon that runs here is not for trial calls.
+        rounds = {"SOS_ROUNDS": "1", "AGI_URL": "agi://127.0.0.1:9"}
         for number in ROUTES:
             rounds[f"SOS_ROUTE_{number}_ANYWAY"] = ""
             route = globals_.get(f"SOS_ROUTE_{number}")

@@ -120,7 +120,7 @@ def test_a_trunk_that_refuses_numbers_is_found(check, pattern):
 
     assert where == "extensions.conf:1"
     assert "from-skt takes no number that is not listed" in what
-    assert write.startswith("exten => _[+*#0-9A-Za-z]!,1,Gosub(sos,s,1(skt,")
+    assert write.startswith("exten => _[+*#0-9]!,1,Gosub(sos-entry,s,1(skt,")
 
 
 def test_no_mutation_of_the_real_files_breaks_the_check(tmp_path):

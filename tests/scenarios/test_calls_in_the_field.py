@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
-from telephony.lab.handset import PHONE_HZ
+from telephony.lab.handset import PHONE_HZ, Caller
 from telephony.lab.rtp import DIGITS
-from tests.scenarios.voice import KT, SKT
+from telephony.lab.sip import Headers, Request, address_of, sip_uri
+from telephony.lab.sip_agent import ClientTransaction
+from tests.scenarios.voice import KT, SKT, caller_of
 
 pytestmark = pytest.mark.xdist_group("field")
 
@@ -62,3 +65,151 @@ async def test_keys_that_112_presses_in_any_form_are_answered_and_never_sound_an
     assert centre.ears.heard(PHONE_HZ)
     assert phone.is_up
     assert centre.is_up
+
+
+WITHHELD = {
+    "anonymous": "<sip:anonymous@anonymous.invalid>",
+    "restricted": '"Restricted" <sip:Restricted@127.0.0.1>',
+    "unavailable": "<sip:unavailable@unknown.invalid>",
+    "zeros": "<sip:0000000000@127.0.0.1>",
+    "empty": "<sip:127.0.0.1>",
+    "korean": "<sip:%EB%B0%9C%EC%8B%A0%EB%B2%88%ED%98%B8%ED%91%9C%EC%8B%9C%EC%A0%9C%ED%95%9C@127.0.0.1>",
+}
+"""From headers without P-Asserted-Identity; the last says that the number is not to be shown."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_callers_who_show_no_number_are_each_a_person_of_her_own_and_112_is_told_that_it_is_withheld(
+    voice,
+):
+    """Twice each: two people who show the same are two incidents."""
+    await voice.start()
+    raws = [(f"{raw};tag={kind}-{number}") for kind, raw in WITHHELD.items() for number in (1, 2)]
+    calls = [
+        voice.phones[SKT].call("112", caller=Caller("", is_asserted=False, raw_from=raw)) for raw in raws
+    ]
+    short = [voice.phones[SKT].call("112", caller=Caller("1366")) for _ in range(2)]
+
+    await voice.until(lambda: len(alerts(voice)) == len(raws) + 2)
+    await voice.until(lambda: all(call.is_up for call in (*calls, *short)))
+    await voice.until(lambda: sum(call.is_up for call in voice.operators[0].calls) == len(raws) + 2)
+
+    told = [report.parameters.get("caller") for report in alerts(voice)]
+    assert sorted(told) == [("1366",)] * 2 + [("withheld",)] * len(raws)
+    assert len({report.incident for report in alerts(voice)}) == len(raws) + 2
+    assert not any("callback" in report.parameters for report in alerts(voice))
+    assert voice.logged("alarm", alarm="location-failing") == []
+
+
+KIM, LEE = "01055500001", "01055509999"
+P, F = "+821055500001", f"<sip:{LEE}@127.0.0.1>"
+ASSERTED = {
+    "sip and tel on one line": [f"<sip:{P}@ims.example>, <tel:{P}>"],
+    "tel before sip": [f"<tel:{P}>,<sip:{P}@ims.example;user=phone>"],
+    "tel alone": ["<tel:+82-10-5550-0001;cpc=ordinary>"],
+    "without brackets": [f"sip:{P}@ims.example, tel:{P}"],
+    "two headers": ["<sip:alice@ims.example>", f"<TEL:{P}>"],
+    "a number before a name": [f'<tel:{P}>, "Alice, A." <sip:alice@ims.example>'],
+    "number portability": [f"<sip:{P};npdi;rn=+82109999999@ims.example;user=phone>"],
+    "a context": ["<tel:1055500001;phone-context=+82>"],
+    "00": ["<sip:00821055500001@ims.example>"],
+    "an escaped plus": [f"<sip:%2B{P[1:]}@ims.example>"],
+    "a name that looks like an address": [f'"<tel:+821055509999>, x" <sip:{P}@ims.example>'],
+    "a name that escapes a quote": [f'"\\"<tel:+821055509999>, \\"" <sip:{P}@ims.example>'],
+    "a folded line": [f"<sip:{P}@ims.example>,\r\n\t<tel:{P}>"],
+}
+"""Values of P-Asserted-Identity, all of one person; From says another."""
+NAMELESS = [
+    '"<tel:+821055509999>, x" <sip:alice@ims.example>',
+    '"\\"<tel:+821055509999>, \\"" <sip:alice@ims.example>',
+]
+"""A number stands in the name alone, which the caller may have chosen."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_number_that_the_carrier_asserts_is_the_callers_in_whatever_form_and_wherever_it_stands(
+    voice,
+):
+    await voice.start()
+    lines = [*ASSERTED.values(), *([name] for name in NAMELESS)]
+    for number, values in enumerate(lines):
+        who = Caller("", is_asserted=False, raw_from=f"{F};tag=asserted-{number}")
+        headers = [*(("P-Asserted-Identity", value) for value in values), ("Privacy", "id")]
+        voice.phones[KT].call("112", caller=who, headers=headers)
+
+    await voice.until(lambda: sum(call.is_up for call in voice.operators[0].calls) == len(lines))
+    await voice.until(lambda: len(alerts(voice)) == 1 + len(NAMELESS))
+    await voice.until(lambda: len(voice.daemon.rows("SELECT reference FROM press")) == len(lines))
+
+    (kim,) = (each for each in alerts(voice) if "callback" in each.parameters)
+    assert kim.parameters["callback"] == (f"tel:{P}",)
+    assert [each.parameters["caller"] for each in alerts(voice) if each is not kim] == [("alice",)] * len(
+        NAMELESS
+    )
+    invites = voice.operators[0].invites
+    named = [caller_of(invite) for invite in invites if "@127" in invite.headers.get("p-asserted-identity")]
+    assert [each for each in named if each[-10:] == P[-10:]] == named
+    assert len(named) == len(ASSERTED)
+    assert not any(invite.headers.get("privacy") for invite in invites)
+    shown = [address_of(invite.headers.get("from")).uri.partition("@")[0][-10:] for invite in invites]
+    assert shown.count(P[-10:]) == len(ASSERTED)
+
+
+def alerts(voice):
+    return [report for report in voice.centre.reports if report.msg_type == "Alert"]
+
+
+DRILLS = ["1129", "1129;phone-context=+82", "+821129", "00821129", "1129;npdi", "1-1-2-9"]
+SERVICE = ["1588112;phone-context=+82", "+821588112"]
+SOS = ["112", "112;phone-context=+82", "+82112", "sos.police", "119", "s"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_drill_in_any_form_rings_no_112_and_any_other_number_or_name_does(voice):
+    """A number that somebody dials in calm must not send a car, nor the word for an emergency reach nobody."""
+    voice.choose(recognition='test_numbers = ["1129"]\nservice_numbers = ["1588112"]\n')
+    await voice.start()
+    drills, service, emergencies = (
+        {voice.caller(): dialled for dialled in table} for table in (DRILLS, SERVICE, SOS)
+    )
+
+    for caller, dialled in (drills | service | emergencies).items():
+        voice.call(caller, dialled=dialled)
+    for caller in drills | emergencies:
+        await voice.until(lambda: voice.alerts(caller))  # noqa: B023 - awaited here
+    for caller in emergencies:
+        await voice.answered(caller)
+    await voice.until(lambda: all(call.answered_at is not None for call in voice.phones[SKT].calls))
+    await voice.listen_on(0.5)
+
+    for caller, dialled in (drills | service).items():
+        assert voice.invites(caller) == [], dialled
+    assert {voice.alerts(caller)[0].status for caller in drills} == {"Test"}
+    assert {voice.alerts(caller)[0].status for caller in emergencies} == {"Actual"}
+    assert not any(voice.reports(caller) for caller in service)
+    assert voice.alerts(next(iter(emergencies)))[0].parameters.get("label") is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_options_with_a_name_or_number_before_the_host_are_answered_so_that_the_trunk_counts_as_alive(
+    voice,
+):
+    agent, server = voice.phones[SKT].agent, ("127.0.0.1", voice.exchange.sip)
+
+    def asked(user):
+        headers = [
+            agent.via(),
+            ("From", f"<{agent.contact}>;tag={user}"),
+            ("To", f"<{sip_uri(user, *server)}>"),
+        ]
+        headers += [("Call-ID", f"options-{user}"), ("CSeq", "1 OPTIONS"), ("Contact", f"<{agent.contact}>")]
+        answered = Deferred()
+        request = Request("OPTIONS", sip_uri(user, *server), Headers(headers))
+        ClientTransaction(agent, request, server, answered.callback, answered.cancel)
+        return voice.soon(answered)
+
+    await voice.start()
+
+    assert {
+        user: (await asked(user)).status for user in ("ping", "sbc-1.keepalive", "112", "1129", "+82112")
+    } == dict.fromkeys(("ping", "sbc-1.keepalive", "112", "1129", "+82112"), 200)
