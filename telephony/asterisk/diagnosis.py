@@ -33,6 +33,20 @@ CLOCK_S: Final = 2.0
 
 _ENDPOINT = re.compile(r"^ Endpoint:\s+([^\s/<]+)(?:/\S+)?\s{2,}(.*?)\s+\d+ of ")
 _CONTACT = re.compile(r"^\s+Contact:\s+([^\s/<]+)/\S+\s+\S+\s+(\S+)\s")
+_DTMF_MODE = re.compile(r"^\s*dtmf_mode\s*:\s*(\S+)")
+_HEARD: Final = {
+    "rfc4733": (
+        "telephone-event/8000 or INFO",
+        "tones, or as telephone-event/16000 alone (dtmf_mode = auto hears tones)",
+    ),
+    "auto": (
+        "telephone-event/8000, INFO, or tones where no telephone-event is offered",
+        "telephone-event/16000 alone",
+    ),
+    "auto_info": ("telephone-event/8000 or INFO", "tones, or as telephone-event/16000 alone"),
+    "inband": ("tones or INFO", "telephone-events"),
+}
+"""By dtmf_mode of an endpoint: what Asterisk hears as a key, and what it does not (tried on 16.28.0)."""
 _FEATURE = re.compile(r"^(key-\S+)\s")
 _MODULE = re.compile(r"^(\S+)\.so\s.*\s(Running|Not Running)\s")
 
@@ -113,6 +127,7 @@ def _ask_everything(
         ("clock", lambda: _clock(line, now)),
         ("channels", lambda: _channels(line)),
         ("endpoints", lambda: _endpoints(line.Command("pjsip show endpoints"), needed)),
+        ("knocks", lambda: _knocks(line, trunks)),
         ("contexts", lambda: _contexts(line.Command("dialplan show"), trunks, needed)),
         ("modules", lambda: _modules(line.Command("module show"))),
         ("keys", lambda: _keys(line.Command("features show"))),
@@ -190,6 +205,21 @@ def _endpoints(lines: Sequence[str], needed: Sequence[str]) -> Iterator[tuple[st
             yield "endpoint", f"{name}: there, nobody asks whether it answers (qualify_frequency = 0)", ""
         else:
             yield "endpoint", f"{name}: {'reachable' if reached else 'calls us only'}", ""
+
+
+def _knocks(line: OperatorLine, trunks: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for name in trunks:
+        yield from knocks_heard(name, line.Command(f"pjsip show endpoint {name}"))
+
+
+def knocks_heard(name: str, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Judge in which forms a trunk's keys are heard, from ``pjsip show endpoint``; nothing where it is not there."""
+    mode = next((match[1] for line in lines if (match := _DTMF_MODE.match(line)) is not None), None)
+    if mode is None:
+        return
+    heard, unheard = _HEARD.get(mode, ("INFO", "telephone-event or tones"))
+    do = "" if "telephone-event/" in heard else f"dtmf_mode = rfc4733, or auto, for [{name}] in pjsip.conf"
+    yield "knocks", f"{name}: heard are keys sent as {heard}; not those sent as {unheard}", do
 
 
 def _contexts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Surroundings:
     qualify_s: int = 0
     contacts: Mapping[str, int] = field(default_factory=dict)
     """By trunk: the port at which its phones can be called back; without one they cannot."""
+    aloud: Collection[str] = ()
+    """Trunks on which keys are heard as tones too, where the phone offers nothing better."""
     mirror: int = 0
     """The UDP port that SIP is mirrored to; 0: nobody is there."""
 
@@ -75,6 +77,8 @@ class Surroundings:
         port = self.contacts.get(name)
         contact = "" if port is None else f"contact = sip:{address}:{port}\n"
         template = carrier_template((DIALPLANS / "pjsip.conf").read_text("utf-8"))
+        if name in self.aloud:
+            template = template.replace("dtmf_mode = rfc4733", "dtmf_mode = auto")
         return _CARRIER.format(name=name, address=address, contact=contact, template=template)
 
 

@@ -467,6 +467,10 @@ class Leg:
         ClientTransaction(self._agent, request, self._peer, take, give_up)
         return answered.wait()
 
+    def press_aloud(self, digits: str) -> Deferred[None]:
+        """Press keys that are sent as tones within the audio. Fires when the last is sent."""
+        return self._rtp.press_aloud(digits)
+
     def inform(self, digit: str, kind: str = "dtmf-relay") -> Deferred[Response]:
         """Press a key that is sent as an INFO of ``application/<kind>``: dtmf-relay or dtmf. Fires with its response."""
         body = digit if kind == "dtmf" else f"Signal={digit}\r\nDuration=160\r\n"

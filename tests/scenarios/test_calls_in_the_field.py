@@ -10,7 +10,7 @@ from telephony.lab.handset import PHONE_HZ, Caller
 from telephony.lab.rtp import DIGITS
 from telephony.lab.sip import Headers, Request, address_of, sip_uri
 from telephony.lab.sip_agent import ClientTransaction
-from tests.scenarios.voice import KT, SKT, caller_of
+from tests.scenarios.voice import KT, SKT, caller_of, national
 
 pytestmark = pytest.mark.xdist_group("field")
 
@@ -65,6 +65,39 @@ async def test_keys_that_112_presses_in_any_form_are_answered_and_never_sound_an
     assert centre.ears.heard(PHONE_HZ)
     assert phone.is_up
     assert centre.is_up
+
+
+OFFERS = {
+    "another payload type": ("0 96", ["96 telephone-event/8000"]),
+    "16 kHz beside 8 kHz": ("0 101 102", ["101 telephone-event/16000", "102 telephone-event/8000"]),
+    "wideband audio": ("9 0 97 98", ["97 telephone-event/16000", "98 telephone-event/8000"]),
+    "tones alone": ("0", []),
+}
+"""Payload types of an offer, and what they are (RFC 4733)."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_knocks_are_heard_in_whatever_form_the_carriers_network_brings_them(voice):
+    """Tones within the audio count on this trunk because its dtmf_mode is auto."""
+    await voice.start()
+    host = "127.0.0.2"
+    phones = {}
+    for payloads, events in OFFERS.values():
+        lines = ["v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+        lines += [f"m=audio {{port}} RTP/AVP {payloads}", *(f"a=rtpmap:{event}" for event in events)]
+        caller = voice.caller()
+        offer = "".join(f"{line}\r\n" for line in lines).encode()
+        phones[caller] = voice.phones[KT].call("112", caller=Caller(national(caller)), offer=offer)
+
+    for caller, phone in phones.items():
+        await voice.answered(caller)
+        takes_events = phone.media.digits is not None
+        await voice.soon(phone.press("47") if takes_events else phone.press_aloud("47"))
+    for caller in phones:
+        await voice.until_told(caller, knock="47")
+
+    assert [phone.media.digits for phone in phones.values()] == [96, 102, 98, None]
+    assert all(phone.is_silent for phone in phones.values())
 
 
 WITHHELD = {

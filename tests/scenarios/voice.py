@@ -94,6 +94,7 @@ class Exchange:
             globals=knobs,
             contacts=self.callable,
             mirror=self.mirror,
+            aloud=(KT,),
         )
         self.instance = Instance(self.root, NAME, ROOT / "dialplans", around.files())
         self._process: subprocess.Popen[bytes] | None = None
