@@ -89,7 +89,7 @@ class RawPhone(DatagramProtocol):
         }
 
         def filled(text: str) -> str:
-            return re.sub(r"\{(\w+)\}", lambda name: str(facts[name[1]]), text)
+            return re.sub(r"\{(\w+)\}", lambda name: str(facts.get(name[1], name[0])), text)
 
         branch = f"z9hG4bK{secrets.token_hex(8)}"
         kind, body = form.body[0], filled(form.body[1])
