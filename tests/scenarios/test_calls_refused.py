@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_twisted
+from twisted.internet.threads import deferToThread
 
 from tests.scenarios.raw_phone import SDP, SDP_TYPE, Form, multipart, offer
 from tests.scenarios.voice import national
@@ -128,3 +129,34 @@ async def test_a_call_that_asterisk_refuses_before_it_has_a_channel_is_told_to_1
     (alarm,) = voice.logged("alarm", alarm="call-refused")
     assert alarm["about"] == "kt-voice"
     assert len(voice.logged("call refused before it had a channel")) == len(REFUSED) + 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_while_asterisk_waits_to_be_stopped_is_told(voice):
+    """`core stop gracefully` waits for the last call to end, and refuses every new one meanwhile."""
+    voice.expected_errors = ("Failed to allocate new PJSIP channel",)
+    voice.hears_mirror = True
+    await voice.start()
+    standing = voice.caller()
+    phone = voice.raw_phone()
+
+    first = phone.call(national(standing), Form())
+    await voice.answered(standing)
+    stopping = deferToThread(voice.exchange.cli, "core stop gracefully")
+    late, refused = phone.call(national(caller := voice.caller()), Form()), caller
+    await voice.until(lambda: late.status)
+    while late.status == 200:  # the order to stop was still on its way
+        phone.hang_up(late)
+        late, refused = phone.call(national(caller := voice.caller()), Form()), caller
+        await voice.until(lambda late=late: late.status)
+    await voice.until(lambda: voice.alerts(refused))
+    assert late.status == 503
+    (alert,) = voice.alerts(refused)
+    assert alert.parameters["call-refused"] == ("503 Service Unavailable",)
+    assert voice.rung(standing)[0].is_up
+
+    phone.hang_up(first)
+    await stopping
+    await voice.until(lambda: not voice.exchange.is_running)
+    await voice.restart_asterisk()
+    await voice.until_told(standing, call_state="ended")
