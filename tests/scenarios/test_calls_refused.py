@@ -78,6 +78,8 @@ async def test_what_the_settings_cure_reaches_112_as_a_call(voice):
         await voice.until_told(caller, call_state="ended")
         assert len(voice.alerts(caller)) == 1, name
 
+    (alert,) = voice.alerts(callers["options in the user part"])
+    assert alert.parameters["destination"] == ("112",)
     assert "RTP/SAVP 0" in calls["RTP/SAVP"].answer
     assert "a=crypto:" in calls["RTP/SAVP"].answer
     assert "RTP/AVPF 0" in calls["RTP/AVPF"].answer
