@@ -41,9 +41,7 @@ CURED = {
     "multipart without its last boundary": Form(body=multipart((SDP_TYPE, SDP), PIDF, is_ended=False)),
 }
 REFUSED = {
-    "a tel URI": (Form(uri="tel:112;phone-context=+82"), "416 Unsupported URI Scheme", "112"),
     "a service URN in To": (Form(to="<urn:service:sos>"), "416 Unsupported URI Scheme", "112"),
-    "no user": (Form(uri="sip:{server}"), "484 Address Incomplete", "sip:"),
     "a required extension": (
         Form(headers=("Require: precondition",)), "420 Bad Extension (precondition)", "112",
     ),
@@ -59,6 +57,12 @@ REFUSED = {
         Form(body=multipart((SDP_TYPE, SDP), PIDF, kind="related")), "415 Unsupported Media Type", "112",
     ),
 }  # fmt: skip
+
+REFUSED_BY_16 = {
+    "a tel URI": (Form(uri="tel:112;phone-context=+82"), "416 Unsupported URI Scheme", "112"),
+    "no user": (Form(uri="sip:{server}"), "484 Address Incomplete", "sip:"),
+}
+"""Asterisk 22 takes these."""
 
 
 @pytest_twisted.ensureDeferred
@@ -93,12 +97,17 @@ async def test_a_call_that_asterisk_refuses_before_it_has_a_channel_is_told_to_1
     voice,
 ):
     voice.hears_mirror = True
+    voice.expected_errors = (
+        "req.method.id != PJSIP_ACK_METHOD",
+    )  # of PJSIP in Asterisk 22, about urn: in To
     await voice.start()
     phone = voice.raw_phone()
-    callers = {name: voice.caller() for name in REFUSED}
+    is_16 = voice.exchange.cli("core show version").startswith("Asterisk 16")
+    refused = REFUSED | (REFUSED_BY_16 if is_16 else {})
+    callers = {name: voice.caller() for name in refused}
 
-    calls = {name: phone.call(national(callers[name]), form) for name, (form, _, _) in REFUSED.items()}
-    for name, (_, said, destination) in REFUSED.items():
+    calls = {name: phone.call(national(callers[name]), form) for name, (form, _, _) in refused.items()}
+    for name, (_, said, destination) in refused.items():
         caller = callers[name]
         await voice.until(lambda caller=caller: voice.alerts(caller))
         (alert,) = voice.alerts(caller)
@@ -130,7 +139,7 @@ async def test_a_call_that_asterisk_refuses_before_it_has_a_channel_is_told_to_1
     assert voice.told(retried, call_state="refused") == []
     (alarm,) = voice.logged("alarm", alarm="call-refused")
     assert alarm["about"] == "kt-voice"
-    assert len(voice.logged("call refused before it had a channel")) == len(REFUSED) + 1
+    assert len(voice.logged("call refused before it had a channel")) == len(refused) + 1
 
 
 @pytest_twisted.ensureDeferred

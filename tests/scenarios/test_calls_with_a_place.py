@@ -40,7 +40,10 @@ async def test_a_place_in_the_invite_is_the_first_position_and_cell_and_referenc
     centre = await voice.answered(caller)
     told = await voice.until_told(caller, **CARRIED)
     await voice.until(lambda: voice.located(caller))
-    phone.call(national(refused), Form(uri="tel:112", headers=HEADERS, body=(kind, body)))
+    form = Form(
+        headers=HEADERS, body=(kind, body.replace("RTP/AVP 0", "RTP/AVP 96").replace(":0 PCMU", ":96 EVS"))
+    )
+    phone.call(national(refused), form)
     await voice.until_told(refused, call_state="refused", **CARRIED)
     await voice.until(lambda: voice.located(refused))
     phone.hang_up(call)
