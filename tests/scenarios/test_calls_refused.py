@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import pytest_twisted
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from telephony.lab.handset import PHONE_HZ
+from telephony.lab.rtp import SAMPLES, tone
+from tests.scenarios.house import PATIENCE_S
 from tests.scenarios.raw_phone import SDP, SDP_TYPE, Form, multipart, offer
+from tests.scenarios.srtp import Sender
 from tests.scenarios.voice import national
 
 pytestmark = pytest.mark.xdist_group("calls refused")
 
+SRTP_KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
 PIDF = ("application/pidf+xml", "<presence/>")
 CURED = {
     "a session timer of less than 90 s": Form(headers=("Supported: timer", "Session-Expires: 60")),
@@ -32,7 +40,7 @@ CURED = {
             offer(
                 "m=audio {port} RTP/SAVP 0",
                 "a=rtpmap:0 PCMU/8000",
-                "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
+                f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{SRTP_KEY}",
             ),
         )
     ),
@@ -171,3 +179,29 @@ async def test_a_call_while_asterisk_waits_to_be_stopped_is_told(voice):
     await voice.until(lambda: not voice.exchange.is_running)
     await voice.restart_asterisk()
     await voice.until_told(standing, call_state="ended")
+
+
+@pytest_twisted.ensureDeferred
+async def test_112_hears_a_caller_whose_carrier_encrypts(voice):
+    """RTP/SAVP alone: what the phone says arrives, and nothing at all goes back to it in the clear."""
+    await voice.start()
+    caller = voice.caller()
+    phone = voice.raw_phone()
+
+    call = phone.call(national(caller), CURED["RTP/SAVP"])
+    await voice.until(lambda: call.status)
+    centre = await voice.answered(caller)
+    sender, said = Sender(SRTP_KEY), tone(PHONE_HZ)
+    host, port = re.search(r"c=IN IP4 (\S+)\r\n(?s:.*)m=audio ([0-9]+) RTP/SAVP", call.answer).groups()
+    period = len(said) - SAMPLES
+    number, end = 0, voice.reactor.seconds() + PATIENCE_S
+    while not centre.ears.heard(PHONE_HZ):
+        assert voice.reactor.seconds() < end, "112 does not hear her"
+        start = number * SAMPLES % period
+        phone.transport.write(sender.packet(said[start : start + SAMPLES]), (host, int(port)))
+        number += 1
+        await deferLater(voice.reactor, 0.02)
+    phone.hang_up(call)
+    ended = await voice.until_told(caller, call_state="ended")
+
+    assert ended.parameters["call-ended-by"] == ("caller",)
