@@ -49,9 +49,12 @@ class Carried:
 def of_headers(
     access: Sequence[str], geolocation: Sequence[str], call_info: Sequence[str]
 ) -> Mapping[str, str]:
-    """Return what the values of P-Access-Network-Info, Geolocation and Call-Info say, as texts of a fact."""
+    """Return what the values of P-Access-Network-Info, Geolocation and Call-Info say, as texts of a fact.
+
+    Several references may stand in one value: the dialplan gives them without commas between them.
+    """
     best = next((each for each in access if _CELL.search(each)), access[0] if access else "")
-    references = [found["uri"] for each in geolocation if (found := _URI.search(each)) is not None]
+    references = [found["uri"] for each in geolocation for found in _URI.finditer(each)]
     facts = {
         "cell": cell(best),
         "access": best.partition(";")[0].strip(),

@@ -169,7 +169,7 @@ class CallDesk:
     def carried(self, sip_call_id: str, carried: Carried) -> None:
         """Take what the INVITE of a call carried; of one that is not known yet `carried_by` is asked."""
         for followed in self._followed.values():
-            if followed.has_asked and key_of(followed.call.sip_call_id) == key_of(sip_call_id):
+            if key_of(followed.call.sip_call_id) == key_of(sip_call_id):
                 self._take_carried(followed, carried)
 
     def standing(self, uniqueid: str, route: str | None) -> None:

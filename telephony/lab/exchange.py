@@ -115,6 +115,10 @@ max_contacts = 1
 type = identify
 endpoint = {name}
 match = {address}
+[{name}-by-name]
+type = identify
+endpoint = {name}
+match_header = X-Trunk: {name}
 """
 _FAR_END = """\
 [{name}]

@@ -82,11 +82,15 @@ def test_every_shape_becomes_a_circle_that_holds_it(shape, latitude, longitude, 
     [
         "".join(f"<gml:pos>{each}</gml:pos>" for each in ("37.50 127.00", "37.50 127.02", "37.52 127.02", "37.52 127.00")),
         "<gml:posList>37.50 127.00 37.50 127.02 37.52 127.02 37.52 127.00</gml:posList>",
+        "<gml:posList>37.50 127.00 9 37.50 127.02 9 37.52 127.02 9 37.52 127.00 9</gml:posList>",
     ],
-    ids=["pos", "posList"],
+    ids=["pos", "posList", "posList-with-heights"],
 )  # fmt: skip
 def test_a_polygon_becomes_the_circle_around_its_corners(ring):
     shape = f"<gml:Polygon {WGS_84}><gml:exterior><gml:LinearRing>{ring}</gml:LinearRing></gml:exterior></gml:Polygon>"
+
+    if " 9 " in ring:
+        shape = shape.replace("EPSG::4326", "EPSG::4979")
 
     found = place(shape=shape)
 

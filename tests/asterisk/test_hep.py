@@ -28,7 +28,7 @@ def test_a_captured_datagram_tells_who_sent_the_invite_to_whom():
 
 def test_addresses_of_version_6_and_chunks_of_other_vendors_are_read_over():
     made = datagram(
-        sip(), source="2001:db8::10", destination="2001:db8::7", more=chunk(99, b"x", vendor=0x1234)
+        sip(), source="2001:db8::10", destination="2001:db8::7", more=chunk(11, b"\5", vendor=0x1234)
     )
 
     mirrored = hep.read(made)

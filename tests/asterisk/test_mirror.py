@@ -124,7 +124,7 @@ def test_a_refused_call_is_a_press_of_its_trunk_with_why_it_was_refused_and_an_a
         "sip-call-id": "a84b4c76e66710@192.0.2.10",
     }
     assert house.alarm_names == [("call-refused", "skt-voice")]
-    assert "01012345678" not in repr(logs)
+    assert "1012345678" not in repr(logs)
     assert [line["status"] for line in logs if line["event"] == "call refused before it had a channel"] == [
         "488 Not Acceptable Here"
     ]

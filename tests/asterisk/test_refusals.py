@@ -110,6 +110,7 @@ def test_an_invite_that_came_by_two_ways_is_one(exchange):
     exchange.invite()
     assert exchange.invite() is None
     exchange.answer("482 Merged Request")
+    assert exchange.after(2 * WAIT_REFUSED_S) == []
     exchange.answer("200 OK")
 
     assert exchange.after(60) == []

@@ -74,7 +74,9 @@ def test_a_comma_within_quotes_or_brackets_parts_no_values():
 
 
 @pytest.mark.parametrize(
-    "end", [b"--b1--\r\n", b"--b1--", b""], ids=["ended", "ended-short", "without-its-end"]
+    "end",
+    [b"--b1--\r\n", b"--b1--", b"", b"--b1--\r\n--b1\r\nContent-Type: a/b\r\n\r\nx"],
+    ids=["ended", "ended-short", "without-its-end", "with-more-behind-it"],
 )
 def test_a_multipart_body_is_taken_apart_whether_it_is_ended_or_not(end):
     assert [kind for kind, _ in body(MIXED + end)] == ["application/sdp", "application/pidf+xml"]

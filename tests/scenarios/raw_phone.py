@@ -55,6 +55,8 @@ class RawCall:
     answer: str = ""
     """The body of the acceptance."""
     remote: str = ""
+    target: str = ""
+    routes: tuple[str, ...] = ()
     is_over: bool = False
 
     @property
@@ -89,7 +91,7 @@ class RawPhone(DatagramProtocol):
         }
 
         def filled(text: str) -> str:
-            return re.sub(r"\{(\w+)\}", lambda name: str(facts[name[1]]), text)
+            return re.sub(r"\{(\w+)\}", lambda name: str(facts.get(name[1], name[0])), text)
 
         branch = f"z9hG4bK{secrets.token_hex(8)}"
         kind, body = form.body[0], filled(form.body[1])
@@ -125,19 +127,22 @@ class RawPhone(DatagramProtocol):
         line, *_ = text.split("\r\n")
         call.statuses.append(line)
         status = int(line.split()[1])
+        if status == 200:
+            call.target = _header(text, "Contact").partition("<")[2].partition(">")[0]
+            call.routes = tuple(reversed(re.findall(r"(?im)^Record-Route:[ \t]*(.*?)\r?$", text)))
+            call.answer = text.partition("\r\n\r\n")[2]
         if status >= 200:
             call.remote = _header(text, "To")
             branch = call.branch if status >= 300 else f"{call.branch}ack"
             self._within(call, "ACK", int(_header(text, "CSeq").split()[0]), branch)
-        if status == 200:
-            call.answer = text.partition("\r\n\r\n")[2]
 
     def _within(self, call: RawCall, method: str, cseq: int, branch: str) -> None:
         copied = [f"{name}: {_header(call.invite, name)}" for name in ("From", "Call-ID")]
-        request_uri = call.invite.split()[1]
+        request_uri = call.target or call.invite.split()[1]
         lines = [
             f"{method} {request_uri} SIP/2.0",
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch};rport",
+            *(f"Route: {route}" for route in call.routes),
             *copied,
             f"To: {call.remote}",
             f"CSeq: {cseq} {method}",

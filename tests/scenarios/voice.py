@@ -317,9 +317,11 @@ class VoiceHouse(House):
         await self.until(lambda: not is_free(local[1], [socket.SOCK_DGRAM]))
         return sipp
 
-    def raw_phone(self, address: str = CARRIER_ADDRESSES[KT]) -> RawPhone:
+    def raw_phone(
+        self, address: str = CARRIER_ADDRESSES[KT], server: tuple[str, int] | None = None
+    ) -> RawPhone:
         """Give a phone of KT whose INVITEs the test writes out."""
-        phone = RawPhone(self.reactor, address, (CARRIER_ADDRESSES[KT], self.exchange.sip))
+        phone = RawPhone(self.reactor, address, server or (CARRIER_ADDRESSES[KT], self.exchange.sip))
         self._raw_phones.append(phone)
         return phone
 
