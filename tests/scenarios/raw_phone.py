@@ -58,6 +58,8 @@ class RawCall:
     target: str = ""
     routes: tuple[str, ...] = ()
     is_over: bool = False
+    answers: dict[int, int] = field(default_factory=dict)
+    """By their CSeq: the status of what answered the phone's other requests within the call."""
 
     @property
     def status(self) -> int:
@@ -116,6 +118,10 @@ class RawPhone(DatagramProtocol):
         """End a call that was accepted."""
         self._within(call, "BYE", call.sequence + 1, f"{call.branch}bye")
 
+    def ask(self, call: RawCall, cseq: int, method: str, kind: str = "", body: str = "") -> None:
+        """Send another request within a call that was accepted."""
+        self._within(call, method, cseq, f"{call.branch}ask{cseq}", (kind, body))
+
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         text = datagram.decode("utf-8", "replace")
         call = self._calls.get(_header(text, "Call-ID"))
@@ -125,6 +131,10 @@ class RawPhone(DatagramProtocol):
             call.is_over = True
             return
         line, *_ = text.split("\r\n")
+        number, method = _header(text, "CSeq").split()
+        if method != "INVITE":
+            call.answers[int(number)] = int(line.split()[1])
+            return
         call.statuses.append(line)
         status = int(line.split()[1])
         if status == 200:
@@ -136,7 +146,10 @@ class RawPhone(DatagramProtocol):
             branch = call.branch if status >= 300 else f"{call.branch}ack"
             self._within(call, "ACK", int(_header(text, "CSeq").split()[0]), branch)
 
-    def _within(self, call: RawCall, method: str, cseq: int, branch: str) -> None:
+    def _within(
+        self, call: RawCall, method: str, cseq: int, branch: str, content: tuple[str, str] = ("", "")
+    ) -> None:
+        kind, body = content
         copied = [f"{name}: {_header(call.invite, name)}" for name in ("From", "Call-ID")]
         request_uri = call.target or call.invite.split()[1]
         lines = [
@@ -147,9 +160,10 @@ class RawPhone(DatagramProtocol):
             f"To: {call.remote}",
             f"CSeq: {cseq} {method}",
             "Max-Forwards: 70",
-            "Content-Length: 0",
+            *([f"Content-Type: {kind}"] if kind else []),
+            f"Content-Length: {len(body.encode())}",
         ]
-        self.transport.write(("\r\n".join(lines) + "\r\n\r\n").encode(), self.server)
+        self.transport.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), self.server)
 
 
 def _header(text: str, name: str) -> str:

@@ -76,3 +76,43 @@ async def test_what_an_sbc_writes_over_reaches_112_and_what_comes_to_nothing_beh
     assert alert.parameters["call-state"] == ("refused",)
     assert alert.parameters["destination"] == ("urn:service:sos",)
     assert dead.status in (0, 408)
+
+
+WITHIN = {
+    ("INFO", "application/dtmf-relay", "Signal=4\r\nDuration=160\r\n"): 200,
+    ("INFO", "application/dtmf", "7"): 200,
+    ("INFO", "", ""): 200,
+    ("INFO", "application/ISUP;version=itu-t92+", "x"): 200,
+    ("INFO", "application/vnd.etsi.aoc+xml", "<aoc/>"): 200,
+    ("INFO", "application/hook-flash", "x"): 200,
+    ("INFO", "text/plain", "x"): 200,
+    ("OPTIONS", "", ""): 200,
+    ("MESSAGE", "text/plain", "x"): 415,
+    ("NOTIFY", "", ""): 489,
+    ("REFER", "", ""): 603,
+    ("PHONE", "", ""): 501,
+}
+"""Requests within a call, and what they are answered. Asterisk alone answers the first three and OPTIONS."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_sbc_answers_what_asterisk_leaves_unanswered_within_a_call_and_lets_knocks_through(
+    voice, sbc
+):
+    await voice.start()
+    await voice.until(lambda: sbc.is_open)
+    caller = voice.caller()
+    phone = voice.raw_phone(server=sbc.place)
+
+    call = phone.call(national(caller), Form())
+    centre = await voice.answered(caller)
+    for number, request in enumerate(WITHIN, start=2):
+        phone.ask(call, number, *request)
+        await voice.until(lambda number=number: number in call.answers)
+    await voice.until_told(caller, knock="47")
+
+    assert dict(zip(WITHIN, call.answers.values(), strict=True)) == WITHIN
+    assert centre.is_up
+    call.sequence += len(WITHIN)
+    phone.hang_up(call)
+    await voice.until_told(caller, call_state="ended", call_ended_by="caller")
