@@ -10,7 +10,7 @@ from telephony.lab.handset import PHONE_HZ, Caller
 from telephony.lab.rtp import DIGITS
 from telephony.lab.sip import Headers, Request, address_of, sip_uri
 from telephony.lab.sip_agent import ClientTransaction
-from tests.scenarios.voice import KT, SKT, caller_of, national
+from tests.scenarios.voice import KT, SKT, national
 
 pytestmark = pytest.mark.xdist_group("field")
 
@@ -134,24 +134,23 @@ async def test_callers_who_show_no_number_are_each_a_person_of_her_own_and_112_i
     assert voice.logged("alarm", alarm="location-failing") == []
 
 
-KIM, LEE = "01055500001", "01055509999"
-P, F = "+821055500001", f"<sip:{LEE}@127.0.0.1>"
+LEE = "<sip:01055509999@127.0.0.1>"
 ASSERTED = {
-    "sip and tel on one line": [f"<sip:{P}@ims.example>, <tel:{P}>"],
-    "tel before sip": [f"<tel:{P}>,<sip:{P}@ims.example;user=phone>"],
-    "tel alone": ["<tel:+82-10-5550-0001;cpc=ordinary>"],
-    "without brackets": [f"sip:{P}@ims.example, tel:{P}"],
-    "two headers": ["<sip:alice@ims.example>", f"<TEL:{P}>"],
-    "a number before a name": [f'<tel:{P}>, "Alice, A." <sip:alice@ims.example>'],
-    "number portability": [f"<sip:{P};npdi;rn=+82109999999@ims.example;user=phone>"],
-    "a context": ["<tel:1055500001;phone-context=+82>"],
-    "00": ["<sip:00821055500001@ims.example>"],
-    "an escaped plus": [f"<sip:%2B{P[1:]}@ims.example>"],
-    "a name that looks like an address": [f'"<tel:+821055509999>, x" <sip:{P}@ims.example>'],
-    "a name that escapes a quote": [f'"\\"<tel:+821055509999>, \\"" <sip:{P}@ims.example>'],
-    "a folded line": [f"<sip:{P}@ims.example>,\r\n\t<tel:{P}>"],
+    "sip and tel on one line": ["<sip:+82{n}@ims.example>, <tel:+82{n}>"],
+    "tel before sip": ["<tel:+82{n}>,<sip:+82{n}@ims.example;user=phone>"],
+    "tel alone": ["<tel:+82-{dashed};cpc=ordinary>"],
+    "without brackets": ["sip:+82{n}@ims.example, tel:+82{n}"],
+    "two headers": ["<sip:alice@ims.example>", "<TEL:+82{n}>"],
+    "a number before a name": ['<tel:+82{n}>, "Alice, A." <sip:alice@ims.example>'],
+    "number portability": ["<sip:+82{n};npdi;rn=+82109999999@ims.example;user=phone>"],
+    "a context": ["<tel:{n};phone-context=+82>"],
+    "00": ["<sip:0082{n}@ims.example>"],
+    "an escaped plus": ["<sip:%2B82{n}@ims.example>"],
+    "a name that looks like an address": ['"<tel:+821055509999>, x" <sip:+82{n}@ims.example>'],
+    "a name that escapes a quote": ['"\\"<tel:+821055509999>, \\"" <sip:+82{n}@ims.example>'],
+    "a folded line": ["<sip:+82{n}@ims.example>,\r\n\t<tel:+82{n}>"],
 }
-"""Values of P-Asserted-Identity, all of one person; From says another."""
+"""Values of P-Asserted-Identity, each of a person of its own; From says another in all of them."""
 NAMELESS = [
     '"<tel:+821055509999>, x" <sip:alice@ims.example>',
     '"\\"<tel:+821055509999>, \\"" <sip:alice@ims.example>',
@@ -164,28 +163,34 @@ async def test_the_number_that_the_carrier_asserts_is_the_callers_in_whatever_fo
     voice,
 ):
     await voice.start()
-    lines = [*ASSERTED.values(), *([name] for name in NAMELESS)]
-    for number, values in enumerate(lines):
-        who = Caller("", is_asserted=False, raw_from=f"{F};tag=asserted-{number}")
+    numbers = {name: f"105550{number:04d}" for number, name in enumerate(ASSERTED)}
+
+    def call(values, tag):
+        who = Caller("", is_asserted=False, raw_from=f"{LEE};tag={tag}")
         headers = [*(("P-Asserted-Identity", value) for value in values), ("Privacy", "id")]
         voice.phones[KT].call("112", caller=who, headers=headers)
 
-    await voice.until(lambda: sum(call.is_up for call in voice.operators[0].calls) == len(lines))
-    await voice.until(lambda: len(alerts(voice)) == 1 + len(NAMELESS))
-    await voice.until(lambda: len(voice.daemon.rows("SELECT reference FROM press")) == len(lines))
+    for name, values in ASSERTED.items():
+        n = numbers[name]
+        written = {"n": n, "dashed": f"{n[:2]}-{n[2:6]}-{n[6:]}"}
+        call([value.format_map(written) for value in values], n)
+    for number, name in enumerate(NAMELESS):
+        call([name], f"nameless-{number}")
+    calls = len(ASSERTED) + len(NAMELESS)
 
-    (kim,) = (each for each in alerts(voice) if "callback" in each.parameters)
-    assert kim.parameters["callback"] == (f"tel:{P}",)
-    assert [each.parameters["caller"] for each in alerts(voice) if each is not kim] == [("alice",)] * len(
-        NAMELESS
+    await voice.until(lambda: sum(each.is_up for each in voice.operators[0].calls) == calls)
+    await voice.until(lambda: len(alerts(voice)) == calls)
+
+    told = [each.parameters.get("callback") or each.parameters["caller"] for each in alerts(voice)]
+    assert sorted(told) == sorted(
+        [*((f"tel:+82{n}",) for n in numbers.values()), *[("alice",)] * len(NAMELESS)]
     )
     invites = voice.operators[0].invites
-    named = [caller_of(invite) for invite in invites if "@127" in invite.headers.get("p-asserted-identity")]
-    assert [each for each in named if each[-10:] == P[-10:]] == named
-    assert len(named) == len(ASSERTED)
-    assert not any(invite.headers.get("privacy") for invite in invites)
-    shown = [address_of(invite.headers.get("from")).uri.partition("@")[0][-10:] for invite in invites]
-    assert shown.count(P[-10:]) == len(ASSERTED)
+    asserted = [each.headers.get("p-asserted-identity").partition("@")[0][-10:] for each in invites]
+    assert set(numbers.values()) <= set(asserted)
+    shown = [address_of(each.headers.get("from")).uri.partition("@")[0][-10:] for each in invites]
+    assert set(numbers.values()) <= set(shown)
+    assert not any(each.headers.get("privacy") for each in invites)
 
 
 def alerts(voice):
