@@ -86,6 +86,11 @@ def parse(body: bytes, *, documents: Collection[str] = ()) -> Element:
     Names are local names. An element whose prefix is not that of the document, and not bound to the same
     namespace, is a vendor's own: it and what is in it are left out.
     """
+    return unwrapped(parse_whole(body), documents)
+
+
+def parse_whole(body: bytes) -> Element:
+    """Read a document with all its elements, of whatever namespace: for formats that are made of several. Raises as `parse`."""
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -102,7 +107,7 @@ def parse(body: bytes, *, documents: Collection[str] = ()) -> Element:
         raise Malformed("not well-formed XML") from error
     if root is None or any(_is_fault(entry) for entry in parser.error_log):
         raise Malformed("not well-formed XML")
-    return unwrapped(_convert(root), documents)
+    return _convert(root)
 
 
 def harmless_text(body: bytes) -> str:

@@ -16,12 +16,13 @@ AGAIN_S = 5.0
 BACKLOG = 512
 """Connections that the system keeps until we accept them: with a few, those of strangers would keep all others waiting
 for their next SYN (1 s, 3 s). More would make one turn of the reactor long."""
+LARGEST_DATAGRAM = 65_535
 
 
 class PatientPort:
     """Listens on an interface and port, now or as soon as that is possible.
 
-    ``make_factory`` makes Twisted's factory at each attempt; what it raises for certificate files that cannot be used
+    ``make_factory`` makes Twisted's factory, or the protocol of a UDP port, at each attempt; what it raises for certificate files that cannot be used
     (`OSError`, `ValueError`) is told like a port that is taken. ``about`` names it in the alarm.
     """
 
@@ -34,6 +35,7 @@ class PatientPort:
         reactor: Any,
         alarms: Alarms,
         about: str,
+        is_udp: bool = False,
     ) -> None:
         self.port: Any = None
         """Twisted's port, while there is one."""
@@ -42,20 +44,27 @@ class PatientPort:
         self._reactor = reactor
         self._alarms = alarms
         self._about = about
+        self._is_udp = is_udp
         self._again: Call | None = None
 
     def open(self) -> None:
         """Listen; where that cannot be, again after some seconds."""
         self._again = None
         try:
-            self.port = self._reactor.listenTCP(
-                self._number, self._make_factory(), backlog=BACKLOG, interface=self._interface
-            )
+            self.port = self._listen()
         except (CannotListenError, OSError, ValueError) as error:
             self._alarms.raise_(ALARM, self._about, reason=str(error))
             self._again = self._reactor.callLater(AGAIN_S, self.open)
         else:
             self._alarms.clear(ALARM, self._about)
+
+    def _listen(self) -> Any:
+        served = self._make_factory()
+        if self._is_udp:
+            return self._reactor.listenUDP(
+                self._number, served, interface=self._interface, maxPacketSize=LARGEST_DATAGRAM
+            )
+        return self._reactor.listenTCP(self._number, served, backlog=BACKLOG, interface=self._interface)
 
     def close(self) -> Deferred[Any]:
         """Listen no longer; fires when the port is closed."""

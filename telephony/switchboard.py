@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from telephony.asterisk.control import CallControl
 from telephony.asterisk.desk import CallDesk, Trunk
 from telephony.asterisk.guardian_calls import MayReach, SpokenGuardianCalls
 from telephony.asterisk.line import Line
+from telephony.asterisk.mirror import Mirror
 from telephony.asterisk.outgoing import OutgoingCalls
 from telephony.asterisk.recordings import Recordings, can_see, sizes
 from telephony.asterisk.settings import AsteriskServer
@@ -62,12 +64,15 @@ class Switchboard(MultiService):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
+        self._numbers = settings.recognition_for("")
+        """Those of all carriers: the service numbers among them, which are dialled in any form."""
         self._ledger = ledger
         self._reactor = reactor
         self._rng = rng
         self._observer = observer
         self._alarms = alarms
         self._recordings_reader = runner() if any(can_see(server) for server in settings.asterisk) else None
+        self._mirrors: list[Mirror] = []
         self._lines: dict[str, Line] = {}
         self._clients: dict[str, AmiClient] = {}
         first_trunks = {carrier.name: carrier.trunk[0].name for carrier in settings.carrier if carrier.trunk}
@@ -175,6 +180,7 @@ class Switchboard(MultiService):
             for rule in self._settings.voice.knock
         ]
         for server in self._settings.asterisk:
+            mirror = self._mirror(server, accept_all)
             desk = CallDesk(
                 server.name,
                 self._trunks(),
@@ -184,7 +190,10 @@ class Switchboard(MultiService):
                 accept_all=accept_all,
                 book=self._ledger,
                 clock=self._reactor,
+                carried_by=_nothing if mirror is None else mirror.has_channel,
             )
+            if mirror is not None:
+                mirror.on_invite = desk.carried
             connect = partial(
                 AmiClient, server, reactor=self._reactor, rng=self._rng, observer=self._observer
             )
@@ -215,18 +224,46 @@ class Switchboard(MultiService):
 
         return Recordings(server.name, server.recordings, look=look, alarms=self._alarms, clock=self._reactor)
 
+    def _mirror(self, server: AsteriskServer, accept_all: AcceptAll) -> Mirror | None:
+        """Add the ear for what a server mirrors, where the settings want one."""
+        if server.mirror is None:
+            return None
+        networks = [
+            (ip_network(address), trunk.name)
+            for carrier in self._settings.carrier
+            for trunk in carrier.trunk
+            for address in trunk.addresses
+        ]
+        mirror = Mirror(
+            server.name,
+            server.mirror,
+            self._trunks(),
+            lambda address: next((name for network, name in networks if address in network), None),
+            is_service=self._is_service,
+            accept_all=accept_all,
+            places=self._ledger,
+            alarms=self._alarms,
+            reactor=self._reactor,
+        )
+        mirror.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._mirrors.append(mirror)
+        return mirror
+
     def reload(self, settings: Settings) -> None:
         """Take over the recognition tables of new settings."""
         self._settings = settings
+        self._numbers = settings.recognition_for("")
         for line in self._lines.values():
             line.desk.recognise(self._trunks())
+        for mirror in self._mirrors:
+            mirror.recognise(self._trunks())
 
     @property
     def _listeners(self) -> Sequence[Callable[[Packet], None]]:
         return (self._call_back.heard, self._spoken.heard)
 
     def _is_service(self, dialled: str) -> bool:
-        return dialled in self._settings.recognition.service_numbers
+        return self._numbers.service_number(dialled) is not None
 
     def _trunks(self) -> list[Trunk]:
         return [
@@ -239,3 +276,7 @@ class Switchboard(MultiService):
             for carrier in self._settings.carrier
             for trunk in carrier.trunk
         ]
+
+
+def _nothing(sip_call_id: str) -> None:
+    """Return what is known of an INVITE where nothing is mirrored."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 
-from telephony.listening import AGAIN_S, PatientPort
+from telephony.listening import AGAIN_S, LARGEST_DATAGRAM, PatientPort
 from telephony.services.alarms import HOLD_S, Alarms
 
 
@@ -31,15 +32,20 @@ class Reactor(Clock):
         self.listening += 1
         return Port(self)
 
+    def listenUDP(self, port, protocol, interface, maxPacketSize):  # noqa: N803 - Twisted's name
+        assert maxPacketSize == LARGEST_DATAGRAM
+        return self.listenTCP(port, protocol, interface)
 
-def patient(reactor):
+
+def patient(reactor, **how):
     alarms = Alarms(reactor)
-    return PatientPort(object, "127.0.0.1", 8480, reactor=reactor, alarms=alarms, about="web"), alarms
+    return PatientPort(object, "127.0.0.1", 8480, reactor=reactor, alarms=alarms, about="web", **how), alarms
 
 
-def test_a_port_that_is_taken_is_an_alarm_and_is_opened_once_it_is_free():
+@pytest.mark.parametrize("is_udp", [False, True], ids=["tcp", "udp"])
+def test_a_port_that_is_taken_is_an_alarm_and_is_opened_once_it_is_free(is_udp):
     reactor = Reactor()
-    port, alarms = patient(reactor)
+    port, alarms = patient(reactor, is_udp=is_udp)
     reactor.is_taken = True
 
     port.open()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
+from telephony.cli.own_ports import TAKEN, own_ports, try_own_ports
 from telephony.settings import load, remarks
 from tests.test_settings import ROOT, House
 
@@ -29,7 +31,7 @@ def test_the_commented_samples_of_voice_are_settings_too(monkeypatch, tmp_path):
     secret.write_text("x")
     shipped = Path("config/onetouch.toml").read_text()
     voice = shipped[shipped.index("# --- Voice") : shipped.index("# --- 112 centres")]
-    for path in ("secrets/voice-1", "asterisk-ca.pem", "onetouch.pem", "onetouch.key"):
+    for path in ("secrets/voice-1", "secrets/mirror", "asterisk-ca.pem", "onetouch.pem", "onetouch.key"):
         shipped = shipped.replace(f"/etc/onetouch/{path}", str(secret))
     tables = ("[[carrier.trunk]]", "[[psap.voice]]", "service_numbers", *re.findall(r"# (\[.+\])\n", voice))
     file = tmp_path / "onetouch.toml"
@@ -92,6 +94,35 @@ def test_a_secret_or_a_persons_number_in_the_wrong_form_is_not_repeated(house):
 )  # fmt: skip
 def test_what_is_wrong_with_voice_is_told_in_words_with_an_example(house, text, key, words):
     assert words in house.add(text).faults()[key]
+
+
+def test_a_mirror_that_knows_no_trunk_by_its_address_is_a_fault_and_a_network_is_read(house):
+    house.replace("[carrier.lbs]", TRUNK + "[carrier.lbs]").add(VOICE + "mirror = {port = 9060}\n")
+    assert "no trunk has addresses" in house.faults()["asterisk[0].mirror"]
+
+    house.replace(TRUNK, TRUNK + 'addresses = ["192.0.2.7/28", "2001:db8::1"]\n')
+    settings = house.load()
+    assert settings.carrier[0].trunk[0].addresses == ("192.0.2.0/28", "2001:db8::1/128")
+    assert ("own UDP port", "sip-mirror voice-1", 9060) in [
+        (port.kind, port.name, port.port) for port in own_ports(settings)
+    ]
+
+    house.replace("2001:db8::1", "kt.example")
+    assert "addresses" in " ".join(house.faults())
+
+
+def test_a_port_of_udp_that_somebody_has_is_said_to_be_taken(house):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        trunk = TRUNK + 'addresses = ["192.0.2.7"]\n'
+        house.replace("[carrier.lbs]", trunk + "[carrier.lbs]")
+        house.add(VOICE + f"mirror = {{port = {other.getsockname()[1]}}}\n")
+
+        (tried,) = [
+            each for each in try_own_ports(house.load()) if each.far_end.name.startswith("sip-mirror")
+        ]
+
+    assert tried.detail == TAKEN
 
 
 TRUNK = '[[carrier.trunk]]\nname = "skt-voice"\n'

@@ -18,7 +18,10 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred
 
 from telephony.asterisk.ami import Packet
+from telephony.asterisk.caller import caller_of
+from telephony.asterisk.carried import Carried
 from telephony.asterisk.journal import MOST_NOTES
+from telephony.asterisk.refusals import key_of
 from telephony.asterisk.sos_call import (
     Arrived,
     Forgotten,
@@ -35,9 +38,9 @@ from telephony.domain.fact import CALL, KNOCK, Fact
 from telephony.domain.incident import Receipt
 from telephony.domain.knocks import MOST_DIGITS, KnockTable
 from telephony.domain.ports import AcceptAll
+from telephony.domain.position import Position
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION, Trigger
-from telephony.domain.values import Msisdn
 from telephony.store.calls import CallRecord
 
 log = structlog.get_logger()
@@ -67,6 +70,10 @@ class CallBook(Protocol):
         """Keep a call and its facts; raises `Unavailable` when that cannot be done now."""
         ...
 
+    async def located(self, incident_id: str, position: Position) -> None:
+        """Keep where the caller is; raises `Unavailable` when that cannot be done now."""
+        ...
+
 
 @dataclass(slots=True)
 class _Followed:
@@ -78,6 +85,10 @@ class _Followed:
     is_changed: bool = False
     is_news: bool = False
     is_forgotten: bool = False
+    has_asked: bool = False
+    """Whether what came with its INVITE was asked for."""
+    position: Position | None = field(default=None, repr=False)
+    """One that came with its INVITE and is not written down yet."""
     knocks: list[Fact] = field(default_factory=list)
     digits: str = ""
     pause: Call | None = None
@@ -89,7 +100,11 @@ class _Followed:
 
 
 class CallDesk:
-    """Follows the SOS calls of one Asterisk. Feed it every event; give it the journal after a gap."""
+    """Follows the SOS calls of one Asterisk. Feed it every event; give it the journal after a gap.
+
+    ``carried_by`` is told the Call-ID of each call and gives what its INVITE carried, where that is known by then;
+    what is heard later comes by `carried`.
+    """
 
     def __init__(
         self,
@@ -103,6 +118,7 @@ class CallDesk:
         book: CallBook,
         clock: Clock,
         word_s: float = WORD_S,
+        carried_by: Callable[[str], Carried | None] = lambda _: None,
     ) -> None:
         self._trunks = {trunk.name: trunk for trunk in trunks}
         self._knocks = knocks
@@ -111,6 +127,7 @@ class CallDesk:
         self._book = book
         self._clock = clock
         self._word_s = word_s
+        self._carried_by = carried_by
         contexts: Mapping[str, str] = {trunk.context: trunk.name for trunk in trunks}
         self.calls = SosCalls(server, contexts, is_service, self._now)
         self._followed: dict[str, _Followed] = {}
@@ -149,6 +166,12 @@ class CallDesk:
             return
         self._take(self.calls.learn(call), _Followed(call, incident_id, is_changed=True, is_news=True))
 
+    def carried(self, sip_call_id: str, carried: Carried) -> None:
+        """Take what the INVITE of a call carried; of one that is not known yet `carried_by` is asked."""
+        for followed in self._followed.values():
+            if key_of(followed.call.sip_call_id) == key_of(sip_call_id):
+                self._take_carried(followed, carried)
+
     def standing(self, uniqueid: str, route: str | None) -> None:
         """Take who has a call after a gap: 112 on this route (empty: unknown which), or nobody (``None``)."""
         self._take(self.calls.standing(uniqueid, route))
@@ -162,15 +185,31 @@ class CallDesk:
     def _take(self, happenings: Sequence[Happening], learnt: _Followed | None = None) -> None:
         for happening in happenings:
             if isinstance(happening, Arrived):
-                self._begin(learnt or _Followed(happening.call))
+                followed = learnt or _Followed(happening.call)
+                self._begin(followed)
+                self._ask_for_carried(followed)
                 continue
             followed = self._followed[happening.call.uniqueid]
+            self._ask_for_carried(followed)
             if isinstance(happening, Tapped):
                 self._tapped(followed, happening.digit)
             elif isinstance(happening, Forgotten):
                 self._forget(followed)
             else:
                 self._changed(followed, is_news=happening.is_news)
+
+    def _ask_for_carried(self, followed: _Followed) -> None:
+        """Ask what came with the call, once its Call-ID is known."""
+        if followed.call.sip_call_id and not followed.has_asked:
+            followed.has_asked = True
+            carried = self._carried_by(followed.call.sip_call_id)
+            if carried:
+                self._take_carried(followed, carried)
+
+    def _take_carried(self, followed: _Followed, carried: Carried) -> None:
+        followed.call.carried = {**followed.call.carried, **carried.data}
+        followed.position = carried.position or followed.position
+        self._changed(followed, is_news=True)
 
     def _begin(self, followed: _Followed) -> None:
         self._followed[followed.call.uniqueid] = followed
@@ -284,7 +323,7 @@ class CallDesk:
             source=SOURCE,
             connector=trunk.name,
             carrier=trunk.carrier,
-            msisdn=Msisdn.parse(
+            msisdn=caller_of(
                 call.caller, country_code=recognition.country_code, trunk_prefix=recognition.trunk_prefix
             ),
             reference=call.reference,
@@ -306,6 +345,7 @@ class CallDesk:
             facts = (self._fact(followed.call), *knocks) if is_news else knocks
             try:
                 await self._book.record(incident_id, _record(followed.call), facts)
+                await self._locate(followed, incident_id)
             except CancelledError:
                 raise
             except Exception as error:
@@ -317,6 +357,13 @@ class CallDesk:
             else:
                 del followed.knocks[: len(knocks)]
                 _log_facts(incident_id, followed.call, knocks, is_news=is_news)
+
+    async def _locate(self, followed: _Followed, incident_id: str) -> None:
+        position = followed.position
+        if position is not None:
+            await self._book.located(incident_id, position)
+            if followed.position is position:
+                followed.position = None
 
     def _fact(self, call: SosCall) -> Fact:
         return Fact(CALL, call.reference, self._now(), call.data)

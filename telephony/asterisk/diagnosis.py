@@ -21,15 +21,33 @@ from telephony.domain.errors import Malformed, Refused, Unavailable
 SOS_CONTEXTS: Final = ("sos", "sos-end", "to-112", *ORIGINATED)
 NEEDED_MODULES: Final = (
     "app_dial", "app_stack", "app_exec", "app_confbridge", "app_mixmonitor", "app_userevent", "app_channelredirect",
-    "chan_pjsip", "func_callerid", "func_channel", "func_cut", "func_global", "func_periodic_hook", "func_rand",
-    "func_strings", "pbx_config", "res_mutestream", "res_pjsip_header_funcs", "res_rtp_asterisk",
+    "chan_pjsip", "func_callerid", "func_channel", "func_cut", "func_frame_drop", "func_global", "func_periodic_hook", "func_rand",
+    "func_strings", "pbx_config", "res_mutestream", "res_pjsip_dlg_options", "res_pjsip_dtmf_info",
+    "res_pjsip_empty_info", "res_pjsip_header_funcs", "res_rtp_asterisk",
 )  # fmt: skip
-"""Without one of them 20-sos.conf or 30-112.conf does not do what it says."""
+"""Without one of them 20-sos.conf or 30-112.conf does not do what it says, or a request within a call gets no answer."""
+CENTRE_KEYS: Final = (*(f"key-{each}" for each in "0123456789abcd"), "key-star", "key-pound")
+"""Of features.conf."""
 CLOCK_S: Final = 2.0
 """Seconds that the clocks may differ: incidents are named and joined by time."""
 
 _ENDPOINT = re.compile(r"^ Endpoint:\s+([^\s/<]+)(?:/\S+)?\s{2,}(.*?)\s+\d+ of ")
 _CONTACT = re.compile(r"^\s+Contact:\s+([^\s/<]+)/\S+\s+\S+\s+(\S+)\s")
+_DTMF_MODE = re.compile(r"^\s*dtmf_mode\s*:\s*(\S+)")
+_HEARD: Final = {
+    "rfc4733": (
+        "telephone-event/8000 or INFO",
+        "tones, or as telephone-event/16000 alone (dtmf_mode = auto hears tones)",
+    ),
+    "auto": (
+        "telephone-event/8000, INFO, or tones where no telephone-event is offered",
+        "telephone-event/16000 alone",
+    ),
+    "auto_info": ("telephone-event/8000 or INFO", "tones, or as telephone-event/16000 alone"),
+    "inband": ("tones or INFO", "telephone-events"),
+}
+"""By dtmf_mode of an endpoint: what Asterisk hears as a key, and what it does not (tried on 16.28.0)."""
+_FEATURE = re.compile(r"^(key-\S+)\s")
 _MODULE = re.compile(r"^(\S+)\.so\s.*\s(Running|Not Running)\s")
 
 _NO_RIGHT: Final = "in manager.conf give this user read = system,reporting and write = reporting,command"
@@ -109,8 +127,10 @@ def _ask_everything(
         ("clock", lambda: _clock(line, now)),
         ("channels", lambda: _channels(line)),
         ("endpoints", lambda: _endpoints(line.Command("pjsip show endpoints"), needed)),
+        ("knocks", lambda: _knocks(line, trunks)),
         ("contexts", lambda: _contexts(line.Command("dialplan show"), trunks, needed)),
         ("modules", lambda: _modules(line.Command("module show"))),
+        ("keys", lambda: _keys(line.Command("features show"))),
         ("journal", lambda: _journal(line)),
     )
     for what, question in questions:
@@ -187,6 +207,21 @@ def _endpoints(lines: Sequence[str], needed: Sequence[str]) -> Iterator[tuple[st
             yield "endpoint", f"{name}: {'reachable' if reached else 'calls us only'}", ""
 
 
+def _knocks(line: OperatorLine, trunks: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for name in trunks:
+        yield from knocks_heard(name, line.Command(f"pjsip show endpoint {name}"))
+
+
+def knocks_heard(name: str, lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Judge in which forms a trunk's keys are heard, from ``pjsip show endpoint``; nothing where it is not there."""
+    mode = next((match[1] for line in lines if (match := _DTMF_MODE.match(line)) is not None), None)
+    if mode is None:
+        return
+    heard, unheard = _HEARD.get(mode, ("INFO", "telephone-event or tones"))
+    do = "" if "telephone-event/" in heard else f"dtmf_mode = rfc4733, or auto, for [{name}] in pjsip.conf"
+    yield "knocks", f"{name}: heard are keys sent as {heard}; not those sent as {unheard}", do
+
+
 def _contexts(
     lines: Sequence[str], trunks: Sequence[str], needed: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
@@ -216,6 +251,17 @@ def _modules(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
         yield "modules", f"missing: {', '.join(missing)}", f"in modules.conf: {do}"
     else:
         yield "modules", f"{len(running)} running, all that are needed", ""
+
+
+def _keys(lines: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Look for the features that take the centre's keys out of a call."""
+    names = {match[1] for line in lines if (match := _FEATURE.match(line)) is not None}
+    missing = [name for name in CENTRE_KEYS if name not in names]
+    if missing:
+        found = f"a key that the centre presses sounds at the phone: no feature {', '.join(missing)}"
+        yield "keys", found, "features.conf of our dialplans, then `module reload features`"
+    else:
+        yield "keys", "those pressed at the centre end here", ""
 
 
 def _journal(line: OperatorLine) -> Iterator[tuple[str, str, str]]:

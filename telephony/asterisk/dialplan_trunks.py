@@ -17,7 +17,7 @@ from telephony.asterisk.pjsip_sections import Section
 ENTRY: Final = "from-"
 FROM_112: Final = "from-112"
 SILENCES: Final = ("no-rtp", "zeros")
-UNLISTED: Final = ("7", "5550199", "+15550199", "*5550199", "#5550199")
+UNLISTED: Final = ("7", "5550199", "+15550199", "*5550199", "#5550199", "sos.police")
 """Numbers that no dialplan lists; what takes them all takes whatever a carrier sends."""
 
 
@@ -46,7 +46,8 @@ def _numbers(dialplan: Dialplan, context: Context) -> Iterator[Finding]:
             context.line,
             f"{context.name} takes no number that is not listed: a held key that the carrier routes as "
             f"{refused[0]} is refused",
-            f"exten => _[+*#0-9]!,1,Gosub(sos,s,1({trunk},${{FILTER(0-9+*#,${{EXTEN}})}},no-rtp))",
+            f"exten => _[+*#0-9]!,1,Gosub(sos-entry,s,1({trunk},${{FILTER(0-9A-Za-z+*#\\;._\\x2D,${{EXTEN}})}},no-rtp)), and the "
+            "same for _[A-Za-z].",
         )
 
 
@@ -62,12 +63,12 @@ def _silence(context: Context) -> Iterator[Finding]:
 
 
 def _mode(step: Step) -> str | None:
-    """Give the silence that a step hands to the context sos, ``None`` where it does not go there."""
-    if step.application != "Gosub" or arguments(step)[:1] != ["sos"]:
+    """Give the silence that a step hands to the context sos or sos-entry, ``None`` where it goes to neither."""
+    if step.application != "Gosub" or arguments(step)[:1] not in (["sos"], ["sos-entry"]):
         return None
     _, _, given = ",".join(arguments(step)[2:]).partition("(")
     parts = split(given.removesuffix(")"))
-    return parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - ARG3 of the context sos
+    return parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 - ARG3 of both
 
 
 def _endpoint(endpoint: Section, pjsip: Sequence[Section]) -> Iterator[Finding]:

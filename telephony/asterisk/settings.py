@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from telephony.domain.guardian import Guardian, ListedGuardians
 from telephony.domain.values import Msisdn
@@ -17,6 +18,24 @@ Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 -]{0,30}$")]
 Dialled = Annotated[str, Field(pattern=r"^\+?[0-9]{1,24}$")]
 Endpoint = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 """An endpoint of Asterisk's ``pjsip.conf``."""
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text, strict=False))
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address, or a network of them: ``192.0.2.10``, ``192.0.2.0/28``, ``2001:db8::/64``."""
+
+
+class SipMirror(Table):
+    """Where an Asterisk mirrors its SIP to, ``capture_address`` of its hep.conf: ``[asterisk.mirror]``."""
+
+    interface: str = "127.0.0.1"
+    """Whoever may send here can make presses: loopback, or a network of nothing but Asterisk servers."""
+    port: Port
+    password: Secret | None = None
+    """``capture_password`` of hep.conf."""
 
 
 class AsteriskServer(Table):
@@ -31,6 +50,7 @@ class AsteriskServer(Table):
     secret: Secret
     """Never crosses the wire: the login answers a challenge with MD5."""
     tls: Tls | None = None
+    mirror: SipMirror | None = None
     connect_timeout_s: Seconds = 5.0
     """Bound on the connection, and again on Asterisk's banner."""
     login_timeout_s: Seconds = 5.0
@@ -50,6 +70,8 @@ class CarrierTrunk(Table):
 
     name: Name
     """As in the dialplan: its calls enter context ``from-<name>``, its endpoint in pjsip.conf has this name."""
+    addresses: tuple[Network, ...] = ()
+    """From where its calls come: ``match`` of its identify in pjsip.conf. A refused call is known by it."""
 
 
 class KnockSetting(Table):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from telephony.asterisk.ami import Packet
+from telephony.asterisk.carried import of_headers
+from telephony.asterisk.sip_message import split
 
 ARRIVED = "arrived"
 DIALLING = "dialling"
@@ -106,6 +108,8 @@ class SosCall:
     caller_hung_up: bool = False
     is_said: bool = False
     """The dialplan has said who calls: it reads more headers than Asterisk's CallerIDNum comes from."""
+    carried: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What its INVITE said of the phone's place, as texts of its fact."""
 
     @property
     def reference(self) -> str:
@@ -191,6 +195,7 @@ class SosCall:
             "ended": _iso(self.ended),
             "duration-s": "" if self.ended is None else f"{(self.ended - self.started).total_seconds():.0f}",
             "ended-by": self.ended_by,
+            **self.carried,
         }
         return {name: value for name, value in facts.items() if value}
 
@@ -347,7 +352,8 @@ class SosCalls:
 
     def _newchannel(self, packet: Packet) -> list[Happening]:
         trunk = self._trunks.get(packet.get("Context"))
-        dialled = packet.get("Exten")
+        # Parameters of the user part are no digits: 1129;phone-context=+82 is 1129 (RFC 3261 section 19.1.6).
+        dialled = packet.get("Exten").partition(";")[0]
         if trunk is None or self._is_service(dialled) or packet.get("Uniqueid") in self._calls:
             return []
         if packet.get("ChannelState") == DOWN:
@@ -385,6 +391,7 @@ class SosCalls:
         if stage in ("start", "drill"):
             call.is_said = True
             call.caller = _text(packet, "Caller") or call.caller
+            call.dialled = _text(packet, "Dialled") or call.dialled
         if stage == "start":
             call.token = _text(packet, "Token")
             call.silence = _text(packet, "Silence")
@@ -394,6 +401,8 @@ class SosCalls:
         if stage == "second-leg":
             call.state, call.second_leg_of = SECOND_LEG, _text(packet, "Of")
             return [Changed(call, is_news=False)]
+        if stage == "carried":
+            return self._carried(call, packet)
         if stage == "route":
             call.dial(_text(packet, "Route"), _text(packet, "Round"), self._now())
             return []
@@ -402,6 +411,15 @@ class SosCalls:
         if stage == "end" and packet.get("By") == CENTRE:
             call.ended_by = CENTRE  # by an order: the end itself follows
         return []
+
+    @staticmethod
+    def _carried(call: SosCall, packet: Packet) -> list[Happening]:
+        """Take what the dialplan has read of the INVITE, unless it is known in full already."""
+        said = of_headers(*(list(split(packet.get(name))) for name in ("Access", "Geolocation", "CallInfo")))
+        if not said or call.carried:
+            return []
+        call.carried = said
+        return [Changed(call)]
 
     def _route_over(self, call: SosCall, packet: Packet) -> list[Happening]:
         status = _text(packet, "Status")

@@ -65,6 +65,9 @@ def check(dialplans: Path, *, no_calls: bool, as_json: bool) -> None:
       - sounds in the contexts of a held key; what a caller chose going on unfiltered; Dial without seconds
       - at the trial calls: 112 not dialled within 1 s, no second route, headers missing on the INVITE,
         180 Ringing or anything audible at the phone
+      - the drill's and the service's number in every form on every trunk: one that rings 112; a form or a name of the
+        SOS number that does not
+      - keys pressed at the centre that would sound at the phone
 
     \b
     Exit codes: 0 no findings, 1 findings, 2 Asterisk is not installed.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 from telephony.cli.links import FarEnd, Reached
 from telephony.settings import Settings
 
-TAKEN = "taken: by the daemon, if it runs; else `ss -ltnp` shows by what"
+TAKEN = "taken: by the daemon, if it runs; else `ss -ltunp` shows by what"
+OWN_UDP_PORT = "own UDP port"
 
 
 def own_ports(settings: Settings) -> Iterator[FarEnd]:
@@ -20,6 +22,10 @@ def own_ports(settings: Settings) -> Iterator[FarEnd]:
         for link in carrier.smpp:
             if link.outbind_port is not None:
                 yield _own(link.name, "", link.outbind_port)
+    for server in settings.asterisk:
+        if server.mirror is not None:
+            about = f"sip-mirror {server.name}"
+            yield replace(_own(about, server.mirror.interface, server.mirror.port), kind=OWN_UDP_PORT)
     if settings.web is not None:
         yield _own("web", settings.web.interface, settings.web.port)
     if settings.service_menu is not None:
@@ -38,9 +44,11 @@ def _own(name: str, interface: str, port: int) -> FarEnd:
 def _try(port: FarEnd) -> Reached:
     family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
     try:
-        with socket.socket(family) as listener:
-            # As the daemon does: connections that linger of its last run are in nobody's way.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kind = socket.SOCK_DGRAM if port.kind == OWN_UDP_PORT else socket.SOCK_STREAM
+        with socket.socket(family, kind) as listener:
+            if kind == socket.SOCK_STREAM:
+                # As the daemon does: connections that linger of its last run are in nobody's way.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((port.host, port.port))
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE

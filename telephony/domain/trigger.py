@@ -50,6 +50,8 @@ TEXT_IN_ANOTHER_ALPHABET = "text in another alphabet"
 """It makes sense in another alphabet than the one that was declared, and was read so."""
 UNKNOWN_USSD_STRING = "unknown USSD string"
 """More or other than the code itself was dialled or typed; its text tells what."""
+REFUSED_CALL = "call refused by our exchange"
+"""It was a call that never got a channel: 112 has no voice of it."""
 
 TOLD_LATE = "told late"
 """It came while we were away and is told only now; its time is when it came."""

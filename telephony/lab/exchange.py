@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 NAME = "voice-1"
+DIALPLANS = Path(__file__).parents[2] / "dialplans"
 SECRET = "lab-only"  # noqa: S105 - of a manager interface that listens on loopback for the length of a lab
 CARRIER_ADDRESSES: Mapping[str, str] = {"skt-voice": "127.0.0.1", "kt-voice": "127.0.0.2"}
 """Trunks are told apart by the address that calls come from."""
@@ -29,6 +30,10 @@ class Surroundings:
     qualify_s: int = 0
     contacts: Mapping[str, int] = field(default_factory=dict)
     """By trunk: the port at which its phones can be called back; without one they cannot."""
+    aloud: Collection[str] = ()
+    """Trunks on which keys are heard as tones too, where the phone offers nothing better."""
+    mirror: int = 0
+    """The UDP port that SIP is mirrored to; 0: nobody is there."""
 
     def files(self) -> dict[str, str]:
         """Give the configuration files that differ from the dialplans' samples."""
@@ -36,6 +41,7 @@ class Surroundings:
             "pjsip.conf": self._pjsip(),
             "manager.conf": _MANAGER.format(port=self.ami, secret=SECRET),
             "rtp.conf": f"[general]\nrtpstart = {self.rtp[0]}\nrtpend = {self.rtp[1]}\nstrictrtp = yes\n",
+            "hep.conf": _HEP.format(port=self.mirror or 9),
             "logger.conf": "[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull => notice,warning,error\n",
             "globals.local.conf": self._globals(),
         }
@@ -70,13 +76,24 @@ class Surroundings:
     def _carrier(self, name: str, address: str) -> str:
         port = self.contacts.get(name)
         contact = "" if port is None else f"contact = sip:{address}:{port}\n"
-        return _CARRIER.format(name=name, address=address, contact=contact)
+        template = carrier_template((DIALPLANS / "pjsip.conf").read_text("utf-8"))
+        if name in self.aloud:
+            template = template.replace("dtmf_mode = rfc4733", "dtmf_mode = auto")
+        return _CARRIER.format(name=name, address=address, contact=contact, template=template)
+
+
+def carrier_template(pjsip: str) -> str:
+    """Return what the sample says of every carrier's endpoint, so that the lab's calls prove it."""
+    _, _, rest = pjsip.partition("[carrier](!)\n")
+    lines = (line.partition(";")[0].strip() for line in rest.partition("\n[")[0].splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("type"))
 
 
 _TRANSPORT = """\
 [global]
 type = global
 user_agent = onetouch-lab
+ignore_uri_user_options = yes
 [udp]
 type = transport
 protocol = udp
@@ -89,23 +106,19 @@ bind = 127.0.0.2:{port}
 _CARRIER = """\
 [{name}]
 type = endpoint
-transport = udp
 context = from-{name}
-disallow = all
-allow = ulaw
-direct_media = no
-rtp_symmetric = yes
-trust_id_inbound = yes
-inband_progress = no
-dtmf_mode = rfc4733
 aors = {name}
-[{name}]
+{template}[{name}]
 type = aor
 max_contacts = 1
 {contact}[{name}]
 type = identify
 endpoint = {name}
 match = {address}
+[{name}-by-name]
+type = identify
+endpoint = {name}
+match_header = X-Trunk: {name}
 """
 _FAR_END = """\
 [{name}]
@@ -125,6 +138,14 @@ type = aor
 contact = sip:127.0.0.1:{port}
 qualify_frequency = {qualify}
 qualify_timeout = 1
+"""
+_HEP = """\
+[general]
+enabled = yes
+capture_address = 127.0.0.1:{port}
+capture_password = lab-only
+capture_id = 1
+uuid_type = call-id
 """
 _MANAGER = """\
 [general]

@@ -80,6 +80,7 @@ class PhoneCall(Leg):
         server: Place,
         *,
         headers: Iterable[tuple[str, str]] = (),
+        offer: bytes = b"",
     ) -> None:
         target = sip_uri(dialled, *server)
         local = _from(caller, agent)
@@ -92,7 +93,10 @@ class PhoneCall(Leg):
         self._cseq = 1
         first = self.request("INVITE", self._cseq)
         extra = [*_asserted(caller, server), ("Allow", ALLOW), *headers, ("Content-Type", "application/sdp")]
-        offer = session_description(agent.address[0], rtp.port, self._session)
+        host = agent.address[0]
+        offer = offer.replace(b"{port}", b"%d" % rtp.port) or session_description(
+            host, rtp.port, self._session
+        )
         self.invite = Request("INVITE", target, Headers([*first.headers.pairs, *extra]), offer)
         self._asked = ClientTransaction(agent, self.invite, server, self._take_response, self._no_answer)
 
@@ -224,12 +228,21 @@ class LabHandset:
         return self.newest.ears
 
     def call(
-        self, number: str, *, caller: Caller | None = None, headers: Iterable[tuple[str, str]] = ()
+        self,
+        number: str,
+        *,
+        caller: Caller | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        offer: bytes = b"",
     ) -> PhoneCall:
-        """Dial. ``caller`` is who it says it is, this once; ``headers`` come on top."""
+        """Dial. ``caller`` is who it says it is, this once; ``headers`` come on top.
+
+        ``offer`` is an SDP in the place of the phone's own, its port written as ``{port}``.
+        """
         interface = self.agent.address[0]
         rtp = Rtp(self._reactor, self._rng, tone_hz=self._tone_hz, pitches=self._pitches, interface=interface)
-        call = PhoneCall(self.agent, rtp, number, caller or self._caller, self._server, headers=headers)
+        who = caller or self._caller
+        call = PhoneCall(self.agent, rtp, number, who, self._server, headers=headers, offer=offer)
         self.calls.append(call)
         return call
 

@@ -14,6 +14,7 @@ from typing import Final
 from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.configuration_files import Finding, Setting, read_settings
 from telephony.asterisk.dialplan_files import EXTENSIONS, Dialplan, read_dialplan
+from telephony.asterisk.dialplan_keys import FEATURES, check_keys
 from telephony.asterisk.dialplan_loaded import (
     folded,
     logged,
@@ -31,6 +32,7 @@ from telephony.asterisk.pjsip_sections import read_sections
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.lab.trial_calls import make, trials, trunks, without_sos
 from telephony.lab.trial_far_ends import USERNAME, FarEnds
+from telephony.lab.trial_forms import dial_forms
 from telephony.lab.trial_line import TrialLine
 
 BOOT_S: Final = 20.0
@@ -58,6 +60,7 @@ def check_dialplans(folder: Path, *, with_calls: bool = True) -> Checked:
     findings = check_files(
         dialplan, modules, read_settings(folder, "pjsip.conf"), read_settings(folder, "confbridge.conf")
     )
+    findings += check_keys(dialplan, read_settings(folder, FEATURES))
     findings += check_trunks(dialplan, read_sections(folder))
     findings += without_sos(dialplan)
     proven: list[str] = []
@@ -98,7 +101,12 @@ def _in_asterisk(
                         # A call would run what these dialplans may do to files.
                         yield [], ["no trial call: modules are loaded that must not be"]
                     elif with_calls:
-                        yield _called(TrialLine(far_ends, ami), dialplan)
+                        line = TrialLine(far_ends, ami)
+                        wrong, proven = _called(line, dialplan)
+                        yield wrong, proven
+                        # Where a plain 112 goes wrong, no other form of it proves anything.
+                        for finding, sentence in () if wrong else dial_forms(line, dialplan):
+                            yield finding, [sentence]
             except (Unavailable, Malformed, Refused) as error:
                 what = f"a private Asterisk did not work with these files: {error}"
                 yield [Finding(EXTENSIONS, 0, what, "first what is said below")], []

@@ -35,6 +35,9 @@ AMPLITUDE = 8000
 
 DIGITS = "0123456789*#ABCD"
 """In the order of their event codes (RFC 4733 section 3.2)."""
+ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+KEYPAD = "123A456B789C*0#D"
+"""Keys by row and column (ITU-T Q.23)."""
 DIGIT_PACKETS = 5
 """A digit lasts 100 ms; Asterisk wants 80."""
 GAP_PACKETS = 5
@@ -91,6 +94,17 @@ def tone(hz: int) -> bytes:
     return bytes(
         encode(round(AMPLITUDE * math.sin(2 * math.pi * hz * (n % period) / RATE)))
         for n in range(period + SAMPLES)
+    )
+
+
+def dtmf_tone(digit: str) -> bytes:
+    """Give µ-law of a key as it sounds: 100 ms of its two tones (ITU-T Q.23)."""
+    place = KEYPAD.index(digit)
+    pair = (ROWS[place // 4], COLUMNS[place % 4])
+    step = 2 * math.pi / RATE
+    return bytes(
+        encode(round(AMPLITUDE / 2 * sum(math.sin(step * hz * n) for hz in pair)))
+        for n in range(SAMPLES * DIGIT_PACKETS)
     )
 
 
@@ -287,6 +301,16 @@ class Rtp(DatagramProtocol):
         self._keys += keys
         return done
 
+    def press_aloud(self, digits: str) -> Deferred[None]:
+        """Press keys that are sent as what they sound like, within the audio. Fires when the last one is sent."""
+        if not self.is_open:
+            return fail(Unavailable("the call is over"))
+        done: Deferred[None] = Deferred()
+        keys = [_Key(DIGITS.index(digit), tone=dtmf_tone(digit)) for digit in digits]
+        keys[-1].done = done
+        self._keys += keys
+        return done
+
     def close(self) -> None:
         """Be silent and deaf from now on."""
         if not self.is_open:
@@ -320,7 +344,9 @@ class Rtp(DatagramProtocol):
         assert self._to is not None
         if not self._to.is_open:
             return
-        if self._keys and self._to.digits is not None:
+        if self._keys and self._keys[0].tone:
+            self._send_tone(self._keys[0])
+        elif self._keys and self._to.digits is not None:
             self._send_key(self._keys[0], self._to.digits)
         elif self._tone is not None:
             begin = self._sent * SAMPLES % self._period
@@ -339,9 +365,20 @@ class Rtp(DatagramProtocol):
             for _ in repeat(None, END_REPEATS if is_end else 1):
                 self._send(payload_type, key.at, event, marker=key.packets == 1)
         elif key.packets >= DIGIT_PACKETS + GAP_PACKETS:
-            self._keys.pop(0)
-            if key.done is not None:
-                key.done.callback(None)
+            self._over(key)
+
+    def _send_tone(self, key: _Key) -> None:
+        """Send the next 20 ms of a key that sounds, or of the silence behind it."""
+        sound = key.tone[key.packets * SAMPLES : (key.packets + 1) * SAMPLES] or b"\xff" * SAMPLES
+        self._send(PCMU, self._sent * SAMPLES, sound, marker=False)
+        key.packets += 1
+        if key.packets >= DIGIT_PACKETS + GAP_PACKETS:
+            self._over(key)
+
+    def _over(self, key: _Key) -> None:
+        self._keys.pop(0)
+        if key.done is not None:
+            key.done.callback(None)
 
     def _send(self, payload_type: int, at: int, payload: bytes, *, marker: bool) -> None:
         assert self._to is not None
@@ -359,9 +396,10 @@ class Rtp(DatagramProtocol):
 
 @dataclass
 class _Key:
-    """A key being pressed: its event code, packets so far, RTP timestamp of its beginning, whom to tell."""
+    """A key being pressed: its event code, packets so far, RTP timestamp of its beginning, whom to tell, what it sounds like."""
 
     code: int
     packets: int = 0
     at: int = 0
     done: Deferred[None] | None = None
+    tone: bytes = b""

@@ -39,6 +39,7 @@ LONGEST_S = 64 * T1
 """Timers B, F, H and J: how long a message is repeated, and how long a transaction is remembered."""
 MAX_DATAGRAM = 65_535
 
+DIALOG_ENDERS = (408, 481)
 OK, REFUSALS = 200, 300
 """Final responses: acceptances from the first number on, all others from the second on."""
 
@@ -439,6 +440,41 @@ class Leg:
     def press(self, digits: str) -> Deferred[None]:
         """Press keys in the call (RFC 4733). Fires when the last is sent; fails as `Rtp.press` says."""
         return self._rtp.press(digits)
+
+    def ask(
+        self, method: str, *, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> Deferred[Response]:
+        """Send a request within this call. Fires with its final response; fails with `Unavailable` without one.
+
+        As every user agent does, it ends the call where no response comes in `LONGEST_S`, and for 408 and 481 (RFC 3261
+        section 12.2.1.2).
+        """
+        self._cseq += 1
+        bare = self.request(method, self._cseq)
+        request = Request(method, bare.uri, Headers([*bare.headers.pairs, *headers]), body)
+        answered: Once[Response] = Once()
+
+        def take(response: Response) -> None:
+            if response.is_final:
+                answered.come_to(response)
+                if response.status in DIALOG_ENDERS:
+                    self.hang_up()
+
+        def give_up() -> None:
+            answered.come_to(Unavailable(f"no answer to {method}"))
+            self.hang_up()
+
+        ClientTransaction(self._agent, request, self._peer, take, give_up)
+        return answered.wait()
+
+    def press_aloud(self, digits: str) -> Deferred[None]:
+        """Press keys that are sent as tones within the audio. Fires when the last is sent."""
+        return self._rtp.press_aloud(digits)
+
+    def inform(self, digit: str, kind: str = "dtmf-relay") -> Deferred[Response]:
+        """Press a key that is sent as an INFO of ``application/<kind>``: dtmf-relay or dtmf. Fires with its response."""
+        body = digit if kind == "dtmf" else f"Signal={digit}\r\nDuration=160\r\n"
+        return self.ask("INFO", headers=[("Content-Type", f"application/{kind}")], body=body.encode())
 
     def hang_up(self) -> Deferred[EndedBy]:
         """End it with a BYE. Fires when that is answered, or after `LONGEST_S`; audio stops at once."""

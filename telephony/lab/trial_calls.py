@@ -84,8 +84,8 @@ def _sample(dialplan: Dialplan, context: str, exten: str) -> str | None:
     """Give a number that this extension takes, and no other of its context; ``None`` where it takes no number."""
     if not exten.startswith("_"):
         return exten if re.fullmatch(r"[+*#0-9]+", exten) else None
-    for tail in ("19", "", "19555", "1"):
-        number = "".join(_sample_of(piece) for piece in re.findall(r"\[[^\]]*\]|.", exten[1:])) + tail
+    begin = "".join(_sample_of(piece) for piece in re.findall(r"\[[^\]]*\]|.", exten[1:]))
+    for number in ("112", *(begin + tail for tail in ("19", "", "19555", "1"))):
         steps = extension(dialplan, dialplan.contexts[context], number)
         if matches(exten, number) and steps is not None and steps[0].exten == exten:
             return number

@@ -110,7 +110,8 @@ class FarEnds:
         ``local`` is what the site's globals.local.conf says; it stays, but a route that names an address by itself
         becomes the same route to loopback.
         """
-        rounds = {"SOS_ROUNDS": "1"}
+        # Nobody is at port 9: the menu of a daemon that runs here is not for trial calls.
+        rounds = {"SOS_ROUNDS": "1", "AGI_URL": "agi://127.0.0.1:9"}
         for number in ROUTES:
             rounds[f"SOS_ROUTE_{number}_ANYWAY"] = ""
             route = globals_.get(f"SOS_ROUTE_{number}")
@@ -130,6 +131,7 @@ class FarEnds:
             "pjsip.conf": "".join(pjsip),
             "manager.conf": _MANAGER.format(port=self.ami_port, username=USERNAME, secret=self.secret),
             "rtp.conf": "[general]\nrtpstart = 20000\nrtpend = 30000\nstrictrtp = yes\n",
+            "hep.conf": "[general]\nenabled = yes\ncapture_address = 127.0.0.1:9\n",
             "logger.conf": "[general]\ndateformat = %F %T.%3q\n[logfiles]\nfull => notice,warning,error\n",
             "globals.local.conf": f"{local}\n"
             + "".join(f"{key} = {value}\n" for key, value in rounds.items()),

@@ -102,19 +102,23 @@ class TrialLine:
             **dict.fromkeys(far_ends.phone_audio.values(), self._phone_hears),
         }
 
-    def dial(self, trunk: str, number: str, caller: str) -> Call:
-        """Send the INVITE of a phone."""
+    def dial(self, trunk: str, number: str, caller: str, uri: str = "") -> Call:
+        """Send the INVITE of a phone; ``uri`` is its Request-URI where it is not the number at our address.
+
+        ``{host}`` in it is our address.
+        """
         self._ami.take_events()
         host = self._far_ends.addresses[trunk]
         port = self._far_ends.phones[trunk].getsockname()[1]
         serial = f"trial-{next(self._serial)}-{time.time_ns()}"
         own = sip_uri(caller, host, port)
-        uri = sip_uri(number, "127.0.0.1", self._far_ends.asterisk_port)
+        own_host = f"127.0.0.1:{self._far_ends.asterisk_port}"
+        uri = uri.replace("{host}", own_host) or sip_uri(number, "127.0.0.1", self._far_ends.asterisk_port)
         audio = self._far_ends.phone_audio[trunk].getsockname()[1]
         headers = [
             ("Via", f"SIP/2.0/UDP {host}:{port};branch=z9hG4bK{serial}"),
             ("From", f"<{own}>;tag={serial}"),
-            ("To", f"<{uri}>"),
+            ("To", f"<sip:{own_host}>"),
             ("Call-ID", serial),
             ("CSeq", "1 INVITE"),
             ("Contact", f"<{own}>"),

@@ -53,6 +53,8 @@ class FactWording:
     lasted: str
     silent: str
     recording: str
+    cell: str
+    geolocation: str
     legs: str
     leg_states: Mapping[str, str]
     second: str
@@ -81,6 +83,7 @@ KOREAN_FACTS = FactWording(
             "ended": "종료됨",
             "given-up": "112 응답 전에 신고자가 끊음",
             "second-leg": "같은 신고의 두 번째 연결, 첫 통화로 처리됨",
+            "refused": "교환기가 받지 못함({refused}), 음성 연결 없음",
         }
     ),
     call_states_with_route=MappingProxyType({"dialling": "{route} 연결 중", "connected": "{route} 연결됨"}),
@@ -90,6 +93,8 @@ KOREAN_FACTS = FactWording(
     lasted="통화 시간 {seconds}초",
     silent="신고자 전화기는 무음 상태",
     recording="녹음 {recording}",
+    cell="기지국 {cell}{access}",
+    geolocation="통신사 위치 참조 {geolocation}",
     legs="연결 시도: {legs}",
     leg_states=MappingProxyType(
         {
@@ -148,6 +153,7 @@ ENGLISH_FACTS = FactWording(
             "ended": "ended",
             "given-up": "given up by the caller before 112 answered",
             "second-leg": "a second leg of the same press, its first call stands for it",
+            "refused": "could not be taken ({refused}), so there is no voice",
         }
     ),
     call_states_with_route=MappingProxyType(
@@ -159,6 +165,8 @@ ENGLISH_FACTS = FactWording(
     lasted="lasted {seconds} s",
     silent="the caller's phone is silent",
     recording="recording {recording}",
+    cell="cell {cell}{access}",
+    geolocation="the carrier's reference to a position {geolocation}",
     legs="routes tried: {legs}",
     leg_states=MappingProxyType({}),
     second=" s",
@@ -224,6 +232,11 @@ def _call(fact: Fact, words: FactWording, report: Report) -> str:
         clauses.append(words.silent)
     if recording := known.get("recording"):
         clauses.append(words.recording.format(recording=recording))
+    if cell := known.get("cell"):
+        access = f" ({known['access']})" if known.get("access") else ""
+        clauses.append(words.cell.format(cell=cell, access=access))
+    if geolocation := known.get("geolocation"):
+        clauses.append(words.geolocation.format(geolocation=geolocation))
     if legs := known.get("legs"):
         clauses.append(words.legs.format(legs=_LEG.sub(partial(_leg, words), legs)))
     return words.call.format(said="; ".join(clauses))
@@ -242,7 +255,8 @@ def _call_state(fact: Fact, words: FactWording) -> str:
         return words.ended_by[ended_by]
     if route and state in words.call_states_with_route:
         return words.call_states_with_route[state].format(route=route)
-    return words.call_states.get(state, state)
+    refused = fact.data.get("refused", "?")
+    return words.call_states[state].format(refused=refused) if state in words.call_states else state
 
 
 def _knock(fact: Fact, words: FactWording, _: Report) -> str:

@@ -15,6 +15,7 @@ from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, SHORTENED, Report
 from telephony.domain.trigger import (
     DOUBTFUL_TEXT,
     PARTLY_UNREADABLE_TEXT,
+    REFUSED_CALL,
     TEXT_IN_ANOTHER_ALPHABET,
     TOLD_LATE,
     UNKNOWN_USSD_STRING,
@@ -119,6 +120,7 @@ KOREAN = Wording(
         TEXT_IN_ANOTHER_ALPHABET: "문자를 통신사가 알린 것과 다른 문자 코드로 읽음: 틀릴 수 있음(원문 보관)",
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
         DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
+        REFUSED_CALL: "교환기가 받지 못한 통화: 음성 연결 없음",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
         NUMBER_LOST: "신고자 번호를 읽을 수 없음(기록 손상)",
         SHORTENED: "수신 측이 전문을 거부하여 줄여서 보냄: 문자와 상황 일부 생략",
@@ -146,7 +148,9 @@ KOREAN = Wording(
         }
     ),
     methods=MappingProxyType({"cell": "기지국", "gnss": "위성", "wifi": "Wi-Fi", "unknown": "방법 미상"}),
-    sources=MappingProxyType({"device": "단말기", "last-known": "이전 신고의 마지막 위치"}),
+    sources=MappingProxyType(
+        {"device": "단말기", "invite": "통화 연결 신호", "last-known": "이전 신고의 마지막 위치"}
+    ),
     carrier_source="통신사 위치 서버({carrier})",
     aged="보고 {age} 전 측정",
     age_unknown="측정 시각 미상",
@@ -181,6 +185,7 @@ ENGLISH = Wording(
         TEXT_IN_ANOTHER_ALPHABET: (
             "the text was read in another alphabet than the carrier declared and may be wrong; its octets are kept"
         ),
+        REFUSED_CALL: "a call that our exchange could not take: there is no voice",
         UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
         DIALLED_IN_INCIDENT: "the service menu was used during this incident, perhaps by somebody else",
         TOLD_LATE: "told late: it came while the system was away",
@@ -213,7 +218,11 @@ ENGLISH = Wording(
         {"cell": "mobile cell", "gnss": "satellite", "wifi": "Wi-Fi", "unknown": "a method not stated"}
     ),
     sources=MappingProxyType(
-        {"device": "the phone itself", "last-known": "last known, of an earlier incident"}
+        {
+            "device": "the phone itself",
+            "invite": "sent with the call",
+            "last-known": "last known, of an earlier incident",
+        }
     ),
     carrier_source="location service of carrier {carrier}",
     aged="{age} old at this report",

@@ -26,7 +26,7 @@ from telephony.store.database import Database
 from telephony.store.facts import record_facts
 from telephony.store.orders import order_call_back, order_hang_up, set_silence, silence_lifted
 from telephony.store.outbox import is_told
-from telephony.store.positions import best_position
+from telephony.store.positions import best_position, record_position_of
 
 log = structlog.get_logger()
 
@@ -96,6 +96,15 @@ class CallLedger:
         """Keep facts of an incident, and wake the relay where 112 is to hear of them."""
         if await self._database.transact(record_facts, self._plan, incident_id, facts):
             self._wake(incident_id)
+
+    async def located(self, incident_id: str, position: Position) -> None:
+        """Keep where the caller of an incident is, and wake the relay where 112 is to hear of it."""
+        located = await self._database.transact(record_position_of, self._plan, incident_id, position)
+        if located is not None:
+            log.info("located", incident=incident_id, source=position.source, method=position.method,
+                     uncertainty_m=position.uncertainty_m, became_best=located.became_best, is_told=located.is_told)  # fmt: skip
+            if located.is_told:
+                self._wake(incident_id)
 
     async def known(self, references: Sequence[str]) -> dict[str, str]:
         """Give the incidents of those calls that are known, by reference."""

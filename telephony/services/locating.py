@@ -167,8 +167,8 @@ class LocateChannel:
         why = NotReached.UNKNOWN if found.is_unknown_subscriber else found.not_reached
         if why is not None:
             await self._note_unreached(delivery, why)
-        if why in {NotReached.UNKNOWN, NotReached.ABSENT}:
-            # The service is well; the number is nobody's here, or the phone is off.
+        if why in {NotReached.UNKNOWN, NotReached.ABSENT} or not errand.msisdn.is_e164:
+            # The service is well; the number is nobody's here, or the phone is off, or there is no number to ask for.
             return found
         self._failures += 1
         if self._failures >= FAILURES_BEFORE_ALARM:

@@ -131,7 +131,11 @@ def _voice(raw: dict[str, Any]) -> Iterator[Finding]:
             for at, _ in _tables(guardians if isinstance(guardians, dict) else {}, "listed"):
                 problem = "nobody can be told: there is neither a number to text from nor an Asterisk"
                 yield ("guardians", *at), problem, "add a table [sms] or [[asterisk]]"
+    has_addresses = any(trunk.get("addresses") for _, trunk in _tables(raw, "carrier", "trunk"))
     for at, server in _tables(raw, "asterisk"):
+        if "mirror" in server and not has_addresses:
+            problem = "tells of no refused call: no trunk has addresses to know its calls by"
+            yield (*at, "mirror"), problem, 'add addresses = ["192.0.2.10"] to each [[carrier.trunk]]'
         name = server.get("name")
         if isinstance(name, str) and len(name) > LONGEST_SYSTEM_NAME:
             problem = (

@@ -131,6 +131,14 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
     return Located(became_best, is_told=True, is_answer=answered)
 
 
+def record_position_of(
+    connection: Connection, plan: Plan, incident_id: str, found: Position
+) -> Located | None:
+    """Do as `record_position`, for an incident that is known by its id; ``None`` where there is none."""
+    key = connection.execute(select(incident.c.key).where(incident.c.id == incident_id)).scalar_one_or_none()
+    return None if key is None else record_position(connection, plan, key, found)
+
+
 def _answers_again(connection: Connection, row: Any, found: Position) -> Sequence[Fact]:
     """Keep that the phone answers, where 112 was told that it does not."""
     if reach_states(connection, row.key)[-1:] != [Reach.NOT_ANSWERING]:

@@ -115,10 +115,11 @@ class _Open:
 def caller_key(trigger: Trigger) -> str:
     """Give what a caller's presses are joined by.
 
-    A drill never joins an emergency; two callers who withhold their numbers are two callers.
+    A drill never joins an emergency; two callers who withhold their numbers are two callers. So are two calls without
+    a number in E.164: what stands in its place is a word or a number of a switch's, the same for many.
     """
     number = trigger.msisdn
-    if number.is_withheld:
+    if number.is_withheld or (trigger.source == "call" and not number.is_e164):
         key = f"withheld:{trigger.reference}"
     elif number.is_e164:
         key = number.number

@@ -12,6 +12,7 @@ from twisted.internet import task
 from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from telephony.asterisk import desk, sos_call
+from telephony.asterisk.carried import Carried
 from telephony.asterisk.desk import LATE_S, CallDesk, Trunk
 from telephony.asterisk.journal import read_note
 from telephony.domain.delivery import RETRY_DELAYS_S
@@ -19,6 +20,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.fact import CALL, KNOCK
 from telephony.domain.incident import Join, Receipt
 from telephony.domain.knocks import MOST_DIGITS, KnockRule, KnockTable
+from telephony.domain.position import Position
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import TOLD_LATE, UNLISTED_DESTINATION
 from telephony.domain.values import Msisdn
@@ -69,6 +71,8 @@ class Book:
         self.fault = None
         self.is_slow = False
         self.written = []
+        self.places = []
+        self.place_faults = []
         self.waiting = []
 
     async def record(self, incident_id, record, facts):
@@ -79,6 +83,11 @@ class Book:
         if self.fault is not None:
             raise self.fault
         self.written.append((incident_id, record, list(facts)))
+
+    async def located(self, incident_id, position):
+        if self.place_faults:
+            raise self.place_faults.pop()
+        self.places.append((incident_id, position))
 
     def release(self):
         waiting, self.waiting = self.waiting, []
@@ -99,6 +108,7 @@ class House:
         self.clock = task.Clock()
         self.clock.advance(BEGAN_S)
         self.door, self.book = Door(), Book()
+        self.invites, self.asked = {}, []
         recognition = Recognition(frozenset({"112"}), frozenset({"1129"}))
         self.desk = CallDesk(
             SERVER,
@@ -110,7 +120,12 @@ class House:
             book=self.book,
             clock=self.clock,
             word_s=word_s,
+            carried_by=self.carried_by,
         )
+
+    def carried_by(self, call_id):
+        self.asked.append(call_id)
+        return self.invites.get(call_id)
 
     def hear(self, *packets, after_s=0.0):
         self.clock.advance(after_s)
@@ -681,3 +696,69 @@ def test_a_caller_who_gives_up_before_the_dialplans_word_is_told_at_once(held):
 
     assert callers(house) == ["821012345678"]
     assert house.book.states() == ["given-up"]
+
+
+HERE = Position(37.5665, 126.978, 150.0, 95.0, "cell", "invite", None, datetime.fromtimestamp(BEGAN_S, UTC))
+CELL = {"cell": "450-05-1A2B-0123456"}
+
+
+def test_what_an_invite_carried_is_told_with_its_call_and_its_place_is_kept(house):
+    held = Held()
+    house.invites[held.sip_call_id] = Carried(CELL, HERE)
+
+    house.connect(held)
+
+    assert house.asked == [held.sip_call_id]
+    assert house.book.facts()[-1].data["cell"] == CELL["cell"]
+    assert house.book.places == [(held.incident, HERE)]
+
+
+def test_what_is_heard_of_an_invite_after_its_call_is_told_too_and_of_no_other_call(house):
+    held, other = Held(1), Held(2)
+    house.connect(held)
+    house.connect(other)
+
+    house.desk.carried(held.sip_call_id, Carried(CELL, HERE))
+    house.desk.carried("somebody-elses", Carried({"cell": "x"}))
+
+    told = {fact.subject: fact.data.get("cell") for fact in house.book.facts()}
+    assert told == {held.reference: CELL["cell"], other.reference: None}
+    assert house.book.places == [(held.incident, HERE)]
+
+
+def test_a_place_that_cannot_be_kept_now_is_kept_later_and_costs_the_call_nothing(house):
+    held = Held()
+    house.invites[held.sip_call_id] = Carried({}, HERE)
+    house.book.place_faults = [Unavailable("the store is away")]
+
+    house.connect(held)
+    assert house.book.places == []
+    house.pass_time(2 * RETRY_DELAYS_S[0])
+
+    assert house.book.places == [(held.incident, HERE)]
+    assert house.book.states()[-1] == "connected"
+
+
+def test_a_call_that_the_journal_tells_of_has_a_channel_too(house):
+    house.learn(Held())
+
+    assert house.asked == [Held().sip_call_id]
+
+
+def test_what_the_dialplan_reads_of_an_invite_is_told_and_gives_way_to_what_the_mirror_tells(house):
+    read = {
+        "Access": "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=450051A2B0123456",
+        "Geolocation": "<https://ls.example/1><cid:x>",
+        "CallInfo": "<urn:x>;purpose=a",
+    }
+    held, mirrored = Held(1), Held(2)
+    house.invites[mirrored.sip_call_id] = Carried({"cell": "450-05-1A2B-7654321"})
+    for each in (held, mirrored):
+        house.hear(each.arrives(), each.starts(), each._says("carried", **read))
+
+    told = {fact.subject: fact.data for fact in house.book.facts()}
+    assert told[held.reference]["cell"] == CELL["cell"]
+    assert told[held.reference]["geolocation"] == "https://ls.example/1"
+    assert told[held.reference]["call-info"] == "<urn:x>;purpose=a"
+    assert told[mirrored.reference]["cell"] == "450-05-1A2B-7654321"
+    assert "geolocation" not in told[mirrored.reference]

@@ -15,7 +15,7 @@ from tests.asterisk.test_dialplan_files import DIALPLANS
 PLAN = """\
 [from-skt]
 exten => 112,1,Gosub(sos,s,1(skt,${EXTEN},no-rtp))
-exten => _[+*#0-9]!,1,Gosub(sos,s,1(skt,${FILTER(0-9+*#,${EXTEN})},no-rtp))
+exten => _[+*#0-9A-Za-z]!,1,Gosub(sos,s,1(skt,${FILTER(0-9A-Za-z+*#._\\x2D,${EXTEN})},no-rtp))
 [from-112]
 exten => _[+*#0-9]!,1,Hangup(21)
 """
@@ -114,13 +114,13 @@ def test_a_held_key_without_a_silence_is_found(check):
     assert "silence '' is no mode" in what
 
 
-@pytest.mark.parametrize("pattern", ["1588112", "_[0-9]!", "_X.", "_[*#0-9]!"])
+@pytest.mark.parametrize("pattern", ["1588112", "_[0-9]!", "_X.", "_[*#0-9]!", "_[+*#0-9]!"])
 def test_a_trunk_that_refuses_numbers_is_found(check, pattern):
-    [(where, what, write)] = check(PLAN.replace("_[+*#0-9]!", pattern, 1))
+    [(where, what, write)] = check(PLAN.replace("_[+*#0-9A-Za-z]!", pattern, 1))
 
     assert where == "extensions.conf:1"
     assert "from-skt takes no number that is not listed" in what
-    assert write.startswith("exten => _[+*#0-9]!,1,Gosub(sos,s,1(skt,")
+    assert write.startswith("exten => _[+*#0-9]!,1,Gosub(sos-entry,s,1(skt,")
 
 
 def test_no_mutation_of_the_real_files_breaks_the_check(tmp_path):

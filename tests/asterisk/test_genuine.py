@@ -34,7 +34,7 @@ def on_the_wire(event, key, text):
 
 
 def test_every_captured_event_is_genuine():
-    events = [each for file in CAPTURED.iterdir() for each in captured(file.stem)]
+    events = [each for file in CAPTURED.glob("*.jsonl") for each in captured(file.stem)]
 
     assert len(events) > 100
     assert [each for each in events if not is_genuine(each)] == []

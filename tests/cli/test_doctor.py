@@ -10,7 +10,14 @@ import time
 import pytest
 
 from telephony.asterisk.blocking_ami import BlockingAmi
-from telephony.asterisk.diagnosis import NEEDED_MODULES, SOS_CONTEXTS, _contexts, _endpoints, diagnose
+from telephony.asterisk.diagnosis import (
+    NEEDED_MODULES,
+    SOS_CONTEXTS,
+    _contexts,
+    _endpoints,
+    diagnose,
+    knocks_heard,
+)
 from telephony.asterisk.operator_line import OperatorLine
 from telephony.asterisk.settings import AsteriskServer
 from telephony.domain.errors import Malformed, Refused, Unavailable
@@ -83,6 +90,8 @@ def test_a_healthy_asterisk_is_told_line_by_line_and_gives_zero(run, config, ast
     assert found["channels"] == "0 up"
     assert "from-kt-voice, from-skt-voice" in found["contexts"]
     assert found["journal"] == "0 calls noted"
+    assert "heard are keys sent as telephone-event/8000 or INFO" in found["knocks"]
+    assert found["keys"] == "those pressed at the centre end here"
     assert {"version", "up since", "clock", "endpoint", "modules", "reachable", "login"} <= found.keys()
 
 
@@ -139,6 +148,30 @@ def test_a_clock_that_differs_and_a_module_that_must_not_be_there_are_found():
     assert ("modules", "missing: func_rand") in wrong
     assert any(what == "clock" and found.startswith("+10.") for what, found in wrong)
     assert len(wrong) == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "heard", "is_fine"),
+    [
+        ("rfc4733", "heard are keys sent as telephone-event/8000 or INFO; not those sent as tones", True),
+        (
+            "auto",
+            "or tones where no telephone-event is offered; not those sent as telephone-event/16000",
+            True,
+        ),
+        ("inband", "heard are keys sent as tones or INFO; not those sent as telephone-events", False),
+        ("none", "heard are keys sent as INFO; not those sent as telephone-event or tones", False),
+    ],
+)
+def test_it_is_told_in_which_forms_a_trunks_keys_are_heard(mode, heard, is_fine):
+    lines = [" direct_media                       : false", f" dtmf_mode                          : {mode}"]
+
+    [(what, found, do)] = knocks_heard("skt-voice", lines)
+
+    assert what == "knocks"
+    assert found.startswith("skt-voice: ")
+    assert heard in found
+    assert (do == "") is is_fine
 
 
 ENDPOINTS = """\

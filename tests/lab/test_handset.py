@@ -728,3 +728,21 @@ class TestOverRealSockets:
         over: Deferred = gatherResults([call.hang_up() for call in calls])
         await within(over, 120, reactor)
         await gatherResults([phone.close(), centre.close()])
+
+
+def test_a_request_within_a_call_is_answered_and_one_that_is_not_ends_the_call():
+    street = Street()
+    call, centre = street.up()
+
+    key = call.inform("5")
+    street.run(0.1)
+    assert result_of(key).status == 200
+    assert centre.info_digits == "5"
+    street.centre.die()
+    unanswered = call.ask("INFO", headers=[("Content-Type", "text/plain")], body=b"x")
+    street.run(31)
+    assert call.is_up
+    street.run(34)
+
+    assert isinstance(failure_of(unanswered), Unavailable)
+    assert call.ended_by is US

@@ -14,12 +14,17 @@ from twisted.internet.task import Clock
 
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.lab.rtp import (
+    COLUMNS,
+    DIGITS,
+    KEYPAD,
     LATEST,
     LINEAR,
     PACKET_S,
+    ROWS,
     SAMPLES,
     Ears,
     Rtp,
+    dtmf_tone,
     encode,
     goertzel,
     loudness,
@@ -354,3 +359,13 @@ class TestMouth:
         wire.run(0.02)
         assert isinstance(failure_of(never), CancelledError)
         result_of(listener.until(lambda e: e.packets > 0))
+
+
+@pytest.mark.parametrize("digit", DIGITS)
+def test_a_key_sounds_in_its_two_tones_and_no_other(digit):
+    samples = [LINEAR[octet] for octet in dtmf_tone(digit)]
+
+    heard = [hz for hz in (*ROWS, *COLUMNS) if goertzel(samples, hz) > 1_000]
+
+    assert heard == [ROWS[KEYPAD.index(digit) // 4], COLUMNS[KEYPAD.index(digit) % 4]]
+    assert len(samples) == 800

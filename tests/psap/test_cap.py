@@ -607,7 +607,10 @@ def test_a_fact_is_a_line_that_an_operator_understands(fact, english, korean):
 def test_every_state_has_words_in_both_languages(language):
     words = wording.WORDINGS[language].facts
     for states, of in (
-        (("arrived", "dialling", "connected", "ended", "given-up", "second-leg"), words.call_states),
+        (
+            ("arrived", "dialling", "connected", "ended", "given-up", "second-leg", "refused"),
+            words.call_states,
+        ),
         (("caller", "112", "network"), words.ended_by),
         (("lifted", "held"), words.silence_states),
         (guardian_turns.STATES, words.guardian_states),

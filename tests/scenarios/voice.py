@@ -28,6 +28,7 @@ from telephony.lab.rtp import Rtp
 from telephony.lab.sip import address_of
 from tests.scenarios.daemon_process import ROOT
 from tests.scenarios.house import PATIENCE_S, House
+from tests.scenarios.raw_phone import RawPhone
 from tests.scenarios.sipp_process import Sipp
 
 SKT, KT = "skt-voice", "kt-voice"
@@ -43,6 +44,9 @@ BOTH_ENDS_AT_ONCE = "An async goto just messed up our execution location"
 that hits the end of her leg: its note in the journal and its UserEvent are left out, and Hangup alone tells of it."""
 
 _TRUNK = '[[carrier.trunk]]\nname = "{}"\n'
+_MIRROR = 'mirror = {{port = {}, password = {{file = "{}"}}}}'
+_KT_ADDRESSES = 'addresses = ["127.0.0.2"]\n'
+"""SKT's are those of 112's telephones too, whose refusals are none of a caller's."""
 _VOICE = """
 [web]
 port = {web}
@@ -52,6 +56,7 @@ port = {ami}
 ping_s = {ping_s}
 ping_timeout_s = {ping_timeout_s}
 secret = {{file = "{secret}"}}
+{mirror}
 [[voice.knock]]
 meaning = "cannot-speak"
 taps = 2
@@ -72,7 +77,9 @@ class Exchange:
         self.centres = (first + 3, first + 4, first + 5)
         self.callable = {SKT: first + 6, KT: first + 7}
         """Where a trunk's phones are called back."""
-        self.spare = [first + offset for offset in range(8, 20)]
+        self.mirror = first + 8
+        """Where Asterisk mirrors its SIP to."""
+        self.spare = [first + offset for offset in range(9, 20)]
         """Ports for sipp."""
         self.root = Path(tempfile.mkdtemp(prefix="onetouch-voice-", dir="/tmp"))
         around = Surroundings(
@@ -86,6 +93,8 @@ class Exchange:
             sounds=ROOT / "dialplans" / "sounds",
             globals=knobs,
             contacts=self.callable,
+            mirror=self.mirror,
+            aloud=(KT,),
         )
         self.instance = Instance(self.root, NAME, ROOT / "dialplans", around.files())
         self._process: subprocess.Popen[bytes] | None = None
@@ -178,6 +187,8 @@ class VoiceHouse(House):
         self.expected_errors: tuple[str, ...] = ()
         """Words of errors that Asterisk may complain of in this test."""
         self.ping_s, self.ping_timeout_s = 10.0, 1.0
+        self.hears_mirror = False
+        """Whether the daemon takes what Asterisk mirrors of its SIP."""
         self._rng = random.Random(str(folder))
         """Asterisk takes a second call with the same ids for the first: no two tests may draw the same."""
         # As many lines as anybody wants: a call of an earlier test that still knocks must not make 112 busy.
@@ -190,6 +201,7 @@ class VoiceHouse(House):
         }
         self._sipps: list[Sipp] = []
         self._rtps: list[Rtp] = []
+        self._raw_phones: list[RawPhone] = []
 
     async def open(self) -> None:
         await super().open()
@@ -209,7 +221,7 @@ class VoiceHouse(House):
             await super().close()
             for each in (*self._sipps, *self._rtps):
                 each.close()
-            for telephone in (*self.phones.values(), *self.operators):
+            for telephone in (*self._raw_phones, *self.phones.values(), *self.operators):
                 await telephone.close()
         try:
             await self.until(lambda: not self.exchange.channels(), CHANNELS_GONE_WITHIN_S)
@@ -239,8 +251,9 @@ class VoiceHouse(House):
             ping_s=self.ping_s,
             ping_timeout_s=self.ping_timeout_s,
             secret=secret,
+            mirror=_MIRROR.format(self.exchange.mirror, secret) if self.hears_mirror else "",
         )
-        self.choose(more=voice, skt_trunk=_TRUNK.format(SKT), kt_trunk=_TRUNK.format(KT))
+        self.choose(more=voice, skt_trunk=_TRUNK.format(SKT), kt_trunk=_TRUNK.format(KT) + _KT_ADDRESSES)
         await super().start(moment, until_bound=until_bound)
         if until_bound:
             await self.until(lambda: self.logged("caught up with Asterisk")[before:])
@@ -303,6 +316,14 @@ class VoiceHouse(House):
         sipp = self._sipp(scenario, local=local, options=options, keys=keys)
         await self.until(lambda: not is_free(local[1], [socket.SOCK_DGRAM]))
         return sipp
+
+    def raw_phone(
+        self, address: str = CARRIER_ADDRESSES[KT], server: tuple[str, int] | None = None
+    ) -> RawPhone:
+        """Give a phone of KT whose INVITEs the test writes out."""
+        phone = RawPhone(self.reactor, address, server or (CARRIER_ADDRESSES[KT], self.exchange.sip))
+        self._raw_phones.append(phone)
+        return phone
 
     def _sipp(self, scenario: str, **how: Any) -> Sipp:
         sipp = Sipp(self.folder / f"sipp-{len(self._sipps)}", scenario, **how)

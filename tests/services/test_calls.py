@@ -180,6 +180,15 @@ def test_facts_alone_are_kept_and_told(house):
     assert len(house.store.claim()) == 1
 
 
+def test_a_place_that_came_with_a_call_is_the_incidents_position_and_112_is_told(house):
+    result_of(house.ledger.located(ID, fix(150.0, after_s=60, source="invite")))
+
+    assert house.woken == [ID]
+    assert result_of(house.ledger.newest_position(ID)).source == "invite"
+    result_of(house.ledger.located("sos-nobody", fix(150.0, after_s=60)))
+    assert house.woken == [ID]
+
+
 def test_live_calls_are_known_by_server_and_by_incident_until_they_end(house):
     record = call_record()
     result_of(house.ledger.record(ID, record, []))

@@ -225,6 +225,21 @@ def test_two_withheld_callers_with_the_same_words_are_two(house: House):
     assert [report.kind for report in house.centre.reports] == ["alert", "alert"]
 
 
+@pytest.mark.parametrize("shown", ["1366", "alice", "02"])
+def test_two_calls_with_the_same_word_or_short_number_in_the_place_of_a_number_are_two_callers(
+    house: House, shown: str
+):
+    one, other, again = (
+        press("", source="call", reference=reference, msisdn=Msisdn(shown, is_e164=False))
+        for reference in ("1", "2", "1")
+    )
+
+    answers = [receipt_of(answer) for answer in house.accept(one, other, again)]
+
+    assert answers[0].incident_id != answers[1].incident_id
+    assert answers[0].incident_id == answers[2].incident_id
+
+
 def test_another_press_while_the_alert_is_on_its_way_follows_it_at_once(house: House):
     """Not at the next poll: nothing else would wake for it."""
     house.centre.answer = None

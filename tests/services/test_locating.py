@@ -73,6 +73,7 @@ class House:
         self.ledger = Ledger(engines[0])
         self.fast, self.accurate = Service(fix(500)), Service(None)
         self.woken: list[str] = []
+        self.caller = Msisdn(KIM)
         self.channel = LocateChannel(
             "skt",
             self.fast,
@@ -88,7 +89,7 @@ class House:
         self.ledger.record(press())
 
     def errand(self, kind: str = LOCATE, attempts: int = 1) -> Delivery:
-        errand = Errand(Msisdn(KIM), "skt", NOON)
+        errand = Errand(self.caller, "skt", NOON)
         return Delivery(
             self.ledger.key_of(KIM), "sos-1", f"{kind}:skt", 0, kind, {}, NOON, attempts, 0.0, errand
         )  # fmt: skip
@@ -412,6 +413,18 @@ def test_that_the_service_is_down_says_nothing_of_the_phone(house: House):
 
 def test_a_phone_that_is_switched_off_is_no_failure_of_the_service(house: House):
     tracked(house, *[ABSENT] * 10)
+
+    assert house.alarms.standing() == []
+
+
+@pytest.mark.parametrize("number", ["", "1366"])
+def test_a_caller_without_a_number_is_no_failure_of_the_service(house: House, number: str):
+    house.caller = Msisdn(number, is_e164=False)
+    house.fast.answer = house.accurate.answer = NoFix("the caller has no number that a location server knows")
+
+    for _ in range(2 * FAILURES_BEFORE_ALARM):
+        house.deliver()
+        house.deliver(TRACK)
 
     assert house.alarms.standing() == []
 
