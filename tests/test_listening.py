@@ -34,7 +34,7 @@ class Reactor(Clock):
 
     def listenUDP(self, port, protocol, interface, maxPacketSize):  # noqa: N803 - Twisted's name
         assert maxPacketSize == LARGEST_DATAGRAM
-        return self.listenTCP(port, protocol, interface)
+        return self.listenTCP(port, protocol, 0, interface)
 
 
 def patient(reactor, **how):

@@ -29,9 +29,12 @@ def endpoint(transport="transport = udp", media="", contact="sip:198.51.100.1:50
 
 
 def test_the_sample_in_the_clear_is_remarked_with_every_endpoint():
-    sip, rtp = clear_endpoints(read_sections(DIALPLANS))
+    sip, rtp, keys = clear_endpoints(read_sections(DIALPLANS))
     assert sip.startswith(f"pjsip.conf, {EVERY_ENDPOINT}: SIP without TLS")
-    assert rtp.startswith(f"pjsip.conf, {EVERY_ENDPOINT}: RTP without media_encryption")
+    assert rtp.startswith(
+        "pjsip.conf, centre-1, centre-2, centre-3, centre-voice, guardian: RTP without media_encryption"
+    )
+    assert keys.startswith("pjsip.conf, skt-voice, kt-voice: media_encryption = sdes without TLS")
 
 
 def test_the_example_of_tls_and_srtp_has_no_remark(tmp_path):
