@@ -104,8 +104,8 @@ class VoiceDaemon(DaemonProcess):
         secret.write_text(SECRET)
         self.config = folder / "onetouch.toml"
         settings = SETTINGS.format(
-            folder=folder, state=folder / "state", smsc=smsc, psap=psap, level="info", interval=3600,
-            lbs=LBS.format(mlp=mlp) + TRUNKS, more="",
+            folder=folder, state=folder / "state", smsc=smsc, psap=psap, level="info", interval=3600, more="",
+            lbs=LBS.format(mlp=mlp) + TRUNKS,
         )  # fmt: skip
         self.config.write_text(settings + VOICE.format(web=web, name=NAME, ami=ami, secret=secret))
         command = [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]

@@ -239,7 +239,6 @@ class Switchboard(MultiService):
             server.mirror,
             self._trunks(),
             lambda address: next((name for network, name in networks if address in network), None),
-            is_service=self._is_service,
             accept_all=accept_all,
             places=self._ledger,
             alarms=self._alarms,

@@ -316,7 +316,9 @@ class CallDesk:
     def _trigger(self, call: SosCall) -> Trigger:
         trunk = self._trunk_of(call)
         recognition = trunk.recognition
-        labels = () if recognition.is_listed(call.dialled) else (UNLISTED_DESTINATION,)
+        home = recognition.national(call.dialled.partition(";")[0])
+        is_listed = recognition.is_listed(call.dialled) or recognition.is_listed(home)
+        labels = () if is_listed else (UNLISTED_DESTINATION,)
         if (self._now() - call.started).total_seconds() > LATE_S:
             labels = (*labels, TOLD_LATE)
         return Trigger(
@@ -329,7 +331,8 @@ class CallDesk:
             reference=call.reference,
             received_at=call.started,
             destination=call.dialled,
-            test=recognition.is_test(call.dialled, None),
+            # As the dialplan takes it: its own word may come after this has to be told.
+            test=recognition.is_test(call.dialled, None) or recognition.is_test(home, None),
             labels=labels,
             incident_id=call.incident_id,
             facts=(self._fact(call),),

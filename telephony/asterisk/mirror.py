@@ -67,7 +67,6 @@ class Mirror(Service):
         trunks: Sequence[Trunk],
         trunk_of: Callable[[Address], str | None],
         *,
-        is_service: Callable[[str], bool],
         accept_all: AcceptAll,
         places: Places,
         alarms: Alarms,
@@ -76,7 +75,6 @@ class Mirror(Service):
         self._server = server
         self._settings = settings
         self._trunks = {trunk.name: trunk for trunk in trunks}
-        self._is_service = is_service
         self._accept_all = accept_all
         self._places = places
         self._alarms = alarms
@@ -154,7 +152,7 @@ class Mirror(Service):
             "call refused before it had a channel", server=self._server, trunk=invite.trunk, status=invite.answer,
             caller=caller.masked,
         )  # fmt: skip
-        if self._is_service(invite.dialled):
+        if trunk.recognition.service_number(invite.dialled) is not None:
             return  # no press: who dials the menu in calm can dial again
         run_in_background(self._tell(self._trigger(invite, trunk, caller)), "telling of a refused call")
 

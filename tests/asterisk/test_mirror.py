@@ -49,14 +49,15 @@ class House:
         self.offered, self.places, self.carried = [], [], []
         self.answers = []
         self.is_place_refused = False
-        recognition = Recognition(frozenset({"112"}), frozenset({"1129"}))
+        recognition = Recognition(
+            frozenset({"112"}), frozenset({"1129"}), service_numbers=frozenset({"1588112"})
+        )
         settings = SipMirror(port=9060, password=Secret(env="MIRROR_PASSWORD") if password else None)
         self.mirror = Mirror(
             "voice-1",
             settings,
             [Trunk("skt-voice", "skt", "from-skt-voice", recognition)],
             lambda address: "skt-voice" if str(address) == "192.0.2.10" else None,
-            is_service=lambda number: number == "1588112",
             accept_all=self.accept_all,
             places=self,
             alarms=self.alarms,
@@ -146,8 +147,9 @@ def test_whatever_was_dialled_is_told_and_labelled(house, uri, labels, is_test):
     assert (press.labels, press.test) == (labels, is_test)
 
 
-def test_a_refused_call_to_the_menu_is_an_alarm_and_no_press(house):
-    house.refuses("sip:1588112@x")
+@pytest.mark.parametrize("uri", ["sip:1588112@x", "tel:+821588112"], ids=["sip", "tel"])
+def test_a_refused_call_to_the_menu_is_an_alarm_and_no_press(house, uri):
+    house.refuses(uri)
 
     assert house.offered == []
     assert house.alarm_names == [("call-refused", "skt-voice")]

@@ -51,9 +51,11 @@ async def test_what_an_sbc_writes_over_reaches_112_and_what_comes_to_nothing_beh
         await voice.until(lambda call=call: call.status)
         assert call.status == 200, (name, call.statuses)
         await voice.answered(callers[name])
+        await voice.until_told(callers[name], call_state="connected")
         phone.hang_up(call)
     for name, caller in callers.items():
-        ended = await voice.until_told(caller, call_state="ended", call_ended_by="caller")
+        ended = await voice.until_told(caller, call_state="ended")
+        assert ended.parameters["call-ended-by"] == ("caller",), name
         assert ended.parameters["call-trunk"] == ("kt-voice",), name
         assert len(voice.alerts(caller)) == 1, name
     await voice.until(lambda: all(call.is_over for call in calls.values()))

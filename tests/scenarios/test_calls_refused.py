@@ -85,6 +85,7 @@ async def test_what_the_settings_cure_reaches_112_as_a_call(voice):
         await voice.until(lambda call=call: call.status)
         assert call.status == 200, (name, call.statuses)
         await voice.answered(callers[name])
+        await voice.until_told(callers[name], call_state="connected")
         phone.hang_up(call)
     for name, caller in callers.items():
         await voice.until_told(caller, call_state="ended")
@@ -136,6 +137,7 @@ async def test_a_call_that_asterisk_refuses_before_it_has_a_channel_is_told_to_1
     await voice.until(lambda: first.status)
     second = phone.call(national(retried), Form(), call_id, cseq=2)
     await voice.answered(retried)
+    await voice.until_told(retried, call_state="connected")
     last = voice.caller()
     phone.call(national(last), REFUSED["AMR alone"][0])
     await voice.until(lambda: voice.alerts(last))
@@ -161,6 +163,7 @@ async def test_a_call_while_asterisk_waits_to_be_stopped_is_told(voice):
 
     first = phone.call(national(standing), Form())
     await voice.answered(standing)
+    await voice.until_told(standing, call_state="connected")
     stopping = deferToThread(voice.exchange.cli, "core stop gracefully")
     late, refused = phone.call(national(caller := voice.caller()), Form()), caller
     await voice.until(lambda: late.status)
@@ -191,6 +194,7 @@ async def test_112_hears_a_caller_whose_carrier_encrypts(voice):
     call = phone.call(national(caller), CURED["RTP/SAVP"])
     await voice.until(lambda: call.status)
     centre = await voice.answered(caller)
+    await voice.until_told(caller, call_state="connected")
     sender, said = Sender(SRTP_KEY), tone(PHONE_HZ)
     host, port = re.search(r"c=IN IP4 (\S+)\r\n(?s:.*)m=audio ([0-9]+) RTP/SAVP", call.answer).groups()
     period = len(said) - SAMPLES

@@ -38,6 +38,7 @@ async def test_a_place_in_the_invite_is_the_first_position_and_cell_and_referenc
 
     call = phone.call(national(caller), Form(headers=HEADERS, body=(kind, body)))
     centre = await voice.answered(caller)
+    await voice.until_told(caller, call_state="connected")
     told = await voice.until_told(caller, **CARRIED)
     await voice.until(lambda: voice.located(caller))
     form = Form(
@@ -72,10 +73,12 @@ async def test_without_a_mirror_the_dialplan_tells_cell_and_reference_and_a_host
 
     call = phone.call(national(caller), Form(headers=HEADERS))
     await voice.answered(caller)
+    await voice.until_told(caller, call_state="connected")
     await voice.until_told(caller, **CARRIED)
     attack = 'Call-Info: <https://a.example/${SOS_TOKEN}>,Stage: end,By: 112,X: "$[1/0]" \\;:)'
     second = phone.call(national(hostile), Form(headers=(attack, HEADERS[0])))
     centre = await voice.answered(hostile)
+    await voice.until_told(hostile, call_state="connected")
     told = await voice.until_told(hostile, call_cell=CARRIED["call_cell"])
     phone.hang_up(call)
     phone.hang_up(second)
