@@ -186,7 +186,14 @@ def test_a_caller_who_gave_up_before_the_dialplan_ran_is_a_press_whose_end_is_to
 
 
 @pytest.mark.parametrize(
-    ("dialled", "test", "labels"), [("1129", True, ()), ("11", False, (UNLISTED_DESTINATION,))]
+    ("dialled", "test", "labels"),
+    [
+        ("1129", True, ()),
+        ("1129;phone-context=+82", True, ()),
+        ("+821129", True, ()),
+        ("112;npdi", False, ()),
+        ("11", False, (UNLISTED_DESTINATION,)),
+    ],
 )
 def test_the_dialled_number_tells_drills_and_is_labelled_where_it_is_in_no_table(
     house, dialled, test, labels
