@@ -91,6 +91,8 @@ class Database:
         self._found_away: str | None = None
         self.on_away: Callable[[str], None] = _nobody_is_told
         """Told once each time, in the reactor, before anybody is refused."""
+        self.sees: Callable[[BaseException], str | None] = _nothing_is_seen
+        """Told every error of the store on any thread; returns why the store is to be put away, if it is."""
         self._linger_s = linger_s
         self._lingering: Call | None = None
         self._is_urgent = False
@@ -182,8 +184,12 @@ class Database:
         done: Deferred[T] = Deferred()
 
         def work() -> T:
-            with self._reading.connect() as connection:
-                return function(connection, *arguments)
+            try:
+                with self._reading.connect() as connection:
+                    return function(connection, *arguments)
+            except Exception as error:
+                self.sees(error)
+                raise
 
         reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
@@ -296,8 +302,8 @@ class Database:
                         start += len(job.items)
             self._prove()
         except Exception as error:
-            if isinstance(error, StoreAway):
-                self._found_away = str(error)
+            if (reason := str(error) if isinstance(error, StoreAway) else self.sees(error)) is not None:
+                self._found_away = reason
             # The connection may be what failed: the next group opens a fresh one.
             self._drop_connection()
             raise
@@ -343,6 +349,11 @@ def _no_proof_is_needed() -> None:
 
 def _nobody_is_told(_: str) -> None:
     """Until somebody keeps the store."""
+
+
+def _nothing_is_seen(_: BaseException) -> str | None:
+    """For a store whose files nobody looks after."""
+    return None
 
 
 def _nothing(_: Connection) -> None:
