@@ -96,7 +96,7 @@ def varint(octets: bytes, at: int) -> tuple[int, int]:
 def node_of(page: bytes, usable: int, *, is_first: bool = False) -> Node:
     """Return a b-tree page; a cell of it that is not sound is left out and counted."""
     start = HEADER_OCTETS if is_first else 0
-    kind = page[start] if len(page) > start else 0
+    kind = page[start] if len(page) >= usable else 0
     if kind not in KINDS:
         raise Malformed("no page of a b-tree")
     count: int = struct.unpack_from(">H", page, start + 3)[0]

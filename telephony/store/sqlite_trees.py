@@ -94,11 +94,10 @@ class Trees:
         elif not self._loose.get(shape.table):
             loss.lose_page(None, None)
         for number in self._loose.get(shape.table, ()):
-            for row in self._rows_of(shape, self._pages.node(number), loss):
-                if shape.is_sound(row):
-                    loss.rows_read += 1
-                    yield row
+            rows = list(self._rows_of(shape, self._pages.node(number), loss))
+            loss.rows_read += len(rows)
             loss.leaves_read += 1
+            yield from rows
 
     def index_rows(self, name: str) -> Iterator[tuple[Value, Value]]:
         """Return the first column and the row's key of an index of one column, as far as it can be read."""
@@ -161,7 +160,8 @@ class Trees:
                 row = shape.row_of(cell.rowid, self._pages.record(cell))
             except Malformed:
                 row = None
-            if row is None:
+            # Where octets of chance decode to a row at all, its values are hardly of the right kinds.
+            if row is None or not shape.is_sound(row):
                 loss.rows += 1
             else:
                 yield row
