@@ -412,6 +412,7 @@ class Daemon(MultiService):
         return BringingOver(
             damaged,
             database,
+            Registry(self.key_file.ring),
             runner=self._outside.runner("salvage", 1),
             clock=self._outside.reactor,
             alarms=self.alarms,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -16,6 +16,7 @@ from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
 from telephony.services.damaged_store import DamagedStoreWatch
 from telephony.store.database import Database, Runner
+from telephony.store.people import Registry
 from telephony.store.salvage import PEOPLE, Outcome, TableReport, TableSalvage, outcome_of, put
 from telephony.store.salvage_reading import DamagedStore
 from telephony.store.salvage_shapes import Row, Shape
@@ -42,6 +43,7 @@ class BringingOver:
         self,
         watch: DamagedStoreWatch,
         database: Database,
+        registry: Registry,
         *,
         runner: Runner,
         clock: Clock,
@@ -50,6 +52,7 @@ class BringingOver:
     ) -> None:
         self._watch = watch
         self._database = database
+        self._registry = registry
         self._runner = runner
         self._clock = clock
         self._alarms = alarms
@@ -97,20 +100,38 @@ class BringingOver:
             # Who presses is wanted for the presses themselves.
             while table not in PEOPLE and self._is_pressed():
                 await pause(self._clock, PRESSED_S)
+        report = salvage.report
+        if table == PEOPLE[-1] and store.losses(PEOPLE):
+            await self._index_people()
         self._watch.note.finished(name, table)
         self._watch.lacks_people = self._watch.note.lacks_people()
-        _tell(salvage.report)
-        return salvage.report
+        _tell(report)
+        return report
+
+    async def _index_people(self) -> None:
+        """Make the look-up tables of people again, out of what stands sealed in their own rows."""
+        found: tuple[int, int] | None = (0, 0)
+        while found is not None:
+            after = found[0]
+            found = await self._patiently(
+                lambda after=after: self._database.transact(self._registry.index_again, after)  # type: ignore[misc]
+            )
+            await pause(self._clock, BREATH_S)
 
     async def _written(self, shape: Shape, rows: Sequence[Row]) -> int:
+        (written,) = await self._patiently(
+            lambda: self._database.batch(_put, [(shape, rows)], is_urgent=False)
+        )
+        count: int = written
+        return count
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, and again while the store is away."""
         while True:
             try:
-                (written,) = await self._database.batch(_put, [(shape, rows)], is_urgent=False)
+                return await work()
             except Unavailable:
                 await pause(self._clock, AGAIN_S)
-            else:
-                count: int = written
-                return count
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         answered: Deferred[T] = Deferred()

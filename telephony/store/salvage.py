@@ -63,11 +63,13 @@ class TableReport:
         return self.read - self.written
 
 
-def outcome_of(reports: Sequence[TableReport], unplaced: int) -> Outcome:
-    """Return what the reports say together."""
+def outcome_of(reports: Sequence[TableReport], unplaced: int, unopened: Iterable[int] = ()) -> Outcome:
+    """Return what the reports say together with pages that were not placed and rows that do not open."""
     if not any(report.read for report in reports):
         return Outcome.NOTHING
-    is_whole = not unplaced and not any(report.lost or report.pages_lost for report in reports)
+    is_whole = (
+        not unplaced and not any(unopened) and not any(report.lost or report.pages_lost for report in reports)
+    )
     return Outcome.WHOLE if is_whole else Outcome.PARTIAL
 
 

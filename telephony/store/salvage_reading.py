@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,19 @@ class DamagedStore:
     def unplaced(self) -> int:
         """Pages with rows of which none can say whose they are."""
         return 0 if self._trees is None else self._trees.unplaced
+
+    def rows_about(self, tables: Iterable[str]) -> int:
+        """Return how many rows there are, of tables that SQLite can count."""
+        counted = 0
+        for table in tables:
+            if self._connection is not None and self.is_sound(table):
+                with suppress(sqlite3.Error):
+                    counted += self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return counted
+
+    def losses(self, tables: Iterable[str]) -> bool:
+        """Whether SQLite found anything wrong with one of these, which may have lost rows then."""
+        return not all(self.is_sound(table) for table in tables)
 
     def is_sound(self, table: str) -> bool:
         """Whether SQLite finds nothing wrong with a table and its log."""
@@ -156,7 +169,13 @@ class DamagedStore:
 
 
 def damage_of(file: Path, give_way: Callable[[], None] = lambda: None) -> str | None:
-    """Return what SQLite finds wrong with a store, in its own words; None where it finds nothing.
+    """Return the first of `damages` in words; None where SQLite finds nothing wrong."""
+    first = next(damages(file, give_way), None)
+    return None if first is None else ": ".join(filter(None, first))
+
+
+def damages(file: Path, give_way: Callable[[], None] = lambda: None) -> Iterator[tuple[str, str]]:
+    """Return the tables that SQLite finds damaged, each with its own words; "" for the file as a whole.
 
     Table by table, so that no look keeps the log from being folded back for long; ``give_way`` is called between two and
     may raise. Raises what is no damage: a file that is locked or not there.
@@ -166,14 +185,23 @@ def damage_of(file: Path, give_way: Callable[[], None] = lambda: None) -> str | 
             names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
             for (name,) in names:
                 give_way()
-                (found,) = connection.execute(f"PRAGMA quick_check('{name}')").fetchone()
+                found = _looked_through(connection, name)
                 if found != "ok":
-                    return f"{name}: {' '.join(str(found).split())}"
+                    yield name, " ".join(found.removeprefix("*** in database main ***").split())
     except sqlite3.Error as error:
-        if is_damage(error):
-            return str(error)
-        raise
-    return None
+        if not is_damage(error):
+            raise
+        yield "", str(error)
+
+
+def _looked_through(connection: sqlite3.Connection, table: str) -> str:
+    try:
+        (found,) = connection.execute(f"PRAGMA quick_check('{table}')").fetchone()
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        return str(error)
+    return str(found)
 
 
 def _open(file: Path) -> sqlite3.Connection:
