@@ -406,7 +406,12 @@ class Daemon(MultiService):
         return database, keeper
 
     def _watch_for_damage(self, file: Path) -> DamagedStoreWatch:
-        return DamagedStoreWatch(file, clock=self._outside.reactor, is_pressed=lambda: self.relay.is_pressed)
+        return DamagedStoreWatch(
+            file,
+            every_s=self._settings.store.look_every_s,
+            clock=self._outside.reactor,
+            is_pressed=lambda: self.relay.is_pressed,
+        )
 
     def _bring_over(self, damaged: DamagedStoreWatch, database: Database) -> BringingOver:
         return BringingOver(

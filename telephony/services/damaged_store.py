@@ -28,8 +28,6 @@ log = structlog.get_logger()
 
 FIRST_LOOK_S: Final = 10.0
 """After the start: what was damaged while nobody ran is found before it costs much."""
-EVERY_S: Final = 3_600.0
-"""Between two looks. One reads the whole file, 1.5 s per GiB of it on a thread of its own."""
 AGAIN_S: Final = 60.0
 """After a look that gave way to presses, or that was locked out."""
 TRUSTED_S: Final = 60.0
@@ -43,12 +41,14 @@ class PressesFirst(Exception):  # noqa: N818 - what is to be done
 class DamagedStoreWatch:
     """What is known of the store's file. `see` may be called on any thread, `look` on the keeper's, the rest on the writer's."""
 
-    def __init__(self, file: Path, *, clock: Clock, is_pressed: Callable[[], bool]) -> None:
+    def __init__(self, file: Path, *, every_s: float, clock: Clock, is_pressed: Callable[[], bool]) -> None:
+        """``every_s`` stands between two looks: one reads the whole file, 1.5 s per GiB of it on a thread of its own."""
+        self._every_s = every_s
         self._file = file
         self._clock = clock
         self._is_pressed = is_pressed
         self._is_suspected = False
-        self._next_look = clock.seconds() + FIRST_LOOK_S
+        self._next_look = clock.seconds() + min(FIRST_LOOK_S, every_s)
         self._trusted_at: float | None = None
         self.damage: str | None = None
         """What is wrong with the file; None while nothing is known."""
@@ -70,7 +70,7 @@ class DamagedStoreWatch:
         now = self._clock.seconds()
         if self.damage is None and (self._is_suspected or now >= self._next_look):
             is_asked_for, self._is_suspected = self._is_suspected, False
-            self._next_look = now + EVERY_S
+            self._next_look = now + self._every_s
             try:
                 self.damage = damage_of(self._file, _never if is_asked_for else self._give_way)
             except PressesFirst:
@@ -103,8 +103,8 @@ class DamagedStoreWatch:
             self.lacks_people = self.note.lacks_people()
             log.critical("fresh store put in place", kept=str(kept))
 
-    def replace(self) -> DamagedStore:
-        """Put a fresh store with all that is owed in the place of the damaged one.
+    def replace(self, memory: sqlite3.Connection | None) -> DamagedStore:
+        """Put a fresh store with all that is owed in the place of the damaged one; ``memory`` as for `carry_over`.
 
         Returns the damaged one, which is to be closed when every connection to it is. Raises `StoreAway` where it cannot
         be done: then nothing has changed.
@@ -116,7 +116,7 @@ class DamagedStoreWatch:
         except OSError as error:
             raise StoreAway(f"the damaged store cannot be read: {error.strerror}") from error
         try:
-            carried = self._fresh_store(damaged, now)
+            carried = self._fresh_store(damaged, now, memory)
             kept = set_aside(self._file, now)
         except BaseException as error:
             damaged.close()
@@ -126,7 +126,7 @@ class DamagedStoreWatch:
             raise
         was, self.damage = self.damage, None
         self.lacks_people = True
-        self._next_look = self._clock.seconds() + EVERY_S
+        self._next_look = self._clock.seconds() + self._every_s
         log.critical(
             "fresh store in use",
             was=was,
@@ -145,8 +145,10 @@ class DamagedStoreWatch:
         if self.lacks_people:
             raise Unavailable("people are being brought over from a damaged store")
 
-    def _fresh_store(self, damaged: DamagedStore, now: datetime) -> Carried:
-        carried = carry_over(damaged, fresh_place(self._file), now.timestamp())
+    def _fresh_store(
+        self, damaged: DamagedStore, now: datetime, memory: sqlite3.Connection | None
+    ) -> Carried:
+        carried = carry_over(damaged, fresh_place(self._file), now.timestamp(), memory)
         self.note.add(kept_place(self._file, now))
         return carried
 

@@ -237,13 +237,12 @@ class StoreKeeper:
 
     def _replace(self, damaged: DamagedStoreWatch) -> None:
         """Have a fresh store in the place of a damaged one, with all that is owed in it."""
-        self._database.let_go()
         if damaged.is_sound_after_all():
             self._take_up()
             log.warning("store found sound when it was opened again")
             return
         self._key_file.ring()  # under other keys a fresh store would be of no use
-        before = damaged.replace()
+        before = damaged.replace(self._database.memory)
         try:
             self._take_up()
         finally:

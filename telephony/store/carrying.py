@@ -14,7 +14,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,10 +59,12 @@ class OtherSchema(Exception):  # noqa: N818 - what it is
     """The damaged store speaks an older schema: its rows are not understood as they are."""
 
 
-def carry_over(store: DamagedStore, fresh: Path, now_s: float) -> Carried:
+def carry_over(
+    store: DamagedStore, fresh: Path, now_s: float, memory: sqlite3.Connection | None = None
+) -> Carried:
     """Fill an empty file with the schema and all that is owed; returns when it is synced and nobody has it open.
 
-    Raises `OtherSchema`, or `sqlite3.Error` where the file cannot be written.
+    ``memory`` is the connection that wrote last: its cache may hold pages that the disk has lost. Raises `OtherSchema`, or `sqlite3.Error` where the file cannot be written.
     """
     if store.version not in (None, HEAD):
         raise OtherSchema(f"the damaged store has schema {store.version}")
@@ -75,24 +77,32 @@ def carry_over(store: DamagedStore, fresh: Path, now_s: float) -> Carried:
     with closing(sqlite3.connect(fresh, isolation_level=None)) as target:
         target.execute("PRAGMA synchronous=FULL")
         target.execute("BEGIN IMMEDIATE")
-        carried = _Carrying(store, target, seconds_to_us(now_s)).carry()
+        carried = _Carrying(store, target, seconds_to_us(now_s), memory).carry()
         target.execute("COMMIT")
     return carried
 
 
 class _Carrying:
-    def __init__(self, store: DamagedStore, target: sqlite3.Connection, now_us: int) -> None:
+    def __init__(
+        self,
+        store: DamagedStore,
+        target: sqlite3.Connection,
+        now_us: int,
+        memory: sqlite3.Connection | None,
+    ) -> None:
         self._store = store
         self._target = target
+        self._memory = memory
         self._since_us = now_us - seconds_to_us(RECENT_S)
 
     def carry(self) -> Carried:
         for table in ("key_proof", "awaited_reply"):
             self._put(table, self._store.rows(table, Reading(table, self._store.is_sound(table))))
         self._audit_head()
+        remembered = self._remember()
         owed = self._pending()
         keys = {row[0] for row in owed}
-        incidents = self._incidents(keys)
+        incidents = {**self._incidents(keys), **remembered}
         keys |= incidents.keys()
         stand_ins: list[Row] = []
         if not self._store.is_sound("incident"):
@@ -115,6 +125,44 @@ class _Carrying:
     def _put(self, table: str, rows: Iterable[Row]) -> None:
         shape = SHAPES[table]
         put(self._target, shape, [row for row in rows if shape.can_be_kept(row)])
+
+    def _remember(self) -> dict[Any, Row]:
+        """Bring over recent rows as the writer's connection still has them; returns those of incidents."""
+        if self._memory is None:
+            return {}
+        damaged = [table for table in ("incident", *WITH_AN_INCIDENT) if not self._store.is_sound(table)]
+        rows = {table: self._newest(self._memory, table) for table in damaged}
+        first = self._since_us << NODE_BITS
+        keys = {row[_key_at(table)] for table, found in rows.items() for row in found}
+        for table in ("press", "delivery"):
+            keys |= {row[0] for row in self._store.rows(table, Reading(table, self._store.is_sound(table)))}
+        recent = [key for key in keys if isinstance(key, int) and key >= first]
+        for table in damaged:
+            rows[table] += self._one_by_one(self._memory, table, recent)
+            self._put(table, rows[table])
+        return {row[0]: row for row in rows.get("incident", ())}
+
+    def _newest(self, memory: sqlite3.Connection, table: str) -> list[Row]:
+        """Return rows, the newest first, up to a page that the connection has not read before it was damaged."""
+        found: list[Row] = []
+        key = SHAPES[table].names[_key_at(table)]
+        with suppress(sqlite3.Error):
+            found.extend(
+                memory.execute(
+                    f"{_select(table)} WHERE {key} >= ? ORDER BY {key} DESC", (self._since_us << NODE_BITS,)
+                )
+            )
+        return found
+
+    @staticmethod
+    def _one_by_one(memory: sqlite3.Connection, table: str, keys: Iterable[int]) -> list[Row]:
+        """Return the rows of these incidents that stand on pages which the connection remembers."""
+        found: list[Row] = []
+        key = SHAPES[table].names[_key_at(table)]
+        for each in keys:
+            with suppress(sqlite3.Error):
+                found.extend(memory.execute(f"{_select(table)} WHERE {key} = ?", (each,)))
+        return found
 
     def _audit_head(self) -> None:
         """Bring over the last entry, from which the chain goes on."""
@@ -186,6 +234,16 @@ class _Carrying:
             if isinstance(row[0], int) and is_lost(row[0]):
                 found.setdefault(row[0], []).append(row)
         return found
+
+
+def _key_at(table: str) -> int:
+    """Return the place of the column that names the incident."""
+    return SHAPES[table].index("key" if table == "incident" else "incident_key")
+
+
+def _select(table: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in SHAPES[table].names)
+    return f"SELECT {columns} FROM {table}"
 
 
 def _stand_in(key: int, name: str, caller: Any, presses: list[Row]) -> Row:

@@ -140,6 +140,11 @@ class Database:
         self._writing.dispose()
         self._reading.dispose()
 
+    @property
+    def memory(self) -> Any:
+        """The driver's connection that wrote last, with the pages it remembers; None without one. For the writer's thread."""
+        return None if self._connection is None else self._connection.connection.driver_connection
+
     def batch(self, batch: Batch, items: Sequence[Any], *, is_urgent: bool = True) -> Deferred[list[Any]]:
         """Run ``batch(connection, items)`` in the next commit, together with all others that pass the same function.
 
@@ -304,6 +309,8 @@ class Database:
         except Exception as error:
             if (reason := str(error) if isinstance(error, StoreAway) else self.sees(error)) is not None:
                 self._found_away = reason
+                if not isinstance(error, StoreAway):
+                    raise  # a damaged store: what this connection remembers of it may be wanted
             # The connection may be what failed: the next group opens a fresh one.
             self._drop_connection()
             raise

@@ -77,3 +77,39 @@ async def test_what_was_acknowledged_is_told_though_its_pages_are_garbage(house:
     (kept,) = store.parent.glob("onetouch.sqlite.damaged-*Z")
     assert house.logged("fresh store in use")[0]["kept"] == str(kept)
     assert "ok" in await house.onetouch("db", "check")
+
+
+def under_the_daemon(file: Path) -> list[int]:
+    """Return pages of what is owed, and one that no commit writes again: the log makes good for the others as it is folded back."""
+    return [
+        root_of(file, "person"),
+        root_of(file, "delivery_due"),
+        *some(pages_of(file, "incident"), 13),
+        *some(pages_of(file, "delivery"), 13),
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_running_daemon_finds_it_and_goes_on_with_a_fresh_store(house: House):
+    house.choose(more="[store]\nlook_every_s = 0.5")
+    await house.start()
+    house.centre.refuse(503)
+    await pressed(house, [house.caller() for _ in range(30)])
+    await house.restart()
+    store = house.daemon.store
+
+    overwrite(store, under_the_daemon(store), seed=9)
+    late = [house.caller() for _ in range(10)]
+    for press in [house.press(caller) for caller in late]:
+        await house.soon(press)
+    await house.until(lambda: house.logged("fresh store in use"))
+    await house.centre.come_back()
+    await house.until(lambda: house.skt.queued == 0)
+    last = house.caller()
+    await house.accepted_press(last)
+
+    await house.until(lambda: len(acknowledged(house)) == 41)
+    await house.until(lambda: acknowledged(house) <= told(house))
+    await house.until(lambda: all(house.alerts(caller) for caller in [*late, last]))
+    assert house.logged("store damaged")
+    assert house.logged("alarm", alarm="store-damaged")
