@@ -101,18 +101,22 @@ class _Carrying:
         self._audit_head()
         remembered = self._remember()
         owed = self._pending()
-        keys = {row[0] for row in owed}
+        owing = {row[0] for row in owed}
+        keys = set(owing)
         incidents = {**self._incidents(keys), **remembered}
         keys |= incidents.keys()
         stand_ins: list[Row] = []
         if not self._store.is_sound("incident"):
             stand_ins = self._stand_ins(incidents.keys())
             keys |= {row[0] for row in stand_ins}
+        state = SHAPES["incident"].index("state")
+        # Of a closed one its name and that it was told are enough; the rest follows.
+        closed = {key for key, row in incidents.items() if row[state] == CLOSED} - owing
         for table in WITH_AN_INCIDENT:
-            self._put(table, self._store.of(table, "incident_key", keys))
+            wanted = keys if table == "delivery" else keys - closed
+            self._put(table, self._store.of(table, "incident_key", wanted))
         self._put("incident", incidents.values())
         self._put("incident", stand_ins)
-        state = SHAPES["incident"].index("state")
         every_one = [*incidents.values(), *stand_ins]
         return Carried(
             len(every_one),

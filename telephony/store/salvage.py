@@ -22,15 +22,16 @@ ORDER: Final = (
     *PEOPLE,
     "last_position",
     "press_history",
-    "incident",
     "press",
-    "delivery",
     "position",
     "fact",
     "call",
+    "delivery",
+    "incident",
     "audit",
 )
-"""What is brought over afterwards, the most urgent first: who presses, and whom to tell."""
+"""What is brought over afterwards, the most urgent first: who presses, and whom to tell. An incident comes after its
+deliveries: one without any is told to 112 again (`telephony.store.mending`)."""
 ALL: Final = ("key_proof", "awaited_reply", *ORDER)
 
 
