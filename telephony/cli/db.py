@@ -189,7 +189,7 @@ def _tell_of_damage(settings: Settings) -> None:
             if tables
             else "nothing is left that follows by itself"
         )
-        click.echo(f"a damaged store is kept as {kept}: {said}", err=True)
+        click.echo(f"a damaged store is kept as {kept}: {said}")
 
 
 def _wrong_keys(connection: Connection, settings: Settings) -> str | None:

@@ -104,7 +104,7 @@ def test_into_the_store_in_use_comes_what_it_lacks_and_nothing_that_is_owed(conf
         assert connection.execute("SELECT incident_key FROM delivery").fetchall() == [(6,)]
         assert connection.execute("SELECT count(*) FROM person").fetchone() == (PEOPLE,)
     assert {each["written"] for each in report["tables"]} == {0}
-    assert str(kept) in run("db", "check", "--config", config).stderr
+    assert str(kept) in run("db", "check", "--config", config).stdout
 
 
 def test_of_a_file_of_garbage_nothing_can_be_read_and_the_code_says_so(config: Path, store: Path, run):
