@@ -104,6 +104,7 @@ async def test_a_running_daemon_finds_it_and_goes_on_with_a_fresh_store(house: H
         await house.soon(press)
     await house.until(lambda: house.logged("fresh store in use"))
     await house.centre.come_back()
+    await house.until(lambda: house.logged("damaged store brought over"))
     await house.until(lambda: house.skt.queued == 0)
     last = house.caller()
     await house.accepted_press(last)
