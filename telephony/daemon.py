@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -44,8 +45,10 @@ from telephony.services import guardian_ways
 from telephony.services.alarms import Alarms
 from telephony.services.answers import Answers
 from telephony.services.audit import Audit
+from telephony.services.bringing_over import BringingOver
 from telephony.services.callers import KEPT_S
 from telephony.services.calls import CallDirection, CallLedger
+from telephony.services.damaged_store import DamagedStoreWatch
 from telephony.services.direct import DirectRelay
 from telephony.services.disk import DiskWatch, watched_directories
 from telephony.services.drills import DrillChannel
@@ -86,7 +89,7 @@ from telephony.smpp.texting import BindTexter, TextWay
 from telephony.store.bounds import Access
 from telephony.store.checkpoint import Checkpointer
 from telephony.store.contention import Repeats
-from telephony.store.crypto import KeyFile
+from telephony.store.crypto import KeyFile, KeyRing
 from telephony.store.database import Database, Runner
 from telephony.store.engines import open_engines, own_files_of, sqlite_checkpoint_engine
 from telephony.store.enrolling import Enrolling
@@ -328,7 +331,10 @@ class Daemon(MultiService):
             self._has_begun = True
         since = utc_now(self._outside.reactor) - timedelta(seconds=KEPT_S)
         self.intake.remember(await self.database.read(open_incidents, since))
+        self._watch.look_far_back()
         self.relay.wake()
+        if self._bringing_over is not None:
+            self._bringing_over.go_on()
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind first, so that no press comes; finish what is in flight; close the store last."""
@@ -370,6 +376,8 @@ class Daemon(MultiService):
         if self._checkpointer is not None:
             await self._checkpointer.stop()
         await self._people_reader.stop()
+        if self._bringing_over is not None:
+            await self._bringing_over.stop()
         await self.keeper.stop()
         await self._relay_reader.stop()
         await self.database.stop()
@@ -395,6 +403,7 @@ class Daemon(MultiService):
         budget_s = self._settings.store.commit_budget_s
         files = own_files_of(url)
         access = Access.of_daemon(budget_s, self._names.known)
+        self._damaged = None if files is None else self._watch_for_damage(files.file)
         writing, reading = open_engines(url, self.key_file.ring, files, access)
         database = Database(
             writing,
@@ -417,7 +426,9 @@ class Daemon(MultiService):
             clock=outside.reactor,
             alarms=self.alarms,
             resume=self._resume,
+            damaged=self._damaged,
         )
+        self._bringing_over = None if self._damaged is None else self._bring_over(self._damaged, database)
         keeper.take_up_at_start()
         self._checkpointer = None
         self._checkpoint_engine: Engine | None = None
@@ -431,6 +442,31 @@ class Daemon(MultiService):
                 clock=outside.reactor,
             )
         return database, keeper
+
+    def _watch_for_damage(self, file: Path) -> DamagedStoreWatch:
+        return DamagedStoreWatch(
+            file,
+            every_s=self._settings.store.look_every_s,
+            clock=self._outside.reactor,
+            is_pressed=lambda: self.relay.is_pressed,
+        )
+
+    def _bring_over(self, damaged: DamagedStoreWatch, database: Database) -> BringingOver:
+        return BringingOver(
+            damaged,
+            database,
+            Registry(self.key_file.ring),
+            runner=self._outside.runner("salvage", 1),
+            clock=self._outside.reactor,
+            alarms=self.alarms,
+            is_pressed=lambda: self.relay.is_pressed,
+        )
+
+    def _keys_of_people(self) -> KeyRing:
+        """Return the key ring; raises `Unavailable` while people are being brought over from a damaged store."""
+        if self._damaged is not None:
+            self._damaged.require_people()
+        return self.key_file.ring()
 
     def _senders(self) -> dict[str, CapHttpSender]:
         senders = {}
@@ -484,7 +520,7 @@ class Daemon(MultiService):
         """Give the jobs that delete what is over its time: one for what an index finds, one that walks through people."""
         settings = self._settings
         periods = settings.retention
-        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        registry = Registry(self._keys_of_people, adult_age=settings.people.adult_age)
         notes = RetentionNotes(settings.service.state_dir / NOTES_FILE)
         every_s = periods.every_h * 3600
 
@@ -534,7 +570,7 @@ class Daemon(MultiService):
                 timedelta(days=settings.retention.history_days),
             )
             scales = Scales(self.database, rules, zone=KST, clock=clock)
-        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        registry = Registry(self._keys_of_people, adult_age=settings.people.adult_age)
         channel = PersonChannel(
             partial(self.database.read_on, self._people_reader, who_has, registry),
             self.database,
@@ -557,7 +593,7 @@ class Daemon(MultiService):
         guardians, service = settings.guardians, settings.service
         texter = self.texter if "sms" in guardians.by else None
         listed = guardians.book(country_code=service.country_code, trunk_prefix=service.trunk_prefix)
-        registry = Registry(self.key_file.ring, adult_age=settings.people.adult_age)
+        registry = Registry(self._keys_of_people, adult_age=settings.people.adult_age)
         book = RegistryGuardians(self.database, registry, listed)
         ways = GuardianWays(
             texter,
@@ -589,7 +625,7 @@ class Daemon(MultiService):
         """Give the desk at which people sign up by phone."""
         settings = self._settings
         service, people, enrolment = settings.service, settings.people, settings.enrolment
-        registry = Registry(self.key_file.ring, adult_age=people.adult_age)
+        registry = Registry(self._keys_of_people, adult_age=people.adult_age)
         rules = EnrolmentRules(
             service.country_code,
             service.trunk_prefix,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.db_salvage import salvage
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -18,15 +19,25 @@ if TYPE_CHECKING:
     from telephony.settings import Settings
 
 
-@click.group(short_help="Upgrade or check the store.")
+DAMAGED_ADVICE = """The file is damaged: replace the disk (`dmesg`).
+A daemon that runs notices it when it next reads there, at the latest within the hour, and puts a fresh store in its place by
+itself, with all that is owed to 112; restart it to have that done at once. Then `onetouch db salvage` brings over what
+else can be read of {file}.damaged-TIME. Without a daemon: `onetouch db salvage --from {file} --to NEW-FILE`."""
+
+
+@click.group(short_help="Upgrade, check or salvage the store.")
 def db() -> None:
     """Look after the store. The daemon may be running, except during an upgrade.
 
     \b
     Examples:
       onetouch db check
+      onetouch db salvage
       systemctl stop onetouch && onetouch db upgrade && systemctl start onetouch
     """
+
+
+db.add_command(salvage)
 
 
 @contextmanager
@@ -129,9 +140,12 @@ def upgrade(config: Path) -> None:
 def check(config: Path) -> None:
     """Check the schema's version, that the key file is this store's, the file's integrity and what durability needs.
 
+    Of a damaged file it says which tables are damaged and what to do; then also which damaged stores are kept beside it.
+
     Exit codes: 0 all is well, 1 something is not, 2 the settings have faults.
     """
     settings = load_or_exit(config)
+    _tell_of_damage(settings)
     from telephony.store.upgrade import HEAD  # noqa: PLC0415 - not needed for --help
 
     with ready_engines(settings) as (_, reading), reading.connect() as connection:
@@ -147,6 +161,38 @@ def check(config: Path) -> None:
         click.echo(wrong_keys, err=True)
     if not all(is_fine for _, _, is_fine in results):
         raise SystemExit(EXIT_FAILED)
+
+
+def _tell_of_damage(settings: Settings) -> None:
+    """Say what is damaged, and end; without damage say which damaged stores are kept."""
+    import sqlite3  # noqa: PLC0415 - not needed for --help
+
+    from telephony.store.salvage_reading import damages  # noqa: PLC0415
+    from telephony.store.setting_aside import damaged_ones  # noqa: PLC0415
+    from telephony.store.unfinished import UnfinishedNote  # noqa: PLC0415
+
+    file = file_of(settings)
+    if file is None or not file.exists():
+        return
+    try:
+        found = list(damages(file))
+    except sqlite3.Error as error:
+        raise click.ClickException(f"the store: {error}") from error
+    for table, words in found:
+        verdict = click.style("DAMAGED", fg="red", bold=True)
+        click.echo(f"{table or 'the whole file':<20} {verdict} {words}")
+    if found:
+        click.echo(DAMAGED_ADVICE.format(file=file), err=True)
+        raise SystemExit(EXIT_FAILED)
+    left = {each.name: each.left for each in UnfinishedNote(file).read()}
+    for kept in damaged_ones(file):
+        tables = left.get(kept.name)
+        said = (
+            f"still to be brought over: {', '.join(tables)}"
+            if tables
+            else "nothing is left that follows by itself"
+        )
+        click.echo(f"a damaged store is kept as {kept}: {said}")
 
 
 def _wrong_keys(connection: Connection, settings: Settings) -> str | None:

@@ -20,6 +20,8 @@ from telephony.background import run_in_background
 from telephony.clock import Clock, pause, within
 from telephony.domain.errors import Unavailable
 from telephony.services.alarms import Alarms
+from telephony.services.bringing_over import DAMAGED_ALARM
+from telephony.services.damaged_store import DamagedStoreWatch
 from telephony.services.intake import STORE_ALARM
 from telephony.services.service_key import ServiceKey
 from telephony.store.bounds import Access, prove_commit
@@ -37,6 +39,8 @@ AGAIN_S = 5.0
 """Pause between two attempts that cost something: to take up a store, to write one anew."""
 START_S = 5.0
 """How long a start waits for a server, whose schema it may have to make. Links are opened then, with the store or without."""
+LONGEST_PAUSE_S = 60.0
+"""Between two attempts to replace a damaged store, each of which reads it through."""
 KEY_ALARM = "key-file-wrong"
 SERVICE_KEY_ALARM = "service-key-wrong"
 
@@ -58,12 +62,14 @@ class StoreKeeper:
         clock: Clock,
         alarms: Alarms,
         resume: Callable[[], Coroutine[Any, Any, None]],
+        damaged: DamagedStoreWatch | None = None,
     ) -> None:
         """``access`` is that of a server, which may vanish, and is asked every second whether it still commits."""
         self._access = access
         self._budget_s = budget_s
         self._starting: Deferred[Exception | None] = succeed(None)
         self._database = database
+        self._damaged = damaged
         self._writing, self._reading = engines
         self._files = files
         self._key_file = key_file
@@ -75,9 +81,12 @@ class StoreKeeper:
         self._is_resumed = False
         self._is_taken_up = False
         self._said: str | None = None
+        self._pause_s = 0.0
         self._rounds: Deferred[None] = succeed(None)
         self._asking: Deferred[None] = succeed(None)
         database.on_away = self._went_away
+        if damaged is not None:
+            database.sees = damaged.see
 
     def take_up_at_start(self) -> None:
         """Take up the store at once. One that cannot be used must not keep us from relaying.
@@ -87,6 +96,7 @@ class StoreKeeper:
         error = self._tried_to_take_up() if self._access is None else self._take_up_beside()
         if error is not None:
             log.critical("store not usable at start", error=_in_words(error))
+            self._database.sees(error)
             self._database.put_away(f"not taken up: {_in_words(error)}")
 
     def start(self) -> None:
@@ -143,10 +153,13 @@ class StoreKeeper:
         try:
             await self._starting
             self._starting = succeed(None)
+            if self._damage is not None and not self._database.is_away:
+                self._database.put_away(self._damage)
             if self._database.is_away:
                 await self._database.between_groups(self._bring_back)
                 self._database.bring_back()
             if not self._is_resumed:
+                self._pause_s = 0.0
                 await self._resume()
                 self._is_resumed = True
                 self._said = None
@@ -159,6 +172,10 @@ class StoreKeeper:
             return LOOK_S
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
             self._say(_in_words(error))
+            if self._damage is not None:
+                # The first attempt to replace it is made at once.
+                pause_s, self._pause_s = self._pause_s, min(max(LOOK_S, 2 * self._pause_s), LONGEST_PAUSE_S)
+                return pause_s
             # A server that comes back is to be used at once; to ask for it costs no more than a look.
             return LOOK_S if isinstance(error, StoreAway) or self._access is not None else AGAIN_S
         return LOOK_S
@@ -203,7 +220,10 @@ class StoreKeeper:
         if self._access is not None:
             self._access.cut()  # what is under way there would hold threads, and locks, for nothing
         self._alarms.raise_(STORE_ALARM, "store", reason=reason)
-        if self._is_taken_up:
+        if self._damage is not None:
+            self._alarms.raise_(DAMAGED_ALARM, "store", reason=self._damage)
+            log.critical("store damaged", reason=self._damage)
+        elif self._is_taken_up:
             log.critical("store went away under us", reason=reason)
 
     def _say(self, reason: str) -> None:
@@ -213,6 +233,10 @@ class StoreKeeper:
             self._said = reason
             log.warning("store not taken up", error=reason)
 
+    @property
+    def _damage(self) -> str | None:
+        return None if self._damaged is None else self._damaged.damage
+
     # -- on other threads -------------------------------------------------------------------------------------
 
     def _look_around(self) -> str | None:
@@ -221,7 +245,10 @@ class StoreKeeper:
             self._key_file.ring()
         except Unavailable as error:
             return str(error)
-        return None if self._files is None else self._files.trouble()
+        trouble = None if self._files is None else self._files.trouble()
+        if trouble is None and self._damaged is not None and not self._database.is_away:
+            return self._damaged.look()
+        return trouble
 
     def _take_up(self) -> None:
         """Open the store and prove that it is ours: keys, schema, files. Raises whatever is in the way."""
@@ -229,6 +256,8 @@ class StoreKeeper:
         self._is_taken_up = False
         self._database.let_go()
         try:
+            if self._damaged is not None:
+                self._damaged.finish()
             if files is not None:
                 files.moor()
             take_up(self._writing, self._key_file)
@@ -248,7 +277,21 @@ class StoreKeeper:
 
     def _bring_back(self) -> None:
         """Bring back a store that is away; raises whatever is in the way."""
+        try:
+            self._try_to_bring_back()
+        except Exception as error:
+            self._database.sees(error)
+            raise
+
+    def _try_to_bring_back(self) -> None:
         files = self._files
+        if (
+            self._damaged is not None
+            and self._damage is not None
+            and (files is None or files.trouble() is None)
+        ):
+            self._replace(self._damaged)
+            return
         if not self._is_taken_up or files is None:
             self._take_up()
             return
@@ -260,6 +303,19 @@ class StoreKeeper:
         self._key_file.ring()  # its file may have gone the same way
         self._take_up()
         log.warning("store written anew where it was lost", was=trouble)
+
+    def _replace(self, damaged: DamagedStoreWatch) -> None:
+        """Have a fresh store in the place of a damaged one, with all that is owed in it."""
+        if damaged.is_sound_after_all():
+            self._take_up()
+            log.warning("store found sound when it was opened again")
+            return
+        self._key_file.ring()  # under other keys a fresh store would be of no use
+        before = damaged.replace(self._database.memory)
+        try:
+            self._take_up()
+        finally:
+            before.close()
 
     def _leave(self) -> None:
         files = self._files

@@ -73,6 +73,11 @@ class Watch:
         self._is_running = True
         self._look()
 
+    def look_far_back(self) -> None:
+        """Look through older incidents too, next time: the store may be another one, and lack rows of them."""
+        self._mended_back_s = MENDED_BACK_AT_START_S
+        self._next_mending = 0.0
+
     def stop(self) -> None:
         """Look no more."""
         self._is_running = False

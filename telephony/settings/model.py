@@ -55,6 +55,8 @@ class Store(Table):
     """Password of the PostgreSQL user; never part of ``url``."""
     commit_budget_s: Seconds = 2.0
     """A press that is not on disk by then goes to 112 directly, and the carrier is told to retry."""
+    look_every_s: Seconds = 3600.0
+    """Between two looks through the whole SQLite file for damage; the first is 10 s after the start, or so long after it."""
     key_file: Path | None = None
     """The keys that people's data are encrypted under; unset: ``data.keys`` in ``state_dir``."""
 

@@ -82,6 +82,7 @@ class Checkpointer:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
                 connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
         except (DBAPIError, Unavailable) as error:
+            self._database.sees(error)
             log.warning("log not folded back", error=str(getattr(error, "orig", error)))
             return False
         return True

@@ -103,6 +103,8 @@ class Database:
         self._found_away: str | None = None
         self.on_away: Callable[[str], None] = _nobody_is_told
         """Told once each time, in the reactor, before anybody is refused."""
+        self.sees: Callable[[BaseException], str | None] = _nothing_is_seen
+        """Told every error of the store on any thread; returns why the store is to be put away, if it is."""
         self._linger_s = linger_s
         self._lingering: Call | None = None
         self._is_urgent = False
@@ -164,6 +166,11 @@ class Database:
         self._writing.dispose()
         self._reading.dispose()
 
+    @property
+    def memory(self) -> Any:
+        """The driver's connection that wrote last, with the pages it remembers; None without one. For the writer's thread."""
+        return None if self._connection is None else self._connection.connection.driver_connection
+
     def batch(self, batch: Batch, items: Sequence[Any], *, is_urgent: bool = True) -> Deferred[list[Any]]:
         """Run ``batch(connection, items)`` in the next commit, together with all others that pass the same function.
 
@@ -208,13 +215,17 @@ class Database:
         done: Deferred[T] = Deferred()
 
         def work() -> T:
-            with self._reading.connect() as connection:
-                try:
-                    return function(connection, *arguments)
-                except (DBAPIError, self._driver.Error):
-                    if not connection.invalidated:
-                        connection.invalidate()  # it may be what failed: its server may be a standby by now
-                    raise
+            try:
+                with self._reading.connect() as connection:
+                    try:
+                        return function(connection, *arguments)
+                    except (DBAPIError, self._driver.Error):
+                        if not connection.invalidated:
+                            connection.invalidate()  # it may be what failed: its server may be a standby by now
+                        raise
+            except Exception as error:
+                self.sees(error)
+                raise
 
         reader.run(lambda: _answer(work, self._driver), done.callback)
         return done
@@ -352,8 +363,10 @@ class Database:
                         start += len(job.items)
             self._prove()
         except Exception as error:
-            if isinstance(error, StoreAway):
-                self._found_away = str(error)
+            if (reason := str(error) if isinstance(error, StoreAway) else self.sees(error)) is not None:
+                self._found_away = reason
+                if not isinstance(error, StoreAway):
+                    raise  # a damaged store: what this connection remembers of it may be wanted
             if contention_of(error) is None:
                 # The connection may be what failed: the next group opens a fresh one.
                 self._drop_connection()
@@ -416,6 +429,11 @@ def _no_proof_is_needed() -> None:
 
 def _nobody_is_told(_: str) -> None:
     """Until somebody keeps the store."""
+
+
+def _nothing_is_seen(_: BaseException) -> str | None:
+    """For a store whose files nobody looks after."""
+    return None
 
 
 def _nothing(_: Connection) -> None:

@@ -18,7 +18,7 @@ from telephony.domain.errors import Malformed
 from telephony.domain.people import Draft, Fault, Person, merged
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, placeholder
-from telephony.store.crypto import Damaged, KeyRing, Place
+from telephony.store.crypto import Damaged, KeyRing, KeysUnavailable, Place
 from telephony.store.history import forget_history, registered
 from telephony.store.people_erasing import clear_around, delete_hashes, fill_with_zeros, forget_rows
 from telephony.store.person_record import from_octets, to_octets
@@ -233,6 +233,29 @@ class Registry:
             self._replace(connection, ring, Found(key, key_id, kept), kept, None)
         return rows[-1][0], len(rows)
 
+    def index_again(self, connection: Connection, after: int) -> tuple[int, int] | None:
+        """Write the hashes of the next `PAGE` people where they are missing; gives (last key gone through, people).
+
+        For a store whose look-up tables were lost. ``None`` where no row is left.
+        """
+        rows = _page(connection, after)
+        if not rows:
+            return None
+        ring, mark = self._keys(), placeholder(connection.dialect.name)
+        for key, key_id, sealed in rows:
+            if not opens(ring, key, key_id, sealed):
+                continue
+            known = _open(ring, key, key_id, sealed)
+            wanted = [(_HASH_TABLES[0], NUMBER, device.number) for device in known.devices]
+            wanted += [(_HASH_TABLES[1], GUARDIAN, guardian.phone) for guardian in known.guardians]
+            for table, kind, number in wanted:
+                execute(
+                    connection,
+                    f"INSERT INTO {table} (hash, person_key) VALUES ({mark}, {mark}) ON CONFLICT DO NOTHING",
+                    (ring.hash(kind, number.number), key),
+                )
+        return int(rows[-1][0]), len(rows)
+
     def _replace(
         self, connection: Connection, ring: KeyRing, found: Found, wanted: Person, now: datetime | None
     ) -> None:
@@ -358,6 +381,15 @@ class _Enrolment:
 
 def _place(key: int) -> Place:
     return Place("person", "sealed", key)
+
+
+def opens(ring: KeyRing, key: Any, key_id: Any, sealed: Any) -> bool:
+    """Whether the row of a person opens, whatever stands in it."""
+    try:
+        _open(ring, key, key_id, sealed)
+    except (KeysUnavailable, Malformed, TypeError, ValueError, AttributeError, OverflowError):
+        return False
+    return True
 
 
 def _open(ring: KeyRing, key: int, key_id: int, sealed: bytes) -> Person:

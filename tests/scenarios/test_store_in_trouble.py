@@ -5,9 +5,10 @@ from __future__ import annotations
 import resource
 import sqlite3
 
+import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_RMSGQFUL
+from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK
 from tests.scenarios.house import HELP
 
 
@@ -61,35 +62,30 @@ async def test_a_full_disk(house):
     await redelivery_joins_the_incident_112_knows(house, caller)
 
 
+@pytest.mark.parametrize("is_running", [True, False])
 @pytest_twisted.ensureDeferred
-async def test_a_corrupt_store_that_is_put_back_from_its_copy(house):
+async def test_a_store_of_nothing_but_garbage_is_set_aside_and_a_fresh_one_takes_the_press(house, is_running):
     await house.start()
     # Stopped in good order, all is in the one file, and a fresh start has read only its first pages.
     await house.restart()
     caller = house.caller()
-    sound = house.daemon.store.read_bytes()
-    overwrite(house.daemon.store, b"\xa5" * len(sound))
+    octets = house.daemon.store.stat().st_size
+    if not is_running:
+        await house.stop()
+    overwrite(house.daemon.store, b"\xa5" * octets)
+    if not is_running:
+        await house.start(until_bound=False)
 
-    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
-    overwrite(house.daemon.store, sound)
+    assert await house.soon(house.press(caller)) in (ESME_ROK, ESME_RMSGQFUL)
+    await house.until(lambda: house.alerts(caller))
 
-    await redelivery_joins_the_incident_112_knows(house, caller)
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_store_that_is_corrupt_at_start_keeps_nobody_from_112(house):
-    await house.start()
-    await house.restart()
-    caller = house.caller()
-    sound = house.daemon.store.read_bytes()
-    await house.stop()
-    overwrite(house.daemon.store, b"\xa5" * len(sound))
-    await house.start()
-
-    await press_is_told_directly_and_kept_by_the_smsc(house, caller)
-    overwrite(house.daemon.store, sound)
-
-    await redelivery_joins_the_incident_112_knows(house, caller)
+    await house.until(lambda: house.skt.queued == 0)
+    await house.until(lambda: house.logged("fresh store in use"))
+    await house.until(lambda: house.daemon.rows("SELECT state, press_count FROM incident") == [("open", 1)])
+    (alert,) = house.alerts(caller)
+    assert house.daemon.rows("SELECT id FROM incident") == [(alert.incident,)]
+    (kept,) = house.daemon.store.parent.glob("onetouch.sqlite.damaged-*Z")
+    assert kept.read_bytes() == b"\xa5" * octets
     await house.until(lambda: house.logged("alarm over", alarm="store-unavailable"))
 
 
