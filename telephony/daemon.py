@@ -31,6 +31,7 @@ from telephony.domain.people import Language
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator, ReportSender
 from telephony.domain.recognition import Recognition
+from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient
@@ -68,6 +69,8 @@ from telephony.services.retention import PEOPLE_RUNS, Retention
 from telephony.services.service_key import ServiceKey
 from telephony.services.service_texts import ServiceTexts
 from telephony.services.silence import SilenceGuard
+from telephony.services.told import ToldReports
+from telephony.services.told_keeping import TOLD_FILE, ToldKeeping
 from telephony.services.traffic import Lane
 from telephony.services.watch import Watch
 from telephony.services.weighing import Scales, ScoringRules
@@ -96,6 +99,7 @@ from telephony.store.retention import Kind
 from telephony.store.retention_kinds import found_by_index, found_by_opening
 from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
+from telephony.store.told_file import ToldFile
 from telephony.switchboard import Switchboard
 from telephony.ussd.dialogues import Dialogues
 from telephony.ussd.menus import MenuRules, OpenMenus
@@ -179,13 +183,13 @@ class Daemon(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
         self._outside = outside
-        clock = outside.reactor
+        clock, state_dir = outside.reactor, settings.service.state_dir
         self.alarms = Alarms(clock)
-        state_dir = settings.service.state_dir
         self.key_file = KeyFile(settings.key_file)
         self._has_begun = False
         service_key = ServiceKey(state_dir)
         self.database, self.keeper = self._open_store(service_key)
+        self._told, self._told_keeping = self._told_past_the_store(service_key)
         plan = settings.plan
         self._names = Names(
             settings.far_hosts,
@@ -222,7 +226,7 @@ class Daemon(MultiService):
         self.relay = Relay(
             [
                 *self._report_lanes(senders),
-                *self._switchboard.report_lanes(senders),
+                *self._switchboard.report_lanes(senders, self._told),
                 *self._locating_lanes(),
                 *self._joining_lanes(),
                 *self._switchboard.lanes(),
@@ -234,6 +238,7 @@ class Daemon(MultiService):
             owner=self._owner,
             alarms=self.alarms,
             poll_s=settings.relay.poll_s,
+            past_the_store=self._tell_past_the_store,
             reader=self._relay_reader,
         )
         rules = Rules(
@@ -246,7 +251,8 @@ class Daemon(MultiService):
             self.database,
             PressRecorder(rules),
             self.relay,
-            DirectRelay(senders, clock=clock),
+            DirectRelay(senders, clock=clock, told=self._told),
+            self._told,
             names=IncidentNames(service_key.octets, KST),
             plan=plan,
             clock=clock,
@@ -290,6 +296,8 @@ class Daemon(MultiService):
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
         self._names.start()
+        self._told_keeping.load()
+        self.intake.resume()
         self.keeper.start()
         self.relay.start()
         self._watch.start()
@@ -326,6 +334,7 @@ class Daemon(MultiService):
         self._watch.stop()
         self._disk.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
+        await self._told_keeping.stop()
         self._position_reads.stop()
         await self.audit.stop()
         for client in self._http:
@@ -394,6 +403,23 @@ class Daemon(MultiService):
             )
         return database, keeper
 
+    def _told_past_the_store(self, service_key: ServiceKey) -> tuple[ToldReports, ToldKeeping]:
+        clock, file = self._outside.reactor, ToldFile(self._settings.service.state_dir / TOLD_FILE)
+        told = ToldReports(service_key.octets, clock=clock)
+        keeping = ToldKeeping(
+            told,
+            file,
+            key=service_key.octets,
+            keys=self.key_file.ring,
+            runner=self._outside.runner("told-file", 1),
+            clock=clock,
+            alarms=self.alarms,
+        )
+        return told, keeping
+
+    def _tell_past_the_store(self, report: Report) -> None:
+        self.intake.tell_past_the_store(report)
+
     def _senders(self) -> dict[str, CapHttpSender]:
         senders = {}
         for psap in self._settings.psap:
@@ -407,7 +433,7 @@ class Daemon(MultiService):
         return [
             Lane(
                 channel.name,
-                ReportChannel(senders[channel.name]),
+                ReportChannel(senders[channel.name], self._told),
                 channel.concurrency,
                 channel.timeout_s + ATTEMPT_GRACE_S,
                 rank=0,

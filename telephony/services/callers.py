@@ -43,12 +43,20 @@ class KnownCallers:
             return None
         return known
 
-    def learn(self, caller: str, incident_id: str, opened_at: datetime, presses: int) -> None:
-        """Take what the store knows of a caller of whom we do not know better."""
+    def learn(
+        self,
+        caller: str,
+        incident_id: str,
+        opened_at: datetime,
+        presses: int,
+        *,
+        is_told_directly: bool = False,
+        heard_at: float | None = None,
+    ) -> None:
+        """Take what the store, or an earlier process, knows of a caller of whom we do not know better."""
         if caller not in self._known:
-            self._known[caller] = KnownCaller(
-                incident_id, opened_at, presses, is_told_directly=False, heard_at=self._clock.seconds()
-            )
+            at = self._clock.seconds() if heard_at is None else heard_at
+            self._known[caller] = KnownCaller(incident_id, opened_at, presses, is_told_directly, at)
 
     def pressed(
         self,

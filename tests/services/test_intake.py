@@ -16,14 +16,16 @@ from twisted.internet import task
 from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
+from telephony.domain.report import Report
 from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.direct import DirectRelay
-from telephony.services.intake import PROMISE_KEPT_S, STORE_ALARM, TOLD_ONE_BY_ONE, Intake
+from telephony.services.intake import STORE_ALARM, TOLD_ONE_BY_ONE, Intake
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
+from telephony.services.told import KEPT_S, ToldReports
 from telephony.services.traffic import Lane
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.awaiting import failure_of, is_waiting, result_of
@@ -72,22 +74,35 @@ class House:
         self.centre, self.direct = Sender(), Sender()
         self.errands = Errands()
         self.recorder = Recorder()
+        self.told = ToldReports(b"key", clock=self.clock)
+        self.channel = ReportChannel(self.centre, self.told)
         lanes = [
-            Lane("seoul", ReportChannel(self.centre), 4, 15.0, rank=0),
+            Lane("seoul", self.channel, 4, 15.0, rank=0),
             Lane("locate:skt", self.errands, 4, 15.0, rank=1),
         ]
         self.relay = Relay(
-            lanes, self.database, clock=self.clock, owner="me", alarms=self.alarms, poll_s=1000.0
+            lanes,
+            self.database,
+            clock=self.clock,
+            owner="me",
+            alarms=self.alarms,
+            poll_s=1000.0,
+            past_the_store=self.tell_past_the_store,
         )
         self.intake = self.new_intake()
 
+    def tell_past_the_store(self, report: Report) -> None:
+        self.intake.tell_past_the_store(report)
+
     def new_intake(self) -> Intake:
-        """As after a restart: nothing is remembered but the store and the key."""
+        """As after a restart that has lost its files: nothing is remembered but the store and the key."""
+        self.told = self.channel._told = ToldReports(b"key", clock=self.clock)
         return Intake(
             self.database,
             self.recorder,  # type: ignore[arg-type]
             self.relay,
-            DirectRelay({"seoul": self.direct}, clock=self.clock),
+            DirectRelay({"seoul": self.direct}, clock=self.clock, told=self.told),
+            self.told,
             names=IncidentNames(b"key", timezone(timedelta(hours=9))),
             plan=ONE_CENTRE,
             clock=self.clock,
@@ -303,8 +318,24 @@ def test_the_redelivery_opens_the_very_incident_that_112_has_heard_of(house: Hou
 
     (receipt,) = house.accept(house.now(press(connector="skt-2")))
 
-    (told,), (again,) = house.direct.reports, house.centre.reports
+    (told,) = house.direct.reports
     assert receipt_of(receipt).incident_id == told.incident_id
+    assert house.centre.reports == []
+    rows = house.ledger.rows("delivery")
+    assert {row["channel"]: row["state"] for row in rows} == {"seoul": "delivered", "locate:skt": "pending"}
+
+
+def test_what_112_has_not_acknowledged_the_redelivery_tells_in_the_same_words(house: House):
+    house.direct.answer = Retry("connection lost")
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(0.5)
+
+    house.accept(house.now(press(connector="skt-2")))
+    house.clock.advance(60)
+
+    (told,), (again,) = house.direct.reports, house.centre.reports
     assert again == told
 
 
@@ -363,10 +394,10 @@ def test_a_named_press_told_directly_keeps_its_name_and_the_time_at_which_it_cam
 
     (receipt,) = house.accept(house.now(call))
 
-    (told,), (again,) = house.direct.reports, house.centre.reports
+    (told,) = house.direct.reports
     assert receipt_of(receipt).incident_id == told.incident_id == "sos-20261123-call000001"
-    assert again == told
-    assert (again.opened_at, again.facts) == (NOON, (call_fact("arrived"),))
+    assert (told.opened_at, told.facts) == (NOON, (call_fact("arrived"),))
+    assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
 
 
 def test_a_name_brought_later_wins_but_not_the_time(house: House):
@@ -402,7 +433,7 @@ def test_the_same_key_pressed_days_after_an_outage_is_a_new_emergency(house: Hou
     house.recorder.failure = Unavailable("store: disk full")
     house.accept(press())
     house.recorder.failure = None
-    house.clock.advance(PROMISE_KEPT_S + 1)
+    house.clock.advance(KEPT_S + 1)
     pressed = house.now(press())
 
     (receipt,) = house.accept(pressed)
@@ -424,12 +455,12 @@ def test_a_repeat_after_the_redelivery_has_a_time_of_its_own(house: House):
 
 
 def test_only_so_many_promises_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("telephony.services.intake.MOST_PROMISES", 10)
+    monkeypatch.setattr("telephony.services.told.MOST", 10)
     house.recorder.failure = Unavailable("store: disk full")
 
     house.accept(*[press(f"8210{number:08d}") for number in range(50)])
 
-    assert len(house.intake._promised) == 10
+    assert len(house.told) == len(house.told._by_press) == 10
 
 
 # -- one bad press -------------------------------------------------------------------------------------------------
@@ -500,7 +531,8 @@ def test_a_commit_after_the_budget_is_the_same_incident_as_the_redelivery(house:
 
     assert receipt_of(receipt).is_duplicate
     assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
-    assert house.centre.reports == house.direct.reports
+    assert len(house.direct.reports) == 1
+    assert house.centre.reports == []
 
 
 def test_of_a_store_that_hangs_only_the_first_press_waits(house: House):

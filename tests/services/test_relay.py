@@ -87,6 +87,7 @@ class House:
         self.far = {name: Far() for name in ("seoul", "seoul-2", "locate:skt", "track:skt")}
         for far in self.far.values():
             far.clock = self.clock
+        self.past_the_store: list[Report] = []
         self.relay = Relay(
             [
                 Lane(name, far, concurrency, TIMEOUT_S, rank=0 if "seoul" in name else 1)
@@ -97,6 +98,7 @@ class House:
             owner="me",
             alarms=self.alarms,
             poll_s=poll_s,
+            past_the_store=self.past_the_store.append,
         )
         self.seoul = self.far["seoul"]
         self._recorder = PressRecorder(Rules(plan, "me", {}))
