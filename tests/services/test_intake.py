@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +27,12 @@ from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
 from telephony.services.told import KEPT_S, ToldReports
+from telephony.services.told_keeping import ToldKeeping
 from telephony.services.traffic import Lane
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
+from telephony.store.told_file import ToldFile
 from tests.awaiting import failure_of, is_waiting, result_of
-from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, press
+from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, keys, press
 from tests.store.ledger import NOON_S, Ledger, call_fact
 
 BUDGET_S = 2.0
@@ -109,6 +112,13 @@ class House:
             alarms=self.alarms,
             budget_s=BUDGET_S,
         )
+
+    def new_intake_that_remembers_what_was_told(self) -> Intake:
+        """As after a restart long after which nobody knows whose incidents are open."""
+        told = self.told
+        intake = self.new_intake()
+        intake._told = intake._direct._told = self.told = self.channel._told = told
+        return intake
 
     def accept(self, *triggers: Trigger) -> list[Receipt | Unavailable]:
         answers: list[Receipt | Unavailable] = result_of(self.intake.accept_all(triggers))
@@ -368,6 +378,135 @@ def test_the_redelivery_after_a_restart_opens_the_same_incident(house: House):
     assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
 
 
+class Restarted:
+    """Processes one after the other whose file is kept."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        self.house = house
+        self.file = folder / "told"
+        self.again()
+
+    def again(self) -> None:
+        """Kill the process and start another."""
+        house = self.house
+        for sender in (house.direct, house.centre):
+            sender.waiting.clear()
+        house.intake = house.new_intake()
+        ToldKeeping(
+            house.told,
+            ToldFile(self.file),
+            key=b"key",
+            keys=keys,
+            runner=Inline(),
+            clock=house.clock,
+            alarms=house.alarms,
+        ).load()
+        house.intake.resume()
+
+
+@pytest.fixture
+def restarted(house: House, tmp_path: Path) -> Restarted:
+    return Restarted(house, tmp_path)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 5])
+def test_after_a_restart_in_whatever_hour_the_redelivery_opens_the_incident_and_tells_nobody_again(
+    house: House, restarted: Restarted, hours: int
+):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(reference="words@17.4", repetition=Repetition.NONE))
+    house.clock.advance(3600 * hours)
+    restarted.again()
+    again = house.now(press(reference="words", repetition=Repetition.UNKNOWN))
+    house.accept(again)
+    house.recorder.failure = None
+
+    (receipt,) = house.accept(replace(again, repetition=Repetition.REDELIVERY))
+
+    (told,) = house.direct.reports
+    assert receipt_of(receipt) == Receipt(told.incident_id, Join.FIRST)
+    assert house.centre.reports == []
+    assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
+    assert restarted.file.read_bytes().rstrip(b"\0") == b""
+
+
+def test_what_112_had_not_acknowledged_is_told_again_at_the_start_whatever_store_and_sender_do(
+    house: House, restarted: Restarted
+):
+    house.direct.answer = None
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.accept(press(reference="other", text="help"))
+    alert, update = house.direct.reports
+    house.clock.advance(3600)
+
+    house.direct.answer = Delivered()
+    restarted.again()
+    restarted.again()
+
+    assert house.direct.reports == [alert, update, alert, update]
+
+
+def test_a_further_press_after_a_restart_is_told_under_the_incident_that_112_knows(
+    house: House, restarted: Restarted
+):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.accept(press(reference="other", text="help"))
+    house.clock.advance(60)
+    restarted.again()
+
+    house.accept(house.now(press(reference="third", text="hurry")))
+
+    alert, _, third = house.direct.reports
+    assert (third.incident_id, third.kind, third.press_count) == (alert.incident_id, "update", 3)
+    assert house.intake.is_told_directly(press().msisdn)
+
+
+def test_where_only_the_name_could_be_kept_the_redelivery_says_the_same_under_it(
+    house: House, restarted: Restarted, monkeypatch: pytest.MonkeyPatch
+):
+    def gone(*_: object) -> bytes:
+        raise Unavailable("there is no key file")
+
+    house.recorder.failure = Unavailable("store: disk full")
+    house.direct.answer = Retry("connection refused")
+    with monkeypatch.context() as no_keys:
+        no_keys.setattr("telephony.services.told_keeping.seal", gone)
+        house.accept(press())
+    house.clock.advance(3600)
+    house.direct.answer = Delivered()
+    restarted.again()
+
+    house.accept(house.now(press(repetition=Repetition.UNKNOWN)))
+    house.recorder.failure = None
+    (receipt,) = house.accept(house.now(press(repetition=Repetition.REDELIVERY)))
+
+    first, again = house.direct.reports[0], house.direct.reports[-1]
+    assert again == first
+    assert receipt_of(receipt).incident_id == first.incident_id
+
+
+def test_a_press_of_the_same_words_after_the_end_of_what_was_told_directly_is_told_as_another(
+    house: House, restarted: Restarted
+):
+    """In the same hour it has the same name, and 112 would discard it as a repeat."""
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.accept(house.now(press(repetition=Repetition.REDELIVERY)))
+    house.ledger.close(house.direct.reports[0].incident_id)
+    house.intake = house.new_intake_that_remembers_what_was_told()
+    house.recorder.failure = Unavailable("store: disk full")
+    house.clock.advance(900)
+
+    house.accept(house.now(press(repetition=Repetition.UNKNOWN)))
+
+    first, second = house.direct.reports
+    assert second.kind == "alert"
+    assert second.incident_id != first.incident_id
+
+
 def test_the_redelivery_in_the_next_hour_opens_the_same_incident(house: House):
     house.recorder.failure = Unavailable("store: disk full")
     house.accept(press())
@@ -545,15 +684,49 @@ def test_of_a_store_that_hangs_only_the_first_press_waits(house: House):
     assert [report.msisdn.number for report in house.direct.reports] == ["821012345678", LEE]
 
 
+def test_a_press_that_was_told_because_the_store_is_late_is_told_logged_and_counted_once(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    with capture_logs() as said:
+        answered = house.intake.accept_all([press(LEE)])
+        house.clock.advance(BUDGET_S)
+
+    assert isinstance(result_of(answered)[0], Unavailable)
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 1
+    assert len(house.direct.reports) == 2
+    house.writer.release()
+    house.accept(press(LEE), press(reference="second"))
+    assert {known.presses for known in house.intake._callers._known.values()} == {1, 2}
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(LEE, reference="another"), press(reference="third"))
+    assert [report.press_count for report in house.direct.reports[-2:]] == [2, 3]
+
+
+def test_a_press_that_fails_in_a_store_that_was_late_is_told_once(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    with capture_logs() as said:
+        answered = house.intake.accept_all([press(LEE), press(POISON)])
+        house.writer.release()
+
+    assert [type(answer) for answer in result_of(answered)] == [Receipt, Unavailable]
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 2
+    assert len(house.direct.reports) == 3
+
+
 def test_a_store_that_answers_again_is_waited_for_again_and_what_it_keeps_is_accepted(house: House):
     house.writer.hold()
     house.intake.accept_all([press()])
     house.clock.advance(BUDGET_S)
     house.writer.release()
 
-    (told_and_kept,) = house.accept(press(LEE))
+    with capture_logs() as said:
+        (told_and_kept,) = house.accept(press(LEE))
     assert isinstance(told_and_kept, Receipt)
     assert house.direct.reports[-1].incident_id == told_and_kept.incident_id
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 1
     before = len(house.direct.reports)
     assert isinstance(house.accept(press("821033333333"))[0], Receipt)
     assert len(house.direct.reports) == before
