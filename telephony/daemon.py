@@ -27,6 +27,7 @@ from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TES
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
+from telephony.domain.own_lines import hash_of
 from telephony.domain.people import Language
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator, ReportSender
@@ -43,7 +44,8 @@ from telephony.services import guardian_ways
 from telephony.services.alarms import Alarms
 from telephony.services.answers import Answers
 from telephony.services.audit import Audit
-from telephony.services.callers import KEPT_S
+from telephony.services.callers import KEPT_S, KnownCallers
+from telephony.services.callers_keeping import CALLERS_FILE, CallersKeeping
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.direct import DirectRelay
 from telephony.services.disk import DiskWatch, watched_directories
@@ -91,6 +93,7 @@ from telephony.store.engines import open_engines, own_files_of, sqlite_checkpoin
 from telephony.store.enrolling import Enrolling
 from telephony.store.incidents import open_incidents
 from telephony.store.joined import who_has
+from telephony.store.line_file import LineFile
 from telephony.store.outbox import bring_forward, owner_of, release_leases
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
@@ -99,7 +102,6 @@ from telephony.store.retention import Kind
 from telephony.store.retention_kinds import found_by_index, found_by_opening
 from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
-from telephony.store.told_file import ToldFile
 from telephony.switchboard import Switchboard
 from telephony.ussd.dialogues import Dialogues
 from telephony.ussd.menus import MenuRules, OpenMenus
@@ -189,7 +191,7 @@ class Daemon(MultiService):
         self._has_begun = False
         service_key = ServiceKey(state_dir)
         self.database, self.keeper = self._open_store(service_key)
-        self._told, self._told_keeping = self._told_past_the_store(service_key)
+        self._told, callers = self._told_past_the_store(service_key)
         plan = settings.plan
         self._names = Names(
             settings.far_hosts,
@@ -252,7 +254,8 @@ class Daemon(MultiService):
             PressRecorder(rules),
             self.relay,
             DirectRelay(senders, clock=clock, told=self._told),
-            self._told,
+            told=self._told,
+            callers=callers,
             names=IncidentNames(service_key.octets, KST),
             plan=plan,
             clock=clock,
@@ -296,6 +299,7 @@ class Daemon(MultiService):
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
         self._names.start()
+        self._callers_keeping.load()
         self._told_keeping.load()
         self.intake.resume()
         self.keeper.start()
@@ -334,6 +338,7 @@ class Daemon(MultiService):
         self._watch.stop()
         self._disk.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
+        self._callers_keeping.stop()
         await self._told_keeping.stop()
         self._position_reads.stop()
         await self.audit.stop()
@@ -403,19 +408,27 @@ class Daemon(MultiService):
             )
         return database, keeper
 
-    def _told_past_the_store(self, service_key: ServiceKey) -> tuple[ToldReports, ToldKeeping]:
-        clock, file = self._outside.reactor, ToldFile(self._settings.service.state_dir / TOLD_FILE)
-        told = ToldReports(service_key.octets, clock=clock)
-        keeping = ToldKeeping(
+    def _told_past_the_store(self, service_key: ServiceKey) -> tuple[ToldReports, KnownCallers]:
+        """Return what was told past the store, and whose incidents are open: both outlive the process beside it."""
+        clock, key, state_dir = self._outside.reactor, service_key.octets, self._settings.service.state_dir
+        told, callers = ToldReports(key, clock=clock), KnownCallers(clock, partial(hash_of, key=key))
+        self._told_keeping = ToldKeeping(
             told,
-            file,
-            key=service_key.octets,
+            LineFile(state_dir / TOLD_FILE),
+            key=key,
             keys=self.key_file.ring,
             runner=self._outside.runner("told-file", 1),
             clock=clock,
             alarms=self.alarms,
         )
-        return told, keeping
+        self._callers_keeping = CallersKeeping(
+            callers,
+            LineFile(state_dir / CALLERS_FILE),
+            key=key,
+            runner=self._outside.runner("callers-file", 1),
+            clock=clock,
+        )
+        return told, callers
 
     def _tell_past_the_store(self, report: Report) -> None:
         self.intake.tell_past_the_store(report)

@@ -1,23 +1,15 @@
-"""What 112 was told past the store, as lines of a file: what is written, and what can be read back of it.
-
-A line is a seal of 8 octets in hexadecimal, a blank, and a JSON object. The seal is BLAKE2b (RFC 7693) under the service's own
-key: it tells a torn line, rubbish, and the file of another service from a line of ours. Pure: octets in, values out.
-"""
+"""What 112 was told past the store, as lines of a file (`own_lines`), and what they come to."""
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from hashlib import blake2b
-from hmac import compare_digest
-from typing import Any, Final
+from typing import Any
 
-_SEAL_OCTETS: Final = 8
-_PURPOSE: Final = b"told past"
-_HASH_OCTETS: Final = 16
+from telephony.domain import own_lines
+from telephony.domain.own_lines import Found
 
 
 class Step(StrEnum):
@@ -65,14 +57,6 @@ class Standing:
     is_taken_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a file holds: its lines, and how many pieces of it are none of ours."""
-
-    lines: tuple[ToldLine, ...]
-    damaged: int
-
-
 def octets_of(line: ToldLine, key: bytes) -> bytes:
     """Return the line as it is written, its line feed included."""
     known: dict[str, Any] = {"step": line.step, "report": line.report_id, "at": line.at}
@@ -86,23 +70,12 @@ def octets_of(line: ToldLine, key: bytes) -> bytes:
         }
     if line.channel:
         known["channel"] = line.channel
-    text = json.dumps(known, separators=(",", ":")).encode()
-    return b"%s %s\n" % (_seal(text, key), text)
+    return own_lines.line_of(known, key)
 
 
-def lines_in(octets: bytes, key: bytes) -> Found:
-    """Return the lines of a file, whatever it holds. A rest of NULs is room that was kept and not used."""
-    lines: list[ToldLine] = []
-    damaged = 0
-    for piece in octets.rstrip(b"\0").split(b"\n"):
-        if not piece:
-            continue
-        line = _line_of(piece, key)
-        if line is None:
-            damaged += 1
-        else:
-            lines.append(line)
-    return Found(tuple(lines), damaged)
+def lines_in(octets: bytes, key: bytes) -> Found[ToldLine]:
+    """Return the lines of a file, whatever it holds."""
+    return own_lines.lines_in(octets, key, _line_of)
 
 
 def standing_of(lines: Iterable[ToldLine]) -> dict[str, Standing]:
@@ -126,39 +99,20 @@ def standing_of(lines: Iterable[ToldLine]) -> dict[str, Standing]:
     return standing
 
 
-def press_hash(reference: str, key: bytes) -> bytes:
-    """Return the keyed hash by which a press is known again: a reference follows from a number, and may be tried out."""
-    return blake2b(
-        reference.encode("utf-8", "surrogatepass"), key=key, digest_size=_HASH_OCTETS, person=_PURPOSE
-    ).digest()
-
-
 def words_of(reference: str) -> str:
     """Return the part of a press's reference that says the same whenever the same message comes."""
     return reference.partition("@")[0].partition("#")[0]
 
 
-def _seal(text: bytes, key: bytes) -> bytes:
-    return blake2b(text, key=key, digest_size=_SEAL_OCTETS, person=_PURPOSE).hexdigest().encode()
-
-
-def _line_of(piece: bytes, key: bytes) -> ToldLine | None:
-    seal, _, text = piece.partition(b" ")
-    if not compare_digest(seal, _seal(text, key)):
-        return None
-    try:
-        known = json.loads(text)
-        return ToldLine(
-            Step(known["step"]),
-            known["report"],
-            float(known["at"]),
-            known.get("incident", ""),
-            int(known.get("received", 0)),
-            bytes.fromhex(known.get("press", "")),
-            bytes.fromhex(known.get("words", "")),
-            base64.b64decode(known.get("sealed", "")),
-            known.get("channel", ""),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError):
-        # Sealed by a later version, which writes otherwise.
-        return None
+def _line_of(known: Mapping[str, Any]) -> ToldLine:
+    return ToldLine(
+        Step(known["step"]),
+        known["report"],
+        float(known["at"]),
+        known.get("incident", ""),
+        int(known.get("received", 0)),
+        bytes.fromhex(known.get("press", "")),
+        bytes.fromhex(known.get("words", "")),
+        base64.b64decode(known.get("sealed", "")),
+        known.get("channel", ""),
+    )

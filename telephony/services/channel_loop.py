@@ -199,7 +199,6 @@ class ChannelLoop:
             log.warning("leases not given back", channel=self.lane.name, error=str(error))
             for delivery in deliveries:
                 self._note_not_taken(delivery)
-            self._tell_past_the_store([delivery.incident_id for delivery in deliveries])
         self.wake()
 
     def _start_in(self, seconds: float) -> None:

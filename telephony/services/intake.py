@@ -53,8 +53,9 @@ class Intake:
         recorder: PressRecorder,
         relay: Relay,
         direct: DirectRelay,
-        told: ToldReports,
         *,
+        told: ToldReports,
+        callers: KnownCallers,
         names: IncidentNames,
         plan: Plan,
         clock: Clock,
@@ -71,11 +72,12 @@ class Intake:
         self._clock = clock
         self._alarms = alarms
         self._budget_s = budget_s
-        self._callers = KnownCallers(clock)
+        self._callers = callers
         self._is_store_late = False
 
     def remember(self, incidents: Iterable[OpenIncident]) -> None:
         """Learn at the start which callers' incidents are open, against an outage that begins later."""
+        self._callers.forget_the_earlier_life()
         for each in incidents:
             self._callers.learn(each.caller, each.id, each.opened_at, each.press_count)
 

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from telephony.clock import Clock, wall_s
+from telephony.domain.own_lines import hash_of
 from telephony.domain.report import Report, report_id
-from telephony.domain.told import Step, press_hash, words_of
+from telephony.domain.told import Step, words_of
 from telephony.domain.trigger import Repetition, Trigger
 
 MOST: Final = 100_000
@@ -99,7 +100,7 @@ class ToldReports:
 
     def of_press(self, trigger: Trigger) -> Told | None:
         """Return what was told of this very press before, where the store does not have it."""
-        hashed = press_hash(trigger.reference, self._key)
+        hashed = hash_of(trigger.reference, self._key)
         told = self._by_press.get(hashed)
         if told is None and trigger.repetition is Repetition.UNKNOWN:
             told = self._told_in_an_earlier_life(trigger, hashed)
@@ -109,7 +110,7 @@ class ToldReports:
 
     def _told_in_an_earlier_life(self, trigger: Trigger, hashed: bytes) -> Told | None:
         """Return the oldest of the same words: its sender was refused, so it has it still."""
-        waiting = self._of_an_earlier_life.get(press_hash(words_of(trigger.reference), self._key), [])
+        waiting = self._of_an_earlier_life.get(hash_of(words_of(trigger.reference), self._key), [])
         while waiting:
             told = waiting.pop(0)
             if not told.is_taken_up:
@@ -124,8 +125,8 @@ class ToldReports:
         told = Told(report.report_id, report.incident_id, report.sent_at, now, wall, report, written_at=now)
         if trigger is not None:
             told.received_at, told.caller = trigger.received_at, caller
-            told.press = press_hash(trigger.reference, self._key)
-            told.words = press_hash(words_of(trigger.reference), self._key)
+            told.press = hash_of(trigger.reference, self._key)
+            told.words = hash_of(words_of(trigger.reference), self._key)
         self._keep(told)
         self.on_step(told, Step.TRIED)
         return told
@@ -142,7 +143,7 @@ class ToldReports:
         """See a press recorded in the store, under this incident; True where 112 was told of it before."""
         if not self._by_press:
             return False
-        told = self._by_press.get(press_hash(trigger.reference, self._key))
+        told = self._by_press.get(hash_of(trigger.reference, self._key))
         if told is None:
             return False
         self._let_go(told)

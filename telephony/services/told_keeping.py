@@ -24,9 +24,9 @@ from telephony.services.alarms import Alarms
 from telephony.services.told import KEPT_S, Told, ToldReports
 from telephony.store.crypto import KeyRing, Place
 from telephony.store.database import Runner
+from telephony.store.line_file import LineFile
 from telephony.store.sealing import seal, unseal
 from telephony.store.times import from_us, to_us
-from telephony.store.told_file import ToldFile
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class ToldKeeping:
     def __init__(
         self,
         told: ToldReports,
-        file: ToldFile,
+        file: LineFile,
         *,
         key: bytes,
         keys: Callable[[], KeyRing],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from twisted.internet import task
 from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
+from telephony.domain.own_lines import hash_of
 from telephony.domain.report import Report
 from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
+from telephony.services.callers import KnownCallers
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import STORE_ALARM, TOLD_ONE_BY_ONE, Intake
 from telephony.services.naming import IncidentNames
@@ -29,8 +32,8 @@ from telephony.services.reporting import ReportChannel
 from telephony.services.told import KEPT_S, ToldReports
 from telephony.services.told_keeping import ToldKeeping
 from telephony.services.traffic import Lane
+from telephony.store.line_file import LineFile
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
-from telephony.store.told_file import ToldFile
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, keys, press
 from tests.store.ledger import NOON_S, Ledger, call_fact
@@ -105,7 +108,8 @@ class House:
             self.recorder,  # type: ignore[arg-type]
             self.relay,
             DirectRelay({"seoul": self.direct}, clock=self.clock, told=self.told),
-            self.told,
+            told=self.told,
+            callers=KnownCallers(self.clock, partial(hash_of, key=b"key")),
             names=IncidentNames(b"key", timezone(timedelta(hours=9))),
             plan=ONE_CENTRE,
             clock=self.clock,
@@ -394,7 +398,7 @@ class Restarted:
         house.intake = house.new_intake()
         ToldKeeping(
             house.told,
-            ToldFile(self.file),
+            LineFile(self.file),
             key=b"key",
             keys=keys,
             runner=Inline(),

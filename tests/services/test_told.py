@@ -21,7 +21,7 @@ from telephony.services.reporting import first_report
 from telephony.services.told import KEPT_S, WRITTEN_AGAIN_S, ToldReports
 from telephony.services.told_keeping import AGAIN_S, DAMAGED_ALARM, NOT_KEPT_ALARM, ToldKeeping
 from telephony.store.crypto import Key, KeyRing, KeysUnavailable
-from telephony.store.told_file import ToldFile
+from telephony.store.line_file import LineFile
 from tests.doubles import NOON, Inline, keys, press
 
 KEY = b"k" * 32
@@ -49,7 +49,7 @@ class House:
         self.told = ToldReports(self.key, clock=self.clock)
         self.keeping = ToldKeeping(
             self.told,
-            ToldFile(self.file),
+            LineFile(self.file),
             key=self.key,
             keys=self.keys,
             runner=self.runner,
@@ -317,7 +317,7 @@ def test_a_file_that_cannot_be_written_is_an_alarm_and_tried_again(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr(ToldFile, "append", full)
+        disk.setattr(LineFile, "append", full)
         tell(house)
         house.clock.advance(AGAIN_S)
         assert house.alarm(NOT_KEPT_ALARM) == {"reason": "OSError: [Errno 28] No space left on device"}

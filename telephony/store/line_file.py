@@ -1,7 +1,7 @@
-"""The file beside the store in which is remembered what 112 was told past it: appended to, synced, written anew.
+"""A file of lines beside the store: appended to, synced, written anew.
 
-It is opened for every write and closed after it: it is written to only while the store is in trouble, and a file that was
-removed or replaced meanwhile is noticed. Some room is kept in it ahead, for the trouble may be a full disk.
+It is opened for every write and closed after it, so that a file that was removed or replaced meanwhile is noticed. Some room is
+kept in it ahead, for the trouble may be a full disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LARGEST: Final = 64 << 20
 """Octets that are written, and read, at most."""
 
 
-class ToldFile:
+class LineFile:
     """The file at a path. Its methods raise `OSError`; they belong on a thread that may hang."""
 
     def __init__(self, path: Path) -> None:
@@ -40,8 +40,8 @@ class ToldFile:
         except FileNotFoundError:
             return b""
 
-    def append(self, octets: bytes) -> bool:
-        """Append and sync. False where this is not the file that was written last: `rewrite` it.
+    def append(self, octets: bytes, *, is_synced: bool = True) -> bool:
+        """Append, and sync unless told not to. False where this is not the file that was written last: `rewrite` it.
 
         After a failure the next call writes to the same place.
         """
@@ -54,7 +54,8 @@ class ToldFile:
             if status.st_ino != self._inode or status.st_size < self._end:
                 return False
             _write(file, octets, self._end)
-            os.fdatasync(file)
+            if is_synced:
+                os.fdatasync(file)
         finally:
             os.close(file)
         self._end += len(octets)
