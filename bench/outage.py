@@ -21,7 +21,7 @@ from tests.scenarios.house import House
 from tests.scenarios.test_clock_set import HOUR_S, Machine
 
 SETTLED_S = 3.0
-"""After the last press is acknowledged: time for what is told again."""
+"""After the last press was told: time for what becomes of it to be written down."""
 LONGEST_S = 600.0
 
 
@@ -42,7 +42,7 @@ async def measure(house: House, callers: list[str], hours: int) -> dict[str, int
     repeats = house.centre.repeats
     await house.start()
     await house.until(lambda: house.skt.queued == 0, LONGEST_S)
-    await deferLater(house.reactor, SETTLED_S)
+    await house.until(lambda: len(house.logged("delivered", kind="alert")) >= len(callers), LONGEST_S)
     of_caller = [{report.incident for report in house.alerts(caller)} for caller in callers]
     return {
         "callers told directly": len(callers),

@@ -77,8 +77,9 @@ class ToldKeeping:
         self._is_busy = False
         self._again: Call | None = None
         self._fresh_size = 0
-        self._fresh_count = 0
-        """Octets and reports of the file when it was written anew last."""
+        """Octets of the file when it was written anew last."""
+        self._full_count = 0
+        """Most reports that were wanted since it is full."""
 
     def load(self) -> None:
         """Read the file, in this thread, before anybody can press. What cannot be read is passed over with an alarm."""
@@ -174,11 +175,12 @@ class ToldKeeping:
             return
         count = self._told.standing_count
         has_waste = self._file.size > max(WASTE, 2 * self._fresh_size)
-        if not count or has_waste or (self._is_full and count < self._fresh_count // 2):
+        if not count or has_waste or (self._is_full and count < self._full_count // 2):
             self._write_anew()
             return
         steps, self._waiting = self._waiting, []
         if self._is_full:
+            self._full_count = max(self._full_count, count)
             self._alarms.raise_(NOT_KEPT_ALARM, str(self._file.path), reason="it is full")
             return
         self._is_busy = True
@@ -191,6 +193,7 @@ class ToldKeeping:
     def _write_anew(self) -> None:
         """Write the file without what is over: whatever waits to be written is in it then, or over."""
         self._is_busy = True
+        self._full_count = 0
         steps, self._waiting = self._waiting, []
         self._runner.run(partial(self._rewrite, self._told.standing()), partial(self._written, steps))
 
@@ -227,7 +230,7 @@ class ToldKeeping:
             self._file.rewrite(octets)
         except Exception as error:  # noqa: BLE001 - as above
             return _in_words(error)
-        self._fresh_size, self._fresh_count = len(octets), len(standing)
+        self._fresh_size = len(octets)
         return None
 
     def _octets_of(self, told: Told, line: ToldLine) -> bytes:

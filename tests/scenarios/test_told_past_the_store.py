@@ -29,9 +29,9 @@ def locked(house: House) -> Iterator[None]:
         other.close()
 
 
-def kept(house: House) -> bytes:
-    """Give what is in use of the file."""
-    file = house.daemon.store.with_name(FILE)
+def kept(house: House, name: str = FILE) -> bytes:
+    """Give what is in use of a file beside the store."""
+    file = house.daemon.store.with_name(name)
     return file.read_bytes().rstrip(b"\0") if file.exists() else b""
 
 
@@ -124,6 +124,25 @@ async def test_what_was_acknowledged_and_failed_at_112_is_told_while_its_store_i
 
     await everybody_is_in_one_incident(house, [caller])
     assert house.centre.repeats == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_start_that_finds_the_store_away_tells_a_further_press_under_the_open_incident(house: House):
+    await house.start()
+    caller = house.caller()
+    await house.accepted_press(caller)
+    await house.until(lambda: house.alerts(caller))
+    await house.until(lambda: kept(house, "open-incidents"))
+    await house.kill9()
+
+    with locked(house):
+        await house.start()
+        assert await house.soon(house.press(caller, "다시")) == ESME_RMSGQFUL
+        await house.until(lambda: len(house.alerts(caller)) == 2)
+    await house.until(lambda: house.skt.queued == 0)
+
+    (name,) = {report.incident for report in house.reports(caller)}
+    assert incidents(house) == {(name, 2)}
 
 
 @pytest_twisted.ensureDeferred

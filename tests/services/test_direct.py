@@ -198,3 +198,25 @@ def test_a_telephone_is_used_when_the_data_link_has_had_its_time(house: House):
     house.clock.advance(2.0)
 
     assert house.sends("seoul-2") == 1
+
+
+def test_what_the_store_has_told_meanwhile_is_told_no_more(house: House):
+    house.senders["seoul"].answer = Retry("down")
+    house.relay.send(ALERT, routes("seoul"))
+
+    house.told.settled(ALERT.report_id, "seoul-2")
+    house.clock.pump([1.0] * 60)
+
+    assert house.sends() == 1
+    assert house.relay._in_hand == set()
+
+
+def test_a_defect_of_the_memory_costs_no_report(house: House, monkeypatch: pytest.MonkeyPatch):
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(house.told, "enter", defect)
+
+    house.relay.send(ALERT, routes("seoul"))
+
+    assert house.sends() == 1

@@ -382,6 +382,19 @@ def test_the_redelivery_after_a_restart_opens_the_same_incident(house: House):
     assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
 
 
+def test_the_alert_has_the_words_it_had_whichever_press_the_store_hears_of_first(house: House):
+    house.direct.answer = Retry("connection lost")
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(reference="a"))
+    house.accept(press(reference="b", text="hurry"))
+    house.recorder.failure = None
+
+    house.accept(press(reference="b", text="hurry", repetition=Repetition.REDELIVERY))
+
+    assert house.centre.reports[0] == house.direct.reports[0]
+    assert house.centre.reports[0].texts == ("SOS",)
+
+
 class Restarted:
     """Processes one after the other whose file is kept."""
 

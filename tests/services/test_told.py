@@ -292,6 +292,26 @@ def test_a_file_that_is_full_is_an_alarm_and_memory_goes_on(house: House, monkey
     assert house.told.of_press(press(reference="other-9")) is not None
 
 
+def test_a_file_that_was_full_takes_reports_again_once_the_store_has_most_of_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(told_keeping, "WASTE", 2_000)
+    monkeypatch.setattr(told_keeping, "MOST_WRITTEN", 6_000)
+    triggers = [press(reference=f"other-{number}") for number in range(20)]
+    for number, trigger in enumerate(triggers):
+        tell(house, trigger, first_report(trigger, f"sos-{number}"))
+    assert house.alarm(NOT_KEPT_ALARM) is not None
+
+    for number, trigger in enumerate(triggers[1:], 1):
+        house.told.acknowledged(f"sos-{number}-1", "seoul")
+        house.told.taken_up(trigger, "sos-of-before")
+    tell(house)
+    house.clock.advance(20)
+
+    assert house.alarm(NOT_KEPT_ALARM) is None
+    assert [told.report_id for told in house.start().standing()] == ["sos-0-1", ALERT.report_id]
+
+
 # -- a disk in trouble ---------------------------------------------------------------------------------------------
 
 
