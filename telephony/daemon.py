@@ -430,8 +430,8 @@ class Daemon(MultiService):
         )
         return told, callers
 
-    def _tell_past_the_store(self, report: Report) -> None:
-        self.intake.tell_past_the_store(report)
+    def _tell_past_the_store(self, report: Report, channel: str) -> None:
+        self.intake.tell_past_the_store(report, channel)
 
     def _senders(self) -> dict[str, CapHttpSender]:
         senders = {}

@@ -51,9 +51,9 @@ class ChannelLoop:
         owner: str,
         alarms: Alarms,
         traffic: Traffic,
-        past_the_store: Callable[[Report], None],
+        past_the_store: Callable[[Report, str], None],
     ) -> None:
-        """``past_the_store`` tells 112 of a report that the store does not give us when it is due again."""
+        """``past_the_store`` tells 112 of a report of this channel that the store does not give us when it is due again."""
         self.lane = lane
         self._traffic = traffic
         self._is_waiting = False
@@ -285,7 +285,7 @@ class ChannelLoop:
             report = self._not_taken.pop(incident_id, None)
             if report is not None:
                 log.warning("report told past the store", incident=incident_id, channel=self.lane.name)
-                self._past_the_store(report)
+                self._past_the_store(report, self.lane.name)
 
     def _look_in(self, seconds: float) -> None:
         if self._is_stopped:

@@ -95,12 +95,19 @@ class Intake:
                     heard_at=told.told_at,
                 )  # fmt: skip
         for told in self._told.unacknowledged():
-            if told.report is not None:
-                self.tell_past_the_store(told.report)
+            # An update of the store's own waits for the store: told now, it would overtake those before it.
+            if told.report is not None and (told.press or told.report.kind == ALERT):
+                self._direct.send(told.report, self._routes(told.report))
 
-    def tell_past_the_store(self, report: Report) -> None:
-        """Tell 112 directly of what the store holds, or held, and does not give us."""
-        self._direct.send(report, self._routes(report))
+    def tell_past_the_store(self, report: Report, channel: str) -> None:
+        """Tell 112 directly of what the store holds, or held, and does not give back to this channel.
+
+        An alert goes out by every channel; an update by this one alone, as others may not have those before it.
+        """
+        routes = self._routes(report)
+        if report.kind != ALERT:
+            routes = [route for route in routes if route.channel == channel]
+        self._direct.send(report, routes)
 
     def is_told_directly(self, number: Msisdn) -> bool:
         """Claim that 112 was told past the store of an emergency of this phone, and nothing of it is on disk yet."""

@@ -73,7 +73,7 @@ class Relay:
         owner: str,
         alarms: Alarms,
         poll_s: float,
-        past_the_store: Callable[[Report], None],
+        past_the_store: Callable[[Report, str], None],
         reader: Runner | None = None,
     ) -> None:
         self._read = database.read if reader is None else partial(database.read_on, reader)

@@ -97,8 +97,8 @@ class House:
         )
         self.intake = self.new_intake()
 
-    def tell_past_the_store(self, report: Report) -> None:
-        self.intake.tell_past_the_store(report)
+    def tell_past_the_store(self, report: Report, channel: str) -> None:
+        self.intake.tell_past_the_store(report, channel)
 
     def new_intake(self) -> Intake:
         """As after a restart that has lost its files: nothing is remembered but the store and the key."""

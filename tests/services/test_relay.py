@@ -98,7 +98,7 @@ class House:
             owner="me",
             alarms=self.alarms,
             poll_s=poll_s,
-            past_the_store=self.past_the_store.append,
+            past_the_store=lambda report, _: self.past_the_store.append(report),
         )
         self.seoul = self.far["seoul"]
         self._recorder = PressRecorder(Rules(plan, "me", {}))
