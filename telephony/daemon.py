@@ -30,10 +30,12 @@ from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PERSON, TES
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
+from telephony.domain.own_lines import hash_of
 from telephony.domain.people import Language
 from telephony.domain.plan import locating_channel, tracking_channel
 from telephony.domain.ports import ACCURATE, FAST, Locator, ReportSender
 from telephony.domain.recognition import Recognition
+from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient
@@ -46,7 +48,8 @@ from telephony.services.alarms import Alarms
 from telephony.services.answers import Answers
 from telephony.services.audit import Audit
 from telephony.services.bringing_over import BringingOver
-from telephony.services.callers import KEPT_S
+from telephony.services.callers import KEPT_S, KnownCallers
+from telephony.services.callers_keeping import CALLERS_FILE, CallersKeeping
 from telephony.services.calls import CallDirection, CallLedger
 from telephony.services.damaged_store import DamagedStoreWatch
 from telephony.services.direct import DirectRelay
@@ -73,6 +76,8 @@ from telephony.services.retention import PEOPLE_RUNS, Retention
 from telephony.services.service_key import ServiceKey
 from telephony.services.service_texts import ServiceTexts
 from telephony.services.silence import SilenceGuard
+from telephony.services.told import ToldReports
+from telephony.services.told_keeping import TOLD_FILE, ToldKeeping
 from telephony.services.traffic import Lane
 from telephony.services.watch import Watch
 from telephony.services.weighing import Scales, ScoringRules
@@ -95,6 +100,7 @@ from telephony.store.engines import open_engines, own_files_of, sqlite_checkpoin
 from telephony.store.enrolling import Enrolling
 from telephony.store.incidents import open_incidents
 from telephony.store.joined import who_has
+from telephony.store.line_file import LineFile
 from telephony.store.outbox import bring_forward, owner_of, release_leases
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
@@ -192,9 +198,8 @@ class Daemon(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         self._settings = settings
         self._outside = outside
-        clock = outside.reactor
+        clock, state_dir = outside.reactor, settings.service.state_dir
         self.alarms = Alarms(clock)
-        state_dir = settings.service.state_dir
         self.key_file = KeyFile(settings.key_file)
         self._has_begun = False
         service_key = ServiceKey(state_dir)
@@ -207,6 +212,7 @@ class Daemon(MultiService):
             alarms=self.alarms,
         )
         self.database, self.keeper = self._open_store(service_key)
+        self._told, callers = self._told_past_the_store(service_key)
         self._other_names = clock.installNameResolver(self._names)
         self._http: list[HttpClient] = []
         self._answer_readers: list[Runner] = []
@@ -241,7 +247,7 @@ class Daemon(MultiService):
         self.relay = Relay(
             [
                 *self._report_lanes(senders),
-                *self._switchboard.report_lanes(senders),
+                *self._switchboard.report_lanes(senders, self._told),
                 *self._locating_lanes(),
                 *self._joining_lanes(),
                 *self._switchboard.lanes(),
@@ -253,6 +259,7 @@ class Daemon(MultiService):
             owner=self._owner,
             alarms=self.alarms,
             poll_s=settings.relay.poll_s,
+            past_the_store=self._tell_past_the_store,
             reader=self._relay_reader,
         )
         rules = Rules(
@@ -265,7 +272,9 @@ class Daemon(MultiService):
             self.database,
             PressRecorder(rules),
             self.relay,
-            DirectRelay(senders, clock=clock),
+            DirectRelay(senders, clock=clock, told=self._told),
+            told=self._told,
+            callers=callers,
             names=IncidentNames(service_key.octets, KST),
             plan=plan,
             clock=clock,
@@ -309,6 +318,9 @@ class Daemon(MultiService):
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take back what an earlier process had leased, then open the links."""
         self._names.start()
+        self._callers_keeping.load()
+        self._told_keeping.load()
+        self.intake.resume()
         self.keeper.start()
         self.relay.start()
         self._watch.start()
@@ -348,6 +360,8 @@ class Daemon(MultiService):
         self._watch.stop()
         self._disk.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
+        self._callers_keeping.stop()
+        await self._told_keeping.stop()
         self._position_reads.stop()
         await self.audit.stop()
         for client in self._http:
@@ -468,6 +482,31 @@ class Daemon(MultiService):
             self._damaged.require_people()
         return self.key_file.ring()
 
+    def _told_past_the_store(self, service_key: ServiceKey) -> tuple[ToldReports, KnownCallers]:
+        """Return what was told past the store, and whose incidents are open: both outlive the process beside it."""
+        clock, key, state_dir = self._outside.reactor, service_key.octets, self._settings.service.state_dir
+        told, callers = ToldReports(key, clock=clock), KnownCallers(clock, partial(hash_of, key=key))
+        self._told_keeping = ToldKeeping(
+            told,
+            LineFile(state_dir / TOLD_FILE),
+            key=key,
+            keys=self.key_file.ring,
+            runner=self._outside.runner("told-file", 1),
+            clock=clock,
+            alarms=self.alarms,
+        )
+        self._callers_keeping = CallersKeeping(
+            callers,
+            LineFile(state_dir / CALLERS_FILE),
+            key=key,
+            runner=self._outside.runner("callers-file", 1),
+            clock=clock,
+        )
+        return told, callers
+
+    def _tell_past_the_store(self, report: Report, channel: str) -> None:
+        self.intake.tell_past_the_store(report, channel)
+
     def _senders(self) -> dict[str, CapHttpSender]:
         senders = {}
         for psap in self._settings.psap:
@@ -481,7 +520,7 @@ class Daemon(MultiService):
         return [
             Lane(
                 channel.name,
-                ReportChannel(senders[channel.name]),
+                ReportChannel(senders[channel.name], self._told),
                 channel.concurrency,
                 channel.timeout_s + ATTEMPT_GRACE_S,
                 rank=0,

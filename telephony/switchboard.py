@@ -35,6 +35,7 @@ from telephony.services.alarms import Alarms
 from telephony.services.calls import CallLedger
 from telephony.services.links import LinkObserver
 from telephony.services.reporting import ReportChannel
+from telephony.services.told import ToldReports
 from telephony.services.traffic import Lane
 from telephony.settings import Settings
 from telephony.store.database import Runner
@@ -126,12 +127,12 @@ class Switchboard(MultiService):
                 )
         return senders
 
-    def report_lanes(self, senders: Mapping[str, ReportSender]) -> list[Lane]:
+    def report_lanes(self, senders: Mapping[str, ReportSender], told: ToldReports) -> list[Lane]:
         """Give a lane for each telephone to 112."""
         return [
             Lane(
                 each.name,
-                ReportChannel(senders[each.name]),
+                ReportChannel(senders[each.name], told),
                 each.concurrency,
                 self._spoken_s(each.ring_s, voice_sender.TALK_S),
                 rank=0,

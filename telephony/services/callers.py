@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,23 +33,52 @@ class KnownCaller:
 class KnownCallers:
     """Remembers the newest incident of each caller, by the store's key of a caller."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, hash_of: Callable[[str], bytes]) -> None:
         self._clock = clock
+        self._hash = hash_of
+        self.changed: dict[str, KnownCaller] = {}
+        """Of whom more is known than is written down: see `CallersKeeping`."""
+        self._of_an_earlier_life: dict[bytes, KnownCaller] = {}
+        """By hashes of callers: what an earlier process knew, until the store says better."""
         self._known: OrderedDict[str, KnownCaller] = OrderedDict()
 
     def get(self, caller: str) -> KnownCaller | None:
         """Give the caller's incident, ``None`` for a caller not heard of lately."""
         known = self._known.get(caller)
+        if known is None and self._of_an_earlier_life:
+            known = self._of_an_earlier_life.pop(self._hash(caller), None)
+            if known is not None:
+                self._known[caller] = known
         if known is None or self._clock.seconds() - known.heard_at > KEPT_S:
             return None
         return known
 
-    def learn(self, caller: str, incident_id: str, opened_at: datetime, presses: int) -> None:
-        """Take what the store knows of a caller of whom we do not know better."""
+    def learn_by_hash(self, known: dict[bytes, KnownCaller]) -> None:
+        """Take what an earlier process knew, by hashes of callers."""
+        self._of_an_earlier_life = known
+
+    def forget_the_earlier_life(self) -> None:
+        """Go by the store, which says whose incidents are open."""
+        self._of_an_earlier_life = {}
+
+    def standing(self) -> dict[str, KnownCaller]:
+        """Return all that is known, the one heard of longest ago first."""
+        return dict(self._known)
+
+    def learn(
+        self,
+        caller: str,
+        incident_id: str,
+        opened_at: datetime,
+        presses: int,
+        *,
+        is_told_directly: bool = False,
+        heard_at: float | None = None,
+    ) -> None:
+        """Take what the store, or an earlier process, knows of a caller of whom we do not know better."""
         if caller not in self._known:
-            self._known[caller] = KnownCaller(
-                incident_id, opened_at, presses, is_told_directly=False, heard_at=self._clock.seconds()
-            )
+            at = self._clock.seconds() if heard_at is None else heard_at
+            self._known[caller] = KnownCaller(incident_id, opened_at, presses, is_told_directly, at)
 
     def pressed(
         self,
@@ -68,7 +98,7 @@ class KnownCallers:
         known.heard_at = now
         if not is_told_directly:
             known.is_told_directly = False
-        self._known[caller] = known
+        self._known[caller] = self.changed[caller] = known
         if len(self._known) > MOST:
             self._known.popitem(last=False)
         return known

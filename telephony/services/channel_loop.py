@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -33,12 +34,27 @@ REJECTED_ALARM_S = 600.0
 """How long that alarm stands: the centre has to be telephoned about what it refused, whatever it takes afterwards."""
 
 
+MOST_REFUSED = 10_000
+"""Reports that 112 did not take at their last attempt, and that are remembered against the loss of the store."""
+STORE_HANGS_S = 3.0
+"""A store that has not answered by then is as good as lost to what 112 has not taken."""
+
+
 class ChannelLoop:
     """Delivers what is due on one channel, a bounded number at once, one at a time per incident."""
 
     def __init__(
-        self, lane: Lane, database: Database, *, clock: Clock, owner: str, alarms: Alarms, traffic: Traffic
+        self,
+        lane: Lane,
+        database: Database,
+        *,
+        clock: Clock,
+        owner: str,
+        alarms: Alarms,
+        traffic: Traffic,
+        past_the_store: Callable[[Report, str], None],
     ) -> None:
+        """``past_the_store`` tells 112 of a report of this channel that the store does not give us when it is due again."""
         self.lane = lane
         self._traffic = traffic
         self._is_waiting = False
@@ -62,6 +78,9 @@ class ChannelLoop:
         self._next_start = 0.0
         self._pacing_call: Call | None = None
         self._is_stopped = False
+        self._past_the_store = past_the_store
+        self._not_taken: OrderedDict[str, Report] = OrderedDict()
+        """By incident: reports whose last attempt failed. Their rows are in the store, and that may be lost."""
 
     @property
     def room(self) -> int:
@@ -110,14 +129,18 @@ class ChannelLoop:
         now = due_s(self._clock)
         wanted = Claim(self.lane.name, self._owner, self.room, now, now + self.lane.lease_s)
         claimed: list[Delivery] = []
+        hangs = self._clock.callLater(STORE_HANGS_S, self._tell_past_the_store, self._not_taken)
         try:
             if wanted.limit:
                 claimed = await self._database.transact(claim, wanted)
         except Unavailable as error:
             log.warning("claim failed", channel=self.lane.name, error=str(error))
             self._claim_again = False
+            self._tell_past_the_store(self._not_taken)
         finally:
             self._is_claiming = False
+            if hangs.active():
+                hangs.cancel()
         self._has_more |= self._claim_again or (bool(claimed) and len(claimed) == wanted.limit)
         self._claim_again = False
         self._take(claimed)
@@ -178,6 +201,8 @@ class ChannelLoop:
             await self._database.batch(give_back_all, deliveries)
         except Unavailable as error:
             log.warning("leases not given back", channel=self.lane.name, error=str(error))
+            for delivery in deliveries:
+                self._note_not_taken(delivery)
         self.wake()
 
     def _start_in(self, seconds: float) -> None:
@@ -215,6 +240,14 @@ class ChannelLoop:
         except Exception as error:  # noqa: BLE001 - promise 2: whatever a channel does, 112 is tried again
             log.warning("attempt failed", **_facts(delivery), error=f"{type(error).__name__}: {error}")
             outcome = Retry(f"{type(error).__name__}: {error}")
+        hangs: Call | None = None
+        if isinstance(outcome, Retry):
+            self._note_not_taken(delivery)
+            hangs = self._clock.callLater(
+                STORE_HANGS_S, self._tell_past_the_store, [delivery.incident_id], is_attempt_over=True
+            )
+        else:
+            self._not_taken.pop(delivery.incident_id, None)
         try:
             self._tell(delivery, outcome)
             held = self._as_held(delivery)
@@ -228,6 +261,9 @@ class ChannelLoop:
         except Exception:
             # A defect of ours must not keep the incident in flight for ever: it too is tried again.
             log.exception("not settled", **_facts(delivery))
+        finally:
+            if hangs is not None and hangs.active():
+                hangs.cancel()
         if isinstance(outcome, Retry):
             self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
         del self._in_flight[delivery.incident_id]
@@ -244,6 +280,25 @@ class ChannelLoop:
         if again is None or again.sequence != delivery.sequence:
             return delivery
         return replace(delivery, lease_token=again.lease_token)
+
+    def _note_not_taken(self, delivery: Delivery) -> None:
+        if isinstance(delivery.content, Report):
+            self._not_taken[delivery.incident_id] = delivery.content
+            if len(self._not_taken) > MOST_REFUSED:
+                self._not_taken.popitem(last=False)
+
+    def _tell_past_the_store(self, incidents: Iterable[str], *, is_attempt_over: bool = False) -> None:
+        """Have 112 told of what it did not take, by the direct relay, for as long as that takes it."""
+        if self._is_stopped:
+            return
+        for incident_id in list(incidents):
+            is_under_way = incident_id in self._at_hand or incident_id in self._in_flight
+            if is_under_way and not is_attempt_over:
+                continue
+            report = self._not_taken.pop(incident_id, None)
+            if report is not None:
+                log.warning("report told past the store", incident=incident_id, channel=self.lane.name)
+                self._past_the_store(report, self.lane.name)
 
     def _look_in(self, seconds: float) -> None:
         if self._is_stopped:

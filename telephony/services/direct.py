@@ -1,8 +1,7 @@
-"""The way to 112 that needs no store: used when a press could not be made durable."""
+"""The way to 112 that needs no store: used when a press could not be made durable, or when the store is lost after it."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -14,14 +13,12 @@ from telephony.domain.delivery import Delivered, Outcome, Retry, retry_delay_s
 from telephony.domain.plan import ReportRoute
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report
+from telephony.services.told import ToldReports
 
 log = structlog.get_logger()
 
 MOST_AT_ONCE = 10_000
 """Reports kept in memory. Beyond it the sender's own redelivery is the only memory left, and the log says so."""
-
-MOST_TOLD = 100_000
-"""Reports remembered as acknowledged: whoever offers his press every second during an outage is not told of every second."""
 
 LONGEST_ATTEMPT_S = 60.0
 LONGEST_SPOKEN_S = 600.0
@@ -32,23 +29,30 @@ class DirectRelay:
     """Sends an alert on all channels of its carrier, from memory, until one of each has it.
 
     Everything is tried at once: nobody knows how long this process will live without its store. Only a channel that a
-    person listens to waits its time, so that a healthy data link keeps the telephones free.
+    person listens to waits its time, so that a healthy data link keeps the telephones free. What became of it is in
+    ``told``, which outlives this process; no report waits for that.
     """
 
-    def __init__(self, senders: Mapping[str, ReportSender], *, clock: Clock) -> None:
+    def __init__(self, senders: Mapping[str, ReportSender], *, clock: Clock, told: ToldReports) -> None:
         self._senders = senders
         self._clock = clock
+        self._told = told
         self._in_hand: set[str] = set()
-        self._told: OrderedDict[str, None] = OrderedDict()
 
     def send(self, report: Report, routes: Sequence[ReportRoute]) -> None:
         """Begin to send; a report that is in hand already, or that 112 has acknowledged to us, is not begun again."""
-        if report.report_id in self._in_hand or report.report_id in self._told:
+        if report.report_id in self._in_hand or self._told.is_acknowledged(report.report_id):
             return
         if len(self._in_hand) >= MOST_AT_ONCE:
             log.critical("not relayed directly: too many in hand", incident=report.incident_id)
             return
         self._in_hand.add(report.report_id)
+        try:
+            if self._told.get(report.report_id) is None:
+                self._told.enter(report)
+        except Exception:
+            # It is told all the same.
+            log.exception("told directly and not remembered", incident=report.incident_id)
         run_in_background(self._until_told(report, routes), "direct relay")
 
     async def _until_told(self, report: Report, routes: Sequence[ReportRoute]) -> None:
@@ -63,7 +67,7 @@ class DirectRelay:
         channel, attempt = route.channel, 0
         if route.alerts_only and route.after_s:
             await pause(self._clock, route.after_s)
-        while report.report_id in self._in_hand:
+        while report.report_id in self._in_hand and not self._told.is_acknowledged(report.report_id):
             attempt += 1
             outcome = await self._attempt(route, report)
             if isinstance(outcome, Delivered):
@@ -72,17 +76,12 @@ class DirectRelay:
                     since_ms=round(age_s(self._clock, report.opened_at) * 1000, 1),
                 )  # fmt: skip
                 self._in_hand.discard(report.report_id)
-                self._remember(report.report_id)
+                self._told.acknowledged(report.report_id, channel)
                 return
             wait_s = retry_delay_s(attempt)
             if isinstance(outcome, Retry) and outcome.after_s is not None:
                 wait_s = outcome.after_s
             await pause(self._clock, wait_s)
-
-    def _remember(self, report_id: str) -> None:
-        self._told[report_id] = None
-        while len(self._told) > MOST_TOLD:
-            self._told.popitem(last=False)
 
     async def _attempt(self, route: ReportRoute, report: Report) -> Outcome:
         channel = route.channel

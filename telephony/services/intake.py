@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -26,6 +24,7 @@ from telephony.services.direct import DirectRelay
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import bare_report, first_report
+from telephony.services.told import Told, ToldReports
 from telephony.store.contention import Contended
 from telephony.store.database import Database
 from telephony.store.incidents import OpenIncident
@@ -33,10 +32,6 @@ from telephony.store.presses import NewPress, PressRecorder, Recorded, caller_ke
 
 log = structlog.get_logger()
 
-MOST_PROMISES = 100_000
-PROMISE_KEPT_S = 6 * 3600.0
-"""After a direct relay, the same content is its redelivery for so long. Later it is a new press of the same key: under
-the old time its incident would be followed no more and closed as long quiet."""
 STORE_ALARM = "store-unavailable"
 CONTENDED_ALARM = "store-contended"
 CONTENDED_ALARM_S = 60.0
@@ -46,16 +41,6 @@ OUTSIDE_THE_SEQUENCE = 0
 """Number of a report that was made without the store: it numbers the reports of an incident from 1."""
 TOLD_ONE_BY_ONE = 4
 """Presses that came in one read and are logged a line each; more share a line."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Promise:
-    """Under which id and time 112 was told directly of a press, in which words, and when last (Unix time)."""
-
-    incident_id: str
-    received_at: datetime
-    told_at: float
-    report: Report
 
 
 class Intake:
@@ -73,6 +58,8 @@ class Intake:
         relay: Relay,
         direct: DirectRelay,
         *,
+        told: ToldReports,
+        callers: KnownCallers,
         names: IncidentNames,
         plan: Plan,
         clock: Clock,
@@ -83,19 +70,48 @@ class Intake:
         self._recorder = recorder
         self._relay = relay
         self._direct = direct
+        self._told = told
         self._names = names
         self._plan = plan
         self._clock = clock
         self._alarms = alarms
         self._budget_s = budget_s
-        self._promised: OrderedDict[str, _Promise] = OrderedDict()
-        self._callers = KnownCallers(clock)
+        self._callers = callers
         self._is_store_late = False
 
     def remember(self, incidents: Iterable[OpenIncident]) -> None:
         """Learn at the start which callers' incidents are open, against an outage that begins later."""
+        self._callers.forget_the_earlier_life()
         for each in incidents:
             self._callers.learn(each.caller, each.id, each.opened_at, each.press_count)
+
+    def resume(self) -> None:
+        """Go on where an earlier process told 112 past the store: once, before anybody can press.
+
+        What 112 has not acknowledged is told again in the same words, whatever the store and its sender do.
+        """
+        for told in reversed(self._told.standing()):
+            report = told.report
+            if told.caller is not None and report is not None and not told.is_taken_up:
+                self._callers.learn(
+                    told.caller, report.incident_id, report.opened_at, report.press_count,
+                    is_told_directly=told.is_alert_of_its_incident or report.kind == UPDATE,
+                    heard_at=told.told_at,
+                )  # fmt: skip
+        for told in self._told.unacknowledged():
+            # An update of the store's own waits for the store: told now, it would overtake those before it.
+            if told.report is not None and (told.press or told.report.kind == ALERT):
+                self._direct.send(told.report, self._routes(told.report))
+
+    def tell_past_the_store(self, report: Report, channel: str) -> None:
+        """Tell 112 directly of what the store holds, or held, and does not give back to this channel.
+
+        An alert goes out by every channel; an update by this one alone, as others may not have those before it.
+        """
+        routes = self._routes(report)
+        if report.kind != ALERT:
+            routes = [route for route in routes if route.channel == channel]
+        self._direct.send(report, routes)
 
     def is_told_directly(self, number: Msisdn) -> bool:
         """Claim that 112 was told past the store of an emergency of this phone, and nothing of it is on disk yet."""
@@ -137,10 +153,11 @@ class Intake:
         self, presses: Sequence[NewPress], reserved: Reservation
     ) -> Deferred[list[Receipt | Unavailable]]:
         answered: Deferred[list[Receipt | Unavailable]] = Deferred()
+        told: list[Unavailable] | None = None
         if self._is_store_late:
             # It let an earlier press wait in vain. 112 hears of this one now; the store may keep it all the same.
-            for press in presses:
-                self._relay_directly(press, Unavailable("the store has not answered in time before"))
+            why = Unavailable("the store has not answered in time before")
+            told = [self._relay_directly(press, why) for press in presses]
 
         def committed(results: list[Recorded | Exception]) -> None:
             if late.active():
@@ -148,8 +165,9 @@ class Intake:
                 self._is_store_late = False
                 if any(isinstance(result, Recorded) for result in results):
                     self._alarms.clear(STORE_ALARM, "store")
+                before: Sequence[Unavailable | None] = told or [None] * len(presses)
                 answered.callback(
-                    [self._answer(press, result) for press, result in zip(presses, results, strict=True)]
+                    [self._answer(*each) for each in zip(presses, results, before, strict=True)]
                 )
             self._hand_over(reserved, presses, results)
 
@@ -157,15 +175,15 @@ class Intake:
             self._relay.offer(reserved, [])
             if late.active():
                 late.cancel()
-                self._fail_open(presses, answered, _error_of(failure))
+                self._fail_open(presses, answered, _error_of(failure), told)
 
         def defect(failure: Failure) -> None:
             log.error("intake failed after the commit", exc_info=failure.value)
             if not answered.called:
-                self._fail_open(presses, answered, Unavailable(repr(failure.value)))
+                self._fail_open(presses, answered, Unavailable(repr(failure.value)), told)
 
         recording = self._database.batch(self._recorder, presses)
-        late = self._clock.callLater(self._budget_s, self._too_late, presses, answered)
+        late = self._clock.callLater(self._budget_s, self._too_late, presses, answered, told)
         recording.addCallbacks(committed, failed).addErrback(defect)
         return answered
 
@@ -180,13 +198,16 @@ class Intake:
         return channels
 
     def _named(self, trigger: Trigger) -> tuple[Trigger, str]:
-        promise = self._promised.get(trigger.reference) if self._promised else None
-        if promise is None or self._clock.seconds() - promise.told_at > PROMISE_KEPT_S:
+        told = self._told.of_press(trigger) if self._told.waits_for_presses else None
+        if told is None:
             return trigger, trigger.incident_id or self._names.name(trigger.reference, trigger.received_at)
         # 112 was told directly of this very press: the same id, and the time at which it really came.
-        return replace(trigger, received_at=promise.received_at), trigger.incident_id or promise.incident_id
+        return replace(trigger, received_at=told.received_at), trigger.incident_id or told.incident_id
 
-    def _answer(self, press: NewPress, result: Recorded | Exception) -> Receipt | Unavailable:
+    def _answer(
+        self, press: NewPress, result: Recorded | Exception, told: Unavailable | None
+    ) -> Receipt | Unavailable:
+        """Answer a press by what became of it; ``told`` is the answer where 112 was told of it before."""
         if isinstance(result, Recorded):
             try:
                 self._note(press.trigger, result.receipt)
@@ -195,16 +216,15 @@ class Intake:
                 log.exception("press recorded and not noted", incident=result.receipt.incident_id)
             return result.receipt
         log.error("press not recorded", incident=press.incident_id, exc_info=result)
-        return self._relay_directly(press, result)
+        return told or self._relay_directly(press, result)
 
     def _note(self, trigger: Trigger, receipt: Receipt) -> None:
-        # Kept until the sender hears ESME_ROK: till then it may come again, even twice at once.
-        self._promised.pop(trigger.reference, None)
+        was_told = self._told.taken_up(trigger, receipt.incident_id)
         self._callers.pressed(
             caller_key(trigger),
             receipt.incident_id,
             trigger.received_at,
-            is_duplicate=receipt.is_duplicate,
+            is_duplicate=receipt.is_duplicate or was_told,
         )
 
     def _hand_over(
@@ -225,14 +245,23 @@ class Intake:
             self._relay.wake(incident_id)
         _log_presses(presses, results, wall_s(self._clock))
 
-    def _too_late(self, presses: Sequence[NewPress], answered: Deferred[Any]) -> None:
+    def _too_late(
+        self, presses: Sequence[NewPress], answered: Deferred[Any], told: list[Unavailable] | None
+    ) -> None:
         # The commit may still come; the redelivery is then a repeat of a known reference.
-        self._fail_open(presses, answered, Unavailable(f"no commit within {self._budget_s} s"))
+        self._fail_open(presses, answered, Unavailable(f"no commit within {self._budget_s} s"), told)
         # Put away, it refuses the next at once, and commits again before it is brought back.
         self._is_store_late = not self._database.give_up_on_a_stall(self._budget_s / 2)
 
-    def _fail_open(self, presses: Sequence[NewPress], answered: Deferred[Any], why: Exception) -> None:
-        answered.callback([self._relay_directly(press, why) for press in presses])
+    def _fail_open(
+        self,
+        presses: Sequence[NewPress],
+        answered: Deferred[Any],
+        why: Exception,
+        told: list[Unavailable] | None,
+    ) -> None:
+        """Answer that nothing is durable; ``told`` are the answers where 112 was told of them before."""
+        answered.callback(told or [self._relay_directly(press, why) for press in presses])
 
     def _relay_directly(self, press: NewPress, why: Exception) -> Unavailable:
         try:
@@ -255,7 +284,7 @@ class Intake:
             self._alarms.note(CONTENDED_ALARM, "store", CONTENDED_ALARM_S, reason=reason)
         else:
             self._alarms.raise_(STORE_ALARM, "store", reason=reason)
-        report = self._promise(press).report
+        report = self._report_of(press)
         log.error(
             "press not durable, relayed directly", incident=report.incident_id, report=report.report_id,
             connector=trigger.connector, caller=trigger.msisdn.masked, reason=reason,
@@ -263,23 +292,23 @@ class Intake:
         self._direct.send(report, self._routes(trigger))
         return Unavailable(reason)
 
-    def _routes(self, trigger: Trigger) -> list[ReportRoute]:
-        """Return the ways to 112; a drill wakes nobody who answers a telephone."""
-        return [
-            each for each in self._plan.reports(trigger.carrier) if not (trigger.test and each.alerts_only)
-        ]
+    def _routes(self, of: Trigger | Report) -> list[ReportRoute]:
+        """Return the ways to 112; a drill, or what is no alert, wakes nobody who answers a telephone."""
+        is_quiet = of.test or (isinstance(of, Report) and of.kind != ALERT)
+        return [each for each in self._plan.reports(of.carrier) if not (is_quiet and each.alerts_only)]
 
-    def _promise(self, press: NewPress) -> _Promise:
-        """Give the report by which 112 hears of this press now and at each of its redeliveries."""
-        reference, now = press.trigger.reference, self._clock.seconds()
-        promise = self._promised.pop(reference, None)
-        if promise is None or now - promise.told_at > PROMISE_KEPT_S:
-            report = self._direct_report(press)
-            promise = _Promise(report.incident_id, press.trigger.received_at, now, report)
-        self._promised[reference] = replace(promise, told_at=now)
-        while len(self._promised) > MOST_PROMISES:
-            self._promised.popitem(last=False)
-        return promise
+    def _report_of(self, press: NewPress) -> Report:
+        """Return the report by which 112 hears of this press, now and at each of its redeliveries."""
+        trigger = press.trigger
+        told = self._told.of_press(trigger)
+        if told is not None:
+            self._told.again(told)
+            if told.report is None:
+                told.report = _told_by_name(press.trigger, told)
+            return told.report
+        report = self._direct_report(press)
+        self._told.enter(report, trigger, caller_key(trigger))
+        return report
 
     def _direct_report(self, press: NewPress) -> Report:
         """Give the report of a press that only this process knows of.
@@ -291,8 +320,9 @@ class Intake:
         caller = caller_key(trigger)
         before = self._callers.get(caller)
         if before is None:
-            self._callers.pressed(caller, press.incident_id, trigger.received_at, is_told_directly=True)
-            return first_report(trigger, press.incident_id)
+            incident_id = self._unused(press)
+            self._callers.pressed(caller, incident_id, trigger.received_at, is_told_directly=True)
+            return first_report(trigger, incident_id)
         was_told_directly = before.is_told_directly
         known = self._callers.pressed(
             caller, before.incident_id, trigger.received_at, is_told_directly=was_told_directly
@@ -312,6 +342,21 @@ class Intake:
             opened_at=known.opened_at,
             press_count=known.presses,
         )
+
+    def _unused(self, press: NewPress) -> str:
+        """Return the press's name for an incident, another one where 112 was told under it of an earlier press."""
+        trigger = press.trigger
+        if self._told.get(report_id(press.incident_id, 1)) is None:
+            return press.incident_id
+        return self._names.name(f"{trigger.reference} {trigger.received_at.isoformat()}", trigger.received_at)
+
+
+def _told_by_name(trigger: Trigger, told: Told) -> Report:
+    """Return the report of a press of whose telling no more than name and time could be kept; the press has that time."""
+    report = first_report(trigger, told.incident_id)
+    if told.is_alert_of_its_incident:
+        return report
+    return replace(report, report_id=told.report_id, sequence=OUTSIDE_THE_SEQUENCE)
 
 
 def _error_of(failure: Failure) -> Exception:

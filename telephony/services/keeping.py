@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed  # noqa: A004 - Twisted's name
+from twisted.python.failure import Failure
 
 from telephony.background import run_in_background
 from telephony.clock import Clock, pause, within
@@ -25,6 +26,7 @@ from telephony.services.damaged_store import DamagedStoreWatch
 from telephony.services.intake import STORE_ALARM
 from telephony.services.service_key import ServiceKey
 from telephony.store.bounds import Access, prove_commit
+from telephony.store.bulk import execute
 from telephony.store.contention import Contended
 from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable
 from telephony.store.database import Database, Runner
@@ -41,6 +43,9 @@ START_S = 5.0
 """How long a start waits for a server, whose schema it may have to make. Links are opened then, with the store or without."""
 LONGEST_PAUSE_S = 60.0
 """Between two attempts to replace a damaged store, each of which reads it through."""
+ASKED_EVERY_S = 5.0
+ANSWERS_WITHIN_S = 5.0
+"""A store that takes longer to commit nothing at all is in trouble, whether or not anybody presses."""
 KEY_ALARM = "key-file-wrong"
 SERVICE_KEY_ALARM = "service-key-wrong"
 
@@ -82,6 +87,10 @@ class StoreKeeper:
         self._is_taken_up = False
         self._said: str | None = None
         self._pause_s = 0.0
+        self._asked: Deferred[None] | None = None
+        self._asked_at = clock.seconds()
+        self._is_silent = False
+        """The store was asked and did not answer well; it is the next good answer that ends the alarm."""
         self._rounds: Deferred[None] = succeed(None)
         self._asking: Deferred[None] = succeed(None)
         database.on_away = self._went_away
@@ -189,6 +198,35 @@ class StoreKeeper:
         self._tell(SERVICE_KEY_ALARM, self._service_key.trouble)
         if trouble is not None and not self._database.is_away:
             self._database.put_away(trouble)
+        if self._access is None:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Ask the store for a commit of nothing: the alarm must not wait for the next press."""
+        now = self._clock.seconds()
+        if self._asked is not None or self._database.is_away or now - self._asked_at < ASKED_EVERY_S:
+            return
+        self._asked_at = now
+        late = self._clock.callLater(
+            ANSWERS_WITHIN_S, self._no_answer, f"no answer in {ANSWERS_WITHIN_S:g} s"
+        )
+
+        def answered(result: object) -> None:
+            self._asked = None
+            if late.active():
+                late.cancel()
+            if isinstance(result, Failure):
+                self._no_answer(str(result.value))
+            elif self._is_silent:
+                self._is_silent = False
+                self._alarms.clear(STORE_ALARM, "store")
+
+        self._asked = self._database.transact(_is_there)
+        self._asked.addBoth(answered)
+
+    def _no_answer(self, reason: str) -> None:
+        self._is_silent = True
+        self._alarms.raise_(STORE_ALARM, "store", reason=reason)
 
     async def _keep_asking(self) -> None:
         while True:
@@ -321,6 +359,10 @@ class StoreKeeper:
         files = self._files
         if files is not None and files.is_moored and files.trouble() is not None:
             files.recover()
+
+
+def _is_there(connection: Connection) -> None:
+    execute(connection, "SELECT 1")
 
 
 def _prove(reading: Engine, key_file: KeyFile, ring: KeyRing) -> None:

@@ -7,7 +7,7 @@ process left, what is due again. Either way a delivery ends in one settlement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from telephony.background import run_in_background
 from telephony.clock import Call, Clock, due_s, within
 from telephony.domain.delivery import Delivery
 from telephony.domain.errors import Unavailable
+from telephony.domain.report import Report
 from telephony.services.alarms import Alarms
 from telephony.services.channel_loop import ChannelLoop
 from telephony.services.traffic import Lane, Traffic
@@ -60,6 +61,7 @@ class Relay:
     """All channel loops, and the poll that finds what nobody woke them for.
 
     ``reader`` is the thread of the poll; without one it is the store's. The turn of 112's second URL comes by the poll.
+    ``past_the_store`` tells 112 of a report that it has not taken and that the store does not give back when it is due.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Relay:
         owner: str,
         alarms: Alarms,
         poll_s: float,
+        past_the_store: Callable[[Report, str], None],
         reader: Runner | None = None,
     ) -> None:
         self._read = database.read if reader is None else partial(database.read_on, reader)
@@ -79,7 +82,13 @@ class Relay:
         self._traffic = Traffic(clock)
         self._loops = {
             lane.name: ChannelLoop(
-                lane, database, clock=clock, owner=owner, alarms=alarms, traffic=self._traffic
+                lane,
+                database,
+                clock=clock,
+                owner=owner,
+                alarms=alarms,
+                traffic=self._traffic,
+                past_the_store=past_the_store,
             )
             for lane in lanes
         }

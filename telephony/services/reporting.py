@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from telephony.domain.delivery import ALERT, Delivery, Outcome, Rejected
+import structlog
+
+from telephony.domain.delivery import ALERT, Delivered, Delivery, Outcome, Rejected
 from telephony.domain.ports import ReportSender
 from telephony.domain.report import Report, report_id
 from telephony.domain.trigger import Trigger
+from telephony.services.told import ToldReports
 from telephony.store.fact_rows import storable_fact, told
 from telephony.store.texts import storable
+
+log = structlog.get_logger()
 
 
 def first_report(trigger: Trigger, incident_id: str) -> Report:
@@ -71,13 +76,31 @@ def _texts(trigger: Trigger, text: str | None) -> tuple[str, ...]:
 
 
 class ReportChannel:
-    """A channel to 112: hands the report of a delivery to its sender."""
+    """A channel to 112: hands the report of a delivery to its sender.
 
-    def __init__(self, sender: ReportSender) -> None:
+    What 112 was told of past the store has the words and the time it had then, and is not told again by a channel that 112 has it of.
+    """
+
+    def __init__(self, sender: ReportSender, told: ToldReports) -> None:
         self._sender = sender
+        self._told = told
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Send the report once."""
-        if not isinstance(delivery.content, Report):
+        report = delivery.content
+        if not isinstance(report, Report):
             return Rejected(f"a delivery of kind {delivery.kind} carries no report")
-        return await self._sender.send(delivery.content)
+        told = self._told.get(report.report_id)
+        if told is None:
+            return await self._sender.send(report)
+        if delivery.channel in told.channels:
+            outcome: Outcome = Delivered("told past the store")
+        else:
+            outcome = await self._sender.send(told.report or report)
+        if isinstance(outcome, Delivered):
+            try:
+                self._told.settled(report.report_id, delivery.channel)
+            except Exception:
+                # 112 has it: what we remember of that is ours.
+                log.exception("delivered and not noted", incident=report.incident_id)
+        return outcome

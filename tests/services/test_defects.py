@@ -29,7 +29,7 @@ ON_THE_WAY = (
     "smpp/answering.py", "smpp/codec.py", "smpp/parameters.py", "smpp/sorting.py", "smpp/inbound.py", "smpp/text.py",
     "smpp/user_data_header.py", "smpp/request_book.py", "alphabets/reading.py", "alphabets/decoding.py",
     "alphabets/plausibility.py", "domain/values.py", "domain/recognition.py", "services/intake.py", "services/naming.py",
-    "services/reporting.py", "services/callers.py", "services/relay.py", "store/database.py", "store/presses.py",
+    "services/reporting.py", "services/told.py", "services/callers.py", "services/relay.py", "store/database.py", "store/presses.py",
     "store/repeats.py", "store/updates.py", "store/sealed_rows.py", "store/bulk.py",
 )  # fmt: skip
 ANSWERING = ("_settle", "_answer", "_retry", "_fail", "_failed", "_response", "_stop_waiting")

@@ -14,6 +14,7 @@ from telephony.domain.report import Report
 from telephony.services import direct
 from telephony.services.direct import LONGEST_ATTEMPT_S, DirectRelay
 from telephony.services.reporting import first_report
+from telephony.services.told import ToldReports
 from tests.doubles import NOON, Sender, press
 
 ALERT = first_report(press(), "sos-1")
@@ -31,7 +32,8 @@ class House:
         self.clock = task.Clock()
         self.clock.advance(NOON.timestamp())
         self.senders = {"seoul": Sender(), "seoul-2": Sender()}
-        self.relay = DirectRelay(self.senders, clock=self.clock)
+        self.told = ToldReports(b"key", clock=self.clock)
+        self.relay = DirectRelay(self.senders, clock=self.clock, told=self.told)
 
     def sends(self, channel: str = "seoul") -> int:
         return len(self.senders[channel].reports)
@@ -160,7 +162,7 @@ def test_what_112_has_acknowledged_is_not_sent_again_each_time_the_press_is_offe
 
 
 def test_what_is_remembered_as_acknowledged_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("telephony.services.direct.MOST_TOLD", 1)
+    monkeypatch.setattr("telephony.services.told.MOST", 1)
     other = replace(ALERT, report_id="sos-2-1")
 
     for report in (ALERT, other, ALERT):
@@ -196,3 +198,25 @@ def test_a_telephone_is_used_when_the_data_link_has_had_its_time(house: House):
     house.clock.advance(2.0)
 
     assert house.sends("seoul-2") == 1
+
+
+def test_what_the_store_has_told_meanwhile_is_told_no_more(house: House):
+    house.senders["seoul"].answer = Retry("down")
+    house.relay.send(ALERT, routes("seoul"))
+
+    house.told.settled(ALERT.report_id, "seoul-2")
+    house.clock.pump([1.0] * 60)
+
+    assert house.sends() == 1
+    assert house.relay._in_hand == set()
+
+
+def test_a_defect_of_the_memory_costs_no_report(house: House, monkeypatch: pytest.MonkeyPatch):
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(house.told, "enter", defect)
+
+    house.relay.send(ALERT, routes("seoul"))
+
+    assert house.sends() == 1

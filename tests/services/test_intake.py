@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta, timezone
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg.errors
@@ -17,14 +19,16 @@ from twisted.internet import task
 from telephony.domain.delivery import Delivered, Errand, Retry
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
+from telephony.domain.own_lines import hash_of
+from telephony.domain.report import Report
 from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
+from telephony.services.callers import KnownCallers
 from telephony.services.direct import DirectRelay
 from telephony.services.intake import (
     CONTENDED_ALARM,
     CONTENDED_ALARM_S,
-    PROMISE_KEPT_S,
     STORE_ALARM,
     TOLD_ONE_BY_ONE,
     Intake,
@@ -32,10 +36,13 @@ from telephony.services.intake import (
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
+from telephony.services.told import KEPT_S, ToldReports
+from telephony.services.told_keeping import ToldKeeping
 from telephony.services.traffic import Lane
+from telephony.store.line_file import LineFile
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
 from tests.awaiting import failure_of, is_waiting, result_of
-from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, press
+from tests.doubles import NOON, ONE_CENTRE, Inline, Sender, database, keys, press
 from tests.store.ledger import NOON_S, Ledger, call_fact
 
 BUDGET_S = 2.0
@@ -80,28 +87,49 @@ class House:
         self.centre, self.direct = Sender(), Sender()
         self.errands = Errands()
         self.recorder = Recorder()
+        self.told = ToldReports(b"key", clock=self.clock)
+        self.channel = ReportChannel(self.centre, self.told)
         lanes = [
-            Lane("seoul", ReportChannel(self.centre), 4, 15.0, rank=0),
+            Lane("seoul", self.channel, 4, 15.0, rank=0),
             Lane("locate:skt", self.errands, 4, 15.0, rank=1),
         ]
         self.relay = Relay(
-            lanes, self.database, clock=self.clock, owner="me", alarms=self.alarms, poll_s=1000.0
+            lanes,
+            self.database,
+            clock=self.clock,
+            owner="me",
+            alarms=self.alarms,
+            poll_s=1000.0,
+            past_the_store=self.tell_past_the_store,
         )
         self.intake = self.new_intake()
 
+    def tell_past_the_store(self, report: Report, channel: str) -> None:
+        self.intake.tell_past_the_store(report, channel)
+
     def new_intake(self) -> Intake:
-        """As after a restart: nothing is remembered but the store and the key."""
+        """As after a restart that has lost its files: nothing is remembered but the store and the key."""
+        self.told = self.channel._told = ToldReports(b"key", clock=self.clock)
         return Intake(
             self.database,
             self.recorder,  # type: ignore[arg-type]
             self.relay,
-            DirectRelay({"seoul": self.direct}, clock=self.clock),
+            DirectRelay({"seoul": self.direct}, clock=self.clock, told=self.told),
+            told=self.told,
+            callers=KnownCallers(self.clock, partial(hash_of, key=b"key")),
             names=IncidentNames(b"key", timezone(timedelta(hours=9))),
             plan=ONE_CENTRE,
             clock=self.clock,
             alarms=self.alarms,
             budget_s=BUDGET_S,
         )
+
+    def new_intake_that_remembers_what_was_told(self) -> Intake:
+        """As after a restart long after which nobody knows whose incidents are open."""
+        told = self.told
+        intake = self.new_intake()
+        intake._told = intake._direct._told = self.told = self.channel._told = told
+        return intake
 
     def accept(self, *triggers: Trigger) -> list[Receipt | Unavailable]:
         answers: list[Receipt | Unavailable] = result_of(self.intake.accept_all(triggers))
@@ -340,8 +368,24 @@ def test_the_redelivery_opens_the_very_incident_that_112_has_heard_of(house: Hou
 
     (receipt,) = house.accept(house.now(press(connector="skt-2")))
 
-    (told,), (again,) = house.direct.reports, house.centre.reports
+    (told,) = house.direct.reports
     assert receipt_of(receipt).incident_id == told.incident_id
+    assert house.centre.reports == []
+    rows = house.ledger.rows("delivery")
+    assert {row["channel"]: row["state"] for row in rows} == {"seoul": "delivered", "locate:skt": "pending"}
+
+
+def test_what_112_has_not_acknowledged_the_redelivery_tells_in_the_same_words(house: House):
+    house.direct.answer = Retry("connection lost")
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.clock.advance(0.5)
+
+    house.accept(house.now(press(connector="skt-2")))
+    house.clock.advance(60)
+
+    (told,), (again,) = house.direct.reports, house.centre.reports
     assert again == told
 
 
@@ -374,6 +418,148 @@ def test_the_redelivery_after_a_restart_opens_the_same_incident(house: House):
     assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
 
 
+def test_the_alert_has_the_words_it_had_whichever_press_the_store_hears_of_first(house: House):
+    house.direct.answer = Retry("connection lost")
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(reference="a"))
+    house.accept(press(reference="b", text="hurry"))
+    house.recorder.failure = None
+
+    house.accept(press(reference="b", text="hurry", repetition=Repetition.REDELIVERY))
+
+    assert house.centre.reports[0] == house.direct.reports[0]
+    assert house.centre.reports[0].texts == ("SOS",)
+
+
+class Restarted:
+    """Processes one after the other whose file is kept."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        self.house = house
+        self.file = folder / "told"
+        self.again()
+
+    def again(self) -> None:
+        """Kill the process and start another."""
+        house = self.house
+        for sender in (house.direct, house.centre):
+            sender.waiting.clear()
+        house.intake = house.new_intake()
+        ToldKeeping(
+            house.told,
+            LineFile(self.file),
+            key=b"key",
+            keys=keys,
+            runner=Inline(),
+            clock=house.clock,
+            alarms=house.alarms,
+        ).load()
+        house.intake.resume()
+
+
+@pytest.fixture
+def restarted(house: House, tmp_path: Path) -> Restarted:
+    return Restarted(house, tmp_path)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 5])
+def test_after_a_restart_in_whatever_hour_the_redelivery_opens_the_incident_and_tells_nobody_again(
+    house: House, restarted: Restarted, hours: int
+):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(reference="words@17.4", repetition=Repetition.NONE))
+    house.clock.advance(3600 * hours)
+    restarted.again()
+    again = house.now(press(reference="words", repetition=Repetition.UNKNOWN))
+    house.accept(again)
+    house.recorder.failure = None
+
+    (receipt,) = house.accept(replace(again, repetition=Repetition.REDELIVERY))
+
+    (told,) = house.direct.reports
+    assert receipt_of(receipt) == Receipt(told.incident_id, Join.FIRST)
+    assert house.centre.reports == []
+    assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
+    assert restarted.file.read_bytes().rstrip(b"\0") == b""
+
+
+def test_what_112_had_not_acknowledged_is_told_again_at_the_start_whatever_store_and_sender_do(
+    house: House, restarted: Restarted
+):
+    house.direct.answer = None
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.accept(press(reference="other", text="help"))
+    alert, update = house.direct.reports
+    house.clock.advance(3600)
+
+    house.direct.answer = Delivered()
+    restarted.again()
+    restarted.again()
+
+    assert house.direct.reports == [alert, update, alert, update]
+
+
+def test_a_further_press_after_a_restart_is_told_under_the_incident_that_112_knows(
+    house: House, restarted: Restarted
+):
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.accept(press(reference="other", text="help"))
+    house.clock.advance(60)
+    restarted.again()
+
+    house.accept(house.now(press(reference="third", text="hurry")))
+
+    alert, _, third = house.direct.reports
+    assert (third.incident_id, third.kind, third.press_count) == (alert.incident_id, "update", 3)
+    assert house.intake.is_told_directly(press().msisdn)
+
+
+def test_where_only_the_name_could_be_kept_the_redelivery_says_the_same_under_it(
+    house: House, restarted: Restarted, monkeypatch: pytest.MonkeyPatch
+):
+    def gone(*_: object) -> bytes:
+        raise Unavailable("there is no key file")
+
+    house.recorder.failure = Unavailable("store: disk full")
+    house.direct.answer = Retry("connection refused")
+    with monkeypatch.context() as no_keys:
+        no_keys.setattr("telephony.services.told_keeping.seal", gone)
+        house.accept(press())
+    house.clock.advance(3600)
+    house.direct.answer = Delivered()
+    restarted.again()
+
+    house.accept(house.now(press(repetition=Repetition.UNKNOWN)))
+    house.recorder.failure = None
+    (receipt,) = house.accept(house.now(press(repetition=Repetition.REDELIVERY)))
+
+    first, again = house.direct.reports[0], house.direct.reports[-1]
+    assert again == first
+    assert receipt_of(receipt).incident_id == first.incident_id
+
+
+def test_a_press_of_the_same_words_after_the_end_of_what_was_told_directly_is_told_as_another(
+    house: House, restarted: Restarted
+):
+    """In the same hour it has the same name, and 112 would discard it as a repeat."""
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press())
+    house.recorder.failure = None
+    house.accept(house.now(press(repetition=Repetition.REDELIVERY)))
+    house.ledger.close(house.direct.reports[0].incident_id)
+    house.intake = house.new_intake_that_remembers_what_was_told()
+    house.recorder.failure = Unavailable("store: disk full")
+    house.clock.advance(900)
+
+    house.accept(house.now(press(repetition=Repetition.UNKNOWN)))
+
+    first, second = house.direct.reports
+    assert second.kind == "alert"
+    assert second.incident_id != first.incident_id
+
+
 def test_the_redelivery_in_the_next_hour_opens_the_same_incident(house: House):
     house.recorder.failure = Unavailable("store: disk full")
     house.accept(press())
@@ -400,10 +586,10 @@ def test_a_named_press_told_directly_keeps_its_name_and_the_time_at_which_it_cam
 
     (receipt,) = house.accept(house.now(call))
 
-    (told,), (again,) = house.direct.reports, house.centre.reports
+    (told,) = house.direct.reports
     assert receipt_of(receipt).incident_id == told.incident_id == "sos-20261123-call000001"
-    assert again == told
-    assert (again.opened_at, again.facts) == (NOON, (call_fact("arrived"),))
+    assert (told.opened_at, told.facts) == (NOON, (call_fact("arrived"),))
+    assert house.ledger.rows("incident")[0]["opened_at"] == round(NOON_S * 1e6)
 
 
 def test_a_name_brought_later_wins_but_not_the_time(house: House):
@@ -439,7 +625,7 @@ def test_the_same_key_pressed_days_after_an_outage_is_a_new_emergency(house: Hou
     house.recorder.failure = Unavailable("store: disk full")
     house.accept(press())
     house.recorder.failure = None
-    house.clock.advance(PROMISE_KEPT_S + 1)
+    house.clock.advance(KEPT_S + 1)
     pressed = house.now(press())
 
     (receipt,) = house.accept(pressed)
@@ -461,12 +647,12 @@ def test_a_repeat_after_the_redelivery_has_a_time_of_its_own(house: House):
 
 
 def test_only_so_many_promises_are_kept(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("telephony.services.intake.MOST_PROMISES", 10)
+    monkeypatch.setattr("telephony.services.told.MOST", 10)
     house.recorder.failure = Unavailable("store: disk full")
 
     house.accept(*[press(f"8210{number:08d}") for number in range(50)])
 
-    assert len(house.intake._promised) == 10
+    assert len(house.told) == len(house.told._by_press) == 10
 
 
 # -- one bad press -------------------------------------------------------------------------------------------------
@@ -537,7 +723,8 @@ def test_a_commit_after_the_budget_is_the_same_incident_as_the_redelivery(house:
 
     assert receipt_of(receipt).is_duplicate
     assert receipt_of(receipt).incident_id == house.direct.reports[0].incident_id
-    assert house.centre.reports == house.direct.reports
+    assert len(house.direct.reports) == 1
+    assert house.centre.reports == []
 
 
 def test_of_a_store_that_hangs_only_the_first_press_waits(house: House):
@@ -575,15 +762,49 @@ def test_a_store_that_stalls_is_put_away_by_the_first_press_and_refuses_the_next
     assert len(house.direct.reports) == 2
 
 
+def test_a_press_that_was_told_because_the_store_is_late_is_told_logged_and_counted_once(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    with capture_logs() as said:
+        answered = house.intake.accept_all([press(LEE)])
+        house.clock.advance(BUDGET_S)
+
+    assert isinstance(result_of(answered)[0], Unavailable)
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 1
+    assert len(house.direct.reports) == 2
+    house.writer.release()
+    house.accept(press(LEE), press(reference="second"))
+    assert {known.presses for known in house.intake._callers._known.values()} == {1, 2}
+    house.recorder.failure = Unavailable("store: disk full")
+    house.accept(press(LEE, reference="another"), press(reference="third"))
+    assert [report.press_count for report in house.direct.reports[-2:]] == [2, 3]
+
+
+def test_a_press_that_fails_in_a_store_that_was_late_is_told_once(house: House):
+    house.writer.hold()
+    house.intake.accept_all([press()])
+    house.clock.advance(BUDGET_S)
+    with capture_logs() as said:
+        answered = house.intake.accept_all([press(LEE), press(POISON)])
+        house.writer.release()
+
+    assert [type(answer) for answer in result_of(answered)] == [Receipt, Unavailable]
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 2
+    assert len(house.direct.reports) == 3
+
+
 def test_a_store_that_answers_again_is_waited_for_again_and_what_it_keeps_is_accepted(house: House):
     house.writer.hold()
     house.intake.accept_all([press()])
     house.clock.advance(BUDGET_S)
     house.writer.release()
 
-    (told_and_kept,) = house.accept(press(LEE))
+    with capture_logs() as said:
+        (told_and_kept,) = house.accept(press(LEE))
     assert isinstance(told_and_kept, Receipt)
     assert house.direct.reports[-1].incident_id == told_and_kept.incident_id
+    assert [line["event"] for line in said].count("press not durable, relayed directly") == 1
     before = len(house.direct.reports)
     assert isinstance(house.accept(press("821033333333"))[0], Receipt)
     assert len(house.direct.reports) == before

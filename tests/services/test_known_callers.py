@@ -118,7 +118,7 @@ def test_a_press_told_again_after_its_promise_is_gone_never_repeats_an_id_with_o
 
 def test_the_memory_of_callers_has_a_bound(monkeypatch: pytest.MonkeyPatch, house: House):  # noqa: F811
     monkeypatch.setattr(callers, "MOST", 2)
-    known = KnownCallers(house.clock)
+    known = KnownCallers(house.clock, str.encode)
     for number in ("1", "2", "3"):
         known.pressed(number, f"sos-{number}", NOON)
 

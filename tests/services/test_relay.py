@@ -16,7 +16,7 @@ from telephony.domain.plan import Plan
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.services.alarms import HOLD_S, Alarms
-from telephony.services.channel_loop import HELD_PER_SLOT
+from telephony.services.channel_loop import HELD_PER_SLOT, STORE_HANGS_S
 from telephony.services.relay import Relay, Reservation
 from telephony.services.reporting import first_report
 from telephony.services.traffic import LEASE_MARGIN_S, PRESSED_WAITING, PRESSURE_WINDOW_S, Lane, Traffic
@@ -87,6 +87,7 @@ class House:
         self.far = {name: Far() for name in ("seoul", "seoul-2", "locate:skt", "track:skt")}
         for far in self.far.values():
             far.clock = self.clock
+        self.past_the_store: list[Report] = []
         self.relay = Relay(
             [
                 Lane(name, far, concurrency, TIMEOUT_S, rank=0 if "seoul" in name else 1)
@@ -97,6 +98,7 @@ class House:
             owner="me",
             alarms=self.alarms,
             poll_s=poll_s,
+            past_the_store=lambda report, _: self.past_the_store.append(report),
         )
         self.seoul = self.far["seoul"]
         self._recorder = PressRecorder(Rules(plan, "me", {}))
@@ -574,6 +576,89 @@ def test_a_claim_or_poll_that_fails_is_made_again(engines: tuple[Engine, Engine]
     house.clock.advance(1.0)
 
     assert house.seoul.heard == [(KIM, 1)]
+
+
+def owed(house: House) -> Report:
+    """Have 112 not take an alert, and give it."""
+    house.ledger.record(press())
+    house.relay.start()
+    house.seoul.answers(Retry("connection refused"))
+    return first_report(press(), f"sos-{KIM}")
+
+
+def test_what_112_did_not_take_is_told_past_a_store_that_is_gone_when_it_is_due_again(house: House):
+    report = owed(house)
+    house.database.put_away("its file is gone")
+
+    house.clock.advance(0.9)
+    assert house.past_the_store == []
+    house.clock.advance(0.1)
+
+    assert house.past_the_store == [report]
+    # From then on it is in the hands of others.
+    house.clock.advance(60)
+    assert house.past_the_store == [report]
+
+
+def test_it_is_told_past_a_store_that_hangs_when_it_is_claimed(house: House):
+    report = owed(house)
+    house.writer.hold()
+
+    house.clock.advance(1.0)
+    house.clock.advance(STORE_HANGS_S - 0.1)
+    assert house.past_the_store == []
+    house.clock.advance(0.1)
+
+    assert house.past_the_store == [report]
+
+
+def test_it_is_told_past_a_store_that_hangs_when_the_attempt_is_written_down(house: House):
+    house.ledger.record(press())
+    house.relay.start()
+    house.writer.hold()
+    house.seoul.answers(Retry("connection refused"))
+
+    house.clock.advance(STORE_HANGS_S)
+
+    assert house.past_the_store == [first_report(press(), f"sos-{KIM}")]
+
+
+def test_a_report_that_waits_at_hand_is_told_past_a_store_that_takes_no_lease_back(
+    engines: tuple[Engine, Engine],
+):
+    house = House(engines, concurrency=1)
+    house.ledger.record(press(), press(LEE), press(PARK))
+    house.relay.start()
+    house.database.put_away("its file is gone")
+
+    house.clock.advance(TIMEOUT_S)
+    house.clock.advance(TIMEOUT_S)
+
+    assert PARK in {report.msisdn.number for report in house.past_the_store}
+
+
+@pytest.mark.parametrize("outcome", [Delivered(), Rejected("CAP Error")])
+def test_what_112_took_or_will_never_take_is_not_told_past_the_store(house: House, outcome: Outcome):
+    owed(house)
+    house.clock.advance(1.0)
+    house.seoul.answers(outcome)
+    house.database.put_away("its file is gone")
+
+    house.relay.wake()
+    house.clock.advance(60)
+
+    assert house.past_the_store == []
+
+
+def test_while_the_store_is_well_nothing_is_told_past_it_however_often_112_fails(house: House):
+    house.seoul.answer = Retry("connection refused")
+    house.ledger.record(press(), press(LEE))
+    house.relay.start()
+
+    house.clock.pump([0.25] * 4 * 60)
+
+    assert len(house.seoul.deliveries) > 10
+    assert house.past_the_store == []
 
 
 # -- what is more urgent -------------------------------------------------------------------------------------------------

@@ -130,6 +130,28 @@ def test_the_same_message_twice_at_once_on_a_hanging_disk_reaches_112_in_the_sam
     assert kept(world) is None
 
 
+def test_a_restart_in_the_middle_of_an_outage_doubles_no_incident_and_changes_no_report(world):
+    known, unknown = world.callers[0], world.callers[1]
+    world.press(known, text="before")
+    world.run_for(10.0)
+    world.store_down(DiskTrouble.READ_ONLY)
+    world.press(unknown, text="first")
+    world.run_for(5.0)
+
+    world.crash_and_restart()
+    world.run_for(10.0)
+    for caller in (known, unknown):
+        world.press(caller, text="after")
+    world.run_for(10.0)
+    world.store_up()
+    world.run_for(30.0)
+
+    assert [psap.violations for psap in world.psap.values()] == [[], []]
+    assert strays(world) == []
+    assert len(world.ledger.incidents()) == 2
+    assert kept(world) is None
+
+
 @pytest.mark.parametrize("trouble", [DiskTrouble.FULL, DiskTrouble.READ_ONLY])
 def test_a_report_under_way_when_the_disk_refuses_is_not_forgotten(world, trouble):
     """Delivered, but nobody could write it down: the lease lapses and the incident goes on."""
