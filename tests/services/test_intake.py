@@ -35,7 +35,7 @@ from telephony.services.intake import (
 )
 from telephony.services.naming import IncidentNames
 from telephony.services.relay import Relay
-from telephony.services.reporting import ReportChannel
+from telephony.services.reporting import ReportChannel, first_report
 from telephony.services.told import KEPT_S, ToldReports
 from telephony.services.told_keeping import ToldKeeping
 from telephony.services.traffic import Lane
@@ -429,6 +429,18 @@ def test_the_alert_has_the_words_it_had_whichever_press_the_store_hears_of_first
 
     assert house.centre.reports[0] == house.direct.reports[0]
     assert house.centre.reports[0].texts == ("SOS",)
+
+
+def test_past_the_store_an_update_goes_by_its_own_channel_and_an_alert_by_all(house: House):
+    alert = first_report(press(), "sos-1")
+    update = replace(alert, report_id="sos-1-2", kind="update", sequence=2)
+
+    house.intake.tell_past_the_store(update, "seoul-2")
+    assert house.direct.reports == []
+    house.intake.tell_past_the_store(update, "seoul")
+    house.intake.tell_past_the_store(alert, "seoul-2")
+
+    assert house.direct.reports == [update, alert]
 
 
 class Restarted:
