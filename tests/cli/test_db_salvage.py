@@ -85,10 +85,10 @@ def test_into_the_store_in_use_comes_what_it_lacks_and_nothing_that_is_owed(conf
     kept = store.with_name("onetouch.sqlite.damaged-20261130T000000Z")
     with closing(sqlite3.connect(store)) as connection:
         connection.execute(
-            "INSERT INTO delivery VALUES (5, 'centre-a', 1, 'alert', '{}', NULL, 'pending', 0, 1, 1, NULL, 0, NULL, NULL)"
+            "INSERT INTO delivery VALUES (5, 'centre-a', 1, 'alert', '{}', NULL, 'pending', 0, 1, 1, NULL, 0, NULL, NULL, 1)"
         )
         connection.execute(
-            "INSERT INTO delivery VALUES (6, 'centre-a', 1, 'alert', '{}', NULL, 'delivered', 0, 1, 1, NULL, 0, 2, NULL)"
+            "INSERT INTO delivery VALUES (6, 'centre-a', 1, 'alert', '{}', NULL, 'delivered', 0, 1, 1, NULL, 0, 2, NULL, 1)"
         )
         connection.commit()
     store.rename(kept)

@@ -46,7 +46,7 @@ def add(connection: sqlite3.Connection, kind: int, number: int) -> None:
     )
     owed = "pending" if kind == OPEN else "delivered"
     connection.execute(
-        "INSERT INTO delivery VALUES (?, 'seoul', 1, 'alert', '{\"presses\":1}', NULL, ?, 0, ?, ?, NULL, 0, NULL, NULL)",
+        "INSERT INTO delivery VALUES (?, 'seoul', 1, 'alert', '{\"presses\":1}', NULL, ?, 0, ?, ?, NULL, 0, NULL, NULL, 1)",
         (key, owed, at, at),
     )
 
@@ -63,7 +63,7 @@ def store(tmp_path: Path) -> Path:
         for kind in (OLD, RECENT, OPEN):
             for number in range(EACH):
                 add(connection, kind, number)
-        connection.execute("INSERT INTO awaited_reply VALUES (1, x'00', 'join', x'01', 1, 2, 0)")
+        connection.execute("INSERT INTO awaited_reply VALUES (1, x'00', 'join', x'01', 1, 2, 0, 1)")
         for number in range(1, 100):
             connection.execute("INSERT INTO audit VALUES (?, 1, x'00', x'01', x'02')", (number,))
         # One that is owed of an incident of long ago: nothing to 112 expires.
