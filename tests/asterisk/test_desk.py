@@ -696,6 +696,21 @@ def test_a_press_of_which_the_dialplan_says_nothing_waits_no_longer_than_a_quart
     assert len(house.door.offered) == 1
 
 
+def test_a_press_without_a_number_waits_longer_for_the_dialplan_to_find_one(held):
+    house = House(word_s=desk.WORD_S)
+
+    house.hear(held.arrives(CallerIDNum="alice"))
+    house.clock.advance(desk.NAMELESS_WORD_S - 0.01)
+    assert house.door.offered == []
+    house.hear(held.starts())
+    assert callers(house) == ["821012345678"]
+
+    nameless = Held(1)
+    house.hear(nameless.arrives(CallerIDNum="alice"))
+    house.clock.advance(desk.NAMELESS_WORD_S)
+    assert callers(house)[-1] == "alice"
+
+
 def test_a_caller_who_gives_up_before_the_dialplans_word_is_told_at_once(held):
     house = House(word_s=desk.WORD_S)
 
