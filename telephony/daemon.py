@@ -61,6 +61,7 @@ from telephony.services.keeping import StoreKeeper
 from telephony.services.labels import Labels
 from telephony.services.links import LinkAlarms
 from telephony.services.locating import HOPELESS_PAUSE_S, Following, LocateChannel
+from telephony.services.locating_record import LocatingRecord
 from telephony.services.naming import IncidentNames
 from telephony.services.position_reads import PositionReads
 from telephony.services.relay import Relay
@@ -333,6 +334,7 @@ class Daemon(MultiService):
         self._watch.stop()
         self._disk.stop()
         await self.relay.stop(STOP_RELAY_WITHIN_S)
+        await self._locating_record.stop()
         self._position_reads.stop()
         await self.audit.stop()
         for client in self._http:
@@ -427,6 +429,9 @@ class Daemon(MultiService):
     def _locating_lanes(self) -> list[Lane]:
         """Give two lanes per carrier: for the fast request of a new incident, and for following."""
         fast, accurate = self._locators(), self._locators()
+        self._locating_record = LocatingRecord(
+            self.database, self._owner, clock=self._outside.reactor, alarms=self.alarms
+        )
         lanes = []
         for carrier in self._settings.carrier:
             # One errand per connection: what waits for a free one must wait here, where no budget runs.
@@ -442,6 +447,7 @@ class Daemon(MultiService):
                 alarms=self.alarms,
                 wake=self._wake,
                 at_once=at_once,
+                record=self._locating_record,
             )
             for rank, name, quality in (
                 (1, locating_channel(carrier.name), FAST),

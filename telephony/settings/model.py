@@ -130,6 +130,8 @@ class Retention(Table):
     """What a caller wrote, and the undecoded octets of it, after the incident is closed."""
     history_days: Days = 180.0
     """Earlier presses, drills and false alarms by which a press is scored."""
+    locating_days: Annotated[float, Field(ge=184, le=36_500)] = 365.0
+    """The record of each locating, without the place: six months at least."""
     consent_ended_days: Days = 30.0
     """A person whose consent was outgrown and not given anew."""
     audit_days: Days = 1_095.0

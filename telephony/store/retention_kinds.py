@@ -8,7 +8,7 @@ from typing import Protocol
 from telephony.store.people import Registry
 from telephony.store.retention import Kind
 from telephony.store.retention_incidents import ClosedIncidents, Positions, Texts
-from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History
+from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
 
 
 class Periods(Protocol):
@@ -25,6 +25,8 @@ class Periods(Protocol):
     @property
     def consent_ended_days(self) -> float: ...  # noqa: D102
     @property
+    def locating_days(self) -> float: ...  # noqa: D102
+    @property
     def audit_days(self) -> float: ...  # noqa: D102
 
 
@@ -36,6 +38,7 @@ def found_by_index(periods: Periods) -> list[Kind]:
         ClosedIncidents(timedelta(days=periods.incident_days)),
         History(timedelta(days=periods.history_days)),
         AwaitedReplies(),
+        Locatings(timedelta(days=periods.locating_days)),
         AuditEntries(timedelta(days=periods.audit_days)),
     ]
 

@@ -76,6 +76,15 @@ async def test_a_closed_incident_goes_with_every_octet_of_it_and_an_open_one_sta
     listed = await house.onetouch("audit", "list", "--what", "deleted", "--json")
     subjects = [json.loads(line)["subject"] for line in listed.splitlines()]
     assert {"incidents", "positions", "texts"} <= set(subjects)
+    asked = [
+        json.loads(line)
+        for line in (await house.onetouch("incidents", "locatings", gone, "--json")).splitlines()
+    ]
+    assert asked, "that the carrier was asked is known when the incident is not any more"
+    assert {
+        (each["carrier"], each["answer"], each["method"] != "") for each in asked if each["answered_at"]
+    } == {("skt", "found", True)}
+    assert not {"latitude", "longitude"} & set(asked[0])
     await house.accepted_press(still_open, "아직 여기 있어요")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sqlalchemy import event, select, update
 from telephony.domain.audit import FORGOTTEN, SAW_PERSON, Looked
 from telephony.domain.delivery import PENDING
 from telephony.domain.incident import CLOSED
+from telephony.domain.locating import AnswerKind, Locating, Purpose
+from telephony.domain.ports import FAST
 from telephony.domain.score import PRESS
 from telephony.domain.values import Msisdn
 from telephony.store.audit import append, entries
@@ -19,11 +22,12 @@ from telephony.store.audit_verifying import verify
 from telephony.store.engines import open_engines
 from telephony.store.history import remember, unregistered
 from telephony.store.incidents import story
+from telephony.store.locatings import keep_locatings, locatings_of_incident, locatings_of_numbers
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.retention import SLICE, Read, WentThrough, Write, forget
 from telephony.store.retention_incidents import TEXT_DELETED, ClosedIncidents, Positions, Texts
-from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History
+from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
 from telephony.store.schema import (
     awaited_reply,
     call,
@@ -447,3 +451,27 @@ def test_nothing_of_what_was_deleted_is_left_in_the_file(store_in_a_file, tmp_pa
     # A page that SQLite split can keep a sealed copy until it is used again: two of 480 were seen, once in many runs.
     assert len([mark for mark in marks if mark in octets]) <= len(marks) // 50
     assert all(mark in octets for mark in kept), "the search finds what is there"
+
+
+def test_the_record_of_locatings_has_a_period_of_its_own_and_outlives_the_incident(store):
+    key = store.incident(PERIOD + DAY)
+    old, young = (
+        Locating(
+            "sos-1", NUMBER, "skt", "onetouch#1", Purpose.AT_THE_PRESS, FAST, NOON - ago, AnswerKind.FOUND, "cell", NOON
+        )
+        for ago in (200 * DAY, 180 * DAY)
+    )  # fmt: skip
+    other = replace(young, incident_id="sos-2", msisdn=Msisdn("821099999999"))
+    store.ledger.transact(keep_locatings, [(1, old), (2, young), (3, other)])
+    store.ledger.transact(keep_locatings, [(2, replace(young, method="gnss"))])
+    kind = Locatings(184 * DAY)
+    assert (store.survey(kind).kept, store.survey(kind).overdue) == (3, 1)
+
+    store.forget(ClosedIncidents(PERIOD))
+    assert store.forget(kind)[0].deleted == 1
+
+    assert key not in store.keys_in(incident)
+    with store.reading.connect() as connection:
+        assert locatings_of_numbers(connection, [NUMBER]) == [replace(young, method="gnss")]
+        assert locatings_of_incident(connection, "sos-2") == [other]
+    assert store.forgotten()[-1] == ("locatings", f"deleted 1, up to {(NOON - 184 * DAY).isoformat()}")
