@@ -9,6 +9,7 @@ from telephony.store.people import Registry
 from telephony.store.retention import Kind
 from telephony.store.retention_incidents import ClosedIncidents, Positions, Texts
 from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
+from telephony.store.retention_withdrawn import WithdrawnFacts
 
 
 class Periods(Protocol):
@@ -35,6 +36,7 @@ def found_by_index(periods: Periods) -> list[Kind]:
     return [
         Texts(timedelta(days=periods.text_days)),
         Positions(timedelta(days=periods.position_days)),
+        WithdrawnFacts(),
         ClosedIncidents(timedelta(days=periods.incident_days)),
         History(timedelta(days=periods.history_days)),
         AwaitedReplies(),

@@ -282,3 +282,11 @@ locating = Table(
 Index("locatings_of_an_incident", locating.c.incident_id)
 Index("locatings_of_a_number", locating.c.subject)
 Index("locatings_until", locating.c.at)
+
+withdrawn = Table(
+    "withdrawn",
+    metadata,
+    Column(
+        "incident_key", Key, primary_key=True, autoincrement=False
+    ),  # people are still to be taken out of it
+)

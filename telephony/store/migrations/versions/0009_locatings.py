@@ -1,4 +1,4 @@
-"""A record of each locating, without the place."""
+"""A record of each locating, without the place; and which incidents people are still to be taken out of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the table; of what was asked before there is no record."""
+    """Make the tables; of what was asked before there is no record."""
     op.create_table(
         "locating",
         sa.Column("key", KEY, primary_key=True, autoincrement=False),
@@ -30,3 +30,4 @@ def upgrade() -> None:
     op.create_index("locatings_of_an_incident", "locating", ["incident_id"])
     op.create_index("locatings_of_a_number", "locating", ["subject"])
     op.create_index("locatings_until", "locating", ["at"])
+    op.create_table("withdrawn", sa.Column("incident_key", KEY, primary_key=True, autoincrement=False))
