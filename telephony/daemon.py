@@ -66,7 +66,7 @@ from telephony.services.naming import IncidentNames
 from telephony.services.position_reads import PositionReads
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
-from telephony.services.retention import PEOPLE_RUNS, Retention
+from telephony.services.retention import CLOSING_EVERY_S, PEOPLE_RUNS, Retention
 from telephony.services.service_key import ServiceKey
 from telephony.services.service_texts import ServiceTexts
 from telephony.services.silence import SilenceGuard
@@ -96,7 +96,7 @@ from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.presses import PressRecorder, Rules
 from telephony.store.retention import Kind
-from telephony.store.retention_kinds import found_by_index, found_by_opening
+from telephony.store.retention_kinds import found_at_closing, found_by_index, found_by_opening
 from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
 from telephony.switchboard import Switchboard
@@ -478,7 +478,9 @@ class Daemon(MultiService):
                 fold_back=self._empty_the_log,
             )
 
+        closing = found_at_closing(periods)
         return [
+            *([job("closing", closing, min(CLOSING_EVERY_S, every_s))] if closing else []),
             job("store", found_by_index(periods), every_s),
             job("people", found_by_opening(periods, registry), every_s * PEOPLE_RUNS),
         ]

@@ -101,7 +101,7 @@ def _plain(account: OwnData, looks: list[Looked], settings: Settings) -> dict[st
             "registered": "until the consent ends or is withdrawn, then "
             f"{periods.consent_ended_days:g} where it was outgrown",
             "incidents": periods.incident_days,
-            "positions": periods.position_days,
+            "positions": 0 if periods.deletes_positions_at_closing else periods.position_days,
             "texts": periods.text_days,
             "history": periods.history_days,
             "locatings": periods.locating_days,

@@ -20,12 +20,13 @@ from telephony.domain.values import Msisdn
 from telephony.store.audit import append, entries
 from telephony.store.audit_verifying import verify
 from telephony.store.engines import open_engines
-from telephony.store.history import remember, unregistered
+from telephony.store.history import history, remember, unregistered
 from telephony.store.incidents import story
 from telephony.store.locatings import keep_locatings, locatings_of_incident, locatings_of_numbers
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.retention import SLICE, Read, WentThrough, Write, forget
+from telephony.store.retention_at_closing import PositionsAtClosing
 from telephony.store.retention_incidents import TEXT_DELETED, ClosedIncidents, Positions, Texts
 from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
 from telephony.store.schema import (
@@ -40,7 +41,7 @@ from telephony.store.schema import (
     press,
     press_history,
 )
-from telephony.store.times import to_us
+from telephony.store.times import from_us, to_us
 from tests.doubles import NOON, keys, without_fsync
 from tests.doubles import press as pressed
 from tests.store.ledger import Ledger, fix
@@ -48,7 +49,8 @@ from tests.store.people_drafts import pupil
 
 DAY = timedelta(days=1)
 PERIOD = 30 * DAY
-NUMBER = Msisdn("821012345678")
+KIM = "821012345678"
+NUMBER = Msisdn(KIM)
 
 
 class Store:
@@ -475,3 +477,47 @@ def test_the_record_of_locatings_has_a_period_of_its_own_and_outlives_the_incide
         assert locatings_of_numbers(connection, [NUMBER]) == [replace(young, method="gnss")]
         assert locatings_of_incident(connection, "sos-2") == [other]
     assert store.forgotten()[-1] == ("locatings", f"deleted 1, up to {(NOON - 184 * DAY).isoformat()}")
+
+
+def test_at_closing_positions_go_once_112_has_heard_so_and_open_incidents_keep_theirs(store):
+    over, owing, still_open = (
+        store.incident(timedelta(0)),
+        store.incident(timedelta(0), owes=True),
+        store.incident(None),
+    )
+    kind = PositionsAtClosing()
+
+    assert store.forget(kind)[0].deleted == 1
+
+    assert store.keys_in(position) == store.keys_in(last_position) == {owing, still_open}
+    assert store.keys_in(incident) == {over, owing, still_open}
+    assert (store.survey(kind, now=NOON + DAY).held, store.survey(kind, now=NOON + DAY).overdue) == (1, 0)
+    with store.reading.connect() as connection:
+        told = story(connection, store.ledger.rows("incident")[0]["id"])
+    assert told.incident.state == CLOSED
+
+    store.ledger.transact(
+        lambda connection: connection.execute(
+            update(delivery).where(delivery.c.incident_key == owing).values(state="delivered")
+        )
+    )
+    assert store.forget(kind)[0].deleted == 1
+    assert store.keys_in(position) == {still_open}
+    assert store.forgotten()[0] == (
+        "positions",
+        f"deleted 1, up to {NOON.isoformat()}: positions of so many closed incidents",
+    )
+
+
+def test_at_closing_the_history_forgets_the_place_and_keeps_the_press(store):
+    over, still_open = store.incident(timedelta(0)), store.incident(None)
+    opened = {row["key"]: from_us(row["opened_at"]) for row in store.ledger.bare_rows("incident")}
+    for at in opened.values():
+        store.ledger.transact(remember, KIM, at, PRESS, fix())
+
+    store.forget(PositionsAtClosing())
+
+    known = {each.at: each for each in store.ledger.transact(lambda c: history(c, KIM, since=NOON - DAY))}
+    assert known[opened[over]].place is None
+    assert known[opened[over]].kind == PRESS
+    assert known[opened[still_open]].place is not None
