@@ -129,6 +129,8 @@ def _person(person: Person) -> dict[str, Any]:
             "means": consent.means,
             "at": consent.at.isoformat(timespec="seconds"),
             "by a guardian": consent.is_by_guardian,
+            "text": consent.text,
+            "items": ", ".join(consent.items) if consent.text else "all, given as a whole",
             "until": None if consent.until is None else consent.until.isoformat(),
         },
     }
