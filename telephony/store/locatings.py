@@ -9,12 +9,12 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, or_, select
 
 from telephony.domain.errors import Malformed, Unavailable
 from telephony.domain.locating import AnswerKind, Locating, Purpose
 from telephony.domain.values import Msisdn
-from telephony.store.bulk import BulkInsert
+from telephony.store.bulk import BulkInsert, execute_many, placeholder
 from telephony.store.callers import CALLER, caller_hashes
 from telephony.store.crypto import KeyRing, KeysUnavailable, Place
 from telephony.store.schema import locating
@@ -42,14 +42,19 @@ def keep_locatings(connection: Connection, items: Sequence[Kept]) -> list[Unavai
         ring = keys_of(connection)
     except Unavailable as error:
         return [error] * len(items)
-    for key, asked in items:
-        changed = connection.execute(
-            update(locating)
-            .where(locating.c.key == key)
-            .values(answer=asked.answer, method=storable(asked.method), answered_at=_us(asked.answered_at))
-        )
-        if not changed.rowcount:
-            _LOCATING.run(connection, [_row(ring, key, asked)])
+    wanted = select(locating.c.key).where(locating.c.key.in_([key for key, _ in items]))
+    written = set(connection.execute(wanted).scalars())
+    _LOCATING.run(connection, [_row(ring, key, asked) for key, asked in items if key not in written])
+    mark = placeholder(connection.dialect.name)
+    execute_many(
+        connection,
+        f"UPDATE locating SET answer = {mark}, method = {mark}, answered_at = {mark} WHERE key = {mark}",
+        [
+            (asked.answer.value, storable(asked.method), _us(asked.answered_at), key)
+            for key, asked in items
+            if key in written
+        ],
+    )
     return [None] * len(items)
 
 
