@@ -68,11 +68,12 @@ from telephony.services.keeping import StoreKeeper
 from telephony.services.labels import Labels
 from telephony.services.links import LinkAlarms
 from telephony.services.locating import HOPELESS_PAUSE_S, Following, LocateChannel
+from telephony.services.locating_record import LocatingRecord
 from telephony.services.naming import IncidentNames
 from telephony.services.position_reads import PositionReads
 from telephony.services.relay import Relay
 from telephony.services.reporting import ReportChannel
-from telephony.services.retention import PEOPLE_RUNS, Retention
+from telephony.services.retention import CLOSING_EVERY_S, PEOPLE_RUNS, Retention
 from telephony.services.service_key import ServiceKey
 from telephony.services.service_texts import ServiceTexts
 from telephony.services.silence import SilenceGuard
@@ -106,7 +107,7 @@ from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.presses import PressRecorder, Rules
 from telephony.store.retention import Kind
-from telephony.store.retention_kinds import found_by_index, found_by_opening
+from telephony.store.retention_kinds import found_at_closing, found_by_index, found_by_opening
 from telephony.store.retention_notes import NOTES_FILE, RetentionNotes
 from telephony.store.threads import ThreadRunner
 from telephony.switchboard import Switchboard
@@ -362,6 +363,7 @@ class Daemon(MultiService):
         await self.relay.stop(STOP_RELAY_WITHIN_S)
         self._callers_keeping.stop()
         await self._told_keeping.stop()
+        await self._locating_record.stop()
         self._position_reads.stop()
         await self.audit.stop()
         for client in self._http:
@@ -532,6 +534,9 @@ class Daemon(MultiService):
     def _locating_lanes(self) -> list[Lane]:
         """Give two lanes per carrier: for the fast request of a new incident, and for following."""
         fast, accurate = self._locators(), self._locators()
+        self._locating_record = LocatingRecord(
+            self.database, self._owner, clock=self._outside.reactor, alarms=self.alarms
+        )
         lanes = []
         for carrier in self._settings.carrier:
             # One errand per connection: what waits for a free one must wait here, where no budget runs.
@@ -547,6 +552,7 @@ class Daemon(MultiService):
                 alarms=self.alarms,
                 wake=self._wake,
                 at_once=at_once,
+                record=self._locating_record,
             )
             for rank, name, quality in (
                 (1, locating_channel(carrier.name), FAST),
@@ -577,7 +583,9 @@ class Daemon(MultiService):
                 fold_back=self._empty_the_log,
             )
 
+        closing = found_at_closing(periods)
         return [
+            *([job("closing", closing, min(CLOSING_EVERY_S, every_s))] if closing else []),
             job("store", found_by_index(periods), every_s),
             job("people", found_by_opening(periods, registry), every_s * PEOPLE_RUNS),
         ]

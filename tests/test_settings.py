@@ -472,3 +472,29 @@ def test_whatever_stands_at_any_place_the_loader_gives_settings_or_faults(tmp_pa
 
 def _parsed():
     return tomllib.loads((ROOT / "config/onetouch.toml").read_text())
+
+
+def test_the_profile_of_korea_deletes_positions_at_closing_and_has_defaults_of_its_own(house):
+    retention = house.add('[retention]\nprofile = "kr"\n').load().retention
+
+    assert retention.deletes_positions_at_closing
+    assert (retention.consent_ended_days, retention.audit_days, retention.locating_days) == (5, 1_095, 365)
+
+
+@pytest.mark.parametrize(
+    ("stated", "fault"),
+    [
+        ("position_days = 1", "take position_days out"),
+        ("consent_ended_days = 30", "lower consent_ended_days"),
+        ("audit_days = 365", "raise audit_days"),
+        ("locating_days = 100", "184"),
+    ],
+    ids=["position", "consent", "audit", "locating"],
+)
+def test_what_the_profile_of_korea_does_not_allow_is_a_fault(house, stated, fault):
+    assert any(
+        fault in each for each in house.add(f'[retention]\nprofile = "kr"\n{stated}\n').faults().values()
+    )
+    allowed = "" if "locating" in stated else f"[retention]\n{stated}\n"
+    house.text = GOOD.format(state=house.folder / "state") + allowed
+    assert not house.load().retention.deletes_positions_at_closing

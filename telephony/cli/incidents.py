@@ -12,6 +12,7 @@ import click
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.incidents_false_alarm import false_alarm
+from telephony.cli.incidents_locatings import locatings
 from telephony.cli.incidents_readout import readout, told
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
@@ -40,7 +41,7 @@ def incidents() -> None:
     """
 
 
-for _command in (false_alarm, readout, told):
+for _command in (false_alarm, locatings, readout, told):
     incidents.add_command(_command)
 
 

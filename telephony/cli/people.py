@@ -181,8 +181,9 @@ def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> No
 def delete(config: Path, number_text: str, why: str | None) -> None:
     """Delete who has NUMBER, with guardians, the history of presses and every hash, so that nothing is left in the file.
 
-    Incidents stay for [retention] incident_days: they are the record of an emergency. Who withdraws a consent is
-    deleted likewise, and by whom and how is kept: onetouch people withdraw. Backups keep what they hold until they are deleted, or until their key is forgotten (onetouch keys rotate).
+    Incidents stay for [retention] incident_days, as the record of an emergency, without what the registry said of the
+    person; one that is open keeps that until it is over. Who withdraws a consent is deleted likewise, and by whom and how
+    is kept: onetouch people withdraw. Backups keep what they hold until they are deleted, or until their key is forgotten (onetouch keys rotate).
 
     \b
     Example:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.audited import stated_reason, why_option, write_entry
+from telephony.cli.incidents_locatings import plain_locatings
 from telephony.cli.options import config_option, load_or_exit
 from telephony.cli.progress import bar
 from telephony.cli.registry import number_argument, open_registry
@@ -30,7 +31,7 @@ def own(config: Path, number_text: str, why: str | None, *, as_json: bool) -> No
     """Give an account of everything that is kept about who has NUMBER, to be printed and handed over.
 
     The registry, incidents of all their numbers, the history by which presses are weighed, whose guardian they are,
-    who looked at it and why, and how long each is kept. It is in plain: hand it to nobody else. What was written and
+    which carriers were asked where the phone is, who looked at it and why, and how long each is kept. It is in plain: hand it to nobody else. What was written and
     where the phone was is not in it; that is given to those whom it concerns by order, with
     onetouch incidents show ID --positions.
 
@@ -88,6 +89,10 @@ def _plain(account: OwnData, looks: list[Looked], settings: Settings) -> dict[st
             {"at": each.at.isoformat(timespec="seconds"), "kind": each.kind, "place": each.place is not None}
             for each in account.history
         ],
+        "locatings": [
+            {name: said for name, said in each.items() if name != "number"}
+            for each in plain_locatings(account.locatings)
+        ],
         "looks": [
             {"at": each.at.isoformat(timespec="seconds"), "what": each.what, "why": each.why}
             for each in looks
@@ -96,9 +101,10 @@ def _plain(account: OwnData, looks: list[Looked], settings: Settings) -> dict[st
             "registered": "until the consent ends or is withdrawn, then "
             f"{periods.consent_ended_days:g} where it was outgrown",
             "incidents": periods.incident_days,
-            "positions": periods.position_days,
+            "positions": 0 if periods.deletes_positions_at_closing else periods.position_days,
             "texts": periods.text_days,
             "history": periods.history_days,
+            "locatings": periods.locating_days,
             "looks": periods.audit_days,
         },
     }
@@ -123,6 +129,8 @@ def _person(person: Person) -> dict[str, Any]:
             "means": consent.means,
             "at": consent.at.isoformat(timespec="seconds"),
             "by a guardian": consent.is_by_guardian,
+            "text": consent.text,
+            "items": ", ".join(consent.items) if consent.text else "all, given as a whole",
             "until": None if consent.until is None else consent.until.isoformat(),
         },
     }

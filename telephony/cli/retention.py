@@ -142,10 +142,11 @@ def _take(writing: Engine, reading: Engine, run: Any) -> Done:
 def _kinds(settings: Settings) -> list[Kind]:
     from telephony.store.crypto import KeyFile  # noqa: PLC0415 - not needed for --help
     from telephony.store.people import Registry  # noqa: PLC0415
-    from telephony.store.retention_kinds import found_by_index, found_by_opening  # noqa: PLC0415
+    from telephony.store.retention_kinds import found_at_closing, found_by_index, found_by_opening  # noqa: PLC0415
 
     registry = Registry(KeyFile(settings.key_file).ring, adult_age=settings.people.adult_age)
-    return [*found_by_index(settings.retention), *found_by_opening(settings.retention, registry)]
+    periods = settings.retention
+    return [*found_at_closing(periods), *found_by_index(periods), *found_by_opening(periods, registry)]
 
 
 def _notes(settings: Settings) -> RetentionNotes:

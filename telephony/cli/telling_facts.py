@@ -8,7 +8,7 @@ from typing import Any
 
 from telephony.domain import fact
 from telephony.domain.fact import Fact
-from telephony.domain.person_fact import UNKNOWN, YES
+from telephony.domain.person_fact import UNKNOWN, WITHDRAWN, YES
 from telephony.domain.values import Msisdn
 
 _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -81,6 +81,8 @@ def _guardian(subject: str, told: Mapping[str, str]) -> str:
 def _person(_: str, told: Mapping[str, str]) -> str:
     if told.get("registered") == UNKNOWN:
         return "person not looked up: the registry is not readable"
+    if told.get("registered") == WITHDRAWN:
+        return "person no longer registered: what was said of them is deleted"
     if told.get("registered") != YES:
         return "person not registered"
     words = "person registered"
@@ -91,6 +93,8 @@ def _person(_: str, told: Mapping[str, str]) -> str:
 
 
 def _score(_: str, told: Mapping[str, str]) -> str:
+    if not told:
+        return "score: deleted with the person"
     reasons = told.get("reasons", "").replace(";", ", ")
     return f"score: an accident at {told.get('score', '?')} %{f': {reasons}' if reasons else ''}"
 

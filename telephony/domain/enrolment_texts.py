@@ -31,6 +31,26 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{name}님 등록: 맞으면 {code} 답장. 아니면 무시하세요.",
         "Sign up {name}? Reply {code}. If you did not ask, ignore this.",
     ),
+    # Whose reply is a consent: what is kept, for what, how long, that it may be refused, and health, location and others apart.
+    # A change of what they say is another version: `telephony.domain.consent_items.CONSENT_TEXT`.
+    "consent: own": (
+        (
+            "{name}님 등록: 맞으면 {code} 답장, 아니면 무시하세요. 답장은 다음에 대한 동의입니다.\n"
+            "1 개인정보(필수) 이름 생년월일 번호 주소 보호자: 112에 신원 확인\n"
+            "2 건강정보 의료·가족 메모: 구조\n"
+            "3 위치정보 SOS 때만: 구조\n"
+            "4 제3자 제공 SOS 사실을 보호자에게: 보호\n"
+            "보관: 해지까지. 거절해도 SOS는 112에 닿습니다. 일부만: 동의 {code} 1 3"
+        ),
+        (
+            "Sign up {name}? Reply {code}. If you did not ask, ignore this. Your reply agrees to:\n"
+            "1 Personal data (needed): name, birth date, number, address, guardians, so that 112 knows who you are\n"
+            "2 Health: medical and family notes, for rescue\n"
+            "3 Location: only on an SOS, for rescue\n"
+            "4 Third parties: guardians are told of an SOS, to protect you\n"
+            "Kept until you cancel. You may refuse: an SOS still reaches 112. Some only: AGREE {code} 1 3"
+        ),
+    ),
     "code: add guardian": (
         "보호자 추가(끝번호 {digits}): 맞으면 {code} 답장. 아니면 무시하세요.",
         "Add the guardian ending in {digits}? Reply {code}. If you did not ask, ignore this.",
@@ -53,10 +73,23 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     # A question to another phone.
     "ask consent": (
-        "{name}님(끝번호 {digits})이 SOS 서비스 등록에 보호자 동의를 요청합니다. 동의: 동의 {code} / 거절: 거절 {code} 답장",
         (
-            "{name} (number ending in {digits}) asks for your consent, as guardian, to sign up for the SOS service."
-            " Reply AGREE {code} or REFUSE {code}."
+            "{name}님(끝번호 {digits})이 SOS 등록에 보호자 동의를 요청합니다.\n"
+            "1 개인정보(필수) 이름 생년월일 번호 주소 보호자: 112에 신원 확인\n"
+            "2 건강정보 의료·가족 메모: 구조\n"
+            "3 위치정보 SOS 때만: 구조\n"
+            "4 제3자 제공 SOS 사실을 다른 보호자에게: 보호\n"
+            "보관: 해지까지. 거절해도 SOS는 112에 닿습니다.\n"
+            "모두: 동의 {code} / 일부: 동의 {code} 1 3 / 거절: 거절 {code} 답장"
+        ),
+        (
+            "{name} (number ending in {digits}) asks for your consent, as guardian, to sign up for the SOS service.\n"
+            "1 Personal data (needed): name, birth date, number, address, guardians, so that 112 knows who it is\n"
+            "2 Health: medical and family notes, for rescue\n"
+            "3 Location: only on an SOS, for rescue\n"
+            "4 Third parties: other guardians are told of an SOS, for protection\n"
+            "Kept until cancelled. You may refuse: an SOS still reaches 112.\n"
+            "Reply AGREE {code} to all, AGREE {code} 1 3 to some, or REFUSE {code}."
         ),
     ),
     "ask guardian": (

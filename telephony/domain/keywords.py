@@ -98,6 +98,9 @@ _BARE_CODE: Final = re.compile(r"[0-9]{6}|[0-9]{4}")
 _CODE_WITHIN: Final = re.compile(r"(?<![0-9])(?:[0-9]{6}|[0-9]{4})(?![0-9])")
 _CODE_FIRST: Final = re.compile(r"([0-9]{6}|[0-9]{4})\s*(?![0-9])(.+)")
 
+_ITEMS: Final = re.compile(r"[1-4](?:[ ,.]{0,2}[1-4]){0,3}")
+"""Items of a consent, by their numbers."""
+
 _DATE: Final = (
     r"(?<![0-9])(?:19|20)[0-9]{2}\s?[-./년]?\s?[0-9]{1,2}\s?[-./월]?\s?[0-9]{1,2}(?![0-9])(?:\s?일|\.)?"
 )
@@ -145,7 +148,10 @@ def read(text: str | None) -> Said:
     if (match := _CODE_FIRST.fullmatch(line)) is not None:
         said = read_keyword(match[2].strip(_SIGNS))
         if said.word in (Word.AGREE, Word.REFUSE):
-            return Said(said.word, code=match[1])
+            return Said(said.word, said.rest, match[1])
+        if len(match[1]) == len("123456") and _ITEMS.fullmatch(match[2].strip(_SIGNS)):
+            # Of four digits it would be a date.
+            return Said(Word.CODE, match[2].strip(_SIGNS), match[1])
     return read_keyword(line)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
+from telephony.domain.consent_items import ConsentItem
 from telephony.domain.guardian import Guardian, is_same_phone
 from telephony.domain.values import Msisdn
 
@@ -19,6 +20,9 @@ Language = Literal["ko", "en"]
 
 TEXTS = ("address", "photo", "medical", "family", "school", "cohort", "language")
 """The fields of a person that are one text each, and that may be empty."""
+
+HEALTH_TEXTS = frozenset({"medical", "family"})
+"""Those of them that are kept with a consent to health data."""
 
 MOST_DEVICES = 4
 MOST_GUARDIANS = 10
@@ -72,6 +76,14 @@ class Consent:
     is_by_guardian: bool = False
     until: date | None = field(default=None, repr=False)
     withdrawn_at: datetime | None = None
+    text: str = ""
+    """The version of what was read before agreeing; empty: it is not ours to know (paper, a menu, before it was kept)."""
+    items: tuple[ConsentItem, ...] = ()
+    """What was agreed to, where ``text`` is known."""
+
+    def allows(self, item: ConsentItem) -> bool:
+        """Whether it covers an item. One that was given as a whole covers everything."""
+        return not self.text or item in self.items
 
     def is_valid_on(self, day: date) -> bool:
         """Claim that it has neither been withdrawn nor been outgrown."""
@@ -79,11 +91,13 @@ class Consent:
 
     def is_same_statement(self, other: Consent) -> bool:
         """Claim that the two say the same, whenever each was written down."""
-        return (self.by, self.means, self.is_by_guardian, self.until) == (
+        return (self.by, self.means, self.is_by_guardian, self.until, self.text, self.items) == (
             other.by,
             other.means,
             other.is_by_guardian,
             other.until,
+            other.text,
+            other.items,
         )
 
 
@@ -147,6 +161,8 @@ class Draft:
     consent_by: str = ""
     consent_means: str = ""
     consent_at: datetime | None = None
+    consent_text: str = ""
+    consent_items: tuple[ConsentItem, ...] = ()
 
     def __repr__(self) -> str:
         """Never the name nor the number."""
@@ -199,8 +215,14 @@ def merged(known: Person | None, draft: Draft, *, adult_age: int, now: datetime)
         devices=devices,
         consent=consent,
         guardians=guardians,
-        texts={**(known.texts if known is not None else {}), **draft.texts},
+        texts=_allowed({**(known.texts if known is not None else {}), **draft.texts}, consent),
     )
+
+
+def _allowed(texts: Mapping[str, str], consent: Consent) -> dict[str, str]:
+    """Return what of these texts may be kept: no notes on health where nobody agreed to them."""
+    keeps_health = consent.allows(ConsentItem.HEALTH)
+    return {name: text for name, text in texts.items() if keeps_health or name not in HEALTH_TEXTS}
 
 
 def _devices(known: Person | None, draft: Draft) -> tuple[Device, ...]:
@@ -241,6 +263,8 @@ def _consent(
         at=draft.consent_at or now,
         is_by_guardian=is_minor,
         until=adult_on if is_minor else None,
+        text=draft.consent_text,
+        items=draft.consent_items,
     )
     is_of_the_day = draft.consent_at is None or (
         standing is not None and draft.consent_at.date() == standing.at.date()

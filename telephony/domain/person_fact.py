@@ -13,6 +13,9 @@ from telephony.domain.values import Msisdn
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 """Whether the number is registered. Unknown: the registry could not be read, so that silence about her says nothing."""
 
+WITHDRAWN: Final = "withdrawn"
+"""She was registered, and her consent is over: what was said of her was taken out afterwards. Never told to 112."""
+
 VALID, ENDED = "valid", "ended"
 """Her consent. Ended: she came of age, has not agreed by herself, and is not deleted yet."""
 

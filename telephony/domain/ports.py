@@ -64,6 +64,12 @@ class NoFix:
     not_reached: NotReached | None = None
 
 
+Answered = Callable[["Position | NoFix"], None]
+"""Say what a carrier answered; not called where its answer was not waited for."""
+Asking = Callable[[str], Answered]
+"""Say that a carrier, by its name, is being asked now. Neither raises."""
+
+
 class Locator(Protocol):
     """Asks one carrier where a number is."""
 

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from telephony.clock import utc_now
 from telephony.domain.errors import Malformed
-from telephony.domain.ports import FAST, Locator, NoFix, NotReached
+from telephony.domain.ports import FAST, Asking, Locator, NoFix, NotReached
 from telephony.domain.position import Position, best_of
 from telephony.domain.values import Msisdn
 from telephony.http1 import HttpClient, HttpFailed, HttpResponse
@@ -228,39 +228,50 @@ class CarrierLocators:
         self._locators = dict(locators)
         self._clock = clock
 
-    async def locate(self, msisdn: Msisdn, quality: str, carrier: str) -> Position | NoFix:
-        """Give a position, or the most hopeful reason for none. Takes at most two budgets of time."""
+    async def locate(
+        self, msisdn: Msisdn, quality: str, carrier: str, asking: Asking | None = None
+    ) -> Position | NoFix:
+        """Give a position, or the most hopeful reason for none. Takes at most two budgets of time.
+
+        ``asking`` is told of each carrier that is asked, and of its answer.
+        """
         home = self._locators.get(carrier)
         first = NoFix(f"{carrier} has no location service", is_unknown_subscriber=True)
         if home is not None:
-            answer = await self._ask(home, msisdn, quality)
+            answer = await self._ask(carrier, home, msisdn, quality, asking)
             if isinstance(answer, Position) or not answer.is_unknown_subscriber:
                 return answer
             first = answer
-        others = [locator for name, locator in self._locators.items() if name != carrier]
-        answers = await self._ask_all(others, msisdn, quality) if others else []
+        others = {name: locator for name, locator in self._locators.items() if name != carrier}
+        answers = await self._ask_all(others, msisdn, quality, asking) if others else []
         positions = [answer for answer in answers if isinstance(answer, Position)]
         if positions:
             return best_of(positions, utc_now(self._clock))
         return _most_hopeful([first, *(answer for answer in answers if isinstance(answer, NoFix))])
 
-    async def _ask(self, locator: Locator, msisdn: Msisdn, quality: str) -> Position | NoFix:
+    async def _ask(
+        self, name: str, locator: Locator, msisdn: Msisdn, quality: str, asking: Asking | None
+    ) -> Position | NoFix:
+        answered = None if asking is None else asking(name)
         try:
-            return await locator.locate(msisdn, quality)
+            answer = await locator.locate(msisdn, quality)
         except CancelledError:
             raise
         except Exception:
             # A fault in one locator must not cost the answers of the others.
             log.exception("locator failed")
-            return NoFix("the locator failed", retry_after_s=GRACE_S)
+            answer = NoFix("the locator failed", retry_after_s=GRACE_S)
+        if answered is not None:
+            answered(answer)
+        return answer
 
     def _ask_all(
-        self, locators: Sequence[Locator], msisdn: Msisdn, quality: str
+        self, locators: Mapping[str, Locator], msisdn: Msisdn, quality: str, asking: Asking | None
     ) -> Deferred[list[Position | NoFix]]:
         """Ask at the same time; done when all have answered, or `GRACE_S` after the first position."""
         round_ = _Round(self._clock, len(locators))
-        for locator in locators:
-            round_.add(Deferred.fromCoroutine(self._ask(locator, msisdn, quality)))
+        for name, locator in locators.items():
+            round_.add(Deferred.fromCoroutine(self._ask(name, locator, msisdn, quality, asking)))
         return round_.done
 
 

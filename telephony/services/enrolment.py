@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from telephony.background import run_in_background
 from telephony.clock import Clock, utc_now
 from telephony.domain.audit import OWN_DATA, Looked
+from telephony.domain.consent_items import agreed_items
 from telephony.domain.enrolment import LONGEST, EnrolmentRules, draft_of, read_number
 from telephony.domain.enrolment_faults import sentences
 from telephony.domain.enrolment_texts import guardian_list, own_data, say
@@ -240,7 +241,8 @@ class EnrolmentDesk:
         said = read(words)
         if said.word not in (Word.CODE, Word.AGREE, Word.REFUSE):
             return None
-        answer = Reply(said.code, agrees=said.word is not Word.REFUSE)
+        items = agreed_items(said.rest, said.code)
+        answer = Reply(said.code, agrees=said.word is not Word.REFUSE, items=items)
         order = self._order({}, asking)
         try:
             outcome = await self._database.transact(take_reply, self._enrolling, order, answer)

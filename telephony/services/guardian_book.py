@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from telephony.domain.consent_items import ConsentItem
 from telephony.domain.guardian import Guardian, ListedGuardians, Ward, is_same_phone
 from telephony.domain.people import Person
 from telephony.domain.values import Msisdn
@@ -32,7 +33,9 @@ class RegistryGuardians:
         if person is None:
             return await self._listed.ward_of(msisdn)
         numbers = (msisdn, *(each.number for each in person.devices if each.number != msisdn))
-        guardians = [each.guardian for each in person.guardians if each.is_confirmed]
+        guardians = (
+            [each.guardian for each in person.guardians if each.is_confirmed] if _may_be_told(person) else []
+        )
         for number in numbers:
             guardians += _new_among((await self._listed.ward_of(number)).guardians, guardians)
         return Ward(person.name, numbers, tuple(guardians))
@@ -45,6 +48,11 @@ class RegistryGuardians:
         except (KeysUnavailable, Damaged) as error:
             log.warning("guardians of the registry not known", caller=msisdn.masked, error=str(error))
             return None
+
+
+def _may_be_told(person: Person) -> bool:
+    """Whether guardians may hear of a press. Those of a minor have agreed for the minor themselves: no third parties."""
+    return person.consent.is_by_guardian or person.consent.allows(ConsentItem.THIRD_PARTIES)
 
 
 def _new_among(listed: tuple[Guardian, ...], known: list[Guardian]) -> list[Guardian]:

@@ -23,18 +23,19 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.errors import Unavailable
 from telephony.domain.plan import Plan, tracking_channel
-from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
+from telephony.domain.ports import ACCURATE, FAST, Asking, NoFix, NotReached
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import Alarms
+from telephony.services.locating_record import LocatingRecord
 from telephony.store.database import Database
 from telephony.store.positions import record_position, whereabouts
 from telephony.store.reach import Missed, record_unreached
 
 log = structlog.get_logger()
 
-Locate = Callable[[Msisdn, str, str], Awaitable[Position | NoFix]]
-"""Ask where a number is: the number, `FAST` or `ACCURATE`, and the carrier the press came by."""
+Locate = Callable[[Msisdn, str, str, Asking], Awaitable[Position | NoFix]]
+"""Ask where a number is: the number, `FAST` or `ACCURATE`, the carrier the press came by, and who is told whom it asks."""
 
 HOPELESS_PAUSE_S = 300.0
 """Pause after an answer that asking again will not change by itself (a wrong password): a human may repair it."""
@@ -76,7 +77,9 @@ class LocateChannel:
         alarms: Alarms,
         wake: Callable[[str], None],
         at_once: int,
+        record: LocatingRecord,
     ) -> None:
+        self._record_of_asking = record
         self._carrier = carrier
         self._fast = fast
         self._accurate = accurate
@@ -152,7 +155,9 @@ class LocateChannel:
 
     async def _ask(self, delivery: Delivery, errand: Errand, quality: str) -> Position | NoFix:
         locate = self._fast if quality == FAST else self._accurate
-        found = await locate(errand.msisdn, quality, self._carrier)
+        found = await locate(
+            errand.msisdn, quality, self._carrier, self._record_of_asking.of(delivery, errand, quality)
+        )
         if isinstance(found, Position):
             self._failures = 0
             self._alarms.clear("location-failing", self._carrier)

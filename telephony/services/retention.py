@@ -35,6 +35,8 @@ BELIEVED_AFTER: Final = timedelta(days=7)
 """A machine's clock that was set forward is believed by what deletes once it has stood so long."""
 PEOPLE_RUNS: Final = 24
 """One walk through all people for so many runs over the rest."""
+CLOSING_EVERY_S: Final = 15.0
+"""Between two looks for what goes as soon as an incident is closed."""
 FAILURES_BEFORE_ALARM: Final = 3
 NOTE_EVERY: Final = 200
 """Pages between two notes of how far a walk has come."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import make_url
 
 from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, Guardians, ServiceMenu, Voice
@@ -122,9 +122,17 @@ class Scoring(Table):
     """Presses of other phones within this distance and time make an accident unlikely."""
 
 
+LONGEST_AFTER_CONSENT_KR_DAYS = 5.0
+"""Personal data whose purpose is over are destroyed within five days (Standard Guideline on Personal Information, 10)."""
+SHORTEST_AUDIT_KR_DAYS = 730.0
+"""Access records are kept two years where sensitive data are handled (Standard of Safety Measures, 8)."""
+
+
 class Retention(Table):
     """How long what is kept is kept: ``[retention]``. Days after which it is deleted."""
 
+    profile: Literal["none", "kr"] = "none"
+    """``kr``: the law of Korea. Positions go when an incident is closed, and other periods are held to what it says."""
     incident_days: Days = 365.0
     """A closed incident with its presses, facts, calls and reports."""
     position_days: Days = 30.0
@@ -133,12 +141,45 @@ class Retention(Table):
     """What a caller wrote, and the undecoded octets of it, after the incident is closed."""
     history_days: Days = 180.0
     """Earlier presses, drills and false alarms by which a press is scored."""
+    locating_days: Annotated[float, Field(ge=184, le=36_500)] = 365.0
+    """The record of each locating, without the place: six months at least."""
     consent_ended_days: Days = 30.0
     """A person whose consent was outgrown and not given anew."""
     audit_days: Days = 1_095.0
     """Entries of the audit chain."""
     every_h: Annotated[float, Field(gt=0, le=168)] = 1.0
     """Pause between two runs of the job."""
+
+    @property
+    def deletes_positions_at_closing(self) -> bool:
+        """Whether positions go as soon as 112 has acknowledged that an incident is closed."""
+        return self.profile == "kr"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults_of_the_profile(cls, stated: object) -> object:
+        if isinstance(stated, dict) and stated.get("profile") == "kr":
+            return {"consent_ended_days": LONGEST_AFTER_CONSENT_KR_DAYS, **stated}
+        return stated
+
+    @model_validator(mode="after")
+    def _keeps_to_the_profile(self) -> Self:
+        if self.profile != "kr":
+            return self
+        if "position_days" in self.model_fields_set:
+            raise ValueError(
+                'profile "kr" deletes positions when an incident is closed: take position_days out'
+            )
+        if self.consent_ended_days > LONGEST_AFTER_CONSENT_KR_DAYS:
+            raise ValueError(
+                f'profile "kr" keeps nobody longer than {LONGEST_AFTER_CONSENT_KR_DAYS:g} days after their consent'
+                " ended: lower consent_ended_days, or take it out"
+            )
+        if self.audit_days < SHORTEST_AUDIT_KR_DAYS:
+            raise ValueError(
+                f'profile "kr" keeps the audit chain for {SHORTEST_AUDIT_KR_DAYS:g} days at least: raise audit_days'
+            )
+        return self
 
 
 class Locating(Table):

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from telephony.domain.audit import CHANGED_PERSON, CONSENT_WITHDRAWN, DELETED_PERSON, Looked
+from telephony.domain.consent_items import consent_text
 from telephony.domain.enrolment import draft_of
 from telephony.domain.enrolment_texts import last_digits
 from telephony.domain.guardian import is_same_phone
@@ -48,6 +49,10 @@ OWN_NUMBER = Fault(
     "a guardian has the person's own number, and that phone must not ring",
     "write the guardian's own number",
 )
+
+
+_SIGNED_UP = frozenset({"registered", "registered, guardian asked"})
+"""What is told when somebody has signed up on their own consent."""
 
 
 class Enrolling:
@@ -115,10 +120,13 @@ class Enrolling:
         if not outcome.is_done:
             return outcome
         settle_all_of(connection, order.phone, OWN)
-        payload = {"code": order.code, "step": dict(order.step), "language": order.language}
+        step, text = dict(order.step), f"code: {order.step['do']}"
+        if outcome.text in _SIGNED_UP:
+            # The code is the consent: of a minor the guardian's reply is.
+            step["text"], text = consent_text(order.language), "consent: own"
+        payload = {"code": order.code, "step": step, "language": order.language}
         key = expect(connection, order.phone, OWN, payload, order.now, order.expires_at, is_sent=False)
-        facts = {**outcome.facts, "code": order.code}
-        return Outcome(f"code: {order.step['do']}", facts, question=key)
+        return Outcome(text, {**outcome.facts, "code": order.code}, question=key)
 
     def refuse(self, connection: Connection, order: Order) -> Outcome:
         """Note that whoever was asked does not agree."""
@@ -153,7 +161,13 @@ class Enrolling:
         self._enrol(
             connection,
             order,
-            replace(draft, guardians=guardians, consent_by=draft.name, consent_means=order.means),
+            replace(
+                draft,
+                guardians=guardians,
+                consent_by=draft.name,
+                consent_means=order.means,
+                **_what_was_agreed(order),
+            ),
         )
         self._note(connection, order, CHANGED_PERSON, "signed up", "the person")
         facts = {"name": draft.name}
@@ -181,6 +195,7 @@ class Enrolling:
             "fields": dict(order.step["fields"]),
             "means": order.means,
             "carrier": order.carrier,
+            "text": consent_text(order.language),
         }
         question = self._expect(connection, order, guardian.phone, CONSENT, step)
         facts = {"name": draft.name, "digits": last_digits(order.phone), "code": order.code}
@@ -201,6 +216,7 @@ class Enrolling:
                 guardians=_with_guardian(known, guardian),
                 consent_by=f"{guardian.relation or 'guardian'} {order.phone.international}",
                 consent_means=order.means if asked_by == order.means else f"{asked_by} + {order.means}",
+                **_what_was_agreed(order),
             ),
         )
         self._note(connection, order, CHANGED_PERSON, "signed up with a guardian's consent", "the guardian")
@@ -361,6 +377,12 @@ class Enrolling:
 def is_locked(connection: Connection, order: Order) -> bool:
     """Whether so many wrong codes came from this phone today that nothing of it counts by SMS: its number may be forged."""
     return order.means != USSD and failures_of(connection, order.phone, order.now) >= MOST_FAILURES
+
+
+def _what_was_agreed(order: Order) -> dict[str, Any]:
+    """Return what a consent was given to; nothing where the question was put by a menu, or by an earlier release."""
+    text = order.step.get("text", "")
+    return {"consent_text": text, "consent_items": order.items} if text else {}
 
 
 def _draft(order: Order, texts: Mapping[str, str]) -> Draft:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from telephony.domain.consent_items import ALL_ITEMS, ConsentItem
 from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.people import Fault, Language
 from telephony.domain.values import Msisdn
@@ -46,6 +47,8 @@ class Order:
     expires_at: datetime
     rules: EnrolmentRules
     awaited: int | None = None
+    items: tuple[ConsentItem, ...] = ALL_ITEMS
+    """What the reply agrees to, where it is a consent."""
 
     @property
     def number(self) -> Msisdn:

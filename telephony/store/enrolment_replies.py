@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from telephony.domain.consent_items import ALL_ITEMS, ConsentItem
 from telephony.store.awaited import Awaited, awaited_from, failed, settle_all_of
 from telephony.store.enrolling import Enrolling, is_locked
 from telephony.store.enrolment_orders import KINDS, MOST_FAILURES, OWN, USSD, Order, Outcome
@@ -19,6 +20,8 @@ class Reply:
 
     code: str = field(repr=False)
     agrees: bool
+    items: tuple[ConsentItem, ...] = ALL_ITEMS
+    """To what, where it is a consent."""
 
 
 def take_reply(connection: Connection, enrolling: Enrolling, order: Order, reply: Reply) -> Outcome | None:
@@ -43,7 +46,13 @@ def take_reply(connection: Connection, enrolling: Enrolling, order: Order, reply
         if not meant:
             return _in_language_of(waiting, _count_failure(connection, order))
     found = meant[0]
-    known = replace(order, step=found.payload["step"], language=found.payload["language"], awaited=found.key)
+    known = replace(
+        order,
+        step=found.payload["step"],
+        language=found.payload["language"],
+        awaited=found.key,
+        items=reply.items,
+    )
     outcome = enrolling.carry_out(connection, known) if reply.agrees else enrolling.refuse(connection, known)
     return _in_language_of(meant, outcome)
 

@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.score import FALSE_ALARM, PRESS, Earlier
 from telephony.domain.values import Msisdn
-from telephony.store.crypto import KeyRing, Place
+from telephony.store.crypto import KeyRing, KeysUnavailable, Place
 from telephony.store.people_erasing import clear_around, fill_with_zeros
 from telephony.store.schema import press_history
 from telephony.store.sealing import keys_of, seal, unseal
@@ -105,6 +105,26 @@ def history(
         wanted = wanted.where(press_history.c.at != to_us(besides))
     rows = connection.execute(wanted.order_by(press_history.c.at.desc()).limit(MOST_KEPT)).all()
     return [_read(ring, row) for row in rows]
+
+
+def forget_places(connection: Connection, at: Iterable[int]) -> None:
+    """Take out where somebody was at these times, in microseconds; that they pressed stays."""
+    ring = keys_of(connection)
+    for row in connection.execute(select(press_history).where(press_history.c.at.in_(list(at)))).all():
+        subject = bytes(row.subject)
+        place = history_place(subject, row.at)
+        try:
+            said = json.loads(unseal(ring, place, row.sealed))
+            sealed = seal(ring, place, _octets(said["subject"], None))
+        except (Malformed, KeysUnavailable, ValueError, KeyError, TypeError):
+            # Nobody can read it, or not any more.
+            sealed = None
+        connection.execute(
+            update(press_history)
+            .where(press_history.c.subject == row.subject, press_history.c.at == row.at)
+            .values(sealed=sealed)
+        )
+        clear_around(connection, press_history.name, [subject])
 
 
 def forget_history(connection: Connection, ring: KeyRing, subject: str) -> int:

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, select
 
 from telephony.domain.audit import Looked
+from telephony.domain.locating import Locating
 from telephony.domain.people import Person
 from telephony.domain.values import Msisdn
 from telephony.store.audit import about_number, entries
 from telephony.store.callers import caller_hashes
 from telephony.store.history import MOST_KEPT, Remembered, history, registered, unregistered
+from telephony.store.locatings import locatings_of_numbers
 from telephony.store.people import Registry
 from telephony.store.schema import fact, incident, position, press
 from telephony.store.times import from_us
@@ -42,6 +44,8 @@ class OwnData:
     numbers: tuple[Msisdn, ...]
     incidents: tuple[OwnIncident, ...]
     history: tuple[Remembered, ...]
+    locatings: tuple[Locating, ...] = field(repr=False)
+    """Requests to carriers for any of the numbers, also of incidents that were deleted."""
     guarded: int
     """People for whom one of the numbers stands as a guardian's."""
 
@@ -57,11 +61,13 @@ def own_data(connection: Connection, registry: Registry, number: Msisdn) -> OwnD
     remembered = [
         each for subject in subjects for each in history(connection, subject, since=_BEGINNING)[:MOST_KEPT]
     ]
+    incidents = tuple(_incidents(connection, numbers))
     return OwnData(
         person,
         numbers,
-        tuple(_incidents(connection, numbers)),
+        incidents,
         tuple(sorted(remembered, key=lambda each: each.at)),
+        tuple(locatings_of_numbers(connection, numbers, [each.id for each in incidents])),
         len({key for each in numbers for key in _guarded(connection, registry, each)}),
     )
 

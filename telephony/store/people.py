@@ -24,6 +24,7 @@ from telephony.store.people_erasing import clear_around, delete_hashes, fill_wit
 from telephony.store.person_record import from_octets, to_octets
 from telephony.store.schema import guardian_number, person, person_number
 from telephony.store.times import to_us
+from telephony.store.withdrawn import withdraw_from_incidents
 
 NUMBER, GUARDIAN = "number", "guardian"
 """Kinds of look-up hashes: the same number as somebody's and as a guardian's has two hashes without likeness."""
@@ -196,6 +197,8 @@ class Registry:
     def delete(self, connection: Connection, number: Msisdn) -> bool:
         """Delete who has this number: the row, every hash of it and what was remembered; False where nobody has.
 
+        Their incidents stay, without what they tell of the person: see `telephony.store.withdrawn`.
+
         A damaged row is deleted too, though its other hashes are then searched for in the whole table.
         """
         ring = self._keys()
@@ -212,6 +215,8 @@ class Registry:
             numbers, guardians = _hashes_by_key(connection, key)
         forget_rows(connection, key, numbers, guardians)
         forget_history(connection, ring, registered(key))
+        devices = () if found is None else found.person.devices
+        withdraw_from_incidents(connection, {number, *(each.number for each in devices)})
         return True
 
     def reseal(self, connection: Connection, after: int, limit: int = PAGE) -> tuple[int, int] | None:

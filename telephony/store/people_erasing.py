@@ -22,6 +22,7 @@ from telephony.store.schema import metadata
 AROUND = {
     "person_number": 200, "guardian_number": 200, "person": 16, "incident": 16, "press": 20, "position": 40,
     "fact": 30, "call": 30, "delivery": 60, "press_history": 60, "awaited_reply": 30, "audit": 20,
+    "locating": 30, "withdrawn": 30,
 }  # fmt: skip
 """Rows to either side: more than a page, which holds about 130 hashes or ten people."""
 

@@ -6,6 +6,7 @@ import json
 from datetime import date
 from typing import Any
 
+from telephony.domain.consent_items import ConsentItem
 from telephony.domain.errors import Malformed
 from telephony.domain.people import Consent, Device, GuardianEntry, Person
 from telephony.domain.values import Msisdn
@@ -35,6 +36,8 @@ def to_octets(person: Person) -> bytes:
             consent.is_by_guardian,
             None if consent.until is None else consent.until.isoformat(),
             None if consent.withdrawn_at is None else to_us(consent.withdrawn_at),
+            # Nothing where it is not known, so that a record of an earlier release stays as it is.
+            *([consent.text, list(consent.items)] if consent.text else []),
         ],
         "texts": dict(sorted(person.texts.items())),
     }
@@ -54,7 +57,8 @@ def from_octets(octets: bytes) -> Person:
 def _person(plain: Any) -> Person:
     if plain["v"] != FORMAT:
         raise ValueError("format")
-    by, means, at, is_by_guardian, until, withdrawn_at = plain["consent"]
+    by, means, at, is_by_guardian, until, withdrawn_at, *read = plain["consent"]
+    text, items = read or ("", [])
     return Person(
         name=plain["name"],
         birth_date=date.fromisoformat(plain["born"]),
@@ -70,6 +74,8 @@ def _person(plain: Any) -> Person:
             is_by_guardian,
             None if until is None else date.fromisoformat(until),
             None if withdrawn_at is None else from_us(withdrawn_at),
+            text,
+            tuple(ConsentItem(each) for each in items),
         ),
         texts=plain["texts"],
     )

@@ -23,6 +23,7 @@ from telephony.store import awaited, history
 from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import CALLER, REFERENCE
 from telephony.store.crypto import KEY_ID_OCTETS, KeyRing, KeysUnavailable, Place
+from telephony.store.locatings import subject_of
 from telephony.store.people import Registry
 from telephony.store.schema import press_history
 from telephony.store.sealed_rows import unseal_incident, unseal_press
@@ -83,6 +84,7 @@ def walks(registry: Registry) -> tuple[Walk, ...]:
             ("incident_key", "sequence"),
         ),
         SealedTable("audit", ("number",), ("sealed",), ("number",)),
+        SealedTable("locating", ("key",), ("sealed",), ("key",), ("subject", _subject)),
         AwaitedReplies(),
         History(),
         People(registry),
@@ -112,6 +114,10 @@ def _caller(ring: KeyRing, row: Row) -> bytes:
 def _reference(ring: KeyRing, row: Row) -> bytes:
     came = unseal_press(ring, row["incident_key"], row["number"], row["sealed"])
     return ring.hash(REFERENCE, came.reference)
+
+
+def _subject(ring: KeyRing, row: Row) -> bytes:
+    return subject_of(ring, row["key"], row["sealed"])
 
 
 @dataclass(frozen=True, slots=True)

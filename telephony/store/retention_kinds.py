@@ -7,8 +7,10 @@ from typing import Protocol
 
 from telephony.store.people import Registry
 from telephony.store.retention import Kind
+from telephony.store.retention_at_closing import PositionsAtClosing
 from telephony.store.retention_incidents import ClosedIncidents, Positions, Texts
-from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History
+from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
+from telephony.store.retention_withdrawn import WithdrawnFacts
 
 
 class Periods(Protocol):
@@ -19,23 +21,35 @@ class Periods(Protocol):
     @property
     def position_days(self) -> float: ...  # noqa: D102
     @property
+    def deletes_positions_at_closing(self) -> bool: ...  # noqa: D102
+    @property
     def text_days(self) -> float: ...  # noqa: D102
     @property
     def history_days(self) -> float: ...  # noqa: D102
     @property
     def consent_ended_days(self) -> float: ...  # noqa: D102
     @property
+    def locating_days(self) -> float: ...  # noqa: D102
+    @property
     def audit_days(self) -> float: ...  # noqa: D102
+
+
+def found_at_closing(periods: Periods) -> list[Kind]:
+    """Return the kinds that go as soon as an incident is closed: gone through every few seconds."""
+    return [PositionsAtClosing()] if periods.deletes_positions_at_closing else []
 
 
 def found_by_index(periods: Periods) -> list[Kind]:
     """Give the kinds that cost little to find: gone through in every run."""
+    in_time: list[Kind] = [Positions(timedelta(days=periods.position_days))]
     return [
         Texts(timedelta(days=periods.text_days)),
-        Positions(timedelta(days=periods.position_days)),
+        *([] if periods.deletes_positions_at_closing else in_time),
+        WithdrawnFacts(),
         ClosedIncidents(timedelta(days=periods.incident_days)),
         History(timedelta(days=periods.history_days)),
         AwaitedReplies(),
+        Locatings(timedelta(days=periods.locating_days)),
         AuditEntries(timedelta(days=periods.audit_days)),
     ]
 

@@ -1,4 +1,4 @@
-"""The history of presses, replies nobody waits for, entries of the audit chain, and people whose consent is over."""
+"""The history of presses, replies nobody waits for, locatings, the audit chain, and people whose consent is over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from telephony.store.audit import AUDIT, Entry
 from telephony.store.people import Registry
 from telephony.store.people_erasing import clear_around
 from telephony.store.retention import SLICE, Found, Survey, announced
-from telephony.store.schema import audit, awaited_reply, press_history
+from telephony.store.schema import audit, awaited_reply, locating, press_history
 from telephony.store.times import from_us, to_us
 
 PAGE: Final = 500
@@ -83,6 +83,37 @@ class AwaitedReplies:
     def survey(self, connection: Connection, now: datetime, grace: timedelta) -> Survey:
         """Count by the time at which they expire."""
         return _by_time(connection, awaited_reply, awaited_reply.c.expires_at, now, grace)
+
+
+@dataclass(frozen=True, slots=True)
+class Locatings:
+    """Requests to carriers, by the time at which they were made."""
+
+    period: timedelta
+    name: ClassVar[str] = "locatings"
+    at_once: ClassVar[int] = 100
+
+    def find(self, connection: Connection, now: datetime, after: int) -> Found:
+        """Give keys of what is older than the period."""
+        del after
+        found = _oldest(connection, (locating.c.key,), locating.c.at, now - self.period)
+        return Found([row[0] for row in found.items], found.after)
+
+    def announce(self, connection: Connection, items: Sequence[Any], now: datetime) -> str:
+        """Say how many."""
+        del connection
+        return announced(len(items), now - self.period)
+
+    def delete(self, connection: Connection, items: Sequence[Any], now: datetime) -> int:
+        """Delete these."""
+        del now
+        connection.execute(delete(locating).where(locating.c.key.in_(items)))
+        clear_around(connection, locating.name, items)
+        return len(items)
+
+    def survey(self, connection: Connection, now: datetime, grace: timedelta) -> Survey:
+        """Count by time."""
+        return _by_time(connection, locating, locating.c.at, now - self.period, grace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,3 +263,30 @@ press_history = Table(
     sqlite_with_rowid=False,
 )
 Index("history_until", press_history.c.at)
+
+locating = Table(
+    "locating",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=False),  # grows with time
+    Column("incident_id", String(40), nullable=False),  # it outlives the incident
+    Column("subject", LargeBinary(16), nullable=False),  # the caller's hash of the number that was asked for
+    Column("at", BigInteger, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("quality", String(16), nullable=False),
+    Column("answer", String(16), nullable=False),  # its kind, never the place
+    Column("method", Text),
+    Column("answered_at", BigInteger),
+    Column("sealed", LargeBinary, nullable=False),  # JSON: the number, and who asked
+)
+Index("locatings_of_an_incident", locating.c.incident_id)
+Index("locatings_of_a_number", locating.c.subject)
+Index("locatings_until", locating.c.at)
+
+withdrawn = Table(
+    "withdrawn",
+    metadata,
+    Column(
+        "incident_key", Key, primary_key=True, autoincrement=False
+    ),  # people are still to be taken out of it
+)

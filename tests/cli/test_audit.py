@@ -328,7 +328,7 @@ def test_the_retention_is_told_in_a_line_per_kind(office):
     assert (
         "incidents             365 days           1 kept, the oldest 40.0 days; 0 overdue; last run" in told
     )
-    assert len(told.splitlines()) == 7
+    assert len(told.splitlines()) == 9
 
 
 def test_broken_notes_of_the_retention_do_not_matter(office):

@@ -99,5 +99,14 @@ def test_what_has_to_be_read_at_a_glance_is_one_message(key):
     assert len(say(key, "en", **facts)) <= 160
 
 
+@pytest.mark.parametrize("key", ["consent: own", "ask consent"])
+def test_a_consent_is_asked_for_in_four_parts_at_most(key):
+    """67 characters of UCS-2 and 153 of the GSM alphabet fit a part of several (3GPP TS 23.040 clause 9.2.3.24.1)."""
+    facts = {"name": "가" * 12, "digits": "1234", "code": "123456"}
+
+    assert len(say(key, "ko", **facts)) <= 4 * 67
+    assert len(say(key, "en", **(facts | {"name": "A" * 20}))) <= 4 * 153
+
+
 def test_a_long_name_is_cut():
     assert "x" * 21 not in say("cancelled", "en", name="x" * 80)

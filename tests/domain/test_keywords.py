@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telephony.domain.keywords import (
     Registration,
+    Said,
     Word,
     as_heard,
     field_and_value,
@@ -210,3 +211,9 @@ def test_the_longest_text_is_read_in_no_time():
     for text in ("등록 " + "0 " * 100_000, "1" * 200_000, "등록 " + "2015-" * 50_000, "+" * 200_000):
         read(text)
         registration(read(text).rest)
+
+
+def test_items_of_a_consent_may_stand_behind_a_code_and_a_date_is_none():
+    assert read("123456 1, 3") == Said(Word.CODE, "1, 3", "123456")
+    assert read("123456 동의 1 3") == Said(Word.AGREE, "1 3", "123456")
+    assert read("2015 3 2").word is Word.UNKNOWN

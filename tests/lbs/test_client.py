@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from telephony.domain.locating import kind_of
 from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
@@ -387,6 +388,21 @@ def three(carrier, clock):
     carriers = {name: carrier(name) for name in ("skt", "kt", "lgu")}
     locators = CarrierLocators({name: one.locator for name, one in carriers.items()}, clock)
     return carriers, locators
+
+
+def test_every_carrier_that_is_asked_is_told_of_with_its_answer(three, seconds, caller):
+    carriers, locators = three
+    carriers["lgu"].server.place(caller.number, *HOME)
+    told: list[tuple[str, str]] = []
+
+    def asking(carrier):
+        told.append((carrier, "asked"))
+        return lambda found: told.append((carrier, kind_of(found).value))
+
+    seconds(locators.locate(caller, FAST, "skt", asking))
+
+    assert told[:2] == [("skt", "asked"), ("skt", "unknown")]
+    assert set(told[2:]) >= {("kt", "asked"), ("lgu", "asked"), ("lgu", "found")}
 
 
 def test_the_carrier_of_the_press_is_asked_alone_while_it_knows_the_number(three, seconds, caller):

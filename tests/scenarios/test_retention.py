@@ -19,6 +19,11 @@ position_days = {2 * SECONDS}
 text_days = {2 * SECONDS}
 every_h = {1 / 3600}
 """
+AS_KOREA_HAS_IT = f"""
+[retention]
+profile = "kr"
+every_h = {1 / 3600}
+"""
 TABLES = ("incident", "press", "position", "fact", "call", "delivery", "last_position")
 
 
@@ -76,7 +81,33 @@ async def test_a_closed_incident_goes_with_every_octet_of_it_and_an_open_one_sta
     listed = await house.onetouch("audit", "list", "--what", "deleted", "--json")
     subjects = [json.loads(line)["subject"] for line in listed.splitlines()]
     assert {"incidents", "positions", "texts"} <= set(subjects)
+    asked = [
+        json.loads(line)
+        for line in (await house.onetouch("incidents", "locatings", gone, "--json")).splitlines()
+    ]
+    assert asked, "that the carrier was asked is known when the incident is not any more"
+    assert {
+        (each["carrier"], each["answer"], each["method"] != "") for each in asked if each["answered_at"]
+    } == {("skt", "found", True)}
+    assert not {"latitude", "longitude"} & set(asked[0])
     await house.accepted_press(still_open, "아직 여기 있어요")
+
+
+@pytest_twisted.ensureDeferred
+async def test_as_korea_has_it_positions_go_when_112_knows_that_the_incident_is_closed(house):
+    house.choose(more=AS_KOREA_HAS_IT)
+    await house.start()
+    over, still_open = house.caller(SEOUL), house.caller(SEOUL)
+    closed, kept = await told_and_located(house, over), await told_and_located(house, still_open)
+
+    await house.onetouch("incidents", "close", closed, "--reason", "found safe")
+
+    await house.until(lambda: house.logged("forgotten", kind="positions"))
+    assert house.logged("delivered", kind="closing", incident=closed), "112 was told first"
+    left = "SELECT DISTINCT i.id FROM position p JOIN incident i ON i.key = p.incident_key"
+    assert house.daemon.rows(left) == [(kept,)]
+    assert {row[0] for row in house.daemon.rows("SELECT id FROM incident")} == {closed, kept}
+    assert "found by" in await house.onetouch("incidents", "locatings", closed)
 
 
 @pytest_twisted.ensureDeferred

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from telephony.domain.consent_items import ConsentItem
 from telephony.domain.errors import Unavailable
-from telephony.domain.people import Device
+from telephony.domain.people import Device, Draft
 from telephony.domain.values import Msisdn
 from telephony.services.answers import PAUSES_S
 from telephony.services.enrolment import TESTS_PER_DAY
+from telephony.store.engines import one_transaction
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from tests.awaiting import failure_of, result_of
 from tests.doubles import NOON, ONE_CENTRE, press
@@ -292,6 +295,63 @@ def test_a_minor_is_signed_up_by_the_guardians_reply_which_is_the_consent(office
     assert office.audit() == [
         ("by SMS of the guardian", "changed a person", "signed up with a guardian's consent")
     ]
+
+
+def test_the_question_says_what_is_agreed_to_and_the_consent_keeps_which_question_and_which_items(office):
+    question = office.register(CHILD, birth=CHILD_BORN, guardian=MOTHER.international)
+    assert "개인정보" not in question, "the child agrees to nothing"
+    office.reply(CHILD, code_in(question))
+    (asked,) = office.texts.to(MOTHER)
+    for said in (
+        "개인정보",
+        "건강정보",
+        "위치정보",
+        "제3자",
+        "보관: 해지까지",
+        "거절해도 SOS는 112에 닿습니다",
+    ):
+        assert said in asked
+
+    office.reply(MOTHER, f"동의 {code_in(asked)}")
+
+    consent = office.person(CHILD).consent
+    assert (consent.text, consent.items) == ("sms-1/ko", tuple(ConsentItem))
+    assert consent.is_valid_on(NOON.date())
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["동의 {code} 1 3", "{code} 동의 3", "AGREE {code} 13", "{code} 1,3"],
+    ids=["in full", "code first", "in English", "code alone"],
+)
+def test_an_adult_may_agree_to_some_items_and_what_is_refused_is_not_kept(office, words):
+    question = office.register(ADULT)
+    assert "1 개인정보(필수)" in question
+    assert "4 제3자 제공" in question
+
+    office.reply(ADULT, words.format(code=code_in(question)))
+
+    consent = office.person(ADULT).consent
+    assert consent.items == (ConsentItem.PERSONAL, ConsentItem.LOCATION)
+    notes = Draft(
+        "홍길동", date(1990, 3, 2), (Device(ADULT, "skt"),), texts={"medical": "천식", "address": "서울 1"}
+    )
+    with office.writing.connect() as connection, one_transaction(connection):
+        office.registry.enrol(connection, [notes], NOON)
+    assert office.person(ADULT).texts == {"language": "ko", "address": "서울 1"}
+    on_paper = replace(notes, consent_by="홍길동", consent_means="서면")
+    with office.writing.connect() as connection, one_transaction(connection):
+        office.registry.enrol(connection, [on_paper], NOON)
+    assert office.person(ADULT).texts["medical"] == "천식"
+
+
+def test_a_question_of_an_earlier_release_and_a_menu_leave_a_consent_given_as_a_whole(office):
+    office.signed_up()
+
+    consent = office.person(ADULT).consent
+
+    assert (consent.text, consent.items) == ("", ())
+    assert all(consent.allows(item) for item in ConsentItem)
 
 
 def test_a_child_who_asks_by_ussd_needs_no_code_but_the_guardian_all_the_same(office):

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from structlog.testing import capture_logs
 
+from telephony.domain.consent_items import ConsentItem
 from telephony.domain.errors import Unavailable
 from telephony.domain.guardian import Guardian, ListedGuardians, Ward
 from telephony.domain.people import Device, GuardianEntry
@@ -114,3 +115,19 @@ def test_a_store_that_cannot_be_read_is_said_so(house):
 
     house.registry.find = find
     assert isinstance(failure_of(house.book().ward_of(number(1))), Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"consent_items": (ConsentItem.PERSONAL,), "birth_date": date(1990, 3, 2)}, False),
+        ({"consent_items": tuple(ConsentItem), "birth_date": date(1990, 3, 2)}, True),
+        ({"consent_items": (ConsentItem.PERSONAL,)}, True),
+    ],
+    ids=["adult refuses", "adult agrees", "minor"],
+)
+def test_guardians_of_an_adult_who_did_not_agree_to_third_parties_are_not_told(engines, changes, is_told):
+    """Those of a minor have agreed for the minor: they are no third parties."""
+    house = House(engines, consent_text="sms-1/ko", **changes)
+
+    assert bool(result_of(house.book().ward_of(number(1))).guardians) == is_told

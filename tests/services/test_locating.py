@@ -24,7 +24,8 @@ from telephony.domain.delivery import (
     Retry,
 )
 from telephony.domain.errors import Unavailable
-from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
+from telephony.domain.locating import AnswerKind, Locating, Purpose
+from telephony.domain.ports import ACCURATE, FAST, Asking, NoFix, NotReached
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.values import Msisdn
 from telephony.services.alarms import HOLD_S, Alarms
@@ -35,7 +36,10 @@ from telephony.services.locating import (
     Following,
     LocateChannel,
 )
+from telephony.services.locating_record import AGAIN_S, GATHER_S, LOCATING_ALARM, LocatingRecord
+from telephony.store.locatings import locatings_of_incident
 from telephony.store.positions import whereabouts
+from telephony.store.schema import locating
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, SetClock, database, press
 from tests.store.ledger import NOON_S, Ledger, fix
@@ -54,8 +58,14 @@ class Service:
         self.asked: list[tuple[str, str, str]] = []
         self.hanging: list[Deferred[Any]] = []
 
-    async def __call__(self, msisdn: Msisdn, quality: str, carrier: str) -> Position | NoFix:
+    async def __call__(self, msisdn: Msisdn, quality: str, carrier: str, asking: Asking) -> Position | NoFix:
+        answered = asking(carrier)
         self.asked.append((msisdn.number, quality, carrier))
+        found = await self._found()
+        answered(found)
+        return found
+
+    async def _found(self) -> Position | NoFix:
         if isinstance(self.answer, Exception):
             raise self.answer
         if self.answer is None:
@@ -74,6 +84,7 @@ class House:
         self.fast, self.accurate = Service(fix(500)), Service(None)
         self.woken: list[str] = []
         self.caller = Msisdn(KIM)
+        self.record = LocatingRecord(database(*engines), "onetouch#1", clock=self.clock, alarms=self.alarms)
         self.channel = LocateChannel(
             "skt",
             self.fast,
@@ -85,6 +96,7 @@ class House:
             alarms=self.alarms,
             wake=self.woken.append,
             at_once=1,
+            record=self.record,
         )
         self.ledger.record(press())
 
@@ -113,6 +125,83 @@ class House:
 @pytest.fixture
 def house(engines: tuple[Engine, Engine]) -> House:
     return House(engines)
+
+
+def recorded(house: House) -> list[Locating]:
+    """The record after it was written."""
+    house.clock.advance(GATHER_S)
+    found: list[Locating] = house.ledger.transact(locatings_of_incident, "sos-1")
+    return found
+
+
+# -- the record ----------------------------------------------------------------------------------------------------
+
+
+def test_each_request_is_recorded_with_the_kind_of_its_answer_and_without_the_place(house: House):
+    house.accurate.answer = fix(20, after_s=2, method="gnss")
+    house.deliver()
+    house.accurate.answer = NoFix("absent", retry_after_s=5.0, not_reached=NotReached.ABSENT)
+    house.deliver(TRACK)
+    house.accurate.answer = NoFix("unknown subscriber", is_unknown_subscriber=True)
+    house.deliver(TRACK)
+    house.accurate.answer = HOPELESS
+    house.deliver(TRACK)
+
+    found = recorded(house)
+
+    assert sorted((each.purpose, each.quality, each.answer, each.method) for each in found) == [
+        (Purpose.AT_THE_PRESS, ACCURATE, AnswerKind.FOUND, "gnss"),
+        (Purpose.AT_THE_PRESS, FAST, AnswerKind.FOUND, "cell"),
+        (Purpose.FOLLOWING, ACCURATE, AnswerKind.FAILED, ""),
+        (Purpose.FOLLOWING, ACCURATE, AnswerKind.NOT_REACHED, ""),
+        (Purpose.FOLLOWING, ACCURATE, AnswerKind.UNKNOWN, ""),
+    ]
+    assert {(each.carrier, each.asked_by, each.msisdn.number, each.asked_at) for each in found} == {
+        ("skt", "onetouch#1", KIM, NOON)
+    }
+    assert not {"latitude", "longitude"} & set(locating.columns.keys())
+
+
+def test_a_request_that_hangs_is_recorded_as_asked_and_its_answer_when_it_comes(house: House):
+    house.deliver()
+    assert [each.answer for each in recorded(house)] == [AnswerKind.NONE, AnswerKind.FOUND]
+
+    house.accurate.hanging[0].callback(fix(20, after_s=8, method="gnss"))
+
+    assert {(each.quality, each.answer, each.method) for each in recorded(house)} == {
+        (FAST, AnswerKind.FOUND, "cell"),
+        (ACCURATE, AnswerKind.FOUND, "gnss"),
+    }
+
+
+def test_a_record_that_cannot_be_written_costs_no_position_and_is_written_later(house: House):
+    hide(house, "locating")
+
+    assert isinstance(house.deliver(), Again)
+    house.clock.advance(GATHER_S)
+
+    assert house.best == fix(500)
+    assert [alarm.name for alarm in house.alarms.standing()] == [LOCATING_ALARM]
+    hide(house, "locating", back=True)
+    house.clock.advance(AGAIN_S)
+    assert len(recorded(house)) == 2
+    house.clock.advance(HOLD_S)
+    assert house.alarms.standing() == []
+
+
+def test_what_is_not_yet_written_is_written_at_the_stop(house: House):
+    house.deliver()
+
+    result_of(house.record.stop())
+
+    assert len(house.ledger.transact(locatings_of_incident, "sos-1")) == 2
+
+
+def hide(house: House, table: str, *, back: bool = False) -> None:
+    names = ("hidden", table) if back else (table, "hidden")
+    house.ledger.transact(
+        lambda connection: connection.exec_driver_sql("ALTER TABLE {} RENAME TO {}".format(*names))
+    )
 
 
 # -- at once -------------------------------------------------------------------------------------------------------

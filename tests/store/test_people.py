@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import sqlite3
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from telephony.domain.people import Device, Fault, GuardianEntry
+from telephony.domain.consent_items import ConsentItem
+from telephony.domain.people import Device, Fault, GuardianEntry, merged
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute_many
 from telephony.store.crypto import Damaged, KeyFile, KeysUnavailable
 from telephony.store.engines import open_engines
 from telephony.store.people import GUARDIAN, NUMBER, Outcome, Registry, count, count_by_key
 from telephony.store.people_erasing import fold_back, forget_rows
+from telephony.store.person_record import from_octets, to_octets
 from telephony.store.schema import metadata
 from tests.doubles import keys, without_fsync
 from tests.store.people_drafts import NOW, Office, number, pupil
@@ -359,3 +362,12 @@ def test_sqlite_is_told_to_overwrite_what_is_deleted(file_office):
     with file_office.writing.connect() as connection:
         assert connection.connection.cursor().execute("PRAGMA secure_delete").fetchone() == (1,)
     assert sqlite3.sqlite_version_info > (3, 30)
+
+
+def test_a_consent_of_an_earlier_release_is_read_as_it_was_and_written_the_same():
+    person = merged(None, pupil(), adult_age=19, now=NOW)
+    asked = replace(person, consent=replace(person.consent, text="sms-1/ko", items=(ConsentItem.PERSONAL,)))
+
+    assert len(json.loads(to_octets(person))["consent"]) == 6, "an older release reads it too"
+    assert from_octets(to_octets(person)) == person
+    assert from_octets(to_octets(asked)) == asked

@@ -11,7 +11,9 @@ from sqlalchemy import Engine, delete, insert, update
 from telephony.domain.audit import Looked
 from telephony.domain.delivery import Retry
 from telephony.domain.incident import Join
+from telephony.domain.locating import Locating, Purpose
 from telephony.domain.people import Person
+from telephony.domain.ports import FAST
 from telephony.domain.values import Msisdn
 from telephony.store import schema
 from telephony.store.audit import append, entries
@@ -19,6 +21,7 @@ from telephony.store.awaited import awaited_from, expect
 from telephony.store.crypto import Key, KeyRing, Place
 from telephony.store.history import history, remember
 from telephony.store.incidents import story
+from telephony.store.locatings import keep_locatings, locatings_of_numbers
 from telephony.store.orders import set_silence
 from telephony.store.people import Registry
 from telephony.store.positions import record_position, whereabouts
@@ -31,6 +34,7 @@ from tests.store.people_drafts import number, pupil
 KIM, LEE = "821012345678", "821022222222"
 OLD, NEW = Key.make(NOON), Key.make(NOON)
 AUDIT_KEY = bytes(32)
+ASKED = Locating(f"sos-{KIM}", Msisdn(KIM), "skt", "onetouch#1", Purpose.FOLLOWING, FAST, NOON)
 
 
 class Ring:
@@ -72,6 +76,7 @@ def ledger(engines: tuple[Engine, Engine], ring: Ring) -> Ledger:
     ledger.transact(append, Looked("kim", "saw an incident", f"sos-{KIM}", "why", NOON))
     ledger.transact(expect, Msisdn(KIM), "join", {"a": 1}, NOON, NOON + timedelta(days=1))
     ledger.transact(remember, KIM, NOON, "press", fix())
+    ledger.transact(keep_locatings, [(1, ASKED)])
     ledger.transact(Registry(ring).enrol, [pupil()], NOON)
     proof = seal(ring(), Place("key_proof", "sealed", 1), b"")
     ledger.transact(
@@ -160,6 +165,7 @@ def test_what_was_kept_reads_the_same_without_the_old_key(ledger: Ledger, ring: 
     assert ledger.transact(lambda c: awaited_from(c, Msisdn(KIM), now=NOON))[0].payload == {"a": 1}
     assert ledger.transact(lambda c: history(c, KIM, since=NOON))[0].place is not None
     assert isinstance(ledger.transact(Registry(ring).find, number()), Person)
+    assert ledger.transact(locatings_of_numbers, [Msisdn(KIM)]) == [ASKED]
 
 
 @pytest.mark.parametrize("when", ["between", "after"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,18 +13,22 @@ from sqlalchemy import event, select, update
 from telephony.domain.audit import FORGOTTEN, SAW_PERSON, Looked
 from telephony.domain.delivery import PENDING
 from telephony.domain.incident import CLOSED
+from telephony.domain.locating import AnswerKind, Locating, Purpose
+from telephony.domain.ports import FAST
 from telephony.domain.score import PRESS
 from telephony.domain.values import Msisdn
 from telephony.store.audit import append, entries
 from telephony.store.audit_verifying import verify
 from telephony.store.engines import open_engines
-from telephony.store.history import remember, unregistered
+from telephony.store.history import history, remember, unregistered
 from telephony.store.incidents import story
+from telephony.store.locatings import keep_locatings, locatings_of_incident, locatings_of_numbers
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
 from telephony.store.retention import SLICE, Read, WentThrough, Write, forget
+from telephony.store.retention_at_closing import PositionsAtClosing
 from telephony.store.retention_incidents import TEXT_DELETED, ClosedIncidents, Positions, Texts
-from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History
+from telephony.store.retention_others import AuditEntries, AwaitedReplies, ConsentOver, History, Locatings
 from telephony.store.schema import (
     awaited_reply,
     call,
@@ -36,7 +41,7 @@ from telephony.store.schema import (
     press,
     press_history,
 )
-from telephony.store.times import to_us
+from telephony.store.times import from_us, to_us
 from tests.doubles import NOON, keys, without_fsync
 from tests.doubles import press as pressed
 from tests.store.ledger import Ledger, fix
@@ -44,7 +49,8 @@ from tests.store.people_drafts import pupil
 
 DAY = timedelta(days=1)
 PERIOD = 30 * DAY
-NUMBER = Msisdn("821012345678")
+KIM = "821012345678"
+NUMBER = Msisdn(KIM)
 
 
 class Store:
@@ -447,3 +453,71 @@ def test_nothing_of_what_was_deleted_is_left_in_the_file(store_in_a_file, tmp_pa
     # A page that SQLite split can keep a sealed copy until it is used again: two of 480 were seen, once in many runs.
     assert len([mark for mark in marks if mark in octets]) <= len(marks) // 50
     assert all(mark in octets for mark in kept), "the search finds what is there"
+
+
+def test_the_record_of_locatings_has_a_period_of_its_own_and_outlives_the_incident(store):
+    key = store.incident(PERIOD + DAY)
+    old, young = (
+        Locating(
+            "sos-1", NUMBER, "skt", "onetouch#1", Purpose.AT_THE_PRESS, FAST, NOON - ago, AnswerKind.FOUND, "cell", NOON
+        )
+        for ago in (200 * DAY, 180 * DAY)
+    )  # fmt: skip
+    other = replace(young, incident_id="sos-2", msisdn=Msisdn("821099999999"))
+    store.ledger.transact(keep_locatings, [(1, old), (2, young), (3, other)])
+    store.ledger.transact(keep_locatings, [(2, replace(young, method="gnss"))])
+    kind = Locatings(184 * DAY)
+    assert (store.survey(kind).kept, store.survey(kind).overdue) == (3, 1)
+
+    store.forget(ClosedIncidents(PERIOD))
+    assert store.forget(kind)[0].deleted == 1
+
+    assert key not in store.keys_in(incident)
+    with store.reading.connect() as connection:
+        assert locatings_of_numbers(connection, [NUMBER]) == [replace(young, method="gnss")]
+        assert locatings_of_incident(connection, "sos-2") == [other]
+    assert store.forgotten()[-1] == ("locatings", f"deleted 1, up to {(NOON - 184 * DAY).isoformat()}")
+
+
+def test_at_closing_positions_go_once_112_has_heard_so_and_open_incidents_keep_theirs(store):
+    over, owing, still_open = (
+        store.incident(timedelta(0)),
+        store.incident(timedelta(0), owes=True),
+        store.incident(None),
+    )
+    kind = PositionsAtClosing()
+
+    assert store.forget(kind)[0].deleted == 1
+
+    assert store.keys_in(position) == store.keys_in(last_position) == {owing, still_open}
+    assert store.keys_in(incident) == {over, owing, still_open}
+    assert (store.survey(kind, now=NOON + DAY).held, store.survey(kind, now=NOON + DAY).overdue) == (1, 0)
+    with store.reading.connect() as connection:
+        told = story(connection, store.ledger.rows("incident")[0]["id"])
+    assert told.incident.state == CLOSED
+
+    store.ledger.transact(
+        lambda connection: connection.execute(
+            update(delivery).where(delivery.c.incident_key == owing).values(state="delivered")
+        )
+    )
+    assert store.forget(kind)[0].deleted == 1
+    assert store.keys_in(position) == {still_open}
+    assert store.forgotten()[0] == (
+        "positions",
+        f"deleted 1, up to {NOON.isoformat()}: positions of so many closed incidents",
+    )
+
+
+def test_at_closing_the_history_forgets_the_place_and_keeps_the_press(store):
+    over, still_open = store.incident(timedelta(0)), store.incident(None)
+    opened = {row["key"]: from_us(row["opened_at"]) for row in store.ledger.bare_rows("incident")}
+    for at in opened.values():
+        store.ledger.transact(remember, KIM, at, PRESS, fix())
+
+    store.forget(PositionsAtClosing())
+
+    known = {each.at: each for each in store.ledger.transact(lambda c: history(c, KIM, since=NOON - DAY))}
+    assert known[opened[over]].place is None
+    assert known[opened[over]].kind == PRESS
+    assert known[opened[still_open]].place is not None
