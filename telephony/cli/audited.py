@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.turns import in_turn
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from telephony.domain.audit import Looked
+    from telephony.settings import Settings
 
 LONGEST_WHY = 200
 LONGEST_SUBJECT = 100
@@ -48,36 +48,36 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def account() -> str:
-    """Give who is at the terminal: the account, and whose it is where ``sudo`` was used."""
-    name, behind = getpass.getuser(), os.environ.get("SUDO_USER")
-    return name if behind is None or behind == name else f"{name} (sudo by {behind})"
-
-
 def looked(what: str, subject: str, why: str) -> Looked:
-    """Give the entry of whoever is at the terminal, now."""
-    from telephony.domain.audit import Looked  # noqa: PLC0415 - not needed for --help
+    """Return the entry of the person at the terminal, now."""
+    from telephony.cli.seat import account, seat  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import Looked  # noqa: PLC0415
 
-    return Looked(account(), what, subject[:LONGEST_SUBJECT], why, datetime.now(UTC))
+    at = seat()
+    return Looked(account(at), what, subject[:LONGEST_SUBJECT], why, datetime.now(UTC), at)
 
 
-def write_entry(writing: Engine, what: str, subject: str, why: str) -> None:
-    """Have the entry on disk; without it nothing may be shown, so a failure ends the command."""
+def write_entry(settings: Settings, writing: Engine, what: str, subject: str, why: str) -> None:
+    """Have the entry on disk and anchored; without it nothing may be shown, so a failure ends the command."""
     entry = looked(what, subject, why)
     try:
-        in_turn(writing, lambda connection: add_entry(connection, entry))
+        written = in_turn(writing, lambda connection: add_entry(connection, entry))
     except click.ClickException as error:
         raise click.ClickException(
             f"nothing is shown, for the audit chain cannot be written: {error.message}"
         ) from error
+    anchor(settings, [written])
 
 
-def add_entry(connection: Connection, entry: Looked) -> None:
-    """Add the entry to a transaction that does what it says; missing keys end the command."""
+def add_entry(connection: Connection, entry: Looked) -> Written:
+    """Add the entry to a transaction that does what it says, to be anchored once that is committed.
+
+    Missing keys end the command.
+    """
     from telephony.domain.errors import Unavailable  # noqa: PLC0415 - not needed for --help
     from telephony.store.audit import append  # noqa: PLC0415
 
     try:
-        append(connection, entry)
+        return append(connection, entry), entry
     except Unavailable as error:
         raise click.ClickException(str(error)) from error

@@ -141,7 +141,7 @@ def rotate(config: Path, *, forget_old: bool) -> None:
             old = _left(opened, ways, None)
             current = opened.key_file.add().id
             click.echo(f"made key {current}: back up {settings.key_file}", err=True)
-        write_entry(opened.writing, KEYS_ROTATED, "", f"onetouch keys rotate, to key {current}")
+        write_entry(settings, opened.writing, KEYS_ROTATED, "", f"onetouch keys rotate, to key {current}")
         _encrypt_anew(opened, ways, old)
         left = _left(opened, ways, current)
         if left:

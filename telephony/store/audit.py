@@ -3,8 +3,11 @@
 An entry's digest is HMAC-SHA-256, under the audit key of the key file, over the digest of the entry before and the
 plain content. So a changed, moved or copied entry no longer fits its own digest, and one that was taken out leaves a
 gap in the numbers. The content itself is sealed for its row; sealing it anew under another key leaves the digests as
-they are. What the table alone cannot show is that its end was cut off: the daemon's log names each entry with the
-beginning of its digest, and `audit verify` compares the two (`telephony.store.audit_verifying`).
+they are. What the table alone cannot show is that its end was cut off: the daemon's log and the anchors of commands name
+each entry with the beginning of its digest, and `audit verify` compares them (`telephony.store.audit_verifying`).
+
+The content of an entry is JSON: ``[2, who, what, subject, why, seat]``, and ``[who, what, subject, why]`` in entries of
+earlier versions. The digest is over the text as it stands, so both verify.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from telephony.domain.audit import FORGOTTEN, Looked
+from telephony.domain.audit import FORGOTTEN, Looked, Seat
 from telephony.store.bulk import BulkInsert, execute, placeholder, select_in
 from telephony.store.crypto import Damaged, KeyRing, Place
 from telephony.store.schema import audit
@@ -50,6 +53,8 @@ _COLUMNS: Final = {
 }
 """An entry as it stands. SQLite keeps any type in any column, and whoever tampers may have put one there that cannot even
 be fetched."""
+_VERSION: Final = 2
+"""How the content of an entry is written; version 1 has none."""
 _GROUP: Final = 4
 _GROUPS: Final = 4
 _CUT = re.compile(r"through entry (\d{1,18}) with digest ([0-9a-f]{64})\Z")
@@ -167,9 +172,19 @@ def read(ring: KeyRing, row: Row) -> tuple[str, Looked]:
     octets = unseal(ring, _place(row.number), row.sealed)
     try:
         content = octets.decode("ascii")
-        who, what, subject, why = json.loads(content)
-        return content, Looked(str(who), str(what), str(subject), str(why), from_us(row.at))
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        version, *said = json.loads(content)
+        if version != _VERSION:
+            said = [version, *said, None]
+        who, what, subject, why, seat = said
+        return content, Looked(
+            str(who),
+            str(what),
+            str(subject),
+            str(why),
+            from_us(row.at),
+            None if seat is None else _seat(seat),
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise Damaged(f"audit {row.number}: what it says cannot be read") from error
 
 
@@ -193,8 +208,14 @@ def about_number(international: str, subject: str) -> bool:
 
 
 def _content(looked: Looked) -> str:
-    parts = [looked.who, looked.what, looked.subject, looked.why]
+    seat = None if looked.seat is None else asdict(looked.seat)
+    parts = [_VERSION, looked.who, looked.what, looked.subject, looked.why, seat]
     return json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+
+
+def _seat(plain: Any) -> Seat:
+    """Read where a command was run; raises `TypeError` for anything else."""
+    return Seat(**{**plain, "claims": tuple(plain["claims"])})
 
 
 def _place(number: int) -> Place:

@@ -98,6 +98,15 @@ def test_the_same_file_again_changes_nothing(people, tmp_path):
     assert "added 0, changed 0, unchanged 2" in people("import", file, *CONSENT).output
 
 
+def test_a_dry_run_is_a_look_for_it_tells_who_is_registered(people, tmp_path, chain):
+    file = file_of(tmp_path, TEXT.encode())
+    people("import", file, *CONSENT)
+
+    assert "unchanged 2" in people("import", file, *CONSENT, "--dry-run").output
+
+    assert [each.what for each in chain()] == ["imported people", "tried an import of people"]
+
+
 def test_a_workbook_is_taken_with_its_numbers_and_dates(people, tmp_path):
     book = Workbook()
     sheet = book.active
