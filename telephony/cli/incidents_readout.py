@@ -92,7 +92,7 @@ def readout(
     """
     if incident_id is not None and is_all:
         raise click.UsageError("give an ID or --all, not both")
-    reason = stated_reason(why, READ_BY_TELEPHONE)
+    reason = stated_reason(why, READ_BY_TELEPHONE, must_show=True)
     settings = load_or_exit(config, for_reading=True)
     with readable_store(settings) as (writing, reading), reading.connect() as connection:
         found, lost = _found(connection, incident_id, is_all=is_all)

@@ -96,7 +96,7 @@ def import_(
             # A dry run writes nobody, and tells who is registered already.
             what = TRIED_IMPORT if is_dry_run else IMPORTED_PEOPLE
             if not is_dry_run or settings.key_file.exists():  # without keys nobody is registered yet
-                write_entry(settings, opened.writing, what, file.name, stated_reason(reason[:LONGEST_WHY]))
+                write_entry(settings, opened.writing, what, file.name, reason[:LONGEST_WHY])
             tally = run_import(table, opened, report, is_dry_run=is_dry_run)
         except Malformed as error:
             raise click.ClickException(f"{file}: {error}") from error

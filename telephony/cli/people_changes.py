@@ -120,7 +120,7 @@ def withdraw(config: Path, number_text: str, by: str, means: str) -> None:
     wanted = number_argument(settings, number_text)
     from telephony.domain.audit import CONSENT_WITHDRAWN  # noqa: PLC0415 - not needed for --help
 
-    why = stated_reason(f"by {by}, {means}"[:LONGEST_WHY])
+    why = " ".join(f"by {by}, {means}".split())[:LONGEST_WHY]
     entry = looked(CONSENT_WITHDRAWN, wanted.international, why)
     with open_registry(settings) as opened:
 

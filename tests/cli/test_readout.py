@@ -242,6 +242,9 @@ class TestWhoHasReadWhat:
             f"read an incident out {CHILD}: desk 4 asked again",
         ]
 
+    def test_a_poor_reason_keeps_nobody_from_telling_112(self, readout):
+        assert headings(readout(CHILD, "--why", "x").output) == [CHILD]
+
     def test_what_was_told_is_left_out_until_there_is_news(self, readout, run, house, acts):
         done = run(
             "incidents", "told", CHILD, "--by", "Kim", "--why", "desk 4 of Seoul", "--config", house.config
