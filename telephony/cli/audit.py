@@ -17,6 +17,7 @@ from telephony.cli.audited import stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.progress import bar
+from telephony.cli.second_person import VALID, Act
 
 if TYPE_CHECKING:
     from telephony.domain.audit import Seat
@@ -204,6 +205,39 @@ def retention(config: Path, *, is_run: bool, as_json: bool) -> None:
             "OVERDUE by more than one run: is the daemon running? See the alarm retention-overdue", err=True
         )
         raise SystemExit(EXIT_FAILED)
+
+
+@audit.command()
+@config_option
+@click.argument("act", type=click.Choice([str(each) for each in Act]))
+@click.option("--for", "account", required=True, help="The account that will do it, or its uid.")
+@why_option
+def approve(config: Path, act: str, account: str, why: str | None) -> None:
+    """Approve what another person is about to do: an export of all people, or a change of keys.
+
+    With [audit] second_person neither is done without. The approval is an entry of the audit chain, under the account
+    that you logged in with; it serves once, within 15 minutes, and never for yourself.
+
+    \b
+    Examples:
+      onetouch audit approve export --for kim --why "order: letter 2026-114"
+      onetouch audit approve rotation --for kim --why "the yearly change of keys"
+
+    Exit codes: 0 approved, 1 the store cannot be used, 2 wrong settings or options, or it is your own account.
+    """
+    reason = stated_reason(why)
+    from telephony.cli.seat import seat, uid_of  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import APPROVED  # noqa: PLC0415
+
+    uid = uid_of(account)
+    if uid is None:
+        raise click.BadParameter(f"there is no account {account}", param_hint="--for")
+    if uid == seat().person_uid:
+        raise click.BadParameter("that is your own account; a second person approves", param_hint="--for")
+    settings = load_or_exit(config)
+    with ready_engines(settings) as (writing, _):
+        write_entry(settings, writing, APPROVED, Act(act).request_of(uid), reason)
+    click.echo(f"approved: {act} by {account}, once, within {VALID.seconds // 60} minutes")
 
 
 def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:

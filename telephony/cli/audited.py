@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.anchors import Written, anchor
+from telephony.cli.second_person import Act, NotApproved, approved
 from telephony.cli.turns import in_turn
 from telephony.domain.audit_reasons import (
     LEAST_DIFFERENT,
@@ -103,11 +104,24 @@ def looked(what: str, subject: str, why: str) -> Looked:
     return Looked(account(at), what, subject[:LONGEST_SUBJECT], why, datetime.now(UTC), at)
 
 
-def write_entry(settings: Settings, writing: Engine, what: str, subject: str, why: str) -> None:
-    """Have the entry on disk and anchored; without it nothing may be shown, so a failure ends the command."""
+def write_entry(
+    settings: Settings, writing: Engine, what: str, subject: str, why: str, *, act: Act | None = None
+) -> None:
+    """Have the entry on disk and anchored; without it nothing may be shown, so a failure ends the command.
+
+    ``act`` is one that a second person approves, where the settings ask for it.
+    """
     entry = looked(what, subject, why)
+
+    def add(connection: Connection) -> Written:
+        if act is None or not settings.audit.second_person:
+            return add_entry(connection, entry)
+        return add_entry(connection, approved(connection, act, entry))
+
     try:
-        written = in_turn(writing, lambda connection: add_entry(connection, entry))
+        written = in_turn(writing, add)
+    except NotApproved:
+        raise
     except click.ClickException as error:
         raise click.ClickException(
             f"nothing is shown, for the audit chain cannot be written: {error.message}"

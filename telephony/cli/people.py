@@ -13,6 +13,7 @@ from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.people_changes import change_carrier, change_number, withdraw
 from telephony.cli.people_own import own
 from telephony.cli.registry import empty_the_log, enrolment_rules, number_argument, open_registry
+from telephony.cli.second_person import Act
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -119,7 +120,8 @@ def import_(
 def export(config: Path, file: Path, why: str | None, headings: str) -> None:
     """Write all people into FILE, a new CSV that only you may read, and that can be imported again.
 
-    It is not encrypted: take it away as soon as it has served its purpose.
+    It is not encrypted: take it away as soon as it has served its purpose. With [audit] second_person it needs the approval
+    of a second account, see onetouch audit approve --help.
 
     \b
     Example:
@@ -132,7 +134,7 @@ def export(config: Path, file: Path, why: str | None, headings: str) -> None:
 
     service = settings.service
     with open_registry(settings) as opened, opened.reading.connect() as connection:
-        write_entry(settings, opened.writing, SAW_PEOPLE, "everybody, into a file", reason)
+        write_entry(settings, opened.writing, SAW_PEOPLE, "everybody, into a file", reason, act=Act.EXPORT)
         try:
             with table_file(file) as table:
                 table.writerow(export_headings(headings))

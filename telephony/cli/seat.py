@@ -58,6 +58,16 @@ def account_of(uid: int) -> str:
         return f"uid {uid}"
 
 
+def uid_of(account: str) -> int | None:
+    """Return the uid of an account, given by its name or as a number; None for a name that nobody has."""
+    if account.isascii() and account.isdigit():
+        return int(account[:10])
+    try:
+        return pwd.getpwnam(account).pw_uid
+    except KeyError:
+        return None
+
+
 def _number(file: Path) -> int | None:
     """Return what the kernel has there; None for a process of no login, and for a kernel without audit."""
     try:

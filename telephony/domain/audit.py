@@ -25,6 +25,7 @@ READ_OUT = "read an incident out"
 TOLD_112 = "told 112 by voice"
 MARKED_FALSE = "marked a false alarm"
 KEYS_ROTATED = "rotated keys"
+APPROVED = "approved an act of another"
 FORGOTTEN = "deleted what was over its time"
 """By the retention job; the subject tells the kind of data, ``why`` how much and up to when."""
 

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -104,6 +105,12 @@ def short_form(digest: bytes) -> str:
     return ":".join(text[at : at + _GROUP] for at in range(0, _GROUP * _GROUPS, _GROUP))
 
 
+def alone(connection: Connection) -> None:
+    """Let no other transaction add an entry before this one ends; on SQLite the caller holds the write lock already."""
+    if connection.dialect.name == "postgresql":
+        execute(connection, _ALONE)
+
+
 def append(connection: Connection, looked: Looked) -> Entry:
     """Add an entry, inside whoever's write transaction: where that fails, there is no entry.
 
@@ -112,8 +119,7 @@ def append(connection: Connection, looked: Looked) -> Entry:
     """
     ring = keys_of(connection)
     key = ring.audit_key
-    if connection.dialect.name == "postgresql":
-        execute(connection, _ALONE)
+    alone(connection)
     last = head(connection)
     number, previous = (1, BEFORE_THE_FIRST) if last is None else (last.number + 1, last.digest)
     at = to_us(looked.at)
@@ -157,6 +163,25 @@ def entries(connection: Connection, after: int = 0) -> Iterator[Kept]:
         for row in rows:
             yield Kept(row.number, read(ring, row)[1])
         after = rows[-1].number
+
+
+def newest(connection: Connection, since: datetime) -> Iterator[Kept]:
+    """Return entries not older than this, the newest first; one that is not as it was written ends it with `Damaged`."""
+    ring = keys_of(connection)
+    last = head(connection)
+    upper = 0 if last is None else last.number
+    while upper > 0:
+        numbers = range(max(1, upper - PAGE + 1), upper + 1)
+        for row in sorted(rows_of(connection, numbers), key=lambda each: -each.number):
+            content, looked = read(ring, row)
+            if not hmac.compare_digest(
+                digest_of(ring.audit_key, row.number, row.at, content, row.previous), row.digest
+            ):
+                raise Damaged(f"audit {row.number}: it was changed")
+            if looked.at < since:
+                return
+            yield Kept(row.number, looked)
+        upper = numbers[0] - 1
 
 
 def count(connection: Connection) -> int:
