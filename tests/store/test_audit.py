@@ -17,6 +17,7 @@ from telephony.domain.audit import FORGOTTEN, SAW_PERSON, Looked, Seat
 from telephony.store.audit import (
     AUDIT,
     BEFORE_THE_FIRST,
+    PAGE,
     Entry,
     append,
     count,
@@ -24,11 +25,12 @@ from telephony.store.audit import (
     digest_of,
     entries,
     head,
+    newest,
     rows_after,
     short_form,
 )
 from telephony.store.audit_verifying import MOST_TOLD, LoggedEntry, compare, verify
-from telephony.store.crypto import Key, KeyFile, KeyRing, Place
+from telephony.store.crypto import Damaged, Key, KeyFile, KeyRing, Place
 from telephony.store.engines import one_transaction, open_engines
 from telephony.store.schema import metadata
 from telephony.store.sealing import keys_of, seal, with_keys
@@ -351,6 +353,22 @@ def test_entries_of_an_earlier_version_and_ours_are_one_chain(chain):
     with chain.reading.connect() as connection:
         assert [each.looked.seat for each in entries(connection)] == [None, None, at]
         assert [each.looked.who for each in entries(connection)] == ["kim"] * 3
+
+
+def test_the_newest_come_first_as_far_back_as_asked_and_never_one_that_was_changed(chain):
+    chain.grow(PAGE + 3)
+
+    def numbers(since):
+        with chain.reading.connect() as connection:
+            return [each.number for each in newest(connection, since)]
+
+    assert numbers(NOON) == list(range(PAGE + 3, 0, -1))
+    assert numbers(NOON + timedelta(seconds=PAGE)) == [PAGE + 3, PAGE + 2, PAGE + 1, PAGE]
+    assert numbers(NOON + timedelta(days=1)) == []
+
+    chain.tamper("UPDATE audit SET at = at + 1 WHERE number = :number", number=PAGE + 1)
+    with pytest.raises(Damaged):
+        numbers(NOON)
 
 
 def test_a_short_form_is_never_taken_for_a_telephone_number():
