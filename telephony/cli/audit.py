@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,8 +17,10 @@ from telephony.cli.audited import stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.progress import bar
+from telephony.cli.second_person import VALID, Act
 
 if TYPE_CHECKING:
+    from telephony.domain.audit import Seat
     from telephony.store.audit import Kept
     from telephony.store.audit_verifying import LoggedEntry, Verdict
 
@@ -52,26 +56,35 @@ def audit() -> None:
 def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
     """Walk through the whole chain; say that it is intact, or at which entry it is broken and how.
 
-    Note the head that it prints and keep it elsewhere: it stands for all entries up to it. Without --log nobody can see
-    that the end was cut off. A --log of - is read from standard input.
+    Note the head that it prints and keep it elsewhere: it stands for all entries up to it. The anchor file of this machine
+    is compared by itself. It has what commands here have written: without a --log that is kept elsewhere, a daemon's or
+    the system's (authpriv), an end that was cut off together with it does not show. A --log of - is read from standard
+    input. An empty chain is not intact.
 
     \b
     Examples:
       onetouch audit verify
       onetouch audit verify --log /var/log/onetouch/onetouch.log --log /backup/onetouch.log.1
+      onetouch audit verify --log /var/log/auth.log
       journalctl -u onetouch -o cat | onetouch audit verify --log -
 
     Exit codes: 0 intact, 1 the store or the keys cannot be used, 2 wrong settings or options, 3 broken.
     """
     settings = load_or_exit(config)
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415 - not needed for --help
-    from telephony.store.audit_verifying import compare, expected, verify  # noqa: PLC0415
+    from telephony.store.audit_verifying import compare, emptied, expected, unanchored, verify  # noqa: PLC0415
 
+    anchors = settings.anchor_file
+    has_anchors = anchors.exists()
     with ready_engines(settings) as (_, reading), reading.connect() as connection:
         try:
             with bar("verifying", expected(connection)) as advance:
                 verdict = verify(connection, advance)
-            against = list(compare(connection, verdict, _logged(logs)))
+            named = (*((anchors,) if has_anchors else ()), *logs)
+            against = list(compare(connection, verdict, _logged(named)))
+            against += emptied(connection, verdict)
+            anchored = {each.number for each in _logged((anchors,))} if has_anchors else set()
+            against += unanchored(verdict, socket.gethostname(), anchored)
         except OnetouchError as error:
             raise click.ClickException(str(error)) from error
     problems = [str(each) for each in (*verdict.breaks, *against)]
@@ -79,15 +92,24 @@ def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
         problems.append(f"and {verdict.untold:,} more")
     if as_json:
         click.echo(
-            json.dumps({**_plain(verdict), "logs": len(logs), "intact": not problems, "problems": problems})
+            json.dumps(
+                {
+                    **_plain(verdict),
+                    "logs": len(logs),
+                    "anchors": has_anchors,
+                    "intact": not problems and verdict.entries > 0,
+                    "problems": problems,
+                }
+            )
         )
     else:
         click.echo(_in_words(verdict))
         for problem in problems:
             click.echo(f"BROKEN: {problem}")
-        click.echo("the chain is BROKEN" if problems else "the chain is intact")
+        click.echo(_judged(verdict, is_broken=bool(problems)))
         if not logs:
-            click.echo("not compared with a log: an end that was cut off does not show (--log FILE)")
+            against_what = f"compared with {anchors} alone" if has_anchors else "not compared with a log"
+            click.echo(f"{against_what}: an end that was cut off does not show (--log FILE)")
     if problems:
         raise SystemExit(EXIT_BROKEN)
 
@@ -135,7 +157,7 @@ def list_(  # noqa: PLR0917 - click hands the options over by name
     )
     earliest = None if since is None else since.replace(tzinfo=UTC)
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
-        write_entry(writing, SAW_AUDIT, wanted or "", reason)
+        write_entry(settings, writing, SAW_AUDIT, wanted or "", reason)
         try:
             for kept in entries(connection):
                 looked = kept.looked
@@ -185,6 +207,39 @@ def retention(config: Path, *, is_run: bool, as_json: bool) -> None:
         raise SystemExit(EXIT_FAILED)
 
 
+@audit.command()
+@config_option
+@click.argument("act", type=click.Choice([str(each) for each in Act]))
+@click.option("--for", "account", required=True, help="The account that will do it, or its uid.")
+@why_option
+def approve(config: Path, act: str, account: str, why: str | None) -> None:
+    """Approve what another person is about to do: an export of all people, or a change of keys.
+
+    With [audit] second_person neither is done without. The approval is an entry of the audit chain, under the account
+    that you logged in with; it serves once, within 15 minutes, and never for yourself.
+
+    \b
+    Examples:
+      onetouch audit approve export --for kim --why "order: letter 2026-114"
+      onetouch audit approve rotation --for kim --why "the yearly change of keys"
+
+    Exit codes: 0 approved, 1 the store cannot be used, 2 wrong settings or options, or it is your own account.
+    """
+    reason = stated_reason(why)
+    from telephony.cli.seat import seat, uid_of  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import APPROVED  # noqa: PLC0415
+
+    uid = uid_of(account)
+    if uid is None:
+        raise click.BadParameter(f"there is no account {account}", param_hint="--for")
+    if uid == seat().person_uid:
+        raise click.BadParameter("that is your own account; a second person approves", param_hint="--for")
+    settings = load_or_exit(config)
+    with ready_engines(settings) as (writing, _):
+        write_entry(settings, writing, APPROVED, Act(act).request_of(uid), reason)
+    click.echo(f"approved: {act} by {account}, once, within {VALID.seconds // 60} minutes")
+
+
 def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
     """Give every line that names an entry; whatever else stands in a log is passed over."""
     from telephony.cli.following import lines_of  # noqa: PLC0415 - not needed for --help
@@ -200,7 +255,7 @@ def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
             if b'"audited"' not in line:
                 continue
             try:
-                told = json.loads(line)
+                told = json.loads(line[line.index(b"{") :])  # the system log puts time and process before it
                 number, digest = told["audit_entry"], told["digest"]
                 if told["event"] == "audited" and type(number) is int and 0 < number <= LARGEST_ENTRY:
                     # Whoever can write into a log must not write to this terminal.
@@ -230,11 +285,34 @@ def _entry(kept: Kept, *, as_json: bool) -> str:
             "what": looked.what,
             "subject": subject,
             "why": looked.why,
+            "from": None if looked.seat is None else asdict(looked.seat),
         }
         return json.dumps(row, ensure_ascii=False)
     return plain(
         f"{kept.number:>8}  {looked.at:%Y-%m-%d %H:%M:%S}  {looked.who:<12} {looked.what}"
-        f"{f' {subject}' if subject else ''}: {looked.why}"
+        f"{f' {subject}' if subject else ''}: {looked.why}{_from(looked.seat)}"
+    )
+
+
+def _from(seat: Seat | None) -> str:
+    """Return from where a command was run; what its environment claims is in --json alone."""
+    if seat is None:
+        return ""
+    places = (
+        f"on {seat.host}",
+        seat.terminal and f"at {seat.terminal}",
+        seat.address and f"from {seat.address}",
+    )
+    return f" [{' '.join(filter(None, places))}]"
+
+
+def _judged(verdict: Verdict, *, is_broken: bool) -> str:
+    if is_broken:
+        return "the chain is BROKEN"
+    return (
+        "the chain is intact"
+        if verdict.entries
+        else "the chain is empty, and so is the store: nothing to verify"
     )
 
 

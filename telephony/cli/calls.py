@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
@@ -62,7 +63,7 @@ def list_(config: Path, why: str | None, *, as_json: bool) -> None:
     from telephony.store.standing_calls import standing_calls  # noqa: PLC0415
 
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
-        write_entry(writing, SAW_CALLS, "live calls", reason)
+        write_entry(settings, writing, SAW_CALLS, "live calls", reason)
         found = [each for server in settings.asterisk for each in standing_calls(connection, server.name)]
     for each in found:
         caller = "(unreadable)" if each.caller is None else each.caller.masked
@@ -159,13 +160,14 @@ def _order(config: Path, incident_id: str, by: str, what: str, order: Order) -> 
     from telephony.domain.audit import GAVE_ORDER  # noqa: PLC0415 - not needed for --help
     from telephony.store.call_names import incident_named  # noqa: PLC0415
 
-    def give(connection: Connection) -> tuple[str, Refused | None]:
+    def give(connection: Connection) -> tuple[str, Refused | None, Written]:
         known_id = incident_named(connection, incident_id)
-        add_entry(connection, looked(GAVE_ORDER, known_id, f"{what}, asked by {by.strip()}"))
-        return known_id, order(connection, settings.plan, known_id, datetime.now(UTC))
+        written = add_entry(connection, looked(GAVE_ORDER, known_id, f"{what}, asked by {by.strip()}"))
+        return known_id, order(connection, settings.plan, known_id, datetime.now(UTC)), written
 
     with ready_engines(settings) as (writing, _):
-        incident_id, refused = in_turn(writing, give)
+        incident_id, refused, written = in_turn(writing, give)
+    anchor(settings, [written], must_show=True)
     if refused is not None:
         click.echo(f"refused: {refused.reason}", err=True)
         raise SystemExit(EXIT_FAILED)

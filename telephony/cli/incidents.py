@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.incidents_false_alarm import false_alarm
@@ -69,7 +70,7 @@ def list_(
     what = "open incidents" if only_open else "incidents"
     what += " that owe 112 a report" if only_owed else ""
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
-        write_entry(writing, SAW_INCIDENTS, what, reason)
+        write_entry(settings, writing, SAW_INCIDENTS, what, reason)
         rows = list_incidents(connection, only_open=only_open, only_owed=only_owed, limit=limit)
     if as_json:
         for row in rows:
@@ -116,7 +117,7 @@ def show(
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
         incident_id = incident_named(connection, incident_id)
         seen = REVEALED_INCIDENT if reveal else SAW_POSITION if positions else SAW_INCIDENT
-        write_entry(writing, seen, incident_id, reason)
+        write_entry(settings, writing, seen, incident_id, reason)
         found = story(connection, incident_id)
     if found is None:
         raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
@@ -150,15 +151,14 @@ def close(config: Path, incident_id: str, reason: str) -> None:
 
     entry = looked(CLOSED_INCIDENT, incident_id, reason)
 
-    def close_it(connection: Connection) -> bool:
+    def close_it(connection: Connection) -> list[Written]:
         is_closed = close_incident(connection, settings.plan, incident_id, reason, datetime.now(UTC))
-        if is_closed:
-            add_entry(connection, entry)
-        return is_closed
+        return [add_entry(connection, entry)] if is_closed else []
 
     with ready_engines(settings) as (writing, _):
-        is_closed = in_turn(writing, close_it)
-    if not is_closed:
+        written = in_turn(writing, close_it)
+    if not written:
         click.echo(f"there is no open incident {incident_id}", err=True)
         raise SystemExit(EXIT_FAILED)
+    anchor(settings, written, must_show=True)
     click.echo(f"closed {incident_id}")

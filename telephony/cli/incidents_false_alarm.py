@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from telephony.cli.anchors import anchor
+from telephony.cli.audited import looked
 from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
@@ -33,17 +35,22 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
     by = one_line(by, LONGEST_NAME, "--by")
     why = one_line(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
-    from telephony.store.labels import mark_false_alarm  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import MARKED_FALSE  # noqa: PLC0415 - not needed for --help
+    from telephony.store.labels import mark_false_alarm  # noqa: PLC0415
 
+    looked_at = looked(MARKED_FALSE, incident_id, f"by {by}: {why}")
     now = datetime.now(UTC)
     with ready_engines(settings) as (writing, _):
-        is_known = in_turn(
+        entry = in_turn(
             writing,
-            lambda connection: mark_false_alarm(connection, settings.plan, incident_id, by, why, now),
+            lambda connection: mark_false_alarm(
+                connection, settings.plan, incident_id, by, why, now, looked_at
+            ),
         )
-    if not is_known:
+    if entry is None:
         click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)
+    anchor(settings, [(entry, looked_at)], must_show=True)
     click.echo(f"{incident_id} is marked as a false alarm")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option
 from telephony.cli.db import ready_engines
 from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON, one_line
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from telephony.cli.spoken import Language, Numbering
+    from telephony.domain.audit import Looked
     from telephony.settings import Settings
+    from telephony.store.audit import Entry
     from telephony.store.readout import ReadOut
 
 READ_BY_TELEPHONE = "read out to 112 by telephone"
@@ -89,12 +92,12 @@ def readout(
     """
     if incident_id is not None and is_all:
         raise click.UsageError("give an ID or --all, not both")
-    reason = stated_reason(why, READ_BY_TELEPHONE)
+    reason = stated_reason(why, READ_BY_TELEPHONE, must_show=True)
     settings = load_or_exit(config, for_reading=True)
     with readable_store(settings) as (writing, reading), reading.connect() as connection:
         found, lost = _found(connection, incident_id, is_all=is_all)
         shown = [each for each in found if incident_id or is_all or each.has_news]
-        _audit(writing, [each.report.incident_id for each in shown], reason)
+        _audit(settings, writing, [each.report.incident_id for each in shown], reason)
     words = _HEADINGS[language or settings.service.language]
     if as_json:
         for line in _as_json(shown, settings, language):
@@ -132,21 +135,24 @@ def told(config: Path, incident_id: str, by: str, why: str) -> None:
     by = one_line(by, LONGEST_NAME, "--by")
     why = one_line(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
-    from telephony.psap.cap import KST  # noqa: PLC0415 - not needed for --help
+    from telephony.domain.audit import TOLD_112  # noqa: PLC0415 - not needed for --help
+    from telephony.psap.cap import KST  # noqa: PLC0415
     from telephony.store.call_names import incident_named  # noqa: PLC0415
     from telephony.store.readout import mark_told_by_voice  # noqa: PLC0415
 
     now = datetime.now(KST)
+
+    def tell(connection: Connection) -> tuple[Entry | None, Looked]:
+        known_id = incident_named(connection, incident_id)
+        said = looked(TOLD_112, known_id, f"by {by}: {why}")
+        return mark_told_by_voice(connection, settings.plan, known_id, by, why, now, said), said
+
     with ready_engines(settings) as (writing, _):
-        is_known = in_turn(
-            writing,
-            lambda connection: mark_told_by_voice(
-                connection, settings.plan, incident_named(connection, incident_id), by, why, now
-            ),
-        )
-    if not is_known:
+        entry, said = in_turn(writing, tell)
+    if entry is None:
         click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)
+    anchor(settings, [(entry, said)], must_show=True)
     click.echo(f"{incident_id} is marked as told to 112 on the telephone")
 
 
@@ -182,7 +188,7 @@ def _found(
     return found, lost
 
 
-def _audit(writing: Engine | None, incident_ids: Sequence[str], reason: str) -> None:
+def _audit(settings: Settings, writing: Engine | None, incident_ids: Sequence[str], reason: str) -> None:
     """Have an entry for each block on disk before it is shown, or say loudly where none can be written.
 
     A full disk or a lost audit key must not keep anybody from telling 112 of a person in danger.
@@ -191,16 +197,15 @@ def _audit(writing: Engine | None, incident_ids: Sequence[str], reason: str) -> 
 
     entries = [looked(READ_OUT, each, reason) for each in incident_ids]
 
-    def add_them(connection: Connection) -> None:
-        for entry in entries:
-            add_entry(connection, entry)
+    def add_them(connection: Connection) -> list[Written]:
+        return [add_entry(connection, entry) for entry in entries]
 
     if not entries:
         return
     missing = "the store cannot be opened for writing; a copy of it is read"
     try:
         if writing is not None:
-            in_turn(writing, add_them)
+            anchor(settings, in_turn(writing, add_them), must_show=True)
             return
     except click.ClickException as error:
         missing = error.message

@@ -14,6 +14,7 @@ from telephony.cli.audited import write_entry
 from telephony.cli.db import engines, has_store, ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.registry import OpenRegistry, open_registry
+from telephony.cli.second_person import Act
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -118,6 +119,8 @@ def rotate(config: Path, *, forget_old: bool) -> None:
     presses. A run that was broken off, even by kill -9, is repeated: it goes on with the key that it had made. Where
     several machines share a store, each needs the new file at once: copy it as soon as the command says so.
 
+    With [audit] second_person each run needs the approval of a second account, see onetouch audit approve --help.
+
     With --forget-old, what was written before can never be read again: backups made until now, and whatever is left
     on the disk. A key is forgotten only when nothing is under it.
 
@@ -127,21 +130,21 @@ def rotate(config: Path, *, forget_old: bool) -> None:
       onetouch keys rotate --forget-old
     """
     settings = load_or_exit(config)
-    from telephony.domain.audit import KEYS_ROTATED  # noqa: PLC0415 - not needed for --help
-    from telephony.store.resealing import walks  # noqa: PLC0415
+    from telephony.store.resealing import walks  # noqa: PLC0415 - not needed for --help
 
     with open_registry(settings) as opened:
         ways = walks(opened.registry)
         current = opened.key_file.ring().current.id
         old = _left(opened, ways, current)
         if old:
+            _audit(opened, f"onetouch keys rotate, going on with key {current}")
             click.echo(f"going on with key {current}: {old:,} values are under an older one", err=True)
         else:
+            _audit(opened, f"onetouch keys rotate, from key {current}")
             # Everything is under the current key, and will be under an older one.
             old = _left(opened, ways, None)
             current = opened.key_file.add().id
             click.echo(f"made key {current}: back up {settings.key_file}", err=True)
-        write_entry(opened.writing, KEYS_ROTATED, "", f"onetouch keys rotate, to key {current}")
         _encrypt_anew(opened, ways, old)
         left = _left(opened, ways, current)
         if left:
@@ -154,6 +157,13 @@ def rotate(config: Path, *, forget_old: bool) -> None:
             _forget_unused(opened, ways)
         if left:
             raise SystemExit(EXIT_FAILED)
+
+
+def _audit(opened: OpenRegistry, why: str) -> None:
+    """Have the entry before a key is made: where it is refused, the key file is as it was."""
+    from telephony.domain.audit import KEYS_ROTATED  # noqa: PLC0415 - not needed for --help
+
+    write_entry(opened.settings, opened.writing, KEYS_ROTATED, "", why, act=Act.ROTATION)
 
 
 @dataclass

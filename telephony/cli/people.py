@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import LONGEST_WHY, add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.people_changes import change_carrier, change_number, withdraw
 from telephony.cli.people_own import own
 from telephony.cli.registry import empty_the_log, enrolment_rules, number_argument, open_registry
+from telephony.cli.second_person import Act
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -80,7 +82,7 @@ def import_(
         raise click.UsageError("give --by and --means together: who agreed, and by what means")
     settings = load_or_exit(config)
     from telephony.cli.people_import import run_import  # noqa: PLC0415 - not needed for --help
-    from telephony.domain.audit import IMPORTED_PEOPLE  # noqa: PLC0415
+    from telephony.domain.audit import IMPORTED_PEOPLE, TRIED_IMPORT  # noqa: PLC0415
     from telephony.domain.errors import Malformed  # noqa: PLC0415
     from telephony.enrolment.reading import EnrolmentFile  # noqa: PLC0415
     from telephony.enrolment.xlsx import bounded_memory  # noqa: PLC0415
@@ -91,9 +93,11 @@ def import_(
             table = EnrolmentFile(file, enrolment_rules(settings), consent)
             if table.heading.ignored:
                 click.echo(f"ignored columns: {', '.join(table.heading.ignored)}", err=True)
-            if not is_dry_run:
-                reason = f"{by}: {means}" if by and means else "consent as the file says"
-                write_entry(opened.writing, IMPORTED_PEOPLE, file.name, stated_reason(reason[:LONGEST_WHY]))
+            reason = f"{by}: {means}" if by and means else "consent as the file says"
+            # A dry run writes nobody, and tells who is registered already.
+            what = TRIED_IMPORT if is_dry_run else IMPORTED_PEOPLE
+            if not is_dry_run or settings.key_file.exists():  # without keys nobody is registered yet
+                write_entry(settings, opened.writing, what, file.name, reason[:LONGEST_WHY])
             tally = run_import(table, opened, report, is_dry_run=is_dry_run)
         except Malformed as error:
             raise click.ClickException(f"{file}: {error}") from error
@@ -116,7 +120,8 @@ def import_(
 def export(config: Path, file: Path, why: str | None, headings: str) -> None:
     """Write all people into FILE, a new CSV that only you may read, and that can be imported again.
 
-    It is not encrypted: take it away as soon as it has served its purpose.
+    It is not encrypted: take it away as soon as it has served its purpose. With [audit] second_person it needs the approval
+    of a second account, see onetouch audit approve --help.
 
     \b
     Example:
@@ -129,7 +134,7 @@ def export(config: Path, file: Path, why: str | None, headings: str) -> None:
 
     service = settings.service
     with open_registry(settings) as opened, opened.reading.connect() as connection:
-        write_entry(opened.writing, SAW_PEOPLE, "everybody, into a file", reason)
+        write_entry(settings, opened.writing, SAW_PEOPLE, "everybody, into a file", reason, act=Act.EXPORT)
         try:
             with table_file(file) as table:
                 table.writerow(export_headings(headings))
@@ -165,7 +170,7 @@ def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> No
     from telephony.domain.audit import SAW_PERSON  # noqa: PLC0415 - not needed for --help
 
     with open_registry(settings) as opened, opened.reading.connect() as connection:
-        write_entry(opened.writing, SAW_PERSON, wanted.international, reason)
+        write_entry(settings, opened.writing, SAW_PERSON, wanted.international, reason)
         found = opened.registry.find(connection, wanted)
     if found is None:
         click.echo(f"nobody is registered with {wanted.masked}", err=True)
@@ -199,15 +204,14 @@ def delete(config: Path, number_text: str, why: str | None) -> None:
     with open_registry(settings) as opened:
         entry = looked(DELETED_PERSON, wanted.international, reason)
 
-        def delete_them(connection: Connection) -> bool:
+        def delete_them(connection: Connection) -> list[Written]:
             is_deleted = opened.registry.delete(connection, wanted)
-            if is_deleted:
-                add_entry(connection, entry)
-            return is_deleted
+            return [add_entry(connection, entry)] if is_deleted else []
 
-        if not opened.write(delete_them):
+        if not (written := opened.write(delete_them)):
             click.echo(f"nobody is registered with {wanted.masked}", err=True)
             raise SystemExit(EXIT_FAILED)
+        anchor(settings, written, must_show=True)
         empty_the_log(opened)
     click.echo(f"deleted {wanted.masked}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import LONGEST_WHY, add_entry, looked, stated_reason, why_option
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.registry import empty_the_log, number_argument, open_registry
@@ -45,18 +46,17 @@ def change_number(config: Path, old_text: str, new_text: str, why: str | None) -
     ]
     with open_registry(settings) as opened:
 
-        def change(connection: Connection) -> bool:
+        def change(connection: Connection) -> list[Written]:
             is_changed = opened.registry.change_number(connection, old, new, datetime.now(UTC))
-            for entry in entries if is_changed else ():
-                add_entry(connection, entry)
-            return is_changed
+            return [add_entry(connection, entry) for entry in entries] if is_changed else []
 
         try:
-            is_changed = opened.write(change)
+            written = opened.write(change)
         except ValueError as error:
             raise click.ClickException(f"{error}; delete that person first, or correct NEW") from error
-        if not is_changed:
+        if not written:
             _nobody(old.masked)
+        anchor(settings, written, must_show=True)
         empty_the_log(opened)
     click.echo(f"{old.masked} is {new.masked} from now on")
 
@@ -86,14 +86,13 @@ def change_carrier(config: Path, number_text: str, carrier: str, why: str | None
     entry = looked(CHANGED_PERSON, wanted.international, f"carrier changed to {carrier}: {reason}")
     with open_registry(settings) as opened:
 
-        def change(connection: Connection) -> bool:
+        def change(connection: Connection) -> list[Written]:
             is_changed = opened.registry.change_carrier(connection, wanted, carrier, datetime.now(UTC))
-            if is_changed:
-                add_entry(connection, entry)
-            return is_changed
+            return [add_entry(connection, entry)] if is_changed else []
 
-        if not opened.write(change):
+        if not (written := opened.write(change)):
             _nobody(wanted.masked)
+        anchor(settings, written, must_show=True)
     click.echo(f"{wanted.masked} is with {carrier} from now on")
 
 
@@ -121,18 +120,17 @@ def withdraw(config: Path, number_text: str, by: str, means: str) -> None:
     wanted = number_argument(settings, number_text)
     from telephony.domain.audit import CONSENT_WITHDRAWN  # noqa: PLC0415 - not needed for --help
 
-    why = stated_reason(f"by {by}, {means}"[:LONGEST_WHY])
+    why = " ".join(f"by {by}, {means}".split())[:LONGEST_WHY]
     entry = looked(CONSENT_WITHDRAWN, wanted.international, why)
     with open_registry(settings) as opened:
 
-        def delete(connection: Connection) -> bool:
+        def delete(connection: Connection) -> list[Written]:
             is_deleted = opened.registry.delete(connection, wanted)
-            if is_deleted:
-                add_entry(connection, entry)
-            return is_deleted
+            return [add_entry(connection, entry)] if is_deleted else []
 
-        if not opened.write(delete):
+        if not (written := opened.write(delete)):
             _nobody(wanted.masked)
+        anchor(settings, written, must_show=True)
         empty_the_log(opened)
     click.echo(f"withdrawn: {wanted.masked} is deleted")
 

@@ -48,7 +48,7 @@ def own(config: Path, number_text: str, why: str | None, *, as_json: bool) -> No
     from telephony.store.own_data import own_data, own_entries  # noqa: PLC0415
 
     with open_registry(settings) as opened, opened.reading.connect() as connection:
-        write_entry(opened.writing, OWN_DATA, wanted.international, reason)
+        write_entry(settings, opened.writing, OWN_DATA, wanted.international, reason)
         account = own_data(connection, opened.registry, wanted)
         looks = []
         last = head(connection)

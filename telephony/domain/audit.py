@@ -17,6 +17,7 @@ CLOSED_INCIDENT = "closed an incident"
 GAVE_ORDER = "gave an order about a call"
 CHANGED_PERSON = "changed a person"
 IMPORTED_PEOPLE = "imported people"
+TRIED_IMPORT = "tried an import of people"
 DELETED_PERSON = "deleted a person"
 OWN_DATA = "gave a person their own data"
 CONSENT_WITHDRAWN = "withdrew a consent"
@@ -24,8 +25,32 @@ READ_OUT = "read an incident out"
 TOLD_112 = "told 112 by voice"
 MARKED_FALSE = "marked a false alarm"
 KEYS_ROTATED = "rotated keys"
+APPROVED = "approved an act of another"
 FORGOTTEN = "deleted what was over its time"
 """By the retention job; the subject tells the kind of data, ``why`` how much and up to when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who ran a command, and from where, as the kernel and the system's record of logins say it.
+
+    ``uid`` is the process's real uid, ``login_uid`` the one that logged in and that ``sudo`` and ``su`` leave alone.
+    ``address`` is where that login came from, ``session`` the kernel's number of it. ``claims`` are what environment
+    variables say; whoever runs the command chooses them.
+    """
+
+    uid: int
+    login_uid: int | None = None
+    terminal: str = ""
+    host: str = ""
+    address: str = ""
+    session: int | None = None
+    claims: tuple[str, ...] = ()
+
+    @property
+    def person_uid(self) -> int:
+        """The uid that stands for the person: that of the login, where there was one."""
+        return self.uid if self.login_uid is None else self.login_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +58,7 @@ class Looked:
     """One entry. ``who`` is an account, or a part of ours that acted by itself (``retention``, ``112 by token``).
 
     ``subject`` is what was looked at: the id of an incident, or a number in E.164; the store keeps it encrypted.
-    ``at`` is aware, UTC.
+    ``at`` is aware, UTC. ``seat`` is None where no command was run, and in entries of earlier versions.
     """
 
     who: str
@@ -41,3 +66,4 @@ class Looked:
     subject: str = field(repr=False)
     why: str = field(repr=False)
     at: datetime
+    seat: Seat | None = field(default=None, repr=False)

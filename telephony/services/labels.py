@@ -29,7 +29,8 @@ class Labels:
         ``by`` is who says so, as the incident's story will tell it. Raises `Unavailable` when the store cannot be used.
         """
         now = utc_now(self._clock)
-        is_known = await self._database.transact(mark_false_alarm, self._plan, incident_id, by, why, now)
+        entry = await self._database.transact(mark_false_alarm, self._plan, incident_id, by, why, now)
+        is_known = entry is not None
         if is_known:
             log.info("marked as a false alarm", incident=incident_id, by=by)
             self._wake(incident_id)

@@ -31,6 +31,7 @@ Word = Annotated[str, Field(min_length=1, max_length=160)]
 
 STORE_FILE = "onetouch.sqlite"
 KEY_FILE = "data.keys"
+ANCHOR_FILE = "audit.anchors"
 
 
 class Service(Table):
@@ -182,6 +183,19 @@ class Retention(Table):
         return self
 
 
+class Audit(Table):
+    """What a look at what is personal takes: ``[audit]``."""
+
+    syslog: str = "/dev/log"
+    """The socket of the system log, which is told of each entry before anything is shown; empty: none."""
+    anchor_file: Path | None = None
+    """A file that is told the same, on this machine or on another's; unset: ``audit.anchors`` in ``state_dir``."""
+    unanchored: Literal["refuse", "show"] = "refuse"
+    """What a command does where neither of them takes the entry."""
+    second_person: bool = False
+    """An export of people and a change of keys need the approval of a second account."""
+
+
 class Locating(Table):
     """How long and how often a phone is looked for."""
 
@@ -254,6 +268,7 @@ class Settings(Table):
     enrolment: Enrolment = Enrolment()
     scoring: Scoring = Scoring()
     retention: Retention = Retention()
+    audit: Audit = Audit()
     web: Web | None = None
     carrier: Annotated[tuple[Carrier, ...], Field(min_length=1)]
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
@@ -326,6 +341,11 @@ class Settings(Table):
         if self.store.password is not None:
             url = url.set(password=self.store.password.read())
         return url.render_as_string(hide_password=False)
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where entries of the audit chain are named."""
+        return self.audit.anchor_file or self.service.state_dir / ANCHOR_FILE
 
     @property
     def key_file(self) -> Path:

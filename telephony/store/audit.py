@@ -3,8 +3,11 @@
 An entry's digest is HMAC-SHA-256, under the audit key of the key file, over the digest of the entry before and the
 plain content. So a changed, moved or copied entry no longer fits its own digest, and one that was taken out leaves a
 gap in the numbers. The content itself is sealed for its row; sealing it anew under another key leaves the digests as
-they are. What the table alone cannot show is that its end was cut off: the daemon's log names each entry with the
-beginning of its digest, and `audit verify` compares the two (`telephony.store.audit_verifying`).
+they are. What the table alone cannot show is that its end was cut off: the daemon's log and the anchors of commands name
+each entry with the beginning of its digest, and `audit verify` compares them (`telephony.store.audit_verifying`).
+
+The content of an entry is JSON: ``[2, who, what, subject, why, seat]``, and ``[who, what, subject, why]`` in entries of
+earlier versions. The digest is over the text as it stands, so both verify.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from telephony.domain.audit import FORGOTTEN, Looked
+from telephony.domain.audit import FORGOTTEN, Looked, Seat
 from telephony.store.bulk import BulkInsert, execute, placeholder, select_in
 from telephony.store.crypto import Damaged, KeyRing, Place
 from telephony.store.schema import audit
@@ -50,6 +54,8 @@ _COLUMNS: Final = {
 }
 """An entry as it stands. SQLite keeps any type in any column, and whoever tampers may have put one there that cannot even
 be fetched."""
+_VERSION: Final = 2
+"""How the content of an entry is written; version 1 has none."""
 _GROUP: Final = 4
 _GROUPS: Final = 4
 _CUT = re.compile(r"through entry (\d{1,18}) with digest ([0-9a-f]{64})\Z")
@@ -99,6 +105,12 @@ def short_form(digest: bytes) -> str:
     return ":".join(text[at : at + _GROUP] for at in range(0, _GROUP * _GROUPS, _GROUP))
 
 
+def alone(connection: Connection) -> None:
+    """Let no other transaction add an entry before this one ends; on SQLite the caller holds the write lock already."""
+    if connection.dialect.name == "postgresql":
+        execute(connection, _ALONE)
+
+
 def append(connection: Connection, looked: Looked) -> Entry:
     """Add an entry, inside whoever's write transaction: where that fails, there is no entry.
 
@@ -107,8 +119,7 @@ def append(connection: Connection, looked: Looked) -> Entry:
     """
     ring = keys_of(connection)
     key = ring.audit_key
-    if connection.dialect.name == "postgresql":
-        execute(connection, _ALONE)
+    alone(connection)
     last = head(connection)
     number, previous = (1, BEFORE_THE_FIRST) if last is None else (last.number + 1, last.digest)
     at = to_us(looked.at)
@@ -154,6 +165,25 @@ def entries(connection: Connection, after: int = 0) -> Iterator[Kept]:
         after = rows[-1].number
 
 
+def newest(connection: Connection, since: datetime) -> Iterator[Kept]:
+    """Return entries not older than this, the newest first; one that is not as it was written ends it with `Damaged`."""
+    ring = keys_of(connection)
+    last = head(connection)
+    upper = 0 if last is None else last.number
+    while upper > 0:
+        numbers = range(max(1, upper - PAGE + 1), upper + 1)
+        for row in sorted(rows_of(connection, numbers), key=lambda each: -each.number):
+            content, looked = read(ring, row)
+            if not hmac.compare_digest(
+                digest_of(ring.audit_key, row.number, row.at, content, row.previous), row.digest
+            ):
+                raise Damaged(f"audit {row.number}: it was changed")
+            if looked.at < since:
+                return
+            yield Kept(row.number, looked)
+        upper = numbers[0] - 1
+
+
 def count(connection: Connection) -> int:
     """Give how many entries there are."""
     return int(execute(connection, "SELECT count(*) FROM audit").fetchone()[0])
@@ -167,9 +197,19 @@ def read(ring: KeyRing, row: Row) -> tuple[str, Looked]:
     octets = unseal(ring, _place(row.number), row.sealed)
     try:
         content = octets.decode("ascii")
-        who, what, subject, why = json.loads(content)
-        return content, Looked(str(who), str(what), str(subject), str(why), from_us(row.at))
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        version, *said = json.loads(content)
+        if version != _VERSION:
+            said = [version, *said, None]
+        who, what, subject, why, seat = said
+        return content, Looked(
+            str(who),
+            str(what),
+            str(subject),
+            str(why),
+            from_us(row.at),
+            None if seat is None else _seat(seat),
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise Damaged(f"audit {row.number}: what it says cannot be read") from error
 
 
@@ -193,8 +233,14 @@ def about_number(international: str, subject: str) -> bool:
 
 
 def _content(looked: Looked) -> str:
-    parts = [looked.who, looked.what, looked.subject, looked.why]
+    seat = None if looked.seat is None else asdict(looked.seat)
+    parts = [_VERSION, looked.who, looked.what, looked.subject, looked.why, seat]
     return json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+
+
+def _seat(plain: Any) -> Seat:
+    """Read where a command was run; raises `TypeError` for anything else."""
+    return Seat(**{**plain, "claims": tuple(plain["claims"])})
 
 
 def _place(number: int) -> Place:

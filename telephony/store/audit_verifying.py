@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -33,6 +33,7 @@ MOST_TOLD: Final = 20
 """Places at which a chain is broken that are told one by one; of the others, how many there are."""
 _DAMAGED: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 """Of SQLite's operational errors those that say what is written and not what is in the way: no such table, malformed."""
+_HELD: Final = (("incident", "incidents"), ("person", "people"))
 OTHER_KEY: Final = " (if none of them does, the key file has another audit key than they were written under)"
 
 
@@ -74,6 +75,8 @@ class Verdict:
     breaks: tuple[Break, ...]
     untold: int = 0
     """Breaks beyond those that are told."""
+    by_commands: Mapping[str, int] = field(default_factory=dict)
+    """For each machine the last entry that a command there has written."""
 
     @property
     def is_intact(self) -> bool:
@@ -114,6 +117,26 @@ def expected(connection: Connection) -> int:
         return 0
 
 
+def emptied(connection: Connection, verdict: Verdict) -> Iterator[Break]:
+    """Tell an empty chain over a store that is not empty: nothing vouches for it."""
+    if verdict.entries or verdict.breaks:
+        return
+    held = [
+        words for table, words in _HELD if execute(connection, f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+    ]
+    if held:
+        yield Break(1, 1, f"is not there: the chain is empty, and the store holds {' and '.join(held)}")
+
+
+def unanchored(verdict: Verdict, host: str, anchored: Container[int]) -> Iterator[Break]:
+    """Tell the last entry of this machine's commands where its anchors do not name it: they were cut, or it was killed."""
+    last = verdict.by_commands.get(host)
+    if last is not None and last not in anchored:
+        yield Break(
+            last, last, "was written by a command on this machine, and the anchor file does not name it"
+        )
+
+
 def _least(connection: Connection, at_least: int = -(1 << 63)) -> int | None:
     mark = placeholder(connection.dialect.name)
     (least,) = execute(
@@ -144,6 +167,7 @@ class _Walk:
     breaks: list[Break] = field(default_factory=list)
     gaps: list[Break] = field(default_factory=list)
     untold: int = 0
+    by_commands: dict[str, int] = field(default_factory=dict)
 
     def look(self, row: Row) -> None:
         """Check one entry, and that it follows the one before."""
@@ -186,6 +210,7 @@ class _Walk:
             self.cut,
             tuple(breaks),
             self.untold,
+            self.by_commands,
         )
 
     def _front(self) -> Break | None:
@@ -212,6 +237,8 @@ class _Walk:
         if not hmac.compare_digest(wanted, row.digest):
             hint = "" if self.first is not None else OTHER_KEY
             return f"was changed: it does not have the digest that it says{hint}"
+        if looked.seat is not None:
+            self.by_commands[looked.seat.host] = row.number
         cut = cut_of(looked)
         if cut is not None and cut.number < row.number and (self.cut is None or cut.number > self.cut.number):
             self.cut = cut

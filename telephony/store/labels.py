@@ -13,7 +13,7 @@ from telephony.domain.audit import MARKED_FALSE, Looked
 from telephony.domain.errors import Malformed
 from telephony.domain.fact import FALSE_ALARM, Fact
 from telephony.domain.plan import Plan
-from telephony.store.audit import append
+from telephony.store.audit import Entry, append
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.history import registered, remember, unregistered
 from telephony.store.people import Registry
@@ -47,13 +47,21 @@ def record_false_alarm(  # noqa: PLR0917 - `Database.transact` hands its argumen
 
 
 def mark_false_alarm(  # noqa: PLR0917 - as above
-    connection: Connection, plan: Plan, incident_id: str, by: str, why: str, now: datetime
-) -> bool:
-    """Do so for the 112 side, with an entry of the audit chain in the same transaction."""
+    connection: Connection,
+    plan: Plan,
+    incident_id: str,
+    by: str,
+    why: str,
+    now: datetime,
+    looked: Looked | None = None,
+) -> Entry | None:
+    """Do so for the 112 side, with an entry of the audit chain in the same transaction; None for an unknown incident.
+
+    ``looked`` is the entry where it is known who says so; otherwise it is in the name of ``by``.
+    """
     if not record_false_alarm(connection, plan, incident_id, "112", by, now, why):
-        return False
-    append(connection, Looked(by, MARKED_FALSE, incident_id, why, now))
-    return True
+        return None
+    return append(connection, looked or Looked(by, MARKED_FALSE, incident_id, why, now))
 
 
 def remember_drill(connection: Connection, incident_id: str) -> None:

@@ -24,7 +24,7 @@ from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import UNREADABLE_NUMBER, Report, report_id
 from telephony.domain.values import Msisdn
-from telephony.store.audit import append
+from telephony.store.audit import Entry, append
 from telephony.store.fact_rows import told
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.incidents import story
@@ -119,20 +119,27 @@ def read_out(connection: Connection, incident_id: str, now: datetime) -> ReadOut
 
 
 def mark_told_by_voice(  # noqa: PLR0917 - as its neighbours that are handed over by position
-    connection: Connection, plan: Plan, incident_id: str, by: str, why: str, now: datetime
-) -> bool:
-    """Keep that somebody has read an incident out to 112, with an entry of the audit chain; False for an unknown one.
+    connection: Connection,
+    plan: Plan,
+    incident_id: str,
+    by: str,
+    why: str,
+    now: datetime,
+    looked: Looked | None = None,
+) -> Entry | None:
+    """Keep that somebody has read an incident out to 112; return the entry of the audit chain, None for an unknown one.
+
+    ``looked`` is the entry where it is known who says so; otherwise it is in the name of ``by``.
 
     Its reports stay owed: 112 gets all of them when it can be reached again, and reads in them that it was told. 112
     reads the time in the zone of ``now``.
     """
     row = incident_to_change(connection, incident_id)
     if row is None:
-        return False
+        return None
     said = {"by": by, "why": why, "at": now.isoformat(sep=" ", timespec="seconds")}
     append_facts(connection, plan, row, [Fact(TOLD_BY_VOICE, CENTRE, now.astimezone(UTC), said)])
-    append(connection, Looked(by, TOLD_112, incident_id, why, now.astimezone(UTC)))
-    return True
+    return append(connection, looked or Looked(by, TOLD_112, incident_id, why, now.astimezone(UTC)))
 
 
 def _as_112_would_get_it(connection: Connection, row: Any, kind: str, now: datetime) -> Report | None:

@@ -37,13 +37,22 @@ class Running:
 
 
 @contextmanager
-def private_asterisk(name: str = "voice-1", extra_modules: str = "") -> Iterator[Running]:
+def private_asterisk(
+    name: str = "voice-1", extra_modules: str = "", *, has_shipped_manager: bool = False
+) -> Iterator[Running]:
+    """``has_shipped_manager``: with the rights of dialplans/manager.conf; both its accounts have the one secret."""
     far_ends = FarEnds(
         ["centre-1", "centre-2", "centre-3", "centre-voice", "guardian"], ["skt-voice", "kt-voice"]
     )
     root = Path(tempfile.mkdtemp(prefix="ot-", dir="/tmp"))
     try:
         files = far_ends.files(read_dialplan(DIALPLANS).globals, "")
+        if has_shipped_manager:
+            shipped = (DIALPLANS / "manager.conf").read_text()
+            assert "port = 5038" in shipped
+            secret = f"secret = {far_ends.secret}\n"
+            files["manager.conf"] = shipped.replace("port = 5038", f"port = {far_ends.ami_port}")
+            files |= {"manager.secret.conf": secret, "manager.operator-secret.conf": secret}
         modules = (DIALPLANS / "modules.conf").read_text() + extra_modules
         instance = Instance(root, name, DIALPLANS, {**files, "modules.conf": modules})
         (instance.etc / "globals.local.conf").unlink()

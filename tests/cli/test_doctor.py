@@ -310,3 +310,27 @@ def test_a_module_that_is_needed_is_one_that_our_dialplans_load():
     loaded = (DIALPLANS / "modules.conf").read_text()
 
     assert [name for name in NEEDED_MODULES if f"load = {name}.so" not in loaded] == []
+
+
+def test_the_shipped_account_of_people_at_a_terminal_is_enough_for_the_doctor_and_hears_no_call():
+    """A SOSCall event tells who calls and the token of the incident."""
+    call = (("Channel", "Local/s@sos-up/n"), ("Application", "Wait"), ("Data", "600"), ("Async", "true"))
+    with private_asterisk(has_shipped_manager=True) as asterisk:
+
+        def logged_in(name: str) -> BlockingAmi:
+            return BlockingAmi("127.0.0.1", asterisk.ami_port, name, asterisk.secret)
+
+        told = diagnose(server(asterisk.ami_port, timeout_s=5), "operator", asterisk.secret, trunks=TRUNKS)
+        with logged_in("operator") as ami, logged_in("onetouch") as daemon:
+            daemon.action("Originate", call)
+            until = time.monotonic() + 60
+            while "Newchannel" not in (each.event for each in daemon.take_events()):
+                assert time.monotonic() < until
+                daemon.action("Ping")
+            # What is queued for a session leaves before the answer to its next action.
+            for _ in range(2):
+                ami.action("Ping")
+            heard = {each.event for each in ami.take_events()}
+
+    assert [each.found for each in told if not each.is_fine] == []
+    assert heard == {"FullyBooted"}

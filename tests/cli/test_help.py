@@ -31,6 +31,7 @@ SUBCOMMANDS = [
     ("audit",),
     ("audit", "verify"),
     ("audit", "list"),
+    ("audit", "approve"),
     ("audit", "retention"),
     ("keys",),
     ("keys", "init"),

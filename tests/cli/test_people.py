@@ -98,6 +98,59 @@ def test_the_same_file_again_changes_nothing(people, tmp_path):
     assert "added 0, changed 0, unchanged 2" in people("import", file, *CONSENT).output
 
 
+def test_a_dry_run_is_a_look_for_it_tells_who_is_registered(people, tmp_path, chain):
+    file = file_of(tmp_path, TEXT.encode())
+    people("import", file, *CONSENT)
+
+    assert "unchanged 2" in people("import", file, *CONSENT, "--dry-run").output
+
+    assert [each.what for each in chain()] == ["imported people", "tried an import of people"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (("--reason", "rescue"), "rescue"),
+        (("--reason", "order", "--why", "letter 2026-114"), "order: letter 2026-114"),
+        (("--why", "Order:letter 2026-114"), "order: letter 2026-114"),
+        (("--reason", "order", "--why", "order: letter 2026-114"), "order: letter 2026-114"),
+        (("--why", "letter 2026-114"), "letter 2026-114"),
+    ],
+    ids=["code alone", "code and words", "code before words", "both the same", "words alone"],
+)
+def test_a_reason_is_words_or_a_code_that_needs_none(people, chain, options, kept):
+    assert people("show", "010-1234-0001", "--reveal", *options).exit_code == 1, "nobody is registered"
+
+    assert [each.why for each in chain()] == [kept]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--why", "x"),
+        ("--why", "aaaaaaaa"),
+        ("--why", "order: x"),
+        ("--reason", "order"),
+        ("--reason", "order", "--why", "x"),
+        ("--reason", "order", "--why", "person: letter 2026-114"),
+        ("--reason", "fun", "--why", "letter 2026-114"),
+    ],
+    ids=["short", "repeated", "short after a code", "code alone", "code and short", "two codes", "no code"],
+)
+def test_what_is_no_reason_shows_nothing_and_leaves_no_entry(people, chain, options):
+    result = people("show", "010-1234-0001", "--reveal", *options)
+
+    assert result.exit_code == 2
+    assert chain() == []
+
+
+def test_the_help_lists_the_codes_in_both_languages(run):
+    told = " ".join(run("people", "show", "--help").output.split())
+
+    assert "민원 처리" in told
+    assert "a complaint is answered" in told
+
+
 def test_a_workbook_is_taken_with_its_numbers_and_dates(people, tmp_path):
     book = Workbook()
     sheet = book.active
@@ -338,9 +391,9 @@ def test_a_number_and_a_carrier_are_changed_and_the_rest_stays(people, tmp_path,
         "+821055550001",
         "+821055550001",
     ]
-    assert people("change-number", "010-5555-0001", "010-1234-0002", "--why", "x").exit_code == 1
-    assert people("change-number", "010-1234-0009", "010-1234-0008", "--why", "x").exit_code == 1
-    assert people("change-carrier", "010-5555-0001", "t-mobile", "--why", "x").exit_code == 2
+    assert people("change-number", "010-5555-0001", "010-1234-0002", "--why", "wrong number").exit_code == 1
+    assert people("change-number", "010-1234-0009", "010-1234-0008", "--why", "wrong number").exit_code == 1
+    assert people("change-carrier", "010-5555-0001", "t-mobile", "--why", "wrong number").exit_code == 2
 
 
 def test_a_person_is_given_their_own_data_with_every_look_at_them(people, tmp_path, chain):

@@ -114,7 +114,11 @@ def acts(run, house):
 
     def entries():
         lines = run("audit", "list", "--config", house.config, "--why", "a test").output.splitlines()
-        return [line.split("root", 1)[-1].strip() for line in lines if "audit chain" not in line]
+        return [
+            line.split("root", 1)[-1].rpartition(" [on ")[0].strip()
+            for line in lines
+            if "audit chain" not in line
+        ]
 
     return entries
 
@@ -238,6 +242,9 @@ class TestWhoHasReadWhat:
             f"read an incident out {CHILD}: desk 4 asked again",
         ]
 
+    def test_a_poor_reason_keeps_nobody_from_telling_112(self, readout):
+        assert headings(readout(CHILD, "--why", "x").output) == [CHILD]
+
     def test_what_was_told_is_left_out_until_there_is_news(self, readout, run, house, acts):
         done = run(
             "incidents", "told", CHILD, "--by", "Kim", "--why", "desk 4 of Seoul", "--config", house.config
@@ -253,7 +260,7 @@ class TestWhoHasReadWhat:
             record(connection, [NewPress(again, CHILD)])
         assert headings(readout().output) == [CHILD, WITHHELD, DRILL]
         assert "There is news since.]" in readout(CHILD, "--language", "en").output
-        assert f"told 112 by voice {CHILD}: desk 4 of Seoul" in " ".join(acts())
+        assert f"told 112 by voice {CHILD}: by Kim: desk 4 of Seoul" in " ".join(acts())
 
     def test_112_reads_in_its_next_report_that_it_was_told(self, run, house):
         run("incidents", "told", CHILD, "--by", "Kim", "--why", "desk 4", "--config", house.config)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from telephony.domain.audit import FORGOTTEN, SAW_PERSON, Looked
+from telephony.domain.audit import FORGOTTEN, SAW_PERSON, Looked, Seat
 from telephony.store.audit import (
     AUDIT,
     BEFORE_THE_FIRST,
+    PAGE,
     Entry,
     append,
     count,
@@ -22,14 +25,16 @@ from telephony.store.audit import (
     digest_of,
     entries,
     head,
+    newest,
     rows_after,
     short_form,
 )
 from telephony.store.audit_verifying import MOST_TOLD, LoggedEntry, compare, verify
-from telephony.store.crypto import Key, KeyFile, KeyRing
+from telephony.store.crypto import Damaged, Key, KeyFile, KeyRing, Place
 from telephony.store.engines import one_transaction, open_engines
 from telephony.store.schema import metadata
-from telephony.store.sealing import with_keys
+from telephony.store.sealing import keys_of, seal, with_keys
+from telephony.store.times import to_us
 from tests.doubles import NOON, keys
 
 NUMBER = "+821012345678"
@@ -324,6 +329,46 @@ def test_writers_of_two_connections_never_give_the_same_number(engines):
 
     assert sorted(each.number for each in written) == list(range(1, 41))
     assert chain.verdict().is_intact
+
+
+def test_entries_of_an_earlier_version_and_ours_are_one_chain(chain):
+    """Written as version 1 wrote them: four texts, and nothing of from where."""
+
+    def append_old(connection, number, previous):
+        at, ring = to_us(NOON), keys_of(connection)
+        content = json.dumps(["kim", SAW_PERSON, NUMBER, "letter"], separators=(",", ":"))
+        digest = digest_of(ring.audit_key, number, at, content, previous)
+        sealed = seal(ring, Place("audit", "sealed", number), content.encode())
+        row = {"number": number, "at": at, "sealed": sealed, "previous": previous, "digest": digest}
+        connection.execute(text(f"INSERT INTO audit ({','.join(row)}) VALUES (:{',:'.join(row)})"), row)
+        return digest
+
+    first = chain.run(append_old, 1, BEFORE_THE_FIRST)
+    chain.run(append_old, 2, first)
+    at = Seat(1000, 1001, "pts/3", "host", "192.0.2.9", 12, ("USER=x",))
+    chain.run(append, replace(look(3), seat=at))
+
+    assert chain.verdict().is_intact
+    assert chain.verdict().by_commands == {"host": 3}
+    with chain.reading.connect() as connection:
+        assert [each.looked.seat for each in entries(connection)] == [None, None, at]
+        assert [each.looked.who for each in entries(connection)] == ["kim"] * 3
+
+
+def test_the_newest_come_first_as_far_back_as_asked_and_never_one_that_was_changed(chain):
+    chain.grow(PAGE + 3)
+
+    def numbers(since):
+        with chain.reading.connect() as connection:
+            return [each.number for each in newest(connection, since)]
+
+    assert numbers(NOON) == list(range(PAGE + 3, 0, -1))
+    assert numbers(NOON + timedelta(seconds=PAGE)) == [PAGE + 3, PAGE + 2, PAGE + 1, PAGE]
+    assert numbers(NOON + timedelta(days=1)) == []
+
+    chain.tamper("UPDATE audit SET at = at + 1 WHERE number = :number", number=PAGE + 1)
+    with pytest.raises(Damaged):
+        numbers(NOON)
 
 
 def test_a_short_form_is_never_taken_for_a_telephone_number():
