@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
 
@@ -77,15 +77,15 @@ def list_(config: Path, why: str | None, *, as_json: bool) -> None:
                 "silence_lifted": each.is_lifted,
                 "started_at": each.started_at.isoformat(timespec="milliseconds"),
             }
-            click.echo(json.dumps(row))
+            echo_json(row)
         else:
             silence = "silence LIFTED" if each.is_lifted else f"silent ({each.silence or 'mode not known'})"
-            click.echo(
+            echo(
                 f"{each.incident_id}  {caller}  {each.trunk}  {each.state or 'just arrived'}  {silence}"
                 f"  since {each.started_at:%Y-%m-%d %H:%M:%S} UTC"
             )
     if not found and not as_json:
-        click.echo("no calls")
+        echo("no calls")
 
 
 @calls.command()
@@ -167,6 +167,6 @@ def _order(config: Path, incident_id: str, by: str, what: str, order: Order) -> 
     with ready_engines(settings) as (writing, _):
         incident_id, refused = in_turn(writing, give)
     if refused is not None:
-        click.echo(f"refused: {refused.reason}", err=True)
+        echo(f"refused: {refused.reason}", err=True)
         raise SystemExit(EXIT_FAILED)
-    click.echo(f"ordered for {incident_id}; see `onetouch incidents show {incident_id}`")
+    echo(f"ordered for {incident_id}; see `onetouch incidents show {incident_id}`")

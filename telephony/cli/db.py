@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def upgrade(config: Path) -> None:
         had_keys = settings.key_file.exists()
         has_changed = take_up(writing, KeyFile(settings.key_file))
     if not had_keys:
-        click.echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
-    click.echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
+        echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
+    echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
 
 
 @db.command()
@@ -139,9 +140,9 @@ def check(config: Path) -> None:
         results.append(_names(file))
     for what, found, is_fine in results:
         verdict = "ok" if is_fine else click.style("WRONG", fg="red", bold=True)
-        click.echo(f"{what:<20} {found:<12} {verdict}")
+        echo(f"{what:<20} {found:<12} ", mark=verdict)
     if wrong_keys is not None:
-        click.echo(wrong_keys, err=True)
+        echo(wrong_keys, err=True)
     if not all(is_fine for _, _, is_fine in results):
         raise SystemExit(EXIT_FAILED)
 

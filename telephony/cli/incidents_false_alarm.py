@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
 
@@ -30,8 +31,8 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
       onetouch incidents false-alarm sos-20261123-7k3qwz2m9t --by "Lee, desk 7" --why "unit 12 met her: in a bag"
       onetouch incidents close sos-20261123-7k3qwz2m9t --reason "false alarm: met by unit 12"
     """
-    by = one_line(by, LONGEST_NAME, "--by")
-    why = one_line(why, LONGEST_REASON, "--why")
+    by = stated(by, LONGEST_NAME, "--by")
+    why = stated(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
     from telephony.store.labels import mark_false_alarm  # noqa: PLC0415 - not needed for --help
 
@@ -42,12 +43,12 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
             lambda connection: mark_false_alarm(connection, settings.plan, incident_id, by, why, now),
         )
     if not is_known:
-        click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
+        echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)
-    click.echo(f"{incident_id} is marked as a false alarm")
+    echo(f"{incident_id} is marked as a false alarm")
 
 
-def one_line(raw: str, longest: int, option: str) -> str:
+def stated(raw: str, longest: int, option: str) -> str:
     """Return what was given for an option on one line, or end the command and say how long it may be."""
     text = " ".join(raw.split())
     if not text or len(text) > longest or not text.isprintable():
