@@ -8,10 +8,12 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
+import unicodedata
 import uuid
 from pathlib import Path
 
@@ -169,10 +171,82 @@ def test_a_value_is_kept_only_as_far_as_it_tells_nobody(value, shown):
     assert kept(fact=value)["fact"] == shown
 
 
+SPELLINGS = (
+    "01012345678",
+    "010 1234 5678",
+    "010-1234-5678",
+    "010.1234.5678",
+    "010)1234-5678",
+    "(010) 1234-5678",
+    "(010)1234.5678",
+    "010 - 1234 - 5678",
+    "010/1234/5678",
+    "010_1234_5678",
+    "010,1234,5678",
+    "010\u00b71234\u00b75678",
+    "010\u20131234\u20135678",
+    "010\u20111234\u20115678",
+    "010\u00a01234\u00a05678",
+    "010\u20091234\u30005678",
+    "010\u200b1234\u200d5678",
+    "\uff10\uff11\uff10\uff0d\uff11\uff12\uff13\uff14\uff0d\uff15\uff16\uff17\uff18",
+    "\u0660\u0661\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",
+    "+821012345678",
+    "+82 10-1234-5678",
+    "+82 (0)10 1234 5678",
+    "+82.10.1234.5678",
+    "0082 10 1234 5678",
+    "tel:+82-10-1234-5678",
+    "sip:%2B82%2010%2D1234%2D5678@ims",
+)
+
+
+@pytest.mark.parametrize("number", SPELLINGS, ids=map(str, range(len(SPELLINGS))))
+@pytest.mark.parametrize("around", ["{}", "no {} here", "<{}>", "x={};y", "number{}."], ids=range(5))
+def test_a_number_is_masked_however_it_is_spelt(number, around):
+    shown = masked(around.format(number))
+
+    assert "1234" not in "".join(str(unicodedata.digit(each, each)) for each in shown)
+    assert "5678" not in shown
+    assert "*****" in shown
+
+
+@pytest.mark.parametrize("key", ["msisdn", "caller", "phone", "number", "to"])
+@pytest.mark.parametrize("text", ["0~1~0~1~2~3~4~5~6~7~8", "a0b1c0d12345678", "12345", "010*1234*5678"])
+def test_where_a_number_stands_no_spelling_passes(key, text):
+    digits = [each for each in text if each.isdigit()]
+
+    for shown in (kept(**{key: text})[key], kept(fact={key: text})["fact"][key]):
+        assert [each for each in shown if each.isdigit()] != digits
+        assert "1234567" not in shown
+
+
+@pytest.mark.parametrize("text", ["8210******78", "withheld", "?", "112", "*****", "0101*****78", ""])
+def test_where_a_number_stands_what_is_masked_or_a_short_code_stays(text):
+    assert kept(caller=text, fact={"number": text}) == {
+        "event": "e",
+        "caller": text,
+        "fact": {"number": text},
+    }
+
+
+def test_what_could_part_or_steer_a_line_is_escaped_in_it():
+    words = "a\u2028b\x85c\x9bd\u202ee\x7ff 살려주세요"
+
+    line = Encode()(None, "info", mask(None, "info", {"event": "e", "reason": words}))
+
+    assert json.loads(line)["reason"] == words
+    assert line.splitlines() == [line]
+    assert not re.search("[\x7f-\x9f\u2028\u202e]", line)
+    assert "살려주세요" in line
+
+
 @pytest.mark.parametrize(
     "value",
     [
         "192.168.100.200:2775",
+        "192.168.100.200 to 10.100.200.30",
+        "ports 5060, 5061, 5062",
         "2026-03-01T12:00:00.250Z",
         "sos-20260301-7k3qwz2m9t",
         "report sos-20260301-1234567890-12 of the incident",

@@ -11,7 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from telephony.alphabets import gsm0338
-from telephony.alphabets.plausibility import REPLACEMENT, weight, worth
+from telephony.alphabets.plausibility import CLEAN, REPLACEMENT, weight, worth
 
 GSM: Final = "gsm0338"
 GSM_PACKED: Final = "gsm0338-packed"
@@ -24,6 +24,8 @@ LATIN_1: Final = "latin-1"
 _UTF_16_MARKS: Final = {b"\xff\xfe": UTF_16_LE, b"\xfe\xff": UTF_16}
 _UTF_8_MARK: Final = b"\xef\xbb\xbf"
 _MARK: Final = "\ufeff"
+_LEAD_OF_MOVED: Final = 0.5
+"""How much more sense a part must make from its second octet on: seldom syllables make little, and nothing is cut."""
 _LONGEST_REALIGNED: Final = 2_048
 _CONTINUATIONS: Final = re.compile(rb"[\x80-\xbf]{1,3}")
 _HIGH_RUN: Final = re.compile(rb"[\x80-\xff]+")
@@ -108,9 +110,10 @@ def _in_order(octets: bytes, alphabet: str, edges: Edges) -> str:
     if len(octets) % 2 and edges == WHOLE:
         return _without_the_odd_octet(octets, alphabet)
     text = _pairs(octets, alphabet, edges)
-    if edges.starts:
-        return text
-    return max((text, _pairs(octets[1:], alphabet, edges)), key=worth)
+    if edges.starts or (edges.ends and len(octets) % 2 == 0):
+        return text  # where it ends whole, an even number of octets begins whole
+    moved = _pairs(octets[1:], alphabet, edges)
+    return moved if worth(moved) >= max(CLEAN, worth(text) + _LEAD_OF_MOVED) else text
 
 
 def _pairs(octets: bytes, alphabet: str, edges: Edges) -> str:

@@ -26,7 +26,7 @@ from telephony.alphabets.decoding import (
     Shifts,
     decode,
 )
-from telephony.alphabets.plausibility import CLEAN, NO_ROW, REPLACEMENT, is_plain, worth
+from telephony.alphabets.plausibility import CLEAN, NO_ROW, REPLACEMENT, is_plain, weight, worth
 
 _ASCII: Final = "ascii"
 _LATIN: Final = "cp1252"
@@ -83,6 +83,8 @@ _FREQUENT: Final = 0.999
 _PROOF: Final = 2
 _PROOF_ALONE: Final = 4
 """Characters that prove Korean and UTF-16; octets behind the first of a character that prove UTF-8, among ASCII and alone."""
+_WRITTEN: Final = 0.5
+"""What a character must be worth to prove anything: one that nobody writes is chance."""
 _LETTERS_OF_KS_X_1001: Final = re.compile("[\u0400-\u045f\u3041-\u30fe\u3131-\u318e\uac00-\ud7a3]")
 """Cyrillic, kana, Hangul."""
 _MOST_BAD_KOREAN: Final = 5
@@ -118,9 +120,10 @@ _NO_LETTERS: Final = re.compile(
 """UTF-8 in another alphabet: its characters of three octets begin in UTF-16 with one of private use, an old emoji at best;
 an accented letter is another and a sign in Latin."""
 _ODD: Final = re.compile(
-    "[\u00a1-\u00ff\u0152-\u0178\u02c6-\u02dc\u2013-\u2122]{3}|[\\w.-]\u00a1\\w+\\.[a-z]{2}"
+    "(?!(.)\\1\\1)[\u00a1-\u00ff\u0152-\u0178\u02c6-\u02dc\u2013-\u2122]{3}|[\\w.-]\u00a1\\w+\\.[a-z]{2}"
 )
-"""Accents and signs in a row, which Korean and UTF-8 are in a Latin alphabet; a mail address of ASCII in GSM 03.38."""
+"""Accents and signs in a row, which Korean and UTF-8 are in a Latin alphabet; a mail address of ASCII in GSM 03.38.
+One sign three times is what people write: dots, hearts."""
 _OF_ONE_ROW: Final = re.compile("(?:[1@].){5,}|(?:.[1@]){5,}|(?:[0@].){4,}|(?:.[0@]){4,}", re.DOTALL)
 """What letters of Hangul and kana in UTF-16 look like in an alphabet of seven bits; a blank begins with NUL."""
 _LATIN_IN_UTF_16: Final = (
@@ -343,19 +346,21 @@ def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
     """Whether a text is more than chance: Korean in which letters prevail, UTF-8 with octets enough to prove it.
 
     A character that is said again and again proves no more than once, and one is enough where the octets are nothing else.
+    Han proves no Korean, for any octets from CA to FD are some; nor does a sign prove Latin, or a seldom character UTF-8.
     """
     foreign = sum(not character.isascii() for character in text)
     distinct = {character for character in text if not character.isascii()}
     if alphabet == KOREAN:
-        letters = len(_LETTERS_OF_KS_X_1001.findall(text))
-        return 2 * letters >= foreign and (not is_clean or len(distinct) >= _PROOF)
+        letters = _LETTERS_OF_KS_X_1001.findall(text)
+        return 2 * len(letters) >= foreign and (not is_clean or len(set(letters)) >= _PROOF)
     if not is_clean:
         return True
     if alphabet == _LATIN:
-        return _MOST_ACCENTS * foreign <= len(text)
+        return _MOST_ACCENTS * foreign <= len(text) and any(map(str.isalpha, distinct))
     if alphabet == UTF_8:
-        behind = sum(len(character.encode()) - 1 for character in distinct)
-        return behind >= (_PROOF if 2 * foreign <= len(text) else _PROOF_ALONE)
+        behind = sum(len(character.encode()) - 1 for character in distinct if weight(character) >= _WRITTEN)
+        is_whole = REPLACEMENT not in distinct
+        return is_whole and behind >= (_PROOF if 2 * foreign <= len(text) else _PROOF_ALONE)
     return alphabet not in _TWO_OCTETS_EACH or not distinct or len(distinct) >= _PROOF
 
 

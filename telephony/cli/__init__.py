@@ -9,6 +9,8 @@ from importlib import import_module
 
 import click
 
+from telephony.cli.echo import SafeErrors
+
 COMMANDS = {
     "lab": "telephony.cli.lab",
     "serve": "telephony.cli.serve",
@@ -26,7 +28,7 @@ COMMANDS = {
 """Name of the subcommand, which its module gives the same name, and that module."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SafeErrors):
     """A group that knows its subcommands by name and imports them on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.echo import echo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -49,9 +51,9 @@ def anchor(settings: Settings, written: Sequence[Written], *, must_show: bool = 
         except OSError as error:
             problems.append(f"{name} {place}: {error.strerror or error}")
     if problems and is_anchored:
-        click.echo(f"not anchored everywhere: {'; '.join(problems)}", err=True)
+        echo(f"not anchored everywhere: {'; '.join(problems)}", err=True)
     elif not is_anchored and (must_show or settings.audit.unanchored == "show"):
-        click.echo(
+        echo(
             f"NO ANCHOR OF THE AUDIT CHAIN ({'; '.join(problems)}): the entry stands in the store alone",
             err=True,
         )

@@ -18,6 +18,7 @@ from telephony.cli.db import ready_engines
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.progress import bar
 from telephony.cli.second_person import VALID, Act
+from telephony.safe_text import in_json, one_line
 
 if TYPE_CHECKING:
     from telephony.domain.audit import Seat
@@ -272,8 +273,7 @@ def _subject(about: str, country_code: str, trunk_prefix: str) -> str:
 
 
 def _entry(kept: Kept, *, as_json: bool) -> str:
-    from telephony.cli.log_lines import plain  # noqa: PLC0415 - not needed for --help
-    from telephony.logs.masking import masked  # noqa: PLC0415
+    from telephony.logs.masking import masked  # noqa: PLC0415 - not needed for --help
 
     looked = kept.looked
     subject = masked(looked.subject)
@@ -287,8 +287,8 @@ def _entry(kept: Kept, *, as_json: bool) -> str:
             "why": looked.why,
             "from": None if looked.seat is None else asdict(looked.seat),
         }
-        return json.dumps(row, ensure_ascii=False)
-    return plain(
+        return in_json(row)
+    return one_line(
         f"{kept.number:>8}  {looked.at:%Y-%m-%d %H:%M:%S}  {looked.who:<12} {looked.what}"
         f"{f' {subject}' if subject else ''}: {looked.why}{_from(looked.seat)}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
 
@@ -78,15 +78,15 @@ def list_(config: Path, why: str | None, *, as_json: bool) -> None:
                 "silence_lifted": each.is_lifted,
                 "started_at": each.started_at.isoformat(timespec="milliseconds"),
             }
-            click.echo(json.dumps(row))
+            echo_json(row)
         else:
             silence = "silence LIFTED" if each.is_lifted else f"silent ({each.silence or 'mode not known'})"
-            click.echo(
+            echo(
                 f"{each.incident_id}  {caller}  {each.trunk}  {each.state or 'just arrived'}  {silence}"
                 f"  since {each.started_at:%Y-%m-%d %H:%M:%S} UTC"
             )
     if not found and not as_json:
-        click.echo("no calls")
+        echo("no calls")
 
 
 @calls.command()
@@ -169,6 +169,6 @@ def _order(config: Path, incident_id: str, by: str, what: str, order: Order) -> 
         incident_id, refused, written = in_turn(writing, give)
     anchor(settings, [written], must_show=True)
     if refused is not None:
-        click.echo(f"refused: {refused.reason}", err=True)
+        echo(f"refused: {refused.reason}", err=True)
         raise SystemExit(EXIT_FAILED)
-    click.echo(f"ordered for {incident_id}; see `onetouch incidents show {incident_id}`")
+    echo(f"ordered for {incident_id}; see `onetouch incidents show {incident_id}`")

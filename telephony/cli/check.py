@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.safe_text import one_line
 
 if TYPE_CHECKING:
     from telephony.cli.links import Reached
@@ -59,7 +61,7 @@ def check(config: Path, *, links: bool, with_bind: bool, dialplans: Path | None)
     from telephony.settings import remarks  # noqa: PLC0415 - pydantic is not needed for --help
 
     for remark in [*remarks(settings), *_clear_endpoints(settings, dialplans)]:
-        click.echo(f"remark: {remark}")
+        echo(f"remark: {remark}")
     ways_in = sum(len(carrier.smpp) + len(carrier.peer) for carrier in settings.carrier)
     trunks = sum(len(carrier.trunk) for carrier in settings.carrier)
     counted = [
@@ -69,7 +71,7 @@ def check(config: Path, *, links: bool, with_bind: bool, dialplans: Path | None)
         *([_count(len(settings.asterisk), "Asterisk server")] if settings.asterisk else []),
         _count(len(settings.psap), "centre"),
     ]
-    click.echo(f"{config}: no faults; {', '.join(counted)}")
+    echo(f"{config}: no faults; {', '.join(counted)}")
     if links or with_bind:
         from telephony.cli.links import try_all  # noqa: PLC0415 - opens sockets, only on demand
         from telephony.cli.own_ports import try_own_ports  # noqa: PLC0415
@@ -109,5 +111,7 @@ def _show(results: list[Reached]) -> None:
         mark = Text("ok", "green") if result.is_fine else Text("FAILED", "bold red")
         where = f"{far_end.host or '*'}:{far_end.port}"
         # Text, not str: what a far end said must not be read as rich's markup.
-        table.add_row(far_end.kind, far_end.name, where, mark, Text(result.detail), f"{result.took_ms:.0f}")
+        table.add_row(
+            far_end.kind, far_end.name, where, mark, Text(one_line(result.detail)), f"{result.took_ms:.0f}"
+        )
     Console().print(table)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.db_salvage import salvage
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def upgrade(config: Path) -> None:
         had_keys = settings.key_file.exists()
         has_changed = take_up(writing, KeyFile(settings.key_file))
     if not had_keys:
-        click.echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
-    click.echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
+        echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
+    echo(f"store upgraded from {before} to {HEAD}" if has_changed else f"store is at {HEAD} already")
 
 
 @db.command()
@@ -156,9 +157,9 @@ def check(config: Path) -> None:
         results.append(_names(file))
     for what, found, is_fine in results:
         verdict = "ok" if is_fine else click.style("WRONG", fg="red", bold=True)
-        click.echo(f"{what:<20} {found:<12} {verdict}")
+        echo(f"{what:<20} {found:<12} ", mark=verdict)
     if wrong_keys is not None:
-        click.echo(wrong_keys, err=True)
+        echo(wrong_keys, err=True)
     if not all(is_fine for _, _, is_fine in results):
         raise SystemExit(EXIT_FAILED)
 
@@ -179,10 +180,9 @@ def _tell_of_damage(settings: Settings) -> None:
     except sqlite3.Error as error:
         raise click.ClickException(f"the store: {error}") from error
     for table, words in found:
-        verdict = click.style("DAMAGED", fg="red", bold=True)
-        click.echo(f"{table or 'the whole file':<20} {verdict} {words}")
+        echo(f"{table or 'the whole file':<20} DAMAGED {words}")
     if found:
-        click.echo(DAMAGED_ADVICE.format(file=file), err=True)
+        echo(*DAMAGED_ADVICE.format(file=file).splitlines(), err=True)
         raise SystemExit(EXIT_FAILED)
     left = {each.name: each.left for each in UnfinishedNote(file).read()}
     for kept in damaged_ones(file):
@@ -192,7 +192,7 @@ def _tell_of_damage(settings: Settings) -> None:
             if tables
             else "nothing is left that follows by itself"
         )
-        click.echo(f"a damaged store is kept as {kept}: {said}")
+        echo(f"a damaged store is kept as {kept}: {said}")
 
 
 def _wrong_keys(connection: Connection, settings: Settings) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -223,24 +223,23 @@ def _chain(settings: Settings, target: Path) -> tuple[str, bool]:
 
 def _tell(done: Salvaged, source: Path, target: Path, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(done, source, target)))
+        echo_json(_plain(done, source, target))
         return
-    click.echo(f"from {source}\nto   {target}")
-    click.echo(f"{'table':<16} {'read':>10} {'written':>10} {'there':>10} {'lost':>8} {'not opened':>10}")
+    echo(f"from {source}")
+    echo(f"to   {target}")
+    echo(f"{'table':<16} {'read':>10} {'written':>10} {'there':>10} {'lost':>8} {'not opened':>10}")
     for report in done.reports:
         about = "~" if report.pages_lost else ""
-        click.echo(
+        echo(
             f"{report.table:<16} {report.read:>10,} {report.written:>10,} {report.there:>10,}"
             f" {about + format(report.lost, ','):>8} {done.closed.get(report.table, 0):>10,}"
         )
         for each in report.ranges:
-            click.echo(
-                f"    lost between {_key(report.table, each.after)} and {_key(report.table, each.upto)}"
-            )
+            echo(f"    lost between {_key(report.table, each.after)} and {_key(report.table, each.upto)}")
     if done.unplaced:
-        click.echo(f"{done.unplaced} pages with rows of which nothing says whose they are")
-    click.echo(f"audit chain: {done.chain}")
-    click.echo(
+        echo(f"{done.unplaced} pages with rows of which nothing says whose they are")
+    echo(f"audit chain: {done.chain}")
+    echo(
         {"whole": "everything was read", "partial": "A PART IS LOST", "nothing": "NOTHING could be read"}[
             done.outcome.value
         ]

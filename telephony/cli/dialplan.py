@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.operator import operator_options, operator_secret
 from telephony.cli.options import (
     EXIT_FAILED,
@@ -16,6 +16,7 @@ from telephony.cli.options import (
     config_option,
     load_or_exit,
 )
+from telephony.safe_text import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +78,7 @@ def check(dialplans: Path, *, no_calls: bool, as_json: bool) -> None:
     """
     done = _checked(dialplans, with_calls=not no_calls)
     if as_json:
-        click.echo(json.dumps(_plain(done), ensure_ascii=False, indent=2))
+        echo_json(_plain(done), indent=2)
     else:
         _show(done)
     if done.findings:
@@ -107,7 +108,7 @@ def reload(config: Path, dialplans: Path, username: str, secret_env: str) -> Non
     done = _checked(dialplans, with_calls=True)
     if done.findings:
         _show(done)
-        click.echo("not reloaded: the check found what is above", err=True)
+        echo("not reloaded: the check found what is above", err=True)
         raise SystemExit(EXIT_FAILED)
     from telephony.asterisk.dialplan_files import read_dialplan  # noqa: PLC0415 - not needed for --help
     from telephony.asterisk.dialplan_reload import reload_dialplan  # noqa: PLC0415
@@ -116,13 +117,13 @@ def reload(config: Path, dialplans: Path, username: str, secret_env: str) -> Non
     results = [reload_dialplan(server, username, secret, dialplans, checked) for server in settings.asterisk]
     for result in results:
         if result.is_fine:
-            click.echo(f"{result.server}: reloaded, {result.contexts} contexts as checked")
+            echo(f"{result.server}: reloaded, {result.contexts} contexts as checked")
         if result.wrong:
-            click.echo(f"{result.server}: {result.wrong}", err=True)
+            echo(f"{result.server}: {result.wrong}", err=True)
         for finding in result.findings:
-            click.echo(f"{result.server}: {finding.where}: {finding.what}", err=True)
+            echo(f"{result.server}: {finding.where}: {finding.what}", err=True)
         if result.remark:
-            click.echo(f"{result.server}: {result.remark}")
+            echo(f"{result.server}: {result.remark}")
     if not all(result.is_fine for result in results):
         raise SystemExit(EXIT_FAILED)
 
@@ -134,7 +135,7 @@ def _checked(folder: Path, *, with_calls: bool) -> Checked:
     try:
         return check_dialplans(folder, with_calls=with_calls)
     except (Malformed, Unavailable) as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         raise SystemExit(EXIT_FAULTS) from error
 
 
@@ -152,10 +153,10 @@ def _show(done: Checked) -> None:
 
         Console().print(_table(done.findings))
     for sentence in done.proven:
-        click.echo(sentence)
+        echo(sentence)
     number = len(done.findings)
     counted = f"{number} finding{'' if number == 1 else 's'}" if number else "no findings"
-    click.echo(f"{counted}; {done.contexts} contexts, {done.extensions} extensions, {done.took_s:.1f} s")
+    echo(f"{counted}; {done.contexts} contexts, {done.extensions} extensions, {done.took_s:.1f} s")
 
 
 def _table(findings: tuple[Finding, ...]) -> Table:
@@ -168,5 +169,5 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     table.add_column("what to write", ratio=2)
     for finding in findings:
         # Text, not str: [sos] in a sentence must not be read as rich's markup.
-        table.add_row(Text(finding.where), Text(finding.what), Text(finding.write))
+        table.add_row(*(Text(one_line(each)) for each in (finding.where, finding.what, finding.write)))
     return table

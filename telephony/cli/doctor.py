@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telephony.cli.echo import echo_json
 from telephony.cli.operator import operator_options, operator_secret
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.safe_text import one_line
 
 if TYPE_CHECKING:
     from telephony.asterisk.diagnosis import Told
@@ -62,7 +63,7 @@ def asterisk(config: Path, username: str, secret_env: str, *, as_json: bool) -> 
         told = [each for answer in answers for each in answer]
     if as_json:
         for each in told:
-            click.echo(json.dumps({**asdict(each), "is_fine": each.is_fine}, ensure_ascii=False))
+            echo_json({**asdict(each), "is_fine": each.is_fine})
     else:
         _show(told)
     if not all(each.is_fine for each in told):
@@ -78,5 +79,7 @@ def _show(told: list[Told]) -> None:
     for each in told:
         mark = Text("ok", "green") if each.is_fine else Text("FAILED", "bold red")
         # Text, not str: what Asterisk said must not be read as rich's markup.
-        table.add_row(Text(each.server), each.what, mark, Text(each.found), Text(each.do))
+        table.add_row(
+            Text(one_line(each.server)), each.what, mark, Text(one_line(each.found)), Text(one_line(each.do))
+        )
     Console().print(table)

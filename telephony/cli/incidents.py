@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.incidents_false_alarm import false_alarm
 from telephony.cli.incidents_locatings import locatings
 from telephony.cli.incidents_readout import readout, told
@@ -74,7 +74,7 @@ def list_(
         rows = list_incidents(connection, only_open=only_open, only_owed=only_owed, limit=limit)
     if as_json:
         for row in rows:
-            click.echo(json.dumps(as_plain_row(row), ensure_ascii=False))
+            echo_json(as_plain_row(row))
     elif rows:
         from rich.console import Console  # noqa: PLC0415 - only where a table is drawn
 
@@ -83,7 +83,7 @@ def list_(
         console.width = max(console.width, LIST_WIDTH)
         console.print(as_table(rows))
     else:
-        click.echo(f"no {what}")
+        echo(f"no {what}")
 
 
 @incidents.command()
@@ -123,10 +123,10 @@ def show(
         raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
     if as_json:
         plain = as_plain_story(found, with_coordinates=positions, is_revealed=reveal)
-        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+        echo_json(plain, indent=2)
     else:
         for line in as_story(found, with_coordinates=positions, is_revealed=reveal):
-            click.echo(line)
+            echo(line)
 
 
 @incidents.command()
@@ -158,7 +158,7 @@ def close(config: Path, incident_id: str, reason: str) -> None:
     with ready_engines(settings) as (writing, _):
         written = in_turn(writing, close_it)
     if not written:
-        click.echo(f"there is no open incident {incident_id}", err=True)
+        echo(f"there is no open incident {incident_id}", err=True)
         raise SystemExit(EXIT_FAILED)
     anchor(settings, written, must_show=True)
-    click.echo(f"closed {incident_id}")
+    echo(f"closed {incident_id}")

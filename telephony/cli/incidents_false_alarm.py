@@ -10,6 +10,7 @@ import click
 from telephony.cli.anchors import anchor
 from telephony.cli.audited import looked
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.turns import in_turn
 
@@ -32,8 +33,8 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
       onetouch incidents false-alarm sos-20261123-7k3qwz2m9t --by "Lee, desk 7" --why "unit 12 met her: in a bag"
       onetouch incidents close sos-20261123-7k3qwz2m9t --reason "false alarm: met by unit 12"
     """
-    by = one_line(by, LONGEST_NAME, "--by")
-    why = one_line(why, LONGEST_REASON, "--why")
+    by = stated(by, LONGEST_NAME, "--by")
+    why = stated(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
     from telephony.domain.audit import MARKED_FALSE  # noqa: PLC0415 - not needed for --help
     from telephony.store.labels import mark_false_alarm  # noqa: PLC0415
@@ -48,13 +49,13 @@ def false_alarm(config: Path, incident_id: str, by: str, why: str) -> None:
             ),
         )
     if entry is None:
-        click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
+        echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)
     anchor(settings, [(entry, looked_at)], must_show=True)
-    click.echo(f"{incident_id} is marked as a false alarm")
+    echo(f"{incident_id} is marked as a false alarm")
 
 
-def one_line(raw: str, longest: int, option: str) -> str:
+def stated(raw: str, longest: int, option: str) -> str:
     """Return what was given for an option on one line, or end the command and say how long it may be."""
     text = " ".join(raw.split())
     if not text or len(text) > longest or not text.isprintable():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from telephony.cli.audited import stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -40,18 +40,18 @@ def locatings(config: Path, incident_id: str, why: str | None, *, as_json: bool)
     from telephony.store.locatings import locatings_of_incident  # noqa: PLC0415
 
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
-        write_entry(writing, SAW_INCIDENT, incident_id, reason)
+        write_entry(settings, writing, SAW_INCIDENT, incident_id, reason)
         try:
             found = locatings_of_incident(connection, incident_id)
         except OnetouchError as error:
             raise click.ClickException(str(error)) from error
     if not found:
-        click.echo(f"no carrier was asked for {incident_id}, or the record is over its time", err=True)
+        echo(f"no carrier was asked for {incident_id}, or the record is over its time", err=True)
     for plain in plain_locatings(found):
         if as_json:
-            click.echo(json.dumps(plain, ensure_ascii=False))
+            echo_json(plain)
         else:
-            click.echo(in_words(plain))
+            echo(in_words(plain))
 
 
 def plain_locatings(found: Iterable[Locating]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import syslog
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,10 +13,12 @@ import click
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option
 from telephony.cli.db import ready_engines
-from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON, one_line
+from telephony.cli.echo import echo, echo_json
+from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON, stated
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.readable_store import readable_store
 from telephony.cli.turns import in_turn
+from telephony.safe_text import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -100,17 +101,17 @@ def readout(
         _audit(settings, writing, [each.report.incident_id for each in shown], reason)
     words = _HEADINGS[language or settings.service.language]
     if as_json:
-        for line in _as_json(shown, settings, language):
-            click.echo(line)
+        for row in _as_json(shown, settings, language):
+            echo_json(row)
     else:
         if incident_id is None:
             heading = words["all" if is_all else "some"] if shown else words["none"]
-            click.echo(f"{heading.format(count=len(shown))}\n")
+            echo(heading.format(count=len(shown)), "")
         for line in _as_blocks(shown, settings, language):
-            click.echo(line)
+            echo(line)
         _say_what_else(words, len(shown), len(found) - len(shown))
     for each, error in lost:
-        click.echo(f"{each} cannot be read: {error}", err=True)
+        echo(f"{each} cannot be read: {error}", err=True)
     if lost:
         raise SystemExit(EXIT_FAILED)
 
@@ -132,8 +133,8 @@ def told(config: Path, incident_id: str, by: str, why: str) -> None:
     Example:
       onetouch incidents told sos-20261123-7k3qwz2m9t --by "Kim, night shift" --why "told to desk 4 of Seoul"
     """
-    by = one_line(by, LONGEST_NAME, "--by")
-    why = one_line(why, LONGEST_REASON, "--why")
+    by = stated(by, LONGEST_NAME, "--by")
+    why = stated(why, LONGEST_REASON, "--why")
     settings = load_or_exit(config)
     from telephony.domain.audit import TOLD_112  # noqa: PLC0415 - not needed for --help
     from telephony.psap.cap import KST  # noqa: PLC0415
@@ -150,10 +151,10 @@ def told(config: Path, incident_id: str, by: str, why: str) -> None:
     with ready_engines(settings) as (writing, _):
         entry, said = in_turn(writing, tell)
     if entry is None:
-        click.echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
+        echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
         raise SystemExit(EXIT_FAILED)
     anchor(settings, [(entry, said)], must_show=True)
-    click.echo(f"{incident_id} is marked as told to 112 on the telephone")
+    echo(f"{incident_id} is marked as told to 112 on the telephone")
 
 
 def _found(
@@ -214,8 +215,9 @@ def _audit(settings: Settings, writing: Engine | None, incident_ids: Sequence[st
             syslog.LOG_CRIT | syslog.LOG_AUTH,
             f"onetouch: not in the audit chain: {entry.who} {READ_OUT} ({entry.subject}): {entry.why}",
         )
-    click.echo(
-        f"NO ENTRY IN THE AUDIT CHAIN ({missing}).\nShown all the same, and the system log says so. Write down who, when"
+    echo(
+        f"NO ENTRY IN THE AUDIT CHAIN ({missing}).",
+        "Shown all the same, and the system log says so. Write down who, when"
         " and which incidents for the data protection officer.",
         err=True,
     )
@@ -223,7 +225,6 @@ def _audit(settings: Settings, writing: Engine | None, incident_ids: Sequence[st
 
 def _as_blocks(shown: Sequence[ReadOut], settings: Settings, language: Language | None) -> Iterator[str]:
     """Return each incident as lines to read aloud; what is for the operator alone stands in brackets."""
-    from telephony.cli.log_lines import plain  # noqa: PLC0415 - not needed for --help
     from telephony.cli.readout_wording import sentences  # noqa: PLC0415
     from telephony.cli.spoken import COLUMNS, wrapped  # noqa: PLC0415
     from telephony.psap.cap import KST  # noqa: PLC0415
@@ -233,9 +234,9 @@ def _as_blocks(shown: Sequence[ReadOut], settings: Settings, language: Language 
         now = each.report.sent_at.astimezone(KST)
         yield f"---- {number}/{len(shown)} {each.report.incident_id} ".ljust(COLUMNS, "-")
         for remark in _remarks(each, spoken):
-            yield from wrapped(plain(f"[{remark}]"))
+            yield from wrapped(one_line(f"[{remark}]"))
         for line in sentences(each, _home(settings), now, spoken):
-            yield from wrapped(plain(" ".join(line.split())))
+            yield from wrapped(" ".join(one_line(line).split()))
         yield ""
 
 
@@ -258,13 +259,15 @@ def _remarks(known: ReadOut, language: Language) -> Iterator[str]:
 def _say_what_else(words: Mapping[str, str], shown: int, left_out: int) -> None:
     """Tell the operator what is not there, and what to do after reading."""
     if left_out:
-        click.echo(words["by_voice"].format(count=left_out))
+        echo(words["by_voice"].format(count=left_out))
     if shown:
-        click.echo(words["after"])
-        click.echo('  onetouch incidents told ID --by "…" --why "…"')
+        echo(words["after"])
+        echo('  onetouch incidents told ID --by "…" --why "…"')
 
 
-def _as_json(shown: Sequence[ReadOut], settings: Settings, language: Language | None) -> Iterator[str]:
+def _as_json(
+    shown: Sequence[ReadOut], settings: Settings, language: Language | None
+) -> Iterator[dict[str, Any]]:
     """Return each incident as one JSON object."""
     from telephony.cli.readout_wording import number_in_words, sentences  # noqa: PLC0415 - not needed for --help
     from telephony.domain.fact import PERSON  # noqa: PLC0415
@@ -275,7 +278,7 @@ def _as_json(shown: Sequence[ReadOut], settings: Settings, language: Language | 
         now = report.sent_at.astimezone(KST)
         position, by_voice = report.position, each.by_voice
         number = number_in_words(report.msisdn, _home(settings), spoken)
-        plain: dict[str, Any] = {
+        yield {
             "incident": report.incident_id,
             "test": report.test,
             "closed": each.is_closed,
@@ -305,7 +308,6 @@ def _as_json(shown: Sequence[ReadOut], settings: Settings, language: Language | 
             "language": spoken,
             "lines": list(sentences(each, _home(settings), now, spoken)),
         }
-        yield json.dumps(plain, ensure_ascii=False)
 
 
 def _home(settings: Settings) -> Numbering:

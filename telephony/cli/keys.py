@@ -12,6 +12,7 @@ import click
 
 from telephony.cli.audited import write_entry
 from telephony.cli.db import engines, has_store, ready_engines
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.registry import OpenRegistry, open_registry
 from telephony.cli.second_person import Act
@@ -61,9 +62,9 @@ def init(config: Path) -> None:
     except OSError as error:
         raise click.ClickException(f"{settings.key_file}: {error.strerror}") from error
     if not is_made:
-        click.echo(f"{settings.key_file} is there already", err=True)
+        echo(f"{settings.key_file} is there already", err=True)
         raise SystemExit(EXIT_FAILED)
-    click.echo(f"made {settings.key_file}: back it up apart from the store")
+    echo(f"made {settings.key_file}: back it up apart from the store")
 
 
 def _refuse_over_a_sealed_store(settings: Settings) -> None:
@@ -100,9 +101,9 @@ def show(config: Path) -> None:
         ring = key_file.ring()
     for key_id, key in ring.keys.items():
         role = "current" if key_id == ring.current.id else "reads"
-        click.echo(f"{key_id:<12} {role:<8} {key.made_at:<26} {_in_words(counted.pop(key_id, Under()))}")
+        echo(f"{key_id:<12} {role:<8} {key.made_at:<26} {_in_words(counted.pop(key_id, Under()))}")
     for key_id, under in counted.items():
-        click.echo(f"{key_id:<12} {'MISSING':<8} {'':<26} {_in_words(under)}")
+        echo(f"{key_id:<12} {'MISSING':<8} {'':<26} {_in_words(under)}")
     if counted:
         raise SystemExit(EXIT_FAILED)
 
@@ -138,18 +139,18 @@ def rotate(config: Path, *, forget_old: bool) -> None:
         old = _left(opened, ways, current)
         if old:
             _audit(opened, f"onetouch keys rotate, going on with key {current}")
-            click.echo(f"going on with key {current}: {old:,} values are under an older one", err=True)
+            echo(f"going on with key {current}: {old:,} values are under an older one", err=True)
         else:
             _audit(opened, f"onetouch keys rotate, from key {current}")
             # Everything is under the current key, and will be under an older one.
             old = _left(opened, ways, None)
             current = opened.key_file.add().id
-            click.echo(f"made key {current}: back up {settings.key_file}", err=True)
+            echo(f"made key {current}: back up {settings.key_file}", err=True)
         _encrypt_anew(opened, ways, old)
         left = _left(opened, ways, current)
         if left:
-            click.echo(
-                f"{left:,} values are under an older key still, which is needed: the log above says which and why;\n"
+            echo(
+                f"{left:,} values are under an older key still, which is needed: the log above says which and why;",
                 "restore them from a backup, or close the incident that a caller has twice, and repeat this command",
                 err=True,
             )
@@ -214,7 +215,7 @@ def _encrypt_anew(opened: OpenRegistry, ways: Sequence[Walk], total: int) -> Non
                 else:
                     done.others += rows
     opened.fold_back()
-    click.echo(f"encrypted anew: {done.people:,} people, {done.others:,} other rows")
+    echo(f"encrypted anew: {done.people:,} people, {done.others:,} other rows")
 
 
 def _through(opened: OpenRegistry, way: Walk, advance: Callable[[float], None]) -> int:
@@ -249,7 +250,7 @@ def _forget_unused(opened: OpenRegistry, ways: Sequence[Walk]) -> None:
         if key_id == ring.current.id:
             continue
         if key_id in counted:
-            click.echo(f"kept key {key_id}: {_in_words(counted[key_id]).strip()} are under it", err=True)
+            echo(f"kept key {key_id}: {_in_words(counted[key_id]).strip()} are under it", err=True)
             continue
         opened.key_file.forget(key_id)
-        click.echo(f"forgot key {key_id}: backups under it cannot be read any more")
+        echo(f"forgot key {key_id}: backups under it cannot be read any more")

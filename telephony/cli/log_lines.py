@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from telephony.safe_text import in_json, one_line
+
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 COLOURS: Mapping[str, str] = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "red"}
 HEAD = ("timestamp", "level", "event", "exception")
@@ -18,8 +20,15 @@ NUMBERS = ("msisdn", "caller", "number")
 LINKS = ("carrier", "connector", "link", "channel")
 """Keys under which a line may name a carrier or something of it."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters and changes of writing direction; tabs and line feeds are harmless."""
+OTHER = "| "
+"""Stands before a line that is no log, so that it cannot pass for one."""
+
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?", re.ASCII)
+_KEY = re.compile(r"[A-Za-z0-9_.:-]+")
+_AMBIGUOUS = re.compile(r'[\s="\\]')
+"""In a value: what could pass for the end of it, or for another fact."""
+_WORDS = re.compile(r'[^="\\]+')
+"""An event: words, and no fact among them."""
 
 Entry = Mapping[str, Any]
 
@@ -82,32 +91,39 @@ def _weight(entry: Entry) -> int:
 
 def readable(entry: Entry) -> str:
     """Write one entry as a person reads it: time, level, event, facts; the traceback on lines of its own."""
-    level = str(entry.get("level", "?"))
-    moment = _time(str(entry.get("timestamp", "")))
-    colour = COLOURS.get(level)
-    text = f"{click.style(f'{moment:<12}', dim=True)} {click.style(f'{plain(level):<8}', fg=colour)} "
-    text += click.style(plain(str(entry["event"])), bold=True)
+    level = entry.get("level", "?")
+    colour = COLOURS.get(level) if isinstance(level, str) else None
+    told = level if isinstance(level, str) and (level in LEVELS or level == "?") else in_json(level)
+    text = f"{click.style(f'{_time(entry):<12}', dim=True)} {click.style(f'{told:<8}', fg=colour)} "
+    text += click.style(_event(entry["event"]), bold=True)
     for key, value in entry.items():
         if key not in HEAD:
-            text += f" {click.style(f'{plain(key)}=', dim=True)}{plain(_fact(value))}"
+            name = key if _KEY.fullmatch(key) else in_json(key)
+            text += f" {click.style(f'{name}=', dim=True)}{_fact(value)}"
     if exception := entry.get("exception"):
-        lines = (plain(line) for line in str(exception).splitlines())
+        lines = map(one_line, str(exception).splitlines())
         text += "".join(f"\n    {click.style(line, fg=colour)}" for line in lines)
     return text
 
 
-def _time(timestamp: str) -> str:
-    """Give the time of day (UTC) with its milliseconds, or whatever stands there."""
-    _, separator, clock = timestamp.partition("T")
-    return plain(clock.removesuffix("Z") if separator else timestamp)
+def other(line: bytes) -> str:
+    """Write a line that is no log as a person reads it."""
+    return OTHER + one_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def _time(entry: Entry) -> str:
+    """Give the time of day (UTC) with its milliseconds, or in quotes whatever stands there."""
+    timestamp = entry.get("timestamp", "")
+    clock = timestamp.partition("T")[2].removesuffix("Z") if isinstance(timestamp, str) else ""
+    return clock if _TIME.fullmatch(clock) else in_json(timestamp)
+
+
+def _event(event: str) -> str:
+    return event if _WORDS.fullmatch(event) and one_line(event) == event else in_json(event)
 
 
 def _fact(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value and " " not in value else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False)
-
-
-def plain(text: str) -> str:
-    """Take away what could steer a terminal: far ends put words of theirs into our logs."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.rstrip("\r\n"))
+    """Give a value that has one meaning where it stands: in quotes, unless it is one plain word."""
+    if isinstance(value, str) and value and not _AMBIGUOUS.search(value) and one_line(value) == value:
+        return value
+    return in_json(value)

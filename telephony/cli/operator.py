@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAULTS
 
 _username = click.option(
@@ -35,7 +36,7 @@ def operator_secret(name: str) -> str:
     secret = os.environ.get(name)
     if secret:
         return secret
-    click.echo(
+    echo(
         f"put the secret of the manager user into the environment variable {name} (see --secret-env)",
         err=True,
     )

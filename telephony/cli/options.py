@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from telephony.cli.echo import echo
+
 if TYPE_CHECKING:
     from telephony.settings import Settings, SettingsFaults
 
@@ -36,9 +38,7 @@ def load_or_exit(config: Path, *, for_reading: bool = False) -> Settings:
 
 def _tell(faults: SettingsFaults) -> NoReturn:
     for fault in faults.faults:
-        click.echo(str(fault), err=True)
+        echo(str(fault), err=True)
     number = len(faults.faults)
-    click.echo(
-        f"{number} fault{'s' if number > 1 else ''}; docs/configuration.md explains every key", err=True
-    )
+    echo(f"{number} fault{'s' if number > 1 else ''}; docs/configuration.md explains every key", err=True)
     raise SystemExit(EXIT_FAULTS)

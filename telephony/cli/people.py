@@ -9,6 +9,7 @@ import click
 
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import LONGEST_WHY, add_entry, looked, stated_reason, why_option, write_entry
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.people_changes import change_carrier, change_number, withdraw
 from telephony.cli.people_own import own
@@ -92,7 +93,7 @@ def import_(
         try:
             table = EnrolmentFile(file, enrolment_rules(settings), consent)
             if table.heading.ignored:
-                click.echo(f"ignored columns: {', '.join(table.heading.ignored)}", err=True)
+                echo(f"ignored columns: {', '.join(table.heading.ignored)}", err=True)
             reason = f"{by}: {means}" if by and means else "consent as the file says"
             # A dry run writes nobody, and tells who is registered already.
             what = TRIED_IMPORT if is_dry_run else IMPORTED_PEOPLE
@@ -105,7 +106,7 @@ def import_(
             raise click.ClickException(f"{report} exists already; name a new file for --report") from error
         except OSError as error:
             raise click.ClickException(f"{error.filename or file}: {error.strerror}") from error
-    click.echo(f"{'dry run, nothing written: ' if is_dry_run else ''}{tally}")
+    echo(f"{'dry run, nothing written: ' if is_dry_run else ''}{tally}")
     if tally.bad:
         raise SystemExit(EXIT_BAD_ROWS)
 
@@ -146,7 +147,7 @@ def export(config: Path, file: Path, why: str | None, headings: str) -> None:
             raise click.ClickException(f"{file} exists already; name a new file") from error
         except OSError as error:
             raise click.ClickException(f"{file}: {error.strerror}") from error
-    click.echo(f"exported {total:,}")
+    echo(f"exported {total:,}")
 
 
 @people.command()
@@ -173,10 +174,10 @@ def show(config: Path, number_text: str, why: str | None, *, reveal: bool) -> No
         write_entry(settings, opened.writing, SAW_PERSON, wanted.international, reason)
         found = opened.registry.find(connection, wanted)
     if found is None:
-        click.echo(f"nobody is registered with {wanted.masked}", err=True)
+        echo(f"nobody is registered with {wanted.masked}", err=True)
         raise SystemExit(EXIT_FAILED)
     for name, text in _told(found, is_revealed=reveal):
-        click.echo(f"{name:<14} {text}")
+        echo(f"{name:<14} {text}")
 
 
 @people.command()
@@ -209,11 +210,11 @@ def delete(config: Path, number_text: str, why: str | None) -> None:
             return [add_entry(connection, entry)] if is_deleted else []
 
         if not (written := opened.write(delete_them)):
-            click.echo(f"nobody is registered with {wanted.masked}", err=True)
+            echo(f"nobody is registered with {wanted.masked}", err=True)
             raise SystemExit(EXIT_FAILED)
         anchor(settings, written, must_show=True)
         empty_the_log(opened)
-    click.echo(f"deleted {wanted.masked}")
+    echo(f"deleted {wanted.masked}")
 
 
 @people.command()
@@ -230,7 +231,7 @@ def count(config: Path) -> None:
     from telephony.store.people import count  # noqa: PLC0415
 
     with ready_engines(settings) as (_, reading), reading.connect() as connection:
-        click.echo(f"{count(connection):,}")
+        echo(f"{count(connection):,}")
 
 
 def _told(person: Person, *, is_revealed: bool) -> list[tuple[str, str]]:

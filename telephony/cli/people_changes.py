@@ -10,6 +10,7 @@ import click
 
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import LONGEST_WHY, add_entry, looked, stated_reason, why_option
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.registry import empty_the_log, number_argument, open_registry
 
@@ -58,7 +59,7 @@ def change_number(config: Path, old_text: str, new_text: str, why: str | None) -
             _nobody(old.masked)
         anchor(settings, written, must_show=True)
         empty_the_log(opened)
-    click.echo(f"{old.masked} is {new.masked} from now on")
+    echo(f"{old.masked} is {new.masked} from now on")
 
 
 @click.command("change-carrier")
@@ -93,7 +94,7 @@ def change_carrier(config: Path, number_text: str, carrier: str, why: str | None
         if not (written := opened.write(change)):
             _nobody(wanted.masked)
         anchor(settings, written, must_show=True)
-    click.echo(f"{wanted.masked} is with {carrier} from now on")
+    echo(f"{wanted.masked} is with {carrier} from now on")
 
 
 @click.command()
@@ -132,9 +133,9 @@ def withdraw(config: Path, number_text: str, by: str, means: str) -> None:
             _nobody(wanted.masked)
         anchor(settings, written, must_show=True)
         empty_the_log(opened)
-    click.echo(f"withdrawn: {wanted.masked} is deleted")
+    echo(f"withdrawn: {wanted.masked} is deleted")
 
 
 def _nobody(masked: str) -> None:
-    click.echo(f"nobody is registered with {masked}", err=True)
+    echo(f"nobody is registered with {masked}", err=True)
     raise SystemExit(EXIT_FAILED)

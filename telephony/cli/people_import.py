@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from telephony.cli.echo import echo
 from telephony.cli.progress import bar
 from telephony.domain.people import Draft, Fault
 
@@ -109,8 +108,8 @@ def _bad_rows(
             if shown <= MOST_SHOWN:
                 for fault in faults:
                     column = file.heading.column_of(fault.field)
-                    click.echo(f"line {entry.row.line}, {column}: {fault.problem}; {fault.remedy}", err=True)
+                    echo(f"line {entry.row.line}, {column}: {fault.problem}; {fault.remedy}", err=True)
             elif shown == MOST_SHOWN + 1:
-                click.echo("and more; --report FILE writes all of them", err=True)
+                echo("and more; --report FILE writes all of them", err=True)
 
         yield tell

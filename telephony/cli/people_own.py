@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.audited import stated_reason, why_option, write_entry
+from telephony.cli.echo import echo, echo_json
 from telephony.cli.incidents_locatings import plain_locatings
 from telephony.cli.options import config_option, load_or_exit
 from telephony.cli.progress import bar
@@ -61,10 +61,10 @@ def own(config: Path, number_text: str, why: str | None, *, as_json: bool) -> No
                     looks.append(looked)
     plain = _plain(account, looks, settings)
     if as_json:
-        click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
+        echo_json(plain, indent=2)
     else:
         for line in _lines(plain):
-            click.echo(line)
+            echo(line)
 
 
 def _plain(account: OwnData, looks: list[Looked], settings: Settings) -> dict[str, Any]:

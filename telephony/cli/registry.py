@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo
 from telephony.cli.turns import driver_error, in_turn, told
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def open_registry(
                     ring = KeyRing({key.id: key}, key.id)
                     keys = partial(_same, ring)  # of this run only: nothing is written under it
                 elif is_first_use and key_file.make():
-                    click.echo(
-                        f"made the key file {settings.key_file}: back it up apart from the store", err=True
-                    )
+                    echo(f"made the key file {settings.key_file}: back it up apart from the store", err=True)
             keys()
             registry = Registry(keys, adult_age=settings.people.adult_age)
             yield OpenRegistry(settings, registry, key_file, writing, reading)
@@ -98,7 +97,7 @@ def empty_the_log(opened: OpenRegistry) -> None:
     with opened.writing.connect() as connection:
         if any(fold_back(connection) for _ in range(FOLD_TRIES)):
             return
-    click.echo(
+    echo(
         "the store was busy: the encrypted row may stand in its -wal file until that is begun anew", err=True
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.db import ready_engines
+from telephony.cli.echo import echo
 from telephony.cli.progress import bar
 from telephony.cli.turns import in_turn
 
@@ -115,7 +116,7 @@ def run_once(settings: Settings) -> None:
         if deleted:
             with writing.connect() as connection:
                 if not any(fold_back(connection) for _ in range(FOLD_TRIES)):
-                    click.echo(
+                    echo(
                         "the store was busy: what was deleted may stand in its -wal file for a while",
                         err=True,
                     )

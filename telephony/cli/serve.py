@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from telephony.cli.echo import echo
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run(config: Path, settings: Settings) -> int:
     try:
         logs.configure(settings.log)
     except OSError as error:
-        click.echo(f"{config}: log.file: cannot be opened ({error.strerror}); name a writable file", err=True)
+        echo(f"{config}: log.file: cannot be opened ({error.strerror}); name a writable file", err=True)
         return EXIT_FAILED
     running = Running(config, settings, assemble, reactor)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from telephony.cli.following import followed_lines, lines_of
-from telephony.cli.log_lines import LEVELS, Wanted, entry_of, plain, readable
+from telephony.cli.log_lines import LEVELS, Wanted, entry_of, other, readable
 
 
 @click.command(short_help="Read the logs, filtered and in colour.")
@@ -61,6 +61,6 @@ def _show(line: bytes, wanted: Wanted) -> None:
     entry = entry_of(line)
     if entry is None:
         if wanted.is_everything and line.strip():
-            click.secho(plain(line.decode("utf-8", "replace")), dim=True)
+            click.secho(other(line), dim=True)
     elif wanted.matches(entry):
         click.echo(readable(entry))

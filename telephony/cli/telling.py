@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from telephony.cli.log_lines import plain
 from telephony.cli.telling_facts import fact_in_words, order_in_words, shown
 from telephony.domain.position import Position
+from telephony.safe_text import one_line
 from telephony.store.incidents import IncidentRow, Story, StoryLine
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def as_table(rows: list[IncidentRow]) -> Table:
         cells = [row.id, f"{row.opened_at:%Y-%m-%d %H:%M:%S}", state, _caller(row), row.carrier]
         # Text, not str: what came from outside must not be read as rich's markup.
         table.add_row(
-            *(Text(plain(cell)) for cell in cells),
+            *(Text(one_line(cell)) for cell in cells),
             str(row.press_count),
             told,
             _moment(row.opened_at, row.located_at),
@@ -90,13 +90,13 @@ def as_story(told: Story, *, with_coordinates: bool, is_revealed: bool = False) 
     row = told.incident
     test = ", a test" if row.test else ""
     caller = _caller(row, is_revealed=is_revealed)
-    yield plain(f"{row.id}: {row.state}{test}; {caller} by {row.source} through {row.carrier}")
+    yield one_line(f"{row.id}: {row.state}{test}; {caller} by {row.source} through {row.carrier}")
     yield f"first press {row.opened_at:%Y-%m-%d %H:%M:%S} UTC, {row.press_count} in all"
     for line in told.lines:
         words = _told(line, with_coordinates=with_coordinates or is_revealed)
-        yield plain(f"{_moment(row.opened_at, line.at):>12}  {words}")
+        yield one_line(f"{_moment(row.opened_at, line.at):>12}  {words}")
         if is_revealed:
-            yield from (plain(f"{'':>14}{each}") for each in _revealed(line))
+            yield from (one_line(f"{'':>14}{each}") for each in _revealed(line))
     if told.owed:
         yield f"112 has not acknowledged {told.owed} report{'s' if told.owed > 1 else ''} yet"
 

@@ -12,6 +12,8 @@ from typing import Final
 
 LONGEST_WORDS: Final = 500
 """Characters of a guardian's words that 112 is given."""
+LONGEST_READ: Final = 1_000
+"""Characters that are composed: of 32,000 accents in disorder it takes seconds, and a reply that decides is a few words."""
 
 _WORD: Final = re.compile(r"\w+")
 _CODE: Final = re.compile(r"[0-9]{4,8}")
@@ -54,8 +56,8 @@ class GuardianReply:
 
 def read_reply(text: str) -> GuardianReply:
     """Read a reply. Total: full-width digits, case, blanks and punctuation do not matter."""
-    words = _as_compared(text)
-    whole = "".join(words)
+    words = _as_compared(text[:LONGEST_READ])
+    whole = "".join(words) if len(text) <= LONGEST_READ else ""
     if whole in _CONFIRM:
         return GuardianReply(confirms=True)
     if whole in _MISTAKE:

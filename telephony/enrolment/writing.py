@@ -1,7 +1,7 @@
 """Tables that we write: people as they are exported, and rows that could not be taken with the reason beside them.
 
-UTF-8 with a byte-order mark, which Excel in Korea needs; nothing in them makes a spreadsheet calculate. Only their
-owner may read them.
+UTF-8 with a byte-order mark, which Excel in Korea needs; nothing in them makes a spreadsheet calculate, parts a cell or
+hides in one (`telephony.safe_text`). Only their owner may read them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from telephony.domain.people import Fault, Person
 from telephony.domain.values import Msisdn
 from telephony.enrolment.cells import harmless_cell
 from telephony.enrolment.headers import Heading, heading
+from telephony.safe_text import one_line
 
 FAULT_HEADINGS = ("line", "column", "reason", "what to write")
 
@@ -32,16 +33,16 @@ def table_file(path: Path) -> Iterator[Any]:
 
 def bad_row_headings(found: Heading) -> list[str]:
     """Give the headings of a report of bad rows: those of the file, so that it can be corrected and imported."""
-    return [*map(harmless_cell, found.cells), *FAULT_HEADINGS]
+    return [*map(_cell, found.cells), *FAULT_HEADINGS]
 
 
 def bad_row(found: Heading, cells: Sequence[str], line: int, faults: Sequence[Fault]) -> list[str]:
-    """Give a bad row: as it stood, and behind it the faults."""
-    row = [harmless_cell(cell) for cell in cells[: len(found.cells)]]
+    """Give a bad row: as it stood, but safe to open, and behind it the faults."""
+    row = [_cell(cell) for cell in cells[: len(found.cells)]]
     row += [""] * (len(found.cells) - len(row))
-    columns = "; ".join(found.column_of(fault.field) for fault in faults)
-    problems = "; ".join(fault.problem for fault in faults)
-    return [*row, str(line), columns, problems, "; ".join(fault.remedy for fault in faults)]
+    columns = _cell("; ".join(found.column_of(fault.field) for fault in faults))
+    problems = _cell("; ".join(fault.problem for fault in faults))
+    return [*row, str(line), columns, problems, _cell("; ".join(fault.remedy for fault in faults))]
 
 
 def export_headings(language: str) -> list[str]:
@@ -69,7 +70,11 @@ def exported(person: Person, country_code: str, trunk_prefix: str) -> list[str]:
         texts[f"{name}_phone"] = national(guardian.phone, country_code, trunk_prefix)
         texts[f"{name}_language"] = guardian.language
         texts[f"{name}_rounds"] = str(guardian.rounds) if guardian.rounds else ""
-    return [harmless_cell(texts.get(name, "")) for name in FIELDS]
+    return [_cell(texts.get(name, "")) for name in FIELDS]
+
+
+def _cell(text: str) -> str:
+    return harmless_cell(one_line(text))
 
 
 def national(number: Msisdn, country_code: str, trunk_prefix: str) -> str:

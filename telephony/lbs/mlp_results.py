@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from telephony.hardened_xml import Element
+from telephony.safe_text import one_line
 
 SLOGANS = MappingProxyType(
     {
@@ -72,5 +73,5 @@ def read_result(result: Element, around: Element) -> Result:
 
 def _without_numbers(text: str) -> str:
     """Make a server's words fit for a log: no number of a person, no coordinate."""
-    shown = "".join("#" if char.isdigit() else char if char.isprintable() else " " for char in text[:400])
+    shown = "".join("#" if char.isdigit() else char for char in one_line(text[:400]))
     return " ".join(shown.split())[:_LONGEST_NOTE]

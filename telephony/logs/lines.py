@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from telephony.safe_text import escaped
+
 
 class Encode:
     """The last structlog processor: timestamp (UTC, milliseconds), level and event first, then the facts.
 
-    Texts are kept readable (non-ASCII as it is); whatever cannot be UTF-8 is escaped where it is written.
+    Texts are kept readable (non-ASCII as it is); what could steer or part a line where it is shown is escaped.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -25,7 +27,7 @@ class Encode:
         line = {"timestamp": "", "level": "", "event": "", **event_dict}
         line["timestamp"] = self._timestamp()
         line["level"] = method_name
-        return "".join(self._chunks(line, 0))
+        return escaped("".join(self._chunks(line, 0)))
 
     def _timestamp(self) -> str:
         """Give e.g. ``2026-03-01T12:00:00.250Z``; the second's text is made once a second."""

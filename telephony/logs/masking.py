@@ -1,7 +1,8 @@
 """The last defence of personal data: whoever logs is careful, and this is for the day when somebody was not.
 
-Values are judged by their type. A phone number, octets or an object of ours never passes as it is; a text or a
-whole number passes when it holds no run of digits as long as a subscriber's number.
+Values are judged by their type first: a phone number, octets or an object of ours never passes as it is. Then by their
+key: where a number stands, no digits pass. Any other text or whole number passes when it holds no run of digits as long
+as a subscriber's number, in whatever spelling.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Mapping, MutableMapping
 from pathlib import PurePath
 from typing import Any
+from unicodedata import decimal
 
 from telephony.domain.values import Msisdn
 
@@ -22,6 +24,9 @@ DROPPED = frozenset(
     {"latitude", "longitude", "lat", "lon", "lng", "text", "texts", "raw", "password", "authorization"}
 )
 """Keys that never belong in a log, whatever is in them."""
+
+NUMBERS = frozenset({"msisdn", "caller", "callee", "phone", "sender", "number", "guardian", "to", "tel"})
+"""Keys under which a number stands: a text with digits is masked there whatever it looks like."""
 
 IDENTIFIERS = frozenset(
     {
@@ -47,14 +52,24 @@ SHORTEST_NUMBER = 9
 """Digits: Korean numbers have 9 to 11 with the trunk prefix (E.164 allows up to 15)."""
 
 _SMALLEST_NUMBER = 10 ** (SHORTEST_NUMBER - 1)
-_NUMBER = re.compile(
-    r"(?P<ours>\bsos-\d{8}-[0-9a-z]{10,}(?:-\d{1,6})?\b)|\+?\d(?:[ \u00a0-]?\d){8,}|\d{2,4}\.\d{3,4}\.\d{4}"
+_BETWEEN = (
+    "[\\s.()/_\u00b7\u2010-\u2015\u2212\u30fb\ufe63\uff08\uff09\uff0d\uff0e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad-]"
+    "|%(?:2[0-9A-Fa-f]|[Cc]2%[Aa]0)"
 )
-"""Digits in a row, also grouped by blanks or hyphens; grouped by dots only where it cannot be an IP address.
+"""What stands between the digits of a number: blanks, points, hyphens and brackets of any width, unseen signs; in a URI escaped."""
+_NUMBER = re.compile(
+    r"(?P<ours>\bsos-\d{8}-[0-9a-z]{10,}(?:-\d{1,6})?\b"
+    r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]|-\d))"
+    rf"|[+\uff0b]?\d(?:(?:{_BETWEEN}){{0,3}}\d|,\d){{8,}}"
+)
+"""Digits of any script, however they are grouped, as many as a subscriber's number has.
 
-First, to be left alone: our own names of incidents and reports (`telephony.services.naming`).
+First, to be left alone: our own names of incidents and reports (`telephony.services.naming`), and IPv4 addresses.
 """
-_NOT_DIGIT = re.compile(r"\D")
+_ESCAPED = re.compile("%..")
+_MASKED = re.compile(r"[0-9?]{0,4}\*+[0-9?]{0,2}")
+_SHORTEST_NAMED = 5
+"""Digits: what is shorter under such a key is a service's code, or counts something."""
 
 _SMALLEST_FLOAT, _LARGEST_FLOAT = -math.inf, math.inf
 _MOST_BITS = 1_000
@@ -65,7 +80,7 @@ _LONGEST_TEXT = 1_000
 _LONGEST_TRACEBACK = 8_000
 
 
-def mask(  # noqa: C901 - one branch per kind of value, in one loop for speed
+def mask(  # noqa: C901, PLR0912 - one branch per kind of value, in one loop for speed
     _: object, __: str, event_dict: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Make every value of a line safe to keep and ready for JSON: a structlog processor, changes in place."""
@@ -78,7 +93,9 @@ def mask(  # noqa: C901 - one branch per kind of value, in one loop for speed
         kind = type(value)
         # The kinds that nearly every value is of are judged here: this runs for each value of each line.
         if kind is str:
-            if len(value) >= SHORTEST_NUMBER and key not in IDENTIFIERS:
+            if key in NUMBERS:
+                event_dict[key] = masked_number(value)
+            elif len(value) >= SHORTEST_NUMBER and key not in IDENTIFIERS:
                 event_dict[key] = masked(value)
         elif kind is int:
             if not -_SMALLEST_NUMBER < value < _SMALLEST_NUMBER:
@@ -98,6 +115,14 @@ def masked(text: str) -> str:
     if len(text) > _LONGEST_TEXT:
         text = text[:_LONGEST_TEXT] + "…"
     return _NUMBER.sub(_stars, text)
+
+
+def masked_number(text: str) -> str:
+    """Give a text that stands where a number does: masked as `Msisdn.masked` does, unless it is so already."""
+    if _MASKED.fullmatch(text):
+        return text
+    digits = _digits(text)
+    return Msisdn(digits).masked if len(digits) >= _SHORTEST_NAMED else masked(text)
 
 
 def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per kind of value
@@ -130,7 +155,7 @@ def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - o
             return f"{type(value).__name__}: {masked(_words_of(value))}"
         case Mapping() if depth < _DEEPEST:
             kept = [(str(key), item) for key, item in value.items()][:_MOST_ITEMS]
-            return {masked(key): safe(item, depth + 1) for key, item in kept if key not in DROPPED}
+            return {masked(key): _named(key, item, depth + 1) for key, item in kept if key not in DROPPED}
         case list() | tuple() | set() | frozenset() if depth < _DEEPEST:
             return [safe(item, depth + 1) for item in list(value)[:_MOST_ITEMS]]
         case _:
@@ -138,7 +163,16 @@ def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - o
 
 
 def _stars(match: re.Match[str]) -> str:
-    return match["ours"] or Msisdn(_NOT_DIGIT.sub("", match.group())).masked
+    return match["ours"] or Msisdn(_digits(match.group())).masked
+
+
+def _named(key: str, value: Any, depth: int) -> Any:
+    return masked_number(value) if key in NUMBERS and isinstance(value, str) else safe(value, depth)
+
+
+def _digits(text: str) -> str:
+    """Give the digits of a number in any spelling, as ASCII."""
+    return "".join(str(decimal(each)) for each in _ESCAPED.sub("", text) if each.isdecimal())
 
 
 def _whole_number(key: str, value: int) -> int | str:

@@ -18,7 +18,7 @@ from telephony.domain.values import Msisdn
 from telephony.store.bulk import BulkInsert, execute, placeholder
 from telephony.store.crypto import Damaged, KeyRing, Place
 from telephony.store.schema import awaited_reply
-from telephony.store.sealing import key_id_of, keys_of, seal, unseal
+from telephony.store.sealing import key_id_of, keys_of, padded, seal, unseal
 from telephony.store.times import from_us, to_us
 
 AWAITED: Final = "awaited"
@@ -28,6 +28,8 @@ FAILED: Final = "failed"
 FAILED_FOR: Final = timedelta(days=1)
 MOST_OF_A_KIND: Final = 4
 """Replies of one kind that one phone may owe us: a grandmother of four children, and no flood. The oldest gives way."""
+PADDED_TO: Final = 256
+"""Octets: a question and what it is about, so that their length does not tell which one it is."""
 PAGE: Final = 500
 _LOCK: Final = 114
 """Advisory lock of PostgreSQL under which a key is drawn."""
@@ -72,7 +74,7 @@ def expect(  # noqa: PLR0917 - `Database.transact` hands its arguments over by p
         settle(connection, row[0])
     key = _next_key(connection, to_us(now))
     plain = json.dumps({"phone": [phone.number, phone.is_e164], "payload": dict(payload)}, ensure_ascii=False)
-    sealed = seal(ring, _place(key), plain.encode())
+    sealed = seal(ring, _place(key), padded(plain.encode(), PADDED_TO, b" "))
     sent_at = to_us(now) if is_sent else None
     row = (key, ring.hash(AWAITED, phone.number), kind, sealed, to_us(now), to_us(expires_at), sent_at)
     _INSERT.run(connection, [row])

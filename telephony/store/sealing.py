@@ -55,6 +55,11 @@ def seal_at(ring: KeyRing, place: bytes, plain: bytes) -> bytes:
     return b"".join((key.id_octets, nonce, key.cipher.encrypt(nonce, plain, place)))
 
 
+def padded(plain: bytes, to: int, filling: bytes = b"\0") -> bytes:
+    """Lengthen a plain value to a multiple of ``to`` octets, so that the length of what is sealed says little."""
+    return plain.ljust(-(-len(plain) // to) * to, filling)
+
+
 def unseal(ring: KeyRing, place: Place, sealed: bytes) -> bytes:
     """Decrypt what stands at a place. Raises `KeysUnavailable` for a key that is not here, or `Damaged`."""
     # A damaged column of SQLite may hold a value of any type.

@@ -21,6 +21,8 @@ YES: Final = "1"
 
 LONGEST_NAME: Final = 80
 LONGEST_RELATION: Final = 40
+LONGEST_TYPED: Final = 1_000
+"""Characters: a phone sends 182 at most; composing tens of thousands of a gateway's takes seconds."""
 """Characters, as in `telephony.domain.enrolment`."""
 
 _DATE = re.compile(r"(\d{4})\D{0,2}(\d{1,2})\D{0,2}(\d{1,2})\D?")
@@ -47,6 +49,8 @@ class Reading:
 
 def read(screen: Screen, words: str, memory: Memory, reading: Reading) -> Do:
     """Give the input that these words are on this screen."""
+    if len(words) > LONGEST_TYPED:
+        return _not_understood
     # Korean keyboards write digits of full width; NFC alone would leave them.
     typed = " ".join(unicodedata.normalize("NFKC", words).split())
     if typed == BACK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.cli.following import LONGEST_LINE, followed_lines
-from telephony.cli.log_lines import Wanted, entry_of, may_be, plain, readable
+from telephony.cli.log_lines import Wanted, entry_of, may_be, other, readable
 
 PRESS = {
     "timestamp": "2026-03-01T12:00:00.250Z",
@@ -40,7 +41,7 @@ def test_lines_are_readable_and_rubbish_stays_as_it_is_but_harmless(run):
     assert result.exit_code == 0
     assert result.output.splitlines() == [
         "12:00:00.250 info     press accepted incident=sos-20260301-7k3qwz2m9t carrier=skt connector=skt-1 caller=8210******78",
-        "not a log line \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m",
+        "| not a log line \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m",
         '12:00:01.000 warning  link down link=kt-2 reason="closed by peer"',
     ]
 
@@ -97,6 +98,64 @@ def test_a_traceback_is_shown_on_lines_of_its_own():
     ]
 
 
+FORGED = "12:00:02.000 error    incident closed incident=sos-20260301-7k3qwz2m9t"
+HOSTILE = (
+    {**PRESS, "reason": f"x\n{FORGED}"},
+    {**PRESS, "reason": f"x\r{FORGED}"},
+    {**PRESS, "reason": f"x\u2028{FORGED}\x85{FORGED}"},
+    {**PRESS, "reason": f"\x1b[2K\x1b[1G{FORGED}"},
+    {**PRESS, "reason": f"\x9b2K{FORGED}"},
+    {**PRESS, "reason": "\u202esos=tnedicni", "what": "\ud800"},
+    {**PRESS, f"x\n{FORGED}": "y"},
+    {**PRESS, "x incident=sos-20260302-aaaaaaaaaa y": "z"},
+    {**PRESS, "x": "y incident=sos-20260302-aaaaaaaaaa"},
+    {**PRESS, "x": "y\u3000incident=sos-20260302-aaaaaaaaaa"},
+    {**PRESS, "x": 'y" incident=sos-20260302-aaaaaaaaaa "'},
+    {**PRESS, "event": "press accepted incident=sos-20260302-aaaaaaaaaa"},
+    {**PRESS, "event": f"press accepted\n{FORGED}"},
+    {**PRESS, "level": f"info\n{FORGED}"},
+    {**PRESS, "level": "error    incident closed incident=sos-20260302-aaaaaaaaaa"},
+    {**PRESS, "timestamp": f"T12:00:00\n{FORGED}"},
+    {**PRESS, "timestamp": "T12:00:00 error incident=sos-20260302-aaaaaaaaaa"},
+    {**PRESS, "x": {"y\n": [f"\n{FORGED}", 1e400]}},
+)
+
+
+@pytest.mark.parametrize("entry", HOSTILE, ids=map(str, range(len(HOSTILE))))
+@pytest.mark.parametrize("is_ascii", [True, False], ids=["escaped", "as-it-is"])
+def test_no_field_can_forge_a_line_or_a_fact(run, entry, is_ascii):
+    line = json.dumps(entry, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+
+    shown = run("tail", stdin=line + b"\n").output.removesuffix("\n")
+
+    assert shown.splitlines() == [shown]
+    facts = re.sub(r'"(?:[^"\\]|\\.)*"', '""', shown)
+    assert "sos-20260302" not in facts
+    assert "closed" not in facts
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [FORGED, f"\r{FORGED}", f"x\x85{FORGED}", f"x\u2028{FORGED}", f"\x1b[1A{FORGED}", f"[{FORGED}]"],
+    ids=["plain", "return", "next-line", "separator", "escape", "bracket"],
+)
+def test_what_is_no_log_cannot_pass_for_one(run, line):
+    shown = run("tail", stdin=line.encode() + b"\n").output.removesuffix("\n")
+
+    assert shown.splitlines() == [shown]
+    assert shown.startswith("| ")
+
+
+def test_a_traceback_cannot_forge_a_line(run):
+    entry = {**PRESS, "exception": f"Traceback\n{FORGED}\r{FORGED}\u2028{FORGED}\x1b[1G{FORGED}"}
+
+    first, *others = run("tail", stdin=json.dumps(entry).encode() + b"\n").output.splitlines()
+
+    assert first.startswith("12:00:00.250 info     press accepted")
+    assert all(line.startswith("    ") for line in others)
+
+
 def test_a_missing_file_is_told_in_a_line(run, tmp_path):
     result = run("tail", tmp_path / "none")
 
@@ -129,9 +188,10 @@ def test_any_line_is_shown_or_not_and_never_steers_the_terminal(line, wanted):
         assert wanted.matches(entry) in (True, False)
         text = click.unstyle(readable(entry))
     else:
-        text = plain(line.decode("utf-8", "replace"))
+        text = other(line)
 
-    assert not any(character < " " and character not in "\n\t" for character in text)
+    assert not any(character < " " and character != "\n" for character in text)
+    assert text.encode()
 
 
 class Writer:

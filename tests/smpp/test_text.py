@@ -465,6 +465,31 @@ class TestSegments:
         read_back = [read(cut.data_coding, part, esm_class=cut.esm_class) for part in cut.parts]
         assert "".join(part.text or "" for part in read_back) == text
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "뷁ㄱ힣",
+            "힣漢요",
+            "힣ㄱ뷁漢",
+            "요ㄱㄱ힣",
+            "漢………",
+            "漢힣漢…",
+            "………힣…🆘힣힣힣힣",
+            "똠나나똠" * 40,
+            "뷁1뷁뷁ㄱ" * 30,
+            "똠똠뷁똠뷁" * 30,
+            "\n똠똠" * 30,
+            "…뷁뷁" * 30,
+        ],
+    )
+    def test_seldom_syllables_and_signs_do_not_look_like_another_alphabet(self, text):
+        """The octets of the first are "슷11龍" in cp949, those of the second "ףo\"Ɣ" in UTF-8."""
+        cut = segments(text, 0)
+
+        read_back = [read(cut.data_coding, part, esm_class=cut.esm_class) for part in cut.parts]
+        assert "".join(part.text or "" for part in read_back) == text
+        assert all(part.encoding == "utf-16-be" for part in read_back)
+
     def test_parts_are_numbered_under_one_reference(self):
         cut = segments("가" * 200, 0x1FF)
 
