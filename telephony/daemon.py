@@ -428,7 +428,7 @@ class Daemon(MultiService):
             reader=outside.runner("store-reader", READERS),
             clock=outside.reactor,
             prove=None if files is None else files.require,
-            repeats=Repeats(self._settings.store.commit_budget_s * REPEATED_FOR),
+            repeats=Repeats(budget_s * REPEATED_FOR, now=outside.reactor.seconds, rng=outside.rng),
         )
         keeper = StoreKeeper(
             database,

@@ -1,8 +1,8 @@
 """Ports of this machine for servers that are about to be started, given out once and to nobody else.
 
 A port that the kernel picks (bind to 0, close, tell somebody) may be taken by the next connection that goes out before
-its server listens on it. These lie below those that the kernel gives away, and whoever asks claims a row of them for
-as long as its process lives, so that two processes never get the same.
+its server listens on it. These lie beside those that the kernel gives away, and whoever asks claims a row of them for
+as long as its process lives, or until it gives them back, so that two processes never get the same.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import random
 import socket
 from collections.abc import Sequence
 
-_LOWEST, _HIGHEST = 20_100, 32_000
-"""Above the audio ports of an Asterisk (10000 to 20000), below what Linux gives to whoever asks for any (from 32768)."""
+_AREAS = ((20_100, 32_000), (61_000, 65_500))
+"""Above the audio ports of an Asterisk (10000 to 20000), and beside what Linux gives to whoever asks for any (32768 to 60999)."""
 _ROW = 20
 
 _chance = random.SystemRandom()
-_claims: list[socket.socket] = []
-"""Names in the abstract space of Unix sockets: they vanish with the process, however it dies."""
+_claims: dict[int, socket.socket] = {}
+"""By the first port of a row: names in the abstract space of Unix sockets: they vanish with the process, however it dies."""
 _left: list[int] = []
 
 
@@ -41,28 +41,35 @@ def free_ports(count: int) -> int:
     Raises `RuntimeError` when there are none.
     """
     rows = -(-count // _ROW)
-    for _ in range(1_000):
-        first = _chance.randrange(_LOWEST, _HIGHEST - rows * _ROW, _ROW)
+    wide_enough = [area for area in _AREAS if area[1] - area[0] > rows * _ROW]
+    for _ in range(1_000 if wide_enough else 0):
+        lowest, highest = _chance.choice(wide_enough)
+        first = _chance.randrange(lowest, highest - rows * _ROW, _ROW)
         claimed = _claim(range(first, first + rows * _ROW, _ROW))
         if claimed and all(is_free(port) for port in range(first, first + count)):
-            _claims.extend(claimed)
+            _claims.update(claimed)
             return first
-        for claim in claimed:
+        for claim in claimed.values():
             claim.close()
-    raise RuntimeError(f"no {count} free ports in a row between {_LOWEST} and {_HIGHEST}")
+    raise RuntimeError(f"no {count} free ports in a row: {_AREAS}")
 
 
-def _claim(rows: range) -> list[socket.socket]:
-    claimed: list[socket.socket] = []
+def give_back(first: int, count: int) -> None:
+    """Let others have ports that `free_ports` gave."""
+    for row in range(first, first + count, _ROW):
+        _claims.pop(row).close()
+
+
+def _claim(rows: range) -> dict[int, socket.socket]:
+    claimed: dict[int, socket.socket] = {}
     for first in rows:
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        claimed.append(claim)
+        claim = claimed[first] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             claim.bind(f"\0onetouch-lab-ports-{first}")
         except OSError:
-            for each in claimed:
+            for each in claimed.values():
                 each.close()
-            return []
+            return {}
     return claimed
 
 

@@ -23,7 +23,7 @@ from telephony.asterisk.instance import Instance
 from telephony.clock import within
 from telephony.lab.exchange import NAME, Surroundings
 from telephony.lab.handset import Caller, LabHandset, PhoneCall
-from telephony.lab.ports import free_port, free_ports
+from telephony.lab.ports import free_port, free_ports, give_back
 from telephony.lab.rtp import HEARD_PACKETS, PACKET_S, RATE, SAMPLES, tone
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -61,7 +61,7 @@ class ServiceLine:
         self._rng = random.Random(1)
         """One for all calls: Asterisk takes a second call with the same ids for the first."""
         self._sip = free_port()
-        first = free_ports(200)
+        self._first = first = free_ports(200)
         around = Surroundings(
             sip=self._sip,
             ami=free_port(),
@@ -92,6 +92,7 @@ class ServiceLine:
             self._asterisk.kill()
             self._asterisk.wait()
         shutil.rmtree(self._root)
+        give_back(self._first, 200)
 
     @property
     def log(self) -> str:

@@ -35,7 +35,7 @@ from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
 from telephony.lab.exchange import NAME, SECRET, Surroundings
 from telephony.lab.operator import LabOperator
-from telephony.lab.ports import free_port, free_ports
+from telephony.lab.ports import free_port, free_ports, give_back
 from telephony.lab.rtp import tone
 from telephony.lab.sip_agent import EndedBy
 from telephony.services.guardian_ways import GuardianWays
@@ -72,6 +72,7 @@ class Exchange:
         self.root = Path(tempfile.mkdtemp(prefix="onetouch-spoken-"))
         self.guardian_port, self.centre_port = free_port(), free_port()
         ami, rtp = free_port(), free_ports(200)
+        self._audio = rtp
         around = Surroundings(
             sip=free_port(),
             ami=ami,
@@ -120,6 +121,7 @@ class Exchange:
             self._asterisk.kill()
             self._asterisk.wait()
         shutil.rmtree(self.root)
+        give_back(self._audio, 200)
 
     def _heard(self, packet: Packet) -> None:
         self.calls.heard(packet)

@@ -12,6 +12,7 @@ import pytest_twisted
 
 from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK
 from telephony.store.crypto import KeyFile
+from telephony.store.upgrade import HEAD
 from tests.scenarios.house import House
 
 PARTS = ("onetouch.sqlite", "onetouch.sqlite-wal", "onetouch.sqlite-shm")
@@ -331,7 +332,7 @@ async def test_a_store_of_a_later_version_is_not_written_to(house: House):
     await told_directly(house, caller)
 
     with sqlite3.connect(house.daemon.store) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (HEAD,))
     connection.close()
     await store_is_back(house)
     await every_press_is_in_the_store(house, [caller])

@@ -22,7 +22,7 @@ from telephony.clock import within
 from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings
 from telephony.lab.handset import PITCHES, Caller, LabHandset, PhoneCall
 from telephony.lab.operator import Invite, LabOperator, OperatorCall
-from telephony.lab.ports import free_ports, is_free
+from telephony.lab.ports import free_ports, give_back, is_free
 from telephony.lab.psap import ReceivedReport
 from telephony.lab.rtp import Rtp
 from telephony.lab.sip import address_of
@@ -72,7 +72,7 @@ class Exchange:
     """
 
     def __init__(self, knobs: Mapping[str, str]) -> None:
-        first = free_ports(PORTS)
+        self._first = first = free_ports(PORTS)
         self.sip, self.ami, self.web = first, first + 1, first + 2
         self.centres = (first + 3, first + 4, first + 5)
         self.callable = {SKT: first + 6, KT: first + 7}
@@ -138,6 +138,7 @@ class Exchange:
         if self.is_running:
             self.stop()
         shutil.rmtree(self.root)
+        give_back(self._first, PORTS)
 
     def cli(self, line: str) -> str:
         done = subprocess.run(
