@@ -355,6 +355,11 @@ def _is_sound(text: str, alphabet: str, *, is_clean: bool) -> bool:
         return 2 * len(letters) >= foreign and (not is_clean or len(set(letters)) >= _PROOF)
     if not is_clean:
         return True
+    if alphabet == GSM_PACKED:
+        # Any octets are septets: only words of plain letters prove that they were meant.
+        return 5 * sum(
+            letter.isascii() and (letter.isalnum() or letter == " ") for letter in text
+        ) >= 4 * len(text)
     if alphabet == _LATIN:
         return _MOST_ACCENTS * foreign <= len(text) and any(map(str.isalpha, distinct))
     if alphabet == UTF_8:

@@ -46,11 +46,10 @@ from telephony.store.calls import CallRecord
 log = structlog.get_logger()
 
 SOURCE = "call"
-WORD_S = 0.25
-"""How long a press waits for what the dialplan says of it, 1 to 3 ms after the channel came: above all the number, which
-the carrier may assert in a header that Asterisk itself does not read."""
-NAMELESS_WORD_S = 2.0
-"""The same where Asterisk has read no number: told without one, 112 could neither locate her nor call her back."""
+WORD_S = 2.0
+"""How long a press waits for what the dialplan says of it, 1 to 3 ms after the channel came, and some tenths of a second on a
+machine that is busy: above all the number. The carrier may assert it in a header that Asterisk itself does not read, and
+then 112 would be told of somebody else, or of nobody whom it could locate or call. Her call is with 112 meanwhile."""
 LATE_S = 60.0
 """A call that is heard of so long after it came is told with a remark."""
 
@@ -280,9 +279,7 @@ class CallDesk:
         call = followed.call
         if self._word_s and not (call.is_said or call.is_over):
             followed.waiting = Deferred()
-            is_nameless = not self._trigger(call).msisdn.is_e164
-            word_s = NAMELESS_WORD_S if is_nameless else self._word_s
-            timer = self._clock.callLater(word_s, self._announce, followed)
+            timer = self._clock.callLater(self._word_s, self._announce, followed)
             await followed.waiting
             if timer.active():
                 timer.cancel()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telephony.alphabets import gsm0338
@@ -136,6 +136,7 @@ class TestCleanTexts:
         assert read(syllable.encode(alphabet) * times, (alphabet,)) == (syllable * times, alphabet, True)
 
     @given(st.text(st.sampled_from([*HANGUL, *HELP * 400]), min_size=1, max_size=70))
+    @example("겆갑갈갈갈갉")
     def test_syllables_in_any_order_are_themselves(self, text):
         assert read(text.encode("utf-16-be"), ("utf-16-be",)).text == text
         assert read(text.encode("cp949"), ("cp949",)).text == text
