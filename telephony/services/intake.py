@@ -201,8 +201,10 @@ class Intake:
         told = self._told.of_press(trigger) if self._told.waits_for_presses else None
         if told is None:
             return trigger, trigger.incident_id or self._names.name(trigger.reference, trigger.received_at)
-        # 112 was told directly of this very press: the same id, and the time at which it really came.
-        return replace(trigger, received_at=told.received_at), trigger.incident_id or told.incident_id
+        # 112 was told directly of this very press: the same id, and the time at which it really came. One that is yet to
+        # come was written by a clock that has been set back since, and nothing may wait for it.
+        received_at = min(told.received_at, trigger.received_at)
+        return replace(trigger, received_at=received_at), trigger.incident_id or told.incident_id
 
     def _answer(
         self, press: NewPress, result: Recorded | Exception, told: Unavailable | None

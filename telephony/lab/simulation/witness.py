@@ -17,7 +17,14 @@ from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.timeline import Timeline
 
 EXPECTED_ERRORS: Final = frozenset(
-    {"alarm", "alarm stands", "link alarm", "press not durable, relayed directly", "leases not released"}
+    {
+        "alarm",
+        "alarm stands",
+        "link alarm",
+        "press not durable, relayed directly",
+        "leases not released",
+        "locatings stay unrecorded",
+    }
 )
 """What an operator is told of trouble outside. Any other line of this level is a defect of ours."""
 
