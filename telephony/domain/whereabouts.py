@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from telephony.domain.position import ASSUMED_AGE, Position
@@ -59,12 +59,19 @@ class WorthTelling(NamedTuple):
     calm: int
 
 
+SET_BACK = timedelta(seconds=30)
+"""Positions are kept as they come, a few seconds out of order at most."""
+
+
 def is_newer(found: Position, newest: Position | None) -> bool:
     """Whether a fix was measured after the newest that is known; a location server may repeat what it remembers.
 
-    Of unknown age it is new as far as anybody can say, and told as what it is.
+    Of unknown age it is new as far as anybody can say, and told as what it is. One that came from a time to come did so
+    before the machine's clock was set back, and says nothing any more of what is newer.
     """
     if newest is None or found.measured_at > newest.measured_at:
+        return True
+    if newest.received_at - found.received_at > SET_BACK:
         return True
     if found.fixed_at is None:
         return found.received_at > newest.received_at

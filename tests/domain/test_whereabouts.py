@@ -335,3 +335,10 @@ def test_later_ones_are_answers_when_they_were_measured_later():
 
     assert not is_answer(fix((0, 0), 575, 30, age_s=3_630), first)
     assert is_answer(fix((0, 0), 575, 30, age_s=3_600), first)
+
+
+@pytest.mark.parametrize(("set_back_s", "is_new"), [(3600.0, True), (5.0, False)])
+def test_a_fix_that_came_before_the_clock_was_set_back_is_no_newer_than_what_comes_now(set_back_s, is_new):
+    earlier = fix((0, 0), 50, 0.0)
+
+    assert is_newer(fix((0, 0), 400, -set_back_s), earlier) is is_new

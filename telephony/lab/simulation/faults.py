@@ -23,6 +23,8 @@ End = Callable[[], object]
 SHORT: Final = (0.5, 20.0)
 LONG: Final = (5.0, 150.0)
 AN_INSTANT: Final = (0.0, 0.0)
+AHEAD_S: Final = 3 * 3600.0
+"""More than our own clock is ever set forward by: where both are ahead by as much, nobody can tell."""
 CLOCK_STEPS_S: Final = (-3600.0, -600.0, -30.0, 30.0, 600.0, 3600.0)
 
 
@@ -111,7 +113,7 @@ def _mlp(world: World, carrier: str) -> Iterator[Fault]:
         "answers without a position": lambda _: mlp.no_position(),
         "sends a bomb": lambda _: mlp.entity_bomb(),
         "answers without a time": lambda _: mlp.out_of_time(UNDATED_M),
-        "is an hour ahead": lambda _: mlp.out_of_time(AHEAD_M, ahead_s=3600.0),
+        "is hours ahead": lambda _: mlp.out_of_time(AHEAD_M, ahead_s=AHEAD_S),
         "answers an arc": lambda _: mlp.arc(),
         "answers a polygon": lambda _: mlp.polygon(),
     }

@@ -33,6 +33,9 @@ def look_at_drives(world: World) -> None:
         is_tracked = incident.closed_at is None and lag_s <= least_s and most_s <= longest_s
         if drive is None or report is None or not is_tracked:
             continue
+        if world.machine.was_set_since(world.machine.first(incident.opened_at)):
+            # Fixes of before have times of another clock: which one is newer may stay open until it is past them.
+            continue
         if report.circles and not any(_may_be_in(circle, drive, lag_s) for circle in report.circles):
             world.witness.breach(
                 "a moving victim is told", "she has driven out of all that 112 knows", incident.id

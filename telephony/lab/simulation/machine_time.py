@@ -28,6 +28,10 @@ class MachineTime:
         """Set the clock to so many seconds ahead of the true time."""
         self._set.append((self._clock.seconds(), seconds))
 
+    def was_set_since(self, moment: float) -> bool:
+        """Whether the clock was set after a true time."""
+        return self._set[-1][0] > moment
+
     def first(self, stated: float) -> float:
         """Return the earliest true time at which the machine may have written this down."""
         return min(self._moments(stated))
