@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
-from itertools import count
 from typing import Protocol
 
 import structlog
 from twisted.internet.defer import CancelledError, Deferred
 
+from telephony.asterisk.accepting import accepted
 from telephony.asterisk.ami import Packet
 from telephony.asterisk.caller import caller_of
 from telephony.asterisk.carried import Carried
@@ -35,7 +35,6 @@ from telephony.clock import Call, Clock, pause, utc_now
 from telephony.domain.delivery import retry_delay_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.fact import CALL, KNOCK, Fact
-from telephony.domain.incident import Receipt
 from telephony.domain.knocks import MOST_DIGITS, KnockTable
 from telephony.domain.ports import AcceptAll
 from telephony.domain.position import Position
@@ -283,28 +282,12 @@ class CallDesk:
             await followed.waiting
             if timer.active():
                 timer.cancel()
-        return (await self._accepted(call)).incident_id
+        return (await accepted(self._trigger(call), self._accept_all, self._clock)).incident_id
 
     def _remember_end(self, uniqueid: str) -> None:
         self._ended[uniqueid] = None
         if len(self._ended) > MOST_NOTES:
             del self._ended[next(iter(self._ended))]
-
-    async def _accepted(self, call: SosCall) -> Receipt:
-        """Offer the press until it is durable; each refusal has told 112 directly already."""
-        trigger = self._trigger(call)
-        for failures in count(1):
-            try:
-                (answer,) = await self._accept_all([trigger])
-            except CancelledError:
-                raise
-            except Exception:
-                log.exception("press not accepted", call=call.reference)
-            else:
-                if isinstance(answer, Receipt):
-                    return answer
-            await pause(self._clock, retry_delay_s(failures))
-        raise AssertionError  # pragma: no cover - count() does not end
 
     def _trunk_of(self, call: SosCall) -> Trunk:
         """Give the call's trunk. One that is not in the settings is told as the first carrier's: it is a call for help."""

@@ -18,6 +18,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 
 from telephony.asterisk import hep
+from telephony.asterisk.accepting import accepted
 from telephony.asterisk.carried import Carried
 from telephony.asterisk.desk import SOURCE, Trunk
 from telephony.asterisk.hep import Address
@@ -28,7 +29,6 @@ from telephony.clock import Call, Clock, pause, utc_now
 from telephony.domain.delivery import retry_delay_s
 from telephony.domain.errors import Malformed, Unavailable
 from telephony.domain.fact import CALL, Fact
-from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.position import Position
 from telephony.domain.trigger import REFUSED_CALL, UNLISTED_DESTINATION, Trigger
@@ -157,7 +157,7 @@ class Mirror(Service):
         run_in_background(self._tell(self._trigger(invite, trunk, caller)), "telling of a refused call")
 
     async def _tell(self, trigger: Trigger) -> None:
-        incident_id = await self._accepted(trigger)
+        incident_id = (await accepted(trigger, self._accept_all, self._clock)).incident_id
         for failures in count(1):
             if trigger.position is None:
                 return
@@ -171,21 +171,6 @@ class Mirror(Service):
                 await pause(self._clock, retry_delay_s(failures))
             else:
                 return
-
-    async def _accepted(self, trigger: Trigger) -> str:
-        """Offer the press until it is durable; each refusal has told 112 directly already. Gives the incident's id."""
-        for failures in count(1):
-            try:
-                (answer,) = await self._accept_all([trigger])
-            except CancelledError:
-                raise
-            except Exception:
-                log.exception("press not accepted", call=trigger.reference)
-            else:
-                if isinstance(answer, Receipt):
-                    return answer.incident_id
-            await pause(self._clock, retry_delay_s(failures))
-        raise AssertionError  # pragma: no cover - count() does not end
 
     def _trigger(self, invite: Invite, trunk: Trunk, caller: Msisdn) -> Trigger:
         recognition = trunk.recognition
