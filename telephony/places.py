@@ -120,9 +120,9 @@ def plain_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own."""
+    """Whether a host is this machine: by its address, or as the settings may name it."""
     address = plain_address(host)
-    return address is not None and address.is_loopback
+    return host == "localhost" if address is None else address.is_loopback
 
 
 def affordable(most: int) -> int:

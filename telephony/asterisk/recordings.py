@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from telephony.asterisk.sos_call import SECOND_LEG, SosCall
 from telephony.background import run_in_background
 from telephony.clock import Clock, pause, within
 from telephony.domain.errors import Refused, Unavailable
+from telephony.places import is_loopback
 from telephony.services.alarms import Alarms
 
 ALARM: Final = "recording-failing"
@@ -56,12 +56,7 @@ def _size(file: Path) -> int | str:
 
 def can_see(server: AsteriskServer) -> bool:
     """Whether this process can look at the server's recordings: it is on the same host, or a folder is named."""
-    if server.recordings is not None or server.host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(server.host).is_loopback
-    except ValueError:
-        return False
+    return server.recordings is not None or is_loopback(server.host)
 
 
 @dataclass(slots=True)

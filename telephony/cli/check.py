@@ -85,7 +85,7 @@ def check(config: Path, *, links: bool, with_bind: bool, dialplans: Path | None)
 def _clear_endpoints(settings: Settings, dialplans: Path | None) -> list[str]:
     from telephony.asterisk.pjsip_encryption import clear_endpoints  # noqa: PLC0415 - not needed for --help
     from telephony.asterisk.pjsip_sections import read_sections  # noqa: PLC0415
-    from telephony.settings.clear_links import is_loopback  # noqa: PLC0415
+    from telephony.places import is_loopback  # noqa: PLC0415
 
     folder = dialplans
     if folder is None and any(is_loopback(server.host) for server in settings.asterisk):

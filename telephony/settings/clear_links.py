@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import HttpUrl
 from sqlalchemy import make_url
 
+from telephony.places import is_loopback
 from telephony.settings.model import Carrier, Settings
 
 PROVEN = "verify-full"
@@ -98,11 +98,3 @@ def _is_open_to_eavesdroppers(url: HttpUrl) -> bool:
     if url.scheme == "https":
         return False
     return not is_loopback((url.host or "").strip("[]"))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host of the settings is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
