@@ -17,6 +17,7 @@ from telephony.asterisk.carried import Carried, of_invite
 from telephony.asterisk.hep import Address, Mirrored
 from telephony.asterisk.sip_message import SipMessage, read
 from telephony.domain.values import Msisdn
+from telephony.domain.withheld import is_withheld
 
 WAIT_REFUSED_S: Final = 1.0
 """After a refusal: the manager interface may tell of the call's channel later than the mirror tells of its end."""
@@ -40,7 +41,6 @@ _MERGED: Final = 482
 _NOT_OF_A_CALL_ID = re.compile(r"[^0-9A-Za-z]")
 _LONGEST_CALL_ID = 100
 """The dialplan's journal keeps 128 characters, signs among them (SOS_SIP of 20-sos.conf)."""
-_NAMELESS = frozenset({"anonymous", "restricted", "unavailable", "unknown", "private", "withheld"})
 _USER = re.compile(r"(?:[^<]*<)?\s*(?:sips?:|tel:)(?P<user>[^@;:>]*)", re.IGNORECASE)
 _DIALLED = re.compile(r"(?:sips?:(?:(?P<user>[^@;:]*)[^@]*@)|tel:(?P<tel>[^;]*)).*", re.IGNORECASE)
 _LONGEST = 256
@@ -178,7 +178,7 @@ def caller_of(invite: SipMessage) -> str:
         if Msisdn.parse(each.partition(";tag=")[0]).is_e164:
             return each.partition(";tag=")[0]
     users = [found["user"].strip() for each in named if (found := _USER.match(each)) is not None]
-    return next((user for user in users if user and user.lower() not in _NAMELESS), "")
+    return next((user for user in users if not is_withheld(user)), "")
 
 
 def dialled(uri: str) -> str:

@@ -187,6 +187,8 @@ def test_a_flood_is_given_early_rather_than_forgotten(exchange, monkeypatch):
         ([], "sip:01011112222@y", "sip:01011112222@y"),
         ([], '"Anonymous" <sip:anonymous@anonymous.invalid>', ""),
         ([], "<sip:Restricted@y>", ""),
+        ([], "<sip:0000000000@y>", ""),
+        ([], "<sip:%s@y>" % "number withheld".replace(" ", "-"), ""),
         ([], "<sip:reception@y>", "reception"),
         ([], "", ""),
     ],
