@@ -1,4 +1,4 @@
-"""How long a caller of the service number waits for the first word, with the menu's daemon well, down and hanging.
+"""Measures how long a caller of the service number waits for the first word: daemon well, down, and hanging.
 
 python -m bench.agi_bound [--calls N] [--json FILE]
 
@@ -42,7 +42,7 @@ DAEMONS: tuple[tuple[str, Callable[[int], Any], str], ...] = (
     ("refused", down, SORRY),
     ("hanging", hanging, SORRY),
 )
-"""What it is called, what is on the port, and what a caller then hears first."""
+"""A case: its name, the server on the port, and the prompt that a caller then hears first."""
 
 
 async def measure(line: ServiceLine, name: str, expected: str, calls: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""What one daemon takes of an Asterisk that floods it with events: every press among them must be told.
+"""Floods a daemon with AMI events: every press among them must be reported.
 
     python bench/ami_flood.py               10,000 events a second for 20 s, 40 presses a second among them
     python bench/ami_flood.py --rate 20000 --seconds 10 --json FILE
 
 The manager interface is simulated on a socket (events as Asterisk 16 writes them, real order and keys); the daemon runs on
-core 0 with everything on, all else on core 1. The flood is what a busy server says of calls that are no business of ours:
+core 0 with everything on, all else on core 1. The flood is made of a busy server's events about other calls:
 Newstate, NewConnectedLine, DialBegin, Newchannel and Hangup of other channels. One event in a thousand is cut in two by a
 caller (``%0d%0a`` in a number).
 """
@@ -29,7 +29,7 @@ from surroundings import Surroundings, print_table, quantile, save
 
 BATCH_S = 0.01
 AHEAD_OCTETS = 1 << 20
-"""What may wait for the daemon to read before the flood pauses; a real Asterisk would cut the link instead."""
+"""Octets that may wait for the daemon to read before the flood pauses; a real Asterisk would cut the link instead."""
 SETTLED_WITHIN_S = 60.0
 TRUNK = """
 [[carrier.trunk]]
@@ -135,7 +135,7 @@ class Flood:
             self.is_up = True
 
     def write(self) -> None:
-        """Write what the daemon takes now."""
+        """Write as much as the daemon takes now."""
         if self.link is not None and self.out:
             try:
                 del self.out[: self.link.send(self.out)]
@@ -144,7 +144,7 @@ class Flood:
 
 
 def flood(rate: int, presses: int, seconds: float) -> dict[str, Any]:
-    """Flood a daemon; return what became of it."""
+    """Flood a daemon; return the results."""
     folder = Path(tempfile.mkdtemp(prefix="onetouch-bench-", dir=os.environ.get("BENCH_DIR")))
     around = Surroundings()
     server = Flood(around)

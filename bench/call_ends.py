@@ -1,4 +1,4 @@
-"""Phones and a 112 centre for measured calls, as light as they can be: three UDP sockets for SIP, two for audio.
+"""Simulates phones and a 112 centre for measured calls, lightly: three UDP sockets for SIP, two for audio.
 
 One process, one thread, no reactor. What arrives is timed by the kernel (SO_TIMESTAMPNS) and what leaves just before
 it is handed over, so how busy this process is does not show in the times. All calls of one side share one audio
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from telephony.lab.sip import (
+from telephony.lab.phones.sip import (
     Headers,
     Media,
     Request,
@@ -75,7 +75,7 @@ class Call:
     answered_at: float | None = None
     """200 OK reached the phone."""
     alerted_at: float | None = None
-    """The CAP Alert reached 112; filled in by whoever listens there."""
+    """The CAP Alert reached 112; filled in by the listener there."""
     status: int | None = None
     trying: bool = False
     ack: Request | None = None
@@ -106,7 +106,7 @@ class Call:
 
 
 class CallEnds:
-    """All phones and the centre. ``turn`` of whoever owns the selector serves them; `tick` must be called between."""
+    """All phones and the centre. The owner of the selector serves them in its ``turn``; `tick` must be called between."""
 
     def __init__(self, selector: selectors.BaseSelector, phones: Iterable[str]) -> None:
         self._selector = selector
@@ -173,7 +173,7 @@ class CallEnds:
         return call
 
     def of_caller(self, caller: str) -> Call | None:
-        """Give the call of a caller, as 112 was told the number (E.164 without +)."""
+        """Return the call of a caller, as 112 was told the number (E.164 without +)."""
         return self._by_caller.get("0" + caller[2:])
 
     @property
@@ -186,7 +186,7 @@ class CallEnds:
         self._leave(call)
 
     def tick(self) -> float:
-        """Do what is due; give the seconds until something is due again, at most a packet's length."""
+        """Do the work that is due; return the seconds until more is due, at most a packet's length."""
         now = time.time()
         while self._due and self._due[0][0] <= now:
             heapq.heappop(self._due)[2]()
@@ -312,7 +312,7 @@ class CallEnds:
     # -- audio ------------------------------------------------------------------------------------------------------
 
     def _talk(self) -> None:
-        """Send one packet of 20 ms for everybody who talks."""
+        """Send one packet of 20 ms for each party that talks."""
         for call in self._by_id.values():
             if call.is_leaving or call.answered_at is None:
                 continue
@@ -352,7 +352,7 @@ class CallEnds:
 
 
 def _drain(sock: socket.socket, take: Taker) -> None:
-    """Take what is there, each datagram with the time at which the kernel got it."""
+    """Return the datagrams that have arrived, each with the time at which the kernel got it."""
     for _ in range(64):
         try:
             datagram, ancillary, _, source = sock.recvmsg(65_535, 64)

@@ -1,4 +1,4 @@
-"""How long a held key waits for 112: from the phone's INVITE to the centre's, to the 200 OK, to the CAP Alert.
+"""Measures how long a held key waits for 112: from the phone's INVITE to the centre's, to the 200 OK, to the CAP Alert.
 
     python bench/calls.py                   all measurements, as tables (about 12 minutes)
     python bench/calls.py --quick           a short run of each
@@ -32,8 +32,8 @@ from daemon_process import LBS, ROOT, SETTINGS, DaemonProcess, result_line
 from surroundings import ANSWER, Surroundings, print_table, quantile, save
 
 from telephony.asterisk.instance import Instance
-from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET
-from telephony.lab.exchange import Surroundings as Exchange
+from telephony.lab.phones.exchange import CARRIER_ADDRESSES, NAME, SECRET
+from telephony.lab.phones.exchange import Surroundings as Exchange
 from telephony.lab.ports import free_port
 
 SKT, KT, BENCH = CARRIER_ADDRESSES["skt-voice"], CARRIER_ADDRESSES["kt-voice"], "127.0.0.3"
@@ -52,7 +52,7 @@ ABSENT, ALIVE, STOPPED = "absent", "alive", "stopped"
 RTP_PORTS = (10_000, 14_000)
 READY_WITHIN_S, SETTLED_WITHIN_S = 30.0, 60.0
 HOLD_S, PAUSE_S = 0.03, (0.01, 0.03)
-"""A call of the path measurement, and the pause behind it: its own events shall not meet those of the next one."""
+"""A call of the path measurement, and the pause after it, so that its events do not overlap those of the next one."""
 
 BENCH_CONTEXT = """\
 [from-bench]
@@ -96,7 +96,7 @@ secret = {{file = "{secret}"}}
 
 
 class VoiceDaemon(DaemonProcess):
-    """``onetouch serve`` with a line, on whatever core is free; it can be stopped and let go on like a hanging one."""
+    """``onetouch serve`` with a link to Asterisk, on whatever core is free; it can be stopped and let go on like a hanging one."""
 
     def __init__(self, folder: Path, *, smsc: int, psap: int, mlp: int, ami: int, web: int) -> None:
         self.folder = folder
@@ -117,11 +117,11 @@ class VoiceDaemon(DaemonProcess):
         return log.read_text().count('"caught up with Asterisk"') if log.exists() else 0
 
     def hang(self) -> None:
-        """Let it read nothing and say nothing, with its connections open."""
+        """Stop the process with its connections open (SIGSTOP)."""
         self.process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """End that."""
+        """Let the process go on (SIGCONT)."""
         self.process.send_signal(signal.SIGCONT)
 
 
@@ -157,7 +157,7 @@ class AroundCalls(Surroundings):
         return super()._locate(body.replace(b"<msids>", b"", 1))
 
     def serve(self, done: Callable[[], bool], within_s: float) -> bool:
-        """Serve phones and everything else until it is done; claim that it was done in time."""
+        """Serve phones and everything else until it is done; return whether it was done in time."""
         end = time.time() + within_s
         while not done():
             if time.time() > end:
@@ -166,7 +166,7 @@ class AroundCalls(Surroundings):
         return True
 
 
-class Line:
+class TestBed:
     """Asterisk, its surroundings, and a daemon that comes and goes."""
 
     def __init__(self) -> None:
@@ -205,7 +205,7 @@ class Line:
     # -- the daemon -------------------------------------------------------------------------------------------------
 
     def daemon_is(self, state: str) -> None:
-        """Bring the daemon into a state, and wait until it has told 112 all that it has to tell."""
+        """Bring the daemon into a state, and wait until 112 has all its reports."""
         if state == ABSENT:
             self.stop_daemon()
             return
@@ -215,7 +215,7 @@ class Line:
             self.daemon.hang()
 
     def start_daemon(self) -> None:
-        """Start it, or let it go on; return when nothing is left to be told."""
+        """Start it, or let it go on; return when no report is left."""
         if self.daemon is not None:
             self.daemon.go_on()
         else:
@@ -245,7 +245,7 @@ class Line:
         daemon.process.wait()
 
     def settle(self) -> list[Call]:
-        """Wait until every SOS call so far is an Alert and nobody asks for positions; give those that are not."""
+        """Wait until every SOS call so far is an Alert and no position is asked for; return the calls that are not."""
 
         def missing() -> list[Call]:
             return [call for call in self.ends.calls if call.kind in HELD and call.alerted_at is None]
@@ -320,17 +320,17 @@ class Line:
 # -- measurements ---------------------------------------------------------------------------------------------------
 
 
-def paths(line: Line, rounds: int, calls: int) -> list[dict[str, Any]]:
+def paths(bed: TestBed, rounds: int, calls: int) -> list[dict[str, Any]]:
     """One call at a time, kinds and states interleaved: a bare Dial beside the SOS path, in three states of the daemon."""
     every = [BARE, *SOS] * calls + [ANSWER_FIRST] * max(calls // 10, 1)
     made: dict[tuple[str, str], list[Call]] = {}
     for _ in range(rounds):
         for state in (ABSENT, ALIVE, STOPPED):
-            line.daemon_is(state)
-            line.rng.shuffle(every)
-            for call in line.one_by_one(every):
+            bed.daemon_is(state)
+            bed.rng.shuffle(every)
+            for call in bed.one_by_one(every):
                 made.setdefault((state, call.kind.name), []).append(call)
-    line.daemon_is(ALIVE)
+    bed.daemon_is(ALIVE)
     rows = []
     for state in (ABSENT, ALIVE, STOPPED):
         for kind in (BARE, *SOS, ANSWER_FIRST):
@@ -365,89 +365,89 @@ def _have(values: Iterable[float | None]) -> list[float]:
     return [each for each in values if each is not None]
 
 
-def cpu(line: Line, calls: int) -> list[dict[str, Any]]:
+def cpu(bed: TestBed, calls: int) -> list[dict[str, Any]]:
     """CPU of a short call (30 ms), phone without RTP; the daemon's part has everything that follows from the press."""
     rows = []
     for state, kind in ((ABSENT, BARE), (ABSENT, NO_RTP), (ABSENT, ZEROS), (ALIVE, NO_RTP), (ALIVE, ZEROS)):
-        line.daemon_is(state)
-        asterisk, daemon = line.asterisk_cpu_s, line.daemon_cpu_s
-        line.one_by_one([kind] * calls)
-        line.settle() if state == ALIVE else None
+        bed.daemon_is(state)
+        asterisk, daemon = bed.asterisk_cpu_s, bed.daemon_cpu_s
+        bed.one_by_one([kind] * calls)
+        bed.settle() if state == ALIVE else None
         rows.append(
             result_line(
                 kind.name,
                 daemon=state,
                 n=calls,
-                asterisk_ms_per_call=round((line.asterisk_cpu_s - asterisk) / calls * 1000, 2),
-                daemon_ms_per_call=round((line.daemon_cpu_s - daemon) / calls * 1000, 2),
+                asterisk_ms_per_call=round((bed.asterisk_cpu_s - asterisk) / calls * 1000, 2),
+                daemon_ms_per_call=round((bed.daemon_cpu_s - daemon) / calls * 1000, 2),
             )
         )
     return rows
 
 
-def hanging(line: Line, slices: int, calls: int) -> list[dict[str, Any]]:
+def hanging(bed: TestBed, slices: int, calls: int) -> list[dict[str, Any]]:
     """Stop the daemon's process with its connections open, call on and on, let it go on; 112 must hear of every call."""
     rows = []
-    line.daemon_is(STOPPED)
+    bed.daemon_is(STOPPED)
     for _ in range(slices):
         kinds = [BARE, NO_RTP] * (calls // 2)
-        made = line.one_by_one(kinds)
+        made = bed.one_by_one(kinds)
         bare = _have(call.to_centre_s for call in made if call.kind is BARE)
         sos = _have(call.to_centre_s for call in made if call.kind is NO_RTP)
         rows.append(
             result_line(
-                f"{len(line.ends.calls)} calls",
+                f"{len(bed.ends.calls)} calls",
                 bare_p50_ms=quantile(bare, 0.5),
                 sos_p50_ms=quantile(sos, 0.5),
                 sos_p99=quantile(sos, 0.99),
                 sos_max=quantile(sos, 1.0),
                 to_bare=round(quantile(sos, 0.5) / quantile(bare, 0.5), 2),
                 no_invite=len(made) - len(bare) - len(sos),
-                asterisk_mib=round(line.asterisk_rss_mib, 1),
-                ami_connections=line.ask("manager show connected").count("onetouch"),
+                asterisk_mib=round(bed.asterisk_rss_mib, 1),
+                ami_connections=bed.ask("manager show connected").count("onetouch"),
             )
         )
-    assert line.daemon is not None
+    assert bed.daemon is not None
     start = time.time()
-    line.daemon.go_on()
-    before = line.daemon.catches_up()
-    missing = line.settle()
+    bed.daemon.go_on()
+    before = bed.daemon.catches_up()
+    missing = bed.settle()
     rows.append(
         result_line(
             "after it goes on",
-            all_alerts_s=round(max(call.alerted_at or 0.0 for call in line.ends.calls) - start, 2),
+            all_alerts_s=round(max(call.alerted_at or 0.0 for call in bed.ends.calls) - start, 2),
             no_alert=len(missing),
-            caught_up_again=line.daemon.catches_up() - before,
+            caught_up_again=bed.daemon.catches_up() - before,
         )
     )
     return rows
 
 
-def minute(line: Line, calls: int, seconds: float, hold_s: float) -> list[dict[str, Any]]:
+def minute(bed: TestBed, calls: int, seconds: float, hold_s: float) -> list[dict[str, Any]]:
     """So many calls at random times, held for so long, half the phones talking, the centre always."""
-    line.daemon_is(ALIVE)
-    times = sorted(line.rng.uniform(0, seconds) for _ in range(calls))
-    return [_loaded(line, f"{calls} calls in {seconds:g} s, held {hold_s:g} s", times, hold_s)]
+    bed.daemon_is(ALIVE)
+    times = sorted(bed.rng.uniform(0, seconds) for _ in range(calls))
+    return [_loaded(bed, f"{calls} calls in {seconds:g} s, held {hold_s:g} s", times, hold_s)]
 
 
-def ramp(line: Line, rates: Iterable[int], seconds: float) -> list[dict[str, Any]]:
+def ramp(bed: TestBed, rates: Iterable[int], seconds: float) -> list[dict[str, Any]]:
     """Call at a steady rate, held 1 s, faster and faster until the median to the centre has doubled."""
-    line.daemon_is(ALIVE)
+    bed.daemon_is(ALIVE)
     rows: list[dict[str, Any]] = []
     for rate in rates:
         times = [number / rate for number in range(int(rate * seconds))]
-        rows.append(_loaded(line, f"{rate} calls/s", times, 1.0))
+        rows.append(_loaded(bed, f"{rate} calls/s", times, 1.0))
         if rows[-1]["invite_p50_ms"] > 2 * rows[0]["invite_p50_ms"] or rows[-1]["no_invite"]:
             break
     return rows
 
 
-def forty(line: Line, seconds: float) -> list[dict[str, Any]]:
+def forty(bed: TestBed, seconds: float) -> list[dict[str, Any]]:
     """40 held keys a second and 10 bare calls a second between them, 1 s each: what the SOS path costs beside them."""
-    line.daemon_is(ALIVE)
+    bed.daemon_is(ALIVE)
     rate, kinds = 50, (NO_RTP, ZEROS, NO_RTP, ZEROS, BARE)
-    calls, most = line.at([number / rate for number in range(int(rate * seconds))], kinds, 1.0)
-    missing = line.settle()
+    calls, most = bed.at([number / rate for number in range(int(rate * seconds))], kinds, 1.0)
+    missing = bed.settle()
     bare = _have(call.to_centre_s for call in calls if call.kind is BARE)
     rows = []
     for name, of in (("bare Dial", (BARE,)), ("SOS path", SOS)):
@@ -473,32 +473,32 @@ def forty(line: Line, seconds: float) -> list[dict[str, Any]]:
     return rows
 
 
-def standing(line: Line, calls: int, rate: float) -> list[dict[str, Any]]:
-    """Let so many calls stand, kill the daemon, let a tenth end and a tenth come, start it, and end them all."""
-    line.daemon_is(ALIVE)
+def standing(bed: TestBed, calls: int, rate: float) -> list[dict[str, Any]]:
+    """Set up so many calls, kill the daemon, let a tenth end and a tenth come, start it, and end them all."""
+    bed.daemon_is(ALIVE)
     tenth = calls // 10
-    made = [_stand(line, 1 / rate) for _ in range(calls)]
-    line.around.serve(lambda: all(call.centre_is_up for call in made), 60)
-    line.settle()
-    line.kill_daemon()
+    made = [_stand(bed, 1 / rate) for _ in range(calls)]
+    bed.around.serve(lambda: all(call.centre_is_up for call in made), 60)
+    bed.settle()
+    bed.kill_daemon()
     for call in made[:tenth]:
-        line.ends.hang_up(call)
-    new = [_stand(line, 1 / rate) for _ in range(tenth)]
-    line.around.serve(lambda: all(call.is_over for call in made[:tenth]), 60)
+        bed.ends.hang_up(call)
+    new = [_stand(bed, 1 / rate) for _ in range(tenth)]
+    bed.around.serve(lambda: all(call.is_over for call in made[:tenth]), 60)
     up = sum(call.centre_is_up and not call.is_over for call in made[tenth:])
     began = time.time()
-    line.start_daemon()
+    bed.start_daemon()
     told_s = max((call.alerted_at or 0.0) for call in new) - began
     gone = {_e164(call) for call in made[:tenth]}
-    line.around.serve(lambda: gone <= line.around.ended, 60)
-    ended_meanwhile = len(gone & line.around.ended)
-    early = len(line.around.ended - gone)
+    bed.around.serve(lambda: gone <= bed.around.ended, 60)
+    ended_meanwhile = len(gone & bed.around.ended)
+    early = len(bed.around.ended - gone)
     for call in (*made[tenth:], *new):
-        line.ends.hang_up(call)
-        line.around.serve(lambda: False, 1 / rate)
+        bed.ends.hang_up(call)
+        bed.around.serve(lambda: False, 1 / rate)
     everyone = {_e164(call) for call in (*made, *new)}
-    line.around.serve(lambda: everyone <= line.around.ended, 120)
-    alerts = line.around.alerts_of
+    bed.around.serve(lambda: everyone <= bed.around.ended, 120)
+    alerts = bed.around.alerts_of
     return [
         result_line(
             f"{calls} standing calls over a killed daemon",
@@ -506,7 +506,7 @@ def standing(line: Line, calls: int, rate: float) -> list[dict[str, Any]]:
             new_told_after_s=round(told_s, 2),
             ended_meanwhile_told=f"{ended_meanwhile} of {tenth}",
             ended_wrongly=early,
-            ends_told=f"{len(everyone & line.around.ended)} of {len(everyone)}",
+            ends_told=f"{len(everyone & bed.around.ended)} of {len(everyone)}",
             no_alert=len(everyone - alerts.keys()),
             two_alerts=sum(len(alerts[caller]) > 1 for caller in everyone & alerts.keys()),
         )
@@ -517,15 +517,15 @@ def _e164(call: Call) -> str:
     return f"82{call.caller[1:]}"
 
 
-def _stand(line: Line, pause_s: float) -> Call:
-    call = line.ends.dial(QUIET, 3600.0)
-    line.around.serve(lambda: False, pause_s)
+def _stand(bed: TestBed, pause_s: float) -> Call:
+    call = bed.ends.dial(QUIET, 3600.0)
+    bed.around.serve(lambda: False, pause_s)
     return call
 
 
-def _loaded(line: Line, name: str, times: Sequence[float], hold_s: float) -> dict[str, Any]:
-    asterisk, daemon, repeats = line.asterisk_cpu_s, line.daemon_cpu_s, line.ends.repeats
-    calls, most = line.at(times, SOS, hold_s)
+def _loaded(bed: TestBed, name: str, times: Sequence[float], hold_s: float) -> dict[str, Any]:
+    asterisk, daemon, repeats = bed.asterisk_cpu_s, bed.daemon_cpu_s, bed.ends.repeats
+    calls, most = bed.at(times, SOS, hold_s)
     row = result_line(name, n=len(calls), open_at_once=most)
     for part, values in (
         ("invite", [call.to_centre_s for call in calls]),
@@ -534,16 +534,16 @@ def _loaded(line: Line, name: str, times: Sequence[float], hold_s: float) -> dic
         have = _have(values)
         row |= {f"{part}_p50_ms": quantile(have, 0.5), f"{part}_p99": quantile(have, 0.99)}
         row |= {f"{part}_max": quantile(have, 1.0), f"no_{part}": len(calls) - len(have)}
-    missing = line.settle()
+    missing = bed.settle()
     alerts = _have(call.to_alert_s for call in calls)
     row |= {
         "alert_p50_ms": quantile(alerts, 0.5),
         "alert_p99": quantile(alerts, 0.99),
         "alert_max": quantile(alerts, 1.0),
         "no_alert": len(missing),
-        "repeats": line.ends.repeats - repeats,
-        "asterisk_ms_per_call": round((line.asterisk_cpu_s - asterisk) / len(calls) * 1000, 1),
-        "daemon_ms_per_call": round((line.daemon_cpu_s - daemon) / len(calls) * 1000, 1),
+        "repeats": bed.ends.repeats - repeats,
+        "asterisk_ms_per_call": round((bed.asterisk_cpu_s - asterisk) / len(calls) * 1000, 1),
+        "daemon_ms_per_call": round((bed.daemon_cpu_s - daemon) / len(calls) * 1000, 1),
     }
     return row
 
@@ -557,29 +557,27 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="few calls of each")
     chosen = arguments.parse_args()
     quick = chosen.quick
-    measurements: dict[str, Callable[[Line], list[dict[str, Any]]]] = {
-        "paths": lambda line: paths(line, *((2, 10) if quick else (10, 20))),
-        "cpu": lambda line: cpu(line, 20 if quick else 200),
-        "hanging": lambda line: hanging(line, *((2, 50) if quick else (8, 500))),
-        "minute": lambda line: minute(line, *((20, 6.0, 3.0) if quick else (200, 60.0, 10.0))),
-        "forty": lambda line: forty(line, 3.0 if quick else 20.0),
-        "standing": lambda line: standing(line, *((40, 20) if quick else (500, 20))),
-        "ramp": lambda line: ramp(
-            line, (5, 10, 20, 30, 40, 50, 60, 80, 100, 130, 160), 3.0 if quick else 10.0
-        ),
+    measurements: dict[str, Callable[[TestBed], list[dict[str, Any]]]] = {
+        "paths": lambda bed: paths(bed, *((2, 10) if quick else (10, 20))),
+        "cpu": lambda bed: cpu(bed, 20 if quick else 200),
+        "hanging": lambda bed: hanging(bed, *((2, 50) if quick else (8, 500))),
+        "minute": lambda bed: minute(bed, *((20, 6.0, 3.0) if quick else (200, 60.0, 10.0))),
+        "forty": lambda bed: forty(bed, 3.0 if quick else 20.0),
+        "standing": lambda bed: standing(bed, *((40, 20) if quick else (500, 20))),
+        "ramp": lambda bed: ramp(bed, (5, 10, 20, 30, 40, 50, 60, 80, 100, 130, 160), 3.0 if quick else 10.0),
     }
     results: dict[str, Any] = {"cores": os.cpu_count()}
     for name, measure in measurements.items():
         if chosen.only is not None and name not in chosen.only:
             continue
-        line = Line()
+        bed = TestBed()
         try:
-            results["asterisk"] = line.ask("core show version").split(" built")[0].strip()
+            results["asterisk"] = bed.ask("core show version").split(" built")[0].strip()
             before = os.getloadavg()[0]
-            rows = results[name] = measure(line)
-            heard = {kind.name: line.ends.audible[kind.address] for kind in (NO_RTP, ZEROS)}
+            rows = results[name] = measure(bed)
+            heard = {kind.name: bed.ends.audible[kind.address] for kind in (NO_RTP, ZEROS)}
         finally:
-            line.close()
+            bed.close()
         noise = results[f"{name}, noise"] = {
             "load_before": before,
             "load_after": os.getloadavg()[0],

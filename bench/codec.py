@@ -1,4 +1,4 @@
-"""What one deliver_sm costs on its way in: ours against smpplib's parser.
+"""Measures the cost of decoding one deliver_sm: our codec against smpplib's parser.
 
 python bench/codec.py [--json FILE]
 """
@@ -12,26 +12,29 @@ from typing import Any
 
 import smpplib.smpp
 from surroundings import deliver_sm, print_table, save
+from twisted.internet.task import Clock
 
 from telephony.domain.recognition import Recognition
-from telephony.smpp.codec import PduStream, decode_message, encode_deliver_sm_resp
-from telephony.smpp.constants import DELIVER_SM
-from telephony.smpp.inbound import trigger_of
+from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.settings import Dialect
+from telephony.smpp.wire.codec import PduStream, decode_message, encode_deliver_sm_resp
+from telephony.smpp.wire.constants import DELIVER_SM
+from telephony.smpp.wire.inbound import Way
+from telephony.smpp.wire.sorting import Sorter
 
 ROUNDS = 20_000
 
 
 class Sequence:
-    """What smpplib's parser wants of a client."""
+    """The part of a client that smpplib's parser needs."""
 
     def next_sequence(self) -> int:
-        """Give any number."""
+        """Return any number."""
         return 1
 
 
 def microseconds(work: Any) -> float:
-    """Give the best of five, per call."""
+    """Return the best of five, per call."""
     return round(min(timeit.repeat(work, number=ROUNDS, repeat=5)) / ROUNDS * 1e6, 2)
 
 
@@ -43,17 +46,10 @@ def main() -> None:
     body, stream = pdu[16:], PduStream()
     message = decode_message(DELIVER_SM, body)
     recognition, now = Recognition(frozenset({"112"})), datetime.now(UTC)
+    sorter = Sorter(Way("skt-1", "skt", Dialect()), ReceiptBook(clock=Clock()))
 
     def to_trigger() -> object:
-        return trigger_of(
-            message,
-            body,
-            link_name="skt-1",
-            carrier="skt",
-            dialect=Dialect(),
-            recognition=recognition,
-            received_at=now,
-        )
+        return sorter.sort(message, body, recognition, now, 0.0)
 
     def ours() -> object:
         return decode_message(DELIVER_SM, stream.feed(pdu)[0].body)

@@ -1,4 +1,4 @@
-"""A daemon of our own for a measurement: its settings, its process, what it costs."""
+"""Runs a daemon for a measurement: its settings, its process, its CPU time and memory."""
 
 from __future__ import annotations
 
@@ -66,12 +66,15 @@ class DaemonProcess:
                 more=more,
             )
         )
-        command = [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]
+        command = self._command(smsc)
         if core is not None:
             command = ["taskset", "-c", str(core), *command]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | (environment or {}), stderr=(folder / "stderr").open("wb")
         )
+
+    def _command(self, smsc: int) -> list[str]:  # noqa: ARG002 - of those that have no settings
+        return [sys.executable, "-m", "telephony", "serve", "--config", str(self.config)]
 
     @property
     def cpu_s(self) -> float:
@@ -96,3 +99,10 @@ class DaemonProcess:
 def result_line(name: str, **values: Any) -> dict[str, Any]:
     """One row of a result table."""
     return {"what": name, **values}
+
+
+class PrototypeProcess(DaemonProcess):
+    """`bench/prototype.py` in the daemon's place: it answers, and tells nobody."""
+
+    def _command(self, smsc: int) -> list[str]:
+        return [sys.executable, str(ROOT / "bench" / "prototype.py"), str(smsc), str(self.folder / "presses")]

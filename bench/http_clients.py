@@ -1,4 +1,4 @@
-"""What one report by HTTP costs the sender: our client against Twisted's Agent, over loopback, kept alive.
+"""Measures what one report by HTTP costs the sender: our client against Twisted's Agent, on loopback, kept alive.
 
 python bench/http_clients.py [--json FILE]
 """
@@ -18,7 +18,7 @@ from twisted.internet.task import react
 from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, readBody
 from twisted.web.http_headers import Headers
 
-from telephony.http1 import HttpClient
+from telephony.net.http.client import HttpClient
 
 REPORTS = 5_000
 AT_ONCE = 32
@@ -35,7 +35,7 @@ def serve(port: Any) -> None:
 
 
 async def measure(send: Any) -> tuple[float, float]:
-    """Give CPU microseconds per report and reports a second."""
+    """Return CPU microseconds per report and reports a second."""
     slots = DeferredSemaphore(AT_ONCE)
     await gatherResults([slots.run(send) for _ in range(AT_ONCE)])
     start, cpu = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""What looking callers up and weighing their presses costs the presses: the same load with it and without, in turns.
+"""Measures what the look-up of callers and the scoring cost the presses: the same load with and without, in turns.
 
     python bench/joining.py                     100,000 people, every caller one of them: the worst case
     python bench/joining.py --people 1000000 --json -
@@ -21,7 +21,7 @@ from typing import Any
 from presses import Run
 from surroundings import print_table, save
 
-from telephony.domain.people import Device, Draft, GuardianEntry
+from telephony.domain.people.person import Device, Draft, GuardianEntry
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import one_transaction, open_engines
@@ -68,7 +68,7 @@ def in_turns(measure: Callable[[Run], dict[str, Any]], state: Path, times: int) 
     """Measure both ways so many times, one after the other; give medians and their ratio, joined to alone."""
     rows: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for turn in range(times):
-        # Whoever goes first finds the machine cooler.
+        # The first to run finds the machine cooler.
         for way in (WAYS, reversed(WAYS))[turn % 2]:
             run = Run(more=WAYS[way], state=state)
             try:

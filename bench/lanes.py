@@ -1,4 +1,4 @@
-"""How soon 112 has the first report while any lane beside it is broken, and any two: the table of docs/reliability.md.
+"""Measures when 112 has the first report while one other lane is broken, or two: the table of docs/reliability.md.
 
 python -m bench.lanes [--times N]
 

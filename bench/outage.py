@@ -1,9 +1,10 @@
-"""What a restart makes of presses that 112 was told of past the store, also in another hour: docs/reliability.md.
+"""Checks a restart after presses that were told past the store, also in another hour: docs/reliability.md.
 
 python -m bench.outage [--callers N] [--hours H]
 
-The store is locked, everybody presses, the daemon is killed and started again with the store well and its clock so many
-hours on; the message centre delivers every press again. Run it in the checkout: it borrows house and clock from the scenarios.
+The store is locked, every caller presses, the daemon is killed and started again with the store well and its clock so
+many hours on; the message centre delivers every press again. Run it in the checkout: it borrows house and clock from
+the scenarios.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from tests.scenarios.house import House
 from tests.scenarios.test_clock_set import HOUR_S, Machine
 
 SETTLED_S = 3.0
-"""After the last press was told: time for what becomes of it to be written down."""
+"""Time after the last press was told, for its outcome to be recorded."""
 LONGEST_S = 600.0
 
 
 async def measure(house: House, callers: list[str], hours: int) -> dict[str, int]:
-    """Do it on a house that is open; give what 112 saw."""
+    """Run it on an open house; return what 112 saw."""
     machine = Machine(house)
     await house.start()
     other = sqlite3.connect(house.daemon.store, isolation_level=None)

@@ -1,4 +1,4 @@
-"""What the registry of people costs: import, look-up by number, the file's size, memory; one core, encrypted.
+"""Measures the registry of people: import, look-up by number, file size, memory; one core, encrypted.
 
     python bench/people.py [--rows N ...] [--json FILE]
 
@@ -25,7 +25,7 @@ from typing import Any
 
 from surroundings import print_table, quantile, save
 
-from telephony.domain.people import Device, Draft, GuardianEntry
+from telephony.domain.people.person import Device, Draft, GuardianEntry
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import one_transaction, open_engines, sqlite_checkpoint_engine
@@ -36,7 +36,7 @@ IMPORTED = 100_000
 LOOK_UPS = 5_000
 BATCH = 5_000
 SPREAD = 7_368_787
-"""Coprime to 10**8: walks over all eight-digit subscribers in an order that is none."""
+"""Coprime to 10**8: visits all eight-digit subscribers in a scattered order."""
 SETTINGS = """
 [service]
 state_dir = "{folder}"
@@ -70,7 +70,7 @@ HEADINGS = (
 
 
 def subscriber(index: int) -> str:
-    """Give the eight digits of a synthetic number."""
+    """Return the eight digits of a synthetic number."""
     return f"{index * SPREAD % 100_000_000:08d}"
 
 
@@ -135,7 +135,7 @@ def measure_import(folder: Path) -> list[dict[str, Any]]:
 
 
 class Store:
-    """A store that is filled in bulk; its disk is not waited for while it is."""
+    """A store that is filled in bulk, without waiting for the disk."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bulk.sqlite"
@@ -170,7 +170,7 @@ class Store:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def look_up(self, seed: int) -> list[float]:
-        """Look people up by number and give what each took."""
+        """Look people up by number; return the time of each look-up."""
         drawn = random.Random(seed)
         waits = []
         with self.reading.connect() as connection:

@@ -1,4 +1,4 @@
-"""How many presses a second one daemon makes durable, how fast, and at what cost.
+"""Measures how many presses a second one daemon makes durable, how fast, and at what cost.
 
     python bench/presses.py                 all measurements, as a table
     python bench/presses.py --json FILE     and as JSON ("-": standard output)
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
 import statistics
 import tempfile
@@ -20,9 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daemon_process import DaemonProcess, result_line
+from daemon_process import DaemonProcess, PrototypeProcess, result_line
 from surroundings import Surroundings, print_table, quantile, save
 
+REPEATS_FROM = 1 << 30
+"""Sequence numbers of further presses."""
 SCATTER = 2_654_435_761
 """Knuth's multiplier: odd and no multiple of 5, so that no two of a hundred million presses share a caller."""
 
@@ -38,14 +41,22 @@ class Run:
         core: int | None = 0,
         more: str = "",
         state: Path | None = None,
+        process: type[DaemonProcess] = DaemonProcess,
+        psap_after_s: float = 0.0,
+        mlp_after_s: float = 1.4,
     ) -> None:
-        """``more`` are further tables of the settings; ``state`` is a directory to begin with a copy of."""
+        """``more`` are further tables of the settings; ``state`` is a directory to begin with a copy of.
+
+        112 answers after ``psap_after_s``, the location service after ``mlp_after_s``.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="onetouch-bench-", dir=os.environ.get("BENCH_DIR")))
         if state is not None:
             shutil.copytree(state, self.folder / "state")
-        self.around = Surroundings()
+        self.around = Surroundings(psap_after_s=psap_after_s, mlp_after_s=mlp_after_s)
         port = self.around.port
-        self.daemon = DaemonProcess(
+        self.reports = process is DaemonProcess
+        """Whether 112 is told: the prototype only answers."""
+        self.daemon = process(
             self.folder,
             smsc=port(self.around.smsc),
             psap=port(self.around.psap),
@@ -55,10 +66,13 @@ class Run:
             more=more,
         )
         self.next = 0
+        self.repeats = 0
+        self.rng = random.Random(7)
         self.around.until(lambda: self.around.link is not None, 30)
-        # A first press warms what is made at first use.
+        # The first press creates everything that is made at first use.
         self.presses(10)
-        self.around.until(lambda: len(self.around.report_latency) >= 10, 10)
+        self.around.until(lambda: len(self.around.ack_latency) >= 10, 10)
+        self.around.until(lambda: len(self.around.report_latency) >= 10 * self.reports, 10)
         self.around.ack_latency.clear()
         self.around.report_latency.clear()
 
@@ -70,6 +84,38 @@ class Run:
         ]
         self.next += count
         self.around.send(batch)
+
+    def again(self) -> None:
+        """Send a press of somebody who has pressed before."""
+        caller = f"8210{self.rng.randrange(self.next) * SCATTER % 100_000_000:08d}"
+        self.repeats += 1
+        self.around.send([(REPEATS_FROM + self.repeats, caller)], is_first=False)
+
+    def among_repeats(self, per_s: int, seconds: float) -> dict[str, Any]:
+        """Send at a steady rate; two of three presses are by somebody whose incident is open, so that 112 gets updates."""
+        start = time.perf_counter()
+        total, sent, first = int(per_s * seconds), 0, 0
+        while sent < total:
+            wait = start + sent / per_s - time.perf_counter()
+            if wait > 0:
+                self.around.turn(min(wait, 0.05))
+                continue
+            if sent % 3:
+                self.again()
+            else:
+                self.presses(1)
+                first += 1
+            sent += 1
+        self.around.until(lambda: not self.around.sent_at, 60)
+        self.around.until(lambda: len(self.around.report_latency) >= first, 300)
+        return result_line(
+            f"{per_s} presses/s, two of three repeats",
+            ack_p50_ms=quantile(self.around.ack_latency, 0.5),
+            ack_p99_ms=quantile(self.around.ack_latency, 0.99),
+            first_report_p50_ms=quantile(self.around.report_latency, 0.5),
+            first_report_p99_ms=quantile(self.around.report_latency, 0.99),
+            not_ok=self.around.not_ok,
+        )
 
     def window(self, size: int, seconds: float) -> dict[str, Any]:
         """Keep so many presses unanswered, for so many seconds."""
@@ -114,13 +160,14 @@ class Run:
                 continue
             self.presses(1)
             sent += 1
-        self.around.until(lambda: len(self.around.report_latency) >= total, 20)
+        self.around.until(lambda: not self.around.sent_at, 20)
+        self.around.until(lambda: len(self.around.report_latency) >= total * self.reports, 20)
         return result_line(
             f"{per_s} presses/s",
             ack_p50_ms=quantile(self.around.ack_latency, 0.5),
             ack_p99_ms=quantile(self.around.ack_latency, 0.99),
-            report_p50_ms=quantile(self.around.report_latency, 0.5),
-            report_p99_ms=quantile(self.around.report_latency, 0.99),
+            report_p50_ms=quantile(self.around.report_latency or [0.0], 0.5),
+            report_p99_ms=quantile(self.around.report_latency or [0.0], 0.99),
             cpu_s=round(self.daemon.cpu_s - cpu, 2),
             not_ok=self.around.not_ok,
         )
@@ -139,6 +186,22 @@ class Run:
             not_ok=self.around.not_ok,
         )
 
+    def located_burst(self, count: int) -> dict[str, Any]:
+        """Send so many presses at once and wait until 112 knows where all of them are."""
+        start, cpu = time.perf_counter(), self.daemon.cpu_s
+        before = len(self.around.located)
+        self.presses(count)
+        self.around.until(lambda: len(self.around.report_latency) >= count, 120)
+        reported = time.perf_counter() - start
+        self.around.until(lambda: len(self.around.located) >= before + count, 600)
+        return result_line(
+            f"burst of {count}, located",
+            reported_s=round(reported, 3),
+            located_s=round(time.perf_counter() - start, 3),
+            cpu_ms_per_press=round((self.daemon.cpu_s - cpu) / count * 1000, 2),
+            not_ok=self.around.not_ok,
+        )
+
     def end(self) -> None:
         """Stop the daemon and forget its files."""
         self.daemon.stop()
@@ -146,7 +209,7 @@ class Run:
 
 
 def fsync_floor(folder: Path, seconds: float = 1.0) -> dict[str, Any]:
-    """Measure what the machine itself asks for a small synced write: nobody is faster."""
+    """Measure what a small synced write costs on this machine: no store can be faster."""
     path = folder / "floor"
     times = []
     with path.open("wb") as file:
@@ -173,6 +236,40 @@ def with_run(measure: Callable[[Run], dict[str, Any]], times: int = 3, **options
         key: value if isinstance(value, str) else round(statistics.median([row[key] for row in rows]), 3)
         for key, value in rows[0].items()
     }
+
+
+AFTER_THE_STORE = '[journal]\nack_after = "store"'
+OF_PROTOTYPE = {
+    "window 100": lambda run, seconds: run.window(100, seconds),
+    "window 10": lambda run, seconds: run.window(10, seconds),
+    "500 presses/s": lambda run, seconds: run.rate(500, seconds),
+}
+
+
+def beside_the_prototype(seconds: float, times: int) -> list[dict[str, Any]]:
+    """Measure the daemon, answering after its journal and after its store, beside a prototype that only keeps and answers."""
+    rows = []
+    for name, measure in OF_PROTOTYPE.items():
+        kinds: dict[str, dict[str, Any]] = {
+            "prototype": {"process": PrototypeProcess}, "journal": {}, "store": {"more": AFTER_THE_STORE}
+        }  # fmt: skip
+        taken: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+        for _ in range(times):
+            for kind, options in kinds.items():
+                run = Run(**options)
+                try:
+                    taken[kind].append(measure(run, seconds))
+                finally:
+                    run.end()
+        for kind, found in taken.items():
+            row = result_line(f"{name}, {kind}")
+            for key in ("acks_per_s", "ack_p50_ms", "ack_p99_ms", "report_p50_ms", "report_p99_ms"):
+                has = key in found[0]
+                row[key] = round(statistics.median(each[key] for each in found), 3) if has else ""
+            bare = statistics.median(each["ack_p50_ms"] for each in taken["prototype"])
+            row["ack_p50_to_prototype"] = round(row["ack_p50_ms"] / bare, 2)
+            rows.append(row)
+    return rows
 
 
 def growth(run: Run, presses: int) -> dict[str, Any]:
@@ -206,7 +303,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})
     seconds, times = chosen.seconds, chosen.times
-    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+    measurements: dict[str, Callable[[], dict[str, Any] | list[dict[str, Any]]]] = {
         "floor": lambda: fsync_floor(Path(os.environ.get("BENCH_DIR", tempfile.gettempdir()))),
         "idle": lambda: with_run(lambda run: result_line("idle", rss_mib=round(run.daemon.rss_mib, 1)), 1),
         "window-100": lambda: with_run(lambda run: run.window(100, seconds), times),
@@ -215,14 +312,23 @@ def main() -> None:
             lambda run: run.window(100, seconds) | {"what": "window 100, both cores"}, times, core=None
         ),
         "rate-500": lambda: with_run(lambda run: run.rate(500, seconds), times),
+        "repeats-120": lambda: with_run(
+            lambda run: run.among_repeats(120, 4 * seconds), times, psap_after_s=0.25
+        ),
         "burst-5000": lambda: with_run(lambda run: run.burst(5000), times),
+        "burst-5000-located": lambda: with_run(
+            lambda run: run.located_burst(5000), times, psap_after_s=0.02, mlp_after_s=0.1
+        ),
+        "prototype": lambda: beside_the_prototype(seconds, times),
         "growth": lambda: with_run(lambda run: growth(run, chosen.growth), 1),
     }
     results = []
     for name, measure in measurements.items():
         if chosen.only is None or name in chosen.only:
-            results.append(measure())
-            print_table("", [results[-1]])
+            measured = measure()
+            rows = measured if isinstance(measured, list) else [measured]
+            results += rows
+            print_table("", rows)
     save(results, chosen.json)
 
 

@@ -1,4 +1,4 @@
-"""How a gateway binds while strangers crowd our SMPP listener: binds that failed, and the time of those that did not.
+"""Measures a gateway's binds while strangers crowd our SMPP listener: how many fail, and how long the others take.
 
 python -m bench.strangers [--strangers N] [--listed]
 
@@ -23,7 +23,7 @@ from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.house import House
 from tests.scenarios.strangers import Strangers
@@ -50,7 +50,7 @@ async def bind_s(house: House, port: int) -> float | None:
 
 
 def cpu_of(pid: int) -> float:
-    """Give the CPU seconds that a process has used so far."""
+    """Return the CPU seconds that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

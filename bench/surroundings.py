@@ -1,8 +1,8 @@
-"""The other side of a measured daemon, as light as it can be: an SMSC, a 112 centre and a location server.
+"""Simulates the surroundings of a measured daemon, as lightly as possible: an SMSC, a 112 centre and a location server.
 
-One process, one thread, plain sockets: what it costs is not what is measured. It speaks just enough of each wire for
-the daemon to do everything it does in service, and notes when each press left, was acknowledged and was reported.
-The location server thinks for 1.4 s, as a good live one does.
+One process, one thread, plain sockets, so that its own cost does not show in the results. It speaks just enough of each
+wire for the daemon to do everything it does in service, and notes when each press left, was acknowledged and was
+reported. The location server thinks for 1.4 s, as a good live one does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def deliver_sm(sequence: int, caller: str) -> bytes:
 class Surroundings:
     """Accepts the daemon's connections and plays the other ends until told to stop."""
 
-    def __init__(self, *, mlp_after_s: float = 1.4) -> None:
+    def __init__(self, *, mlp_after_s: float = 1.4, psap_after_s: float = 0.0) -> None:
         self.selector = selectors.DefaultSelector()
         self.smsc = self._listen(self._smsc_connected)
         self.psap = self._listen(self._http_connected, self._report)
@@ -56,13 +57,17 @@ class Surroundings:
         self.caller_sent: dict[str, float] = {}
         self.report_latency: list[float] = []
         self.reports = 0
+        self.located: set[bytes] = set()
+        """Callers of whom 112 has a place."""
         self.on_ack: Any = None
         self.mlp_after_s = mlp_after_s
-        self.late: deque[tuple[float, socket.socket, bytes]] = deque()
+        self.psap_after_s = psap_after_s
+        self.late: list[tuple[float, int, socket.socket, bytes]] = []
+        self._answers = 0
 
     @staticmethod
     def port(listener: socket.socket) -> int:
-        """Give the port of one of the three listeners."""
+        """Return the port of one of the three listeners."""
         return int(listener.getsockname()[1])
 
     def _listen(self, accepted: Any, *more: Any) -> socket.socket:
@@ -122,13 +127,14 @@ class Surroundings:
         else:
             self.ack_latency.append(now - sent)
 
-    def send(self, presses: list[tuple[int, str]]) -> None:
-        """Send presses (sequence number, caller) in one write."""
+    def send(self, presses: list[tuple[int, str]], *, is_first: bool = True) -> None:
+        """Send presses (sequence number, caller) in one write; of first ones 112 is to have an alert."""
         assert self.link is not None
         now = time.perf_counter()
         for sequence, caller in presses:
             self.sent_at[sequence] = now
-            self.caller_sent[caller] = now
+            if is_first:
+                self.caller_sent[caller] = now
         data = b"".join([deliver_sm(sequence, caller) for sequence, caller in presses])
         self.link.setblocking(True)
         self.link.sendall(data)
@@ -166,7 +172,8 @@ class Surroundings:
                 del buffer[: end + 4 + length]
                 octets, after_s = answer(body)
                 if after_s:
-                    self.late.append((time.perf_counter() + after_s, connection, octets))
+                    self._answers += 1
+                    heappush(self.late, (time.perf_counter() + after_s, self._answers, connection, octets))
                 else:
                     connection.sendall(octets)
 
@@ -174,16 +181,19 @@ class Surroundings:
 
     def _report(self, body: bytes) -> tuple[bytes, float]:
         self.reports += 1
+        if b"<circle>" in body:
+            at = body.find(b"tel:+")
+            self.located.add(body[at + 5 : body.find(b"<", at)])
         if b"<msgType>Alert<" in body:
             at = body.find(b"tel:+")
             caller = body[at + 5 : body.find(b"<", at)].decode()
             sent = self.caller_sent.pop(caller, None)
             if sent is not None:
                 self.report_latency.append(time.perf_counter() - sent)
-        return ANSWER, 0.0
+        return ANSWER, self.psap_after_s
 
     def _locate(self, body: bytes) -> tuple[bytes, float]:
-        at = body.find(b"<msid")
+        at = body.find(b"<msid ")
         msid = body[body.find(b">", at) + 1 : body.find(b"</msid>", at)].decode()
         when = time.strftime("%Y%m%d%H%M%S", time.gmtime())
         answer = (
@@ -200,7 +210,7 @@ class Surroundings:
         """Serve whatever is ready."""
         now = time.perf_counter()
         while self.late and self.late[0][0] <= now:
-            _, connection, octets = self.late.popleft()
+            _, _, connection, octets = heappop(self.late)
             if connection.fileno() >= 0:
                 with suppress(ConnectionError):  # the daemon has given this question up
                     connection.sendall(octets)
@@ -219,7 +229,7 @@ class Surroundings:
 
 
 def quantile(values: list[float], part: float) -> float:
-    """Give the quantile in milliseconds."""
+    """Return the quantile in milliseconds."""
     ordered = sorted(values)
     return (
         round(ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000, 3) if ordered else float("nan")

@@ -1,13 +1,14 @@
-"""Time as a parameter: the part of the reactor that waits, and what is done with it.
+"""Time as a parameter: the clock of the reactor, and the functions that read it, wait on it and measure ages by it.
 
 Times, and which is for what:
 
 - ``clock.seconds()`` never steps, forwards or backwards. Durations, time-outs, pacing and everything that is waited for.
-- `utc_now` is the machine's clock, for what people and 112 read. It steps whenever somebody sets it.
+- `utc_now` is the machine's clock, for what people and 112 read. It steps whenever it is set.
 - `due_s` is for the times in the outbox, which outlive a process and are shared with other processes: it follows the
   machine's clock forwards and never goes back, so that nothing that is due waits for a clock that was set back.
-- `age_s` and `ago` are for what was written down by the machine's clock and is to last for a while: they take out the
+- `age_s` and `ago` are for times that were written down by the machine's clock and last for a while: they take out the
   steps that this process has seen (and those before it: `clock_steps`), so that a clock set forward ends nothing early and one set back prolongs nothing.
+  `ages` is `age_s` of one instant, for another thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, Protocol, TypeVar
 
@@ -39,7 +41,7 @@ class Call(Protocol):
         ...
 
     def active(self) -> bool:
-        """Claim that it is neither made nor cancelled."""
+        """Whether it is neither made nor cancelled."""
         ...
 
     def getTime(self) -> float:  # noqa: N802 - Twisted's name
@@ -110,18 +112,12 @@ class MachineClock:
 
         What it never showed in this process's life was written by another one, with the clock of now.
         """
+        return self.ages()(unix_s)
+
+    def ages(self) -> Callable[[float], float]:
+        """Return a function that gives ages as of now, whenever and on whichever thread it is called."""
         self.wall()
-        now = self._steady()
-        ends = [since for since, _ in self._steps][1:]
-        shown = [
-            unix_s - offset_s
-            for (since, offset_s), end in zip(self._steps, [*ends, now], strict=True)
-            if since - STEP_S <= unix_s - offset_s <= end + STEP_S
-        ]
-        if unix_s - self._steps[0][1] < self._steps[0][0]:
-            shown.append(unix_s - self._steps[0][1])
-        last = max(shown, default=unix_s - self._steps[-1][1])
-        return max(0.0, now - last)
+        return partial(_age, self.steps, self._steady())
 
     def ago(self, seconds: float) -> float:
         """Return a Unix time so early that whatever was written before it is at least so many seconds old."""
@@ -130,6 +126,19 @@ class MachineClock:
         steps = [*self._steps, (float("inf"), 0.0)]
         in_force = [offset_s for (_, offset_s), (end, _) in pairwise(steps) if end > then]
         return then + min(in_force)
+
+
+def _age(steps: Sequence[Step], now: float, unix_s: float) -> float:
+    ends = [since for since, _ in steps][1:]
+    shown = [
+        unix_s - offset_s
+        for (since, offset_s), end in zip(steps, [*ends, now], strict=True)
+        if since - STEP_S <= unix_s - offset_s <= end + STEP_S
+    ]
+    if unix_s - steps[0][1] < steps[0][0]:
+        shown.append(unix_s - steps[0][1])
+    last = max(shown, default=unix_s - steps[-1][1])
+    return max(0.0, now - last)
 
 
 def keep_steady(reactor: Any, clock: MachineClock | None = None) -> None:
@@ -142,11 +151,11 @@ def keep_steady(reactor: Any, clock: MachineClock | None = None) -> None:
         return
     kept = clock or MachineClock()
     reactor.seconds, reactor.wall, reactor.due = kept.seconds, kept.wall, kept.due
-    reactor.age, reactor.ago, reactor.machine_clock = kept.age, kept.ago, kept
+    reactor.age, reactor.ages, reactor.ago, reactor.machine_clock = kept.age, kept.ages, kept.ago, kept
 
 
 def wall_s(clock: Clock) -> float:
-    """Return the Unix time, as people and 112 read it. A clock of tests, which nobody sets, has one time only."""
+    """Return the Unix time, as people and 112 read it. A clock of tests, which is never set, has one time only."""
     wall: Callable[[], float] = getattr(clock, "wall", clock.seconds)
     return wall()
 
@@ -154,6 +163,11 @@ def wall_s(clock: Clock) -> float:
 def utc_now(clock: Clock) -> datetime:
     """Return the time as people and 112 read it, in UTC."""
     return datetime.fromtimestamp(wall_s(clock), UTC)
+
+
+def as_logged(unix_s: float) -> str:
+    """Return a Unix time as log lines have it: UTC, to the second (ISO 8601)."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="seconds")
 
 
 def due_s(clock: Clock) -> float:
@@ -170,6 +184,14 @@ def age_s(clock: Clock, moment: datetime) -> float:
     age: Callable[[float], float] | None = getattr(clock, "age", None)
     unix_s = moment.timestamp()
     return max(0.0, clock.seconds() - unix_s) if age is None else age(unix_s)
+
+
+def ages(clock: Clock) -> Callable[[datetime], float]:
+    """Return a function that gives `age_s` as of now, whenever and on whichever thread it is called."""
+    taken: Callable[[], Callable[[float], float]] | None = getattr(clock, "ages", None)
+    now = clock.seconds()
+    age = (lambda unix_s: max(0.0, now - unix_s)) if taken is None else taken()
+    return lambda moment: age(moment.timestamp())
 
 
 def ago(clock: Clock, seconds: float) -> datetime:

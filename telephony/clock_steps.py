@@ -1,6 +1,6 @@
-"""The steps of the machine's clock, kept in a file for the next process of the same boot.
+"""Keeps the steps of the machine's clock in a file for the next process of the same boot.
 
-The steady clock (CLOCK_MONOTONIC) runs on through a restart of the daemon and begins anew with the machine, so a file of
+The steady clock (CLOCK_MONOTONIC) runs on through a restart of the daemon and begins again with the machine, so a file of
 an earlier boot says nothing any more.
 """
 

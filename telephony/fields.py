@@ -1,10 +1,13 @@
-"""What every table of the settings is made of: frozen models, secrets that are named and never written."""
+"""Building blocks of the settings' tables: frozen models, common field types, secrets that are named and never written."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +16,16 @@ class Table(BaseModel):
     """A table of the TOML file: frozen, and an unknown key in it is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    earlier_keys: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Keys that an earlier release knew, and what stands for each now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The words by which an operator is told what a field may hold, where its pattern is not for people to read."""
+
+    words: str
 
 
 class Secret(Table):
@@ -28,7 +41,7 @@ class Secret(Table):
         return self
 
     def read(self) -> str:
-        """Give the secret. Raises `LookupError` saying which variable or file to provide."""
+        """Return the secret. Raises `LookupError` saying which variable or file to provide."""
         if self.env is not None:
             value = os.environ.get(self.env)
             if value is None:
@@ -59,5 +72,27 @@ class Tls(Table):
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"),
+    Says("lower-case letters, digits and hyphens, 32 at most"),
+]
 """A name that ends up in logs and identifiers: lower case, digits and hyphens, at most 32."""
+Digit = Annotated[str, Field(pattern=r"^[0-9]$"), Says("one digit in quotes")]
+Phone = Annotated[
+    str,
+    Field(pattern=r"^\+?[0-9][0-9 -]{0,30}$"),
+    Says("a telephone number in quotes: digits, blanks and hyphens, perhaps + in front"),
+]
+"""A number as people write it, digits with blanks or hyphens."""
+Dialled = Annotated[
+    str,
+    Field(pattern=r"^\+?[0-9]{1,24}$"),
+    Says("a number in quotes: digits, perhaps + in front, 24 at most"),
+]
+Endpoint = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9-]{1,64}$"),
+    Says("an endpoint of pjsip.conf in quotes: letters, digits and hyphens, 64 at most"),
+]
+"""An endpoint of Asterisk's ``pjsip.conf``."""

@@ -1,4 +1,4 @@
-"""Text of strangers, made safe to show: for every terminal, report and file. Pure, and total for any `str`.
+"""Makes text from outside safe to show on every terminal, in every report and file. Pure, and total for any `str`.
 
 One line in, one line out, that neither steers a terminal, nor turns the line around, nor hides anything:
 

@@ -19,7 +19,7 @@ def _outcome(waiting: Deferred[Any] | Coroutine[Any, Any, Any]) -> Any:
 
 
 def result_of(waiting: Deferred[Any] | Coroutine[Any, Any, Any]) -> Any:
-    """Give what it has come to; it must have come to something, and no failure."""
+    """Return what it has come to; it must have come to something, and no failure."""
     outcome = _outcome(waiting)
     assert outcome is not _NOTHING_YET, "nothing has come of it yet"
     if isinstance(outcome, Failure):
@@ -28,7 +28,7 @@ def result_of(waiting: Deferred[Any] | Coroutine[Any, Any, Any]) -> Any:
 
 
 def failure_of(waiting: Deferred[Any] | Coroutine[Any, Any, Any]) -> BaseException:
-    """Give the exception that it has come to."""
+    """Return the exception that it has come to."""
     outcome = _outcome(waiting)
     assert isinstance(outcome, Failure), f"no failure but {outcome!r}"
     assert outcome.value is not None
@@ -36,5 +36,5 @@ def failure_of(waiting: Deferred[Any] | Coroutine[Any, Any, Any]) -> BaseExcepti
 
 
 def is_waiting(waiting: Deferred[Any]) -> bool:
-    """Claim that nothing has come of it yet."""
+    """Whether nothing has come of it yet."""
     return not waiting.called

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -16,10 +16,14 @@ from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
+from telephony.services.spine.outbox import Outbox
 from telephony.store.contention import Repeats
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.database import Database
 
+KST = timezone(timedelta(hours=9), "KST")
+NINE_HOURS = timedelta(hours=9)
+"""What Korean clocks are ahead of UTC: SOS_UTC_OFFSET of the dialplan as it is shipped."""
 NOON = datetime(2026, 11, 23, 3, 0, 0, tzinfo=UTC)
 """Noon in Seoul."""
 
@@ -32,17 +36,26 @@ _RING = KeyRing({_KEY.id: _KEY}, _KEY.id, audit_key=bytes(range(32)))
 
 
 def keys() -> KeyRing:
-    """Give the keys of the tests' stores."""
+    """Return the keys of the tests' stores."""
     return _RING
 
 
 def without_fsync(engine: Engine) -> None:
-    """Let SQLite leave its writes to the kernel: nobody pulls the plug on a test, and a busy disk would be slow."""
+    """Let SQLite leave its writes to the kernel: a test loses no power, and a busy disk would be slow."""
 
     def on_connect(connection: Any, _: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
     event.listen(engine, "connect", on_connect)
+
+
+def as_most_builds_of_sqlite(engine: Engine) -> None:
+    """Let SQLite fill with zeros what is deleted only when it is told, as it does unless it was built to."""
+
+    def before_all_others(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA secure_delete=OFF")
+
+    event.listen(engine, "connect", before_all_others, insert=True)
 
 
 class SetClock(task.Clock):
@@ -52,7 +65,13 @@ class SetClock(task.Clock):
         super().__init__()
         self.set_by_s = 0.0
         kept = MachineClock(lambda: self.seconds() + self.set_by_s, self.seconds)
-        self.wall, self.due, self.age, self.ago = kept.wall, kept.due, kept.age, kept.ago
+        self.wall, self.due, self.ago = kept.wall, kept.due, kept.ago
+        self.age, self.ages = kept.age, kept.ages
+
+
+def age_by(now: datetime) -> Callable[[datetime], float]:
+    """Ages by a clock that is never set, and that shows this now."""
+    return lambda moment: max(0.0, (now - moment).total_seconds())
 
 
 class Inline:
@@ -75,6 +94,12 @@ class Inline:
         for work, done in held:
             done(work())
 
+    def release_one(self) -> None:
+        """Do the work held longest, as a thread would: what comes of it waits its turn."""
+        assert self.held is not None
+        work, done = self.held.pop(0)
+        done(work())
+
     def stop(self) -> Deferred[None]:
         return succeed(None)
 
@@ -91,6 +116,11 @@ def database(
         linger_s=0.0,
         repeats=Repeats(rest=lambda _: None),
     )
+
+
+def outbox(database: Database, plan: Plan, woken: list[str]) -> Outbox:
+    """An outbox that writes down which incidents it rings the bell for."""
+    return Outbox(database, plan, lambda incident_id, _: woken.append(incident_id))
 
 
 def press(number: str = "821012345678", **changes: Any) -> Trigger:

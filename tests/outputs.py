@@ -39,7 +39,7 @@ class Act(NamedTuple):
 
 
 def sources() -> dict[str, str]:
-    """Give the text of every module of the service by its path; the lab plays the far ends and is not one."""
+    """Return the text of every module of the service by its path; the lab plays the far ends and is not one."""
     return dict(_sources())
 
 
@@ -53,7 +53,7 @@ def _sources() -> Mapping[str, str]:
 
 
 def acts(texts: Mapping[str, str]) -> set[Act]:
-    """Give every act of these modules."""
+    """Return every act of these modules."""
     return {act for file, text in texts.items() for act in _acts_of(file, text)}
 
 
@@ -68,7 +68,7 @@ def _acts_of(file: str, text: str) -> frozenset[Act]:
 
 @cache
 def functions(text: str) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Give the functions of a module by their qualified names."""
+    """Return the functions of a module by their qualified names."""
     found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
 
     def collect(node: ast.AST, prefix: str) -> None:
@@ -135,7 +135,7 @@ def _called(call: ast.Call) -> Iterator[str]:
 
 
 def name_of(call: ast.Call) -> str:
-    """Give the last part of what is called."""
+    """Return the last part of what is called."""
     return _last(call.func)
 
 
@@ -154,7 +154,7 @@ def _words(node: ast.expr | None) -> str:
 
 
 def _request(node: ast.expr | None) -> str | None:
-    """Give the request that is built, ``*`` for one that the source does not tell; ``None`` for a harmless one."""
+    """Return the request that is built, ``*`` for one that the source does not tell; ``None`` for a harmless one."""
     text = _words(node) or "*"
     if isinstance(node, ast.JoinedStr):
         text = "".join(_words(each) or "*" for each in node.values)
@@ -169,14 +169,14 @@ Claim = Callable[[ast.Call], bool]
 def is_asked_before(
     function: ast.FunctionDef | ast.AsyncFunctionDef, asks: Iterable[str], is_act: Claim
 ) -> bool:
-    """Claim that on every way to an act of this function the policy is asked, and its answer looked at."""
+    """Whether on every way to an act of this function the policy is asked, and its answer looked at."""
     reading = _Reading(frozenset(asks), is_act)
     reading.block(function.body, is_asked=False)
     return reading.acts > 0 and not reading.is_bypassed
 
 
 def always_asks(function: ast.FunctionDef | ast.AsyncFunctionDef, asks: Iterable[str]) -> bool:
-    """Claim that no way through this function avoids the question, other than one that raises or says no.
+    """Whether no way through this function avoids the question, other than one that raises or says no.
 
     To say no is to return something other than ``None`` where the question has failed.
     """
@@ -219,7 +219,7 @@ class _Reading:
                 # Run at another time: what it does must be asked for within itself.
                 self.block(node.body, is_asked=False)
                 return is_asked
-        # An answer that nobody looks at is no question, unless the asker raises what it is told.
+        # An answer that is not looked at is no question, unless the asker raises what it is told.
         is_used = not isinstance(node, ast.Expr)
         inner = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr)]
         return self.expressions(inner, is_asked, is_used=is_used)
@@ -296,6 +296,6 @@ class _Reading:
 
 
 def _joined(ways: Iterable[bool | None]) -> bool | None:
-    """Give what is sure where several ways come together."""
+    """Return what is sure where several ways come together."""
     out = [each for each in ways if each is not None]
     return all(out) if out else None

@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from telephony.domain import guardian_words, keywords
-from telephony.domain.guardian_words import GuardianReply, read_reply
+from telephony.domain.guardians import words as guardian_words
+from telephony.domain.guardians.words import GuardianReply, read_reply
+from telephony.domain.people import keywords
 from telephony.domain.values import Msisdn
 from telephony.ussd import menu_reading
 from telephony.ussd.menu import Memory, Screen

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from telephony.settings import load, remarks
+from telephony.settings import load_with_places, remarks
+from tests.pem_files import write_pair
 
 SETTINGS = """
 [service]
@@ -47,23 +48,26 @@ PEER = (
 )
 SERVER = '[smpp_server]\ninterface = "{interface}"\n{tls}\n'
 ADDRESSES = 'addresses = ["192.0.2.0/28"]'
-TLS = 'tls_certificate = "{folder}/secret"\ntls_key = "{folder}/secret"'
+TLS = 'tls_certificate = "{folder}/server.pem"\ntls_key = "{folder}/server.key"'
 ASTERISK = '[[asterisk]]\nname = "voice-1"\nhost = "{host}"\nsecret = {{file = "{folder}/secret"}}\n{tls}\n'
 STORE = '[store]\nurl = "postgresql+psycopg://{at}"\n'
+
+
+OTHERS = ("no carrier has a trunk", "its recordings are not seen from here")
 
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
     monkeypatch.delenv("PGSSLMODE", raising=False)
     (tmp_path / "secret").write_text("s3cret")
+    write_pair(tmp_path / "server.pem", tmp_path / "server.key")
 
     def tell(**changes: str) -> list[str]:
         file = tmp_path / "onetouch.toml"
         filled = {key: value.replace("FOLDER", str(tmp_path)) for key, value in (HERE | changes).items()}
         file.write_text(SETTINGS.format(folder=tmp_path, **filled))
-        return [
-            line for line in remarks(load(Path(file))) if "no carrier has a [[carrier.trunk]]" not in line
-        ]
+        lines = map(str, remarks(load_with_places(Path(file))))
+        return [line for line in lines if not any(each in line for each in OTHERS)]
 
     return tell
 
@@ -106,13 +110,13 @@ def test_what_is_encrypted_or_stays_here_is_no_remark(told, changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"smsc": "192.0.2.1"}, 'carrier "skt", link "skt-1": SMPP without tls'),
-        ({"smsc": "smsc.example"}, 'carrier "skt", link "skt-1": SMPP without tls'),
-        ({"lbs": "http://192.0.2.1/"}, 'carrier "skt", lbs.url: http:// is not encrypted'),
-        ({"centre": "http://192.0.2.1/"}, 'psap "centre", channel "centre-a": http:// is not encrypted'),
+        ({"smsc": "192.0.2.1"}, "(link skt-1): SMPP without tls"),
+        ({"smsc": "smsc.example"}, "(link skt-1): SMPP without tls"),
+        ({"lbs": "http://192.0.2.1/"}, "(carrier skt) lbs.url: http:// is not encrypted"),
+        ({"centre": "http://192.0.2.1/"}, "(channel centre-a) url: http:// is not encrypted"),
         (server(), "smpp_server: without tls_certificate"),
-        (server(tls=TLS, addresses=""), 'carrier "skt", peer "gw": without addresses anybody may connect'),
-        (asterisk("192.0.2.1"), 'asterisk "voice-1": AMI without tls'),
+        (server(tls=TLS, addresses=""), "(peer gw): without addresses anybody may connect"),
+        (asterisk("192.0.2.1"), "(Asterisk voice-1): AMI without tls"),
         ({"more": '[web]\ninterface = "192.0.2.1"\n'}, "web: without tls_certificate"),
         ({"store": STORE.format(at="onetouch@db.example/onetouch")}, "PostgreSQL at db.example"),
         ({"store": STORE.format(at="onetouch@192.0.2.9/onetouch?sslmode=require")}, "PostgreSQL at 192.0.2.9"),

@@ -1,4 +1,4 @@
-"""A machine's clock that somebody sets must cost nobody time."""
+"""Setting the machine's clock must not cost anyone time."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ FIX = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", dt.datetime.now(dt.UT
 
 
 def kept(**facts):
-    """Give what is kept of one line's facts."""
+    """Return what is kept of one line's facts."""
     return dict(mask(None, "info", {"event": "e", **facts})) | {"event": "e"}
 
 
@@ -121,15 +121,60 @@ def test_a_line_is_json_with_time_level_and_event_first():
     line = encode(None, "info", {"event": "delivered", "attempt": 2, "text_length": None, "ok": True})
 
     assert line == (
-        '{"timestamp":"2026-03-01T12:00:00.250Z","level":"info","event":"delivered",'
+        '{"timestamp":"2026-03-01T12:00:00.250Z","level":"info","priority":6,"event":"delivered",'
         '"attempt":2,"text_length":null,"ok":true}'
     )
 
 
-def test_a_fact_cannot_pass_itself_off_as_the_time_or_the_level():
-    line = json.loads(Encode()(None, "error", {"event": "e", "level": "debug", "timestamp": "never"}))
+@pytest.mark.parametrize(
+    ("level", "priority"), [("debug", 7), ("info", 6), ("warning", 4), ("error", 3), ("critical", 2)]
+)
+def test_each_line_carries_its_syslog_priority_and_to_the_journal_before_it_too(level, priority):
+    line = Encode(now=lambda: 0)(None, level, {"event": "e"})
 
-    assert line["level"] == "error"
+    assert json.loads(line)["priority"] == priority
+    assert Encode(now=lambda: 0, is_for_journal=True)(None, level, {"event": "e"}) == f"<{priority}>{line}"
+
+
+LOGS_TO_STANDARD_ERROR = """
+import os, structlog
+from telephony import logs
+there = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = os.environ["NAMED"].format(there=f"{there.st_dev}:{there.st_ino}")
+logs.configure(logs.LogSettings(file=os.environ.get("LOG_FILE")))
+structlog.get_logger().warning("e")
+logs.flush()
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "begins"), [("{there}", "<4>{"), ("1:2", "{"), ("", "{")], ids=["journal", "another", "none"]
+)
+def test_only_a_standard_error_that_is_the_journals_gets_the_prefix(named, begins):
+    done = subprocess.run(
+        [sys.executable, "-c", LOGS_TO_STANDARD_ERROR],
+        env={**os.environ, "NAMED": named}, stderr=subprocess.PIPE, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert done.stderr.startswith(begins)
+
+
+def test_a_log_file_gets_no_prefix_also_beside_the_journal(tmp_path):
+    file = tmp_path / "log"
+    subprocess.run(
+        [sys.executable, "-c", LOGS_TO_STANDARD_ERROR],
+        env={**os.environ, "NAMED": "{there}", "LOG_FILE": str(file)}, stderr=subprocess.PIPE, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert json.loads(file.read_text())["priority"] == 4
+
+
+def test_a_fact_cannot_pass_itself_off_as_the_time_or_the_level():
+    line = json.loads(
+        Encode()(None, "error", {"event": "e", "level": "debug", "timestamp": "never", "priority": 7})
+    )
+
+    assert (line["level"], line["priority"]) == ("error", 3)
     assert line["timestamp"] != "never"
 
 
@@ -163,6 +208,7 @@ def test_what_is_bound_to_the_context_is_in_every_line(stream):
         (object(), "<object>"),
         (Path("/tmp/x"), "/tmp/x"),
         (enum.Enum("Colour", "RED").RED, "RED"),
+        (enum.StrEnum("State", {"GIVEN_UP": "given-up"}).GIVEN_UP, "given-up"),
         (dt.datetime(2026, 3, 1, tzinfo=dt.UTC), "2026-03-01T00:00:00+00:00"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ],

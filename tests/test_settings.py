@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from telephony.settings import SettingsFaults, load, remarks
+from telephony.settings import SettingsFaults, load, load_with_places, remarks
+from telephony.settings.model import Service
+from tests.pem_files import write_pair
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,8 +69,16 @@ class House:
     def load(self):
         return load(self.file("onetouch.toml", self.text))
 
+    def remarks(self) -> list[str]:
+        return [str(each) for each in remarks(load_with_places(self.file("onetouch.toml", self.text)))]
+
+    def refusal(self) -> str:
+        with pytest.raises(SettingsFaults) as caught:
+            self.load()
+        return str(caught.value)
+
     def faults(self) -> dict[str, str]:
-        """Give problem and advice of each fault, by its key."""
+        """Return problem and advice of each fault, by its key."""
         with pytest.raises(SettingsFaults) as caught:
             self.load()
         return {fault.key: f"{fault.problem}; {fault.instead}" for fault in caught.value.faults}
@@ -89,9 +100,9 @@ def test_a_complete_file_becomes_settings_with_the_defaults_filled_in(house):
 def test_the_shipped_file_loads_as_it_is_and_gives_no_remark(monkeypatch):
     monkeypatch.chdir(ROOT)
 
-    settings = load(Path("config/onetouch.toml"))
+    loaded = load_with_places(Path("config/onetouch.toml"))
 
-    assert remarks(settings) == []
+    assert remarks(loaded) == []
 
 
 def test_the_example_of_the_three_carriers_loads_once_its_secrets_are_provided(house, monkeypatch):
@@ -107,8 +118,8 @@ def test_the_example_of_the_three_carriers_loads_once_its_secrets_are_provided(h
     for folder in ("tls", "secrets"):
         (house.folder / folder).mkdir()
         example = example.replace(f"/etc/onetouch/{folder}", str(house.folder / folder))
-    for name in ("tls/skt-ca.pem", "tls/kt-ca.pem", "tls/lgu-ca.pem", "tls/onetouch.pem", "tls/onetouch.key"):
-        house.file(name)
+    for name in ("skt-ca", "kt-ca", "lgu-ca", "onetouch"):
+        write_pair(house.folder / f"tls/{name}.pem", house.folder / f"tls/{name}.key")
     house.file("secrets/kt-lbs", "secret\n")
     house.file("carriers.toml", example)
     start, end = house.text.index("[[carrier]]"), house.text.index("[[psap]]")
@@ -125,7 +136,7 @@ def test_the_example_of_the_three_carriers_loads_once_its_secrets_are_provided(h
     assert all(len({link.host for link in carrier.smpp}) == 2 for carrier in settings.carrier)
     assert "11290" in settings.recognition_for("lgu").sos_numbers
     assert "11290" not in settings.recognition_for("kt").sos_numbers
-    assert remarks(settings) == []
+    assert house.remarks() == []
 
 
 def test_a_fault_names_the_file_the_key_and_what_to_write_instead(house):
@@ -135,7 +146,7 @@ def test_a_fault_names_the_file_the_key_and_what_to_write_instead(house):
         house.load()
 
     assert str(caught.value) == (
-        f'{house.folder}/onetouch.toml: carrier[0].smpp[0].port: "27x5" is not a port number; '
+        f'{house.folder}/onetouch.toml:14: (link skt-1) port: "27x5" is not a port number; '
         "write a number from 1 to 65535, e.g. port = 2775"
     )
 
@@ -165,7 +176,7 @@ def test_all_faults_are_told_at_once_whatever_their_kind(house):
 TRUNK = """
 [[asterisk]]
 name = "voice-1"
-secret = {file = "/dev/null"}
+secret = {env = "PATH"}
 [[carrier.trunk]]
 name = "skt-voice"
 """
@@ -175,6 +186,14 @@ meaning = "cannot-speak"
 taps = 2
 ko = "말을 할 수 없음"
 en = "cannot speak"
+"""
+PHONE = """[[psap.channel]]
+kind = "voice"
+name = "phone"
+"""
+ASTERISK = """[[asterisk]]
+name = "v"
+secret = {env = "PATH"}
 """
 
 ONE_FAULT = [
@@ -200,24 +219,36 @@ ONE_FAULT = [
     ("a carrier name twice", "[[psap]]", '[[carrier]]\nname = "skt"\n[[carrier.smpp]]\nname = "b"\nhost = "h"\nsystem_id = "s"\n[[psap]]', "carrier[1].name", "another carrier"),
     ("a link name twice", "[carrier.lbs]", '[[carrier.smpp]]\nname = "skt-1"\nhost = "h"\nsystem_id = "s"\n[carrier.lbs]', "carrier[0].smpp[1].name", "another link"),
     ("a channel name twice", "[[psap.channel]]", '[[psap.channel]]\nname = "centre-a"\nurl = "http://h/"\n[[psap.channel]]', "psap[0].channel[1].name", "another channel"),
+    ("a telephone named as a channel", "[[psap.channel]]", ASTERISK + PHONE.replace("phone", "centre-a") + "[[psap.channel]]", "psap[0].channel[1].name", "another channel"),
+    ("a telephone and no Asterisk", "[[psap.channel]]", PHONE + "[[psap.channel]]", "psap[0].channel[0]", "no call can be placed: there is no Asterisk; add a table [[asterisk]]"),
+    ("a telephone as an earlier release had it", "[[psap.channel]]", PHONE.replace("channel", "voice") + "[[psap.channel]]", "psap[0].voice", 'is what an earlier release called it; write [[psap.channel]] with kind = "voice" instead'),
+    ("a centre with a telephone only", 'url = "http://127.0.0.1:8112/"', 'kind = "voice"\n' + ASTERISK, "psap[0].channel", 'has no channel with kind = "cap-http", and a telephone hears of alerts only; write at least one table [[psap.channel]]'),
+    ("a kind of channel that is none", "[[psap.channel]]", '[[psap.channel]]\nkind = "fax"', "psap[0].channel[0].kind", '"fax" is not one of the choices; write one of "cap-http", "voice"'),
+    ("a kind of channel that is no text", "[[psap.channel]]", "[[psap.channel]]\nkind = [1]", "psap[0].channel[0].kind", 'a list is not one of the choices; write one of "cap-http", "voice"'),
+    ("a key of another kind of channel", "[[psap.channel]]", "[[psap.channel]]\nring_s = 20", "psap[0].channel[0].ring_s", "is not a key that is known here"),
+    ("a first report that waits for a telephone", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5\n[[psap.channel]]\nkind = "voice"\nname = "phone"\nafter_s = 0\n' + ASTERISK, "psap[0].channel[0].after_s", "the first report would too"),
     ("no way in", "[[psap]]", '[[carrier]]\nname = "kt"\n[[psap]]', "carrier[1]", "no link, no peer and no trunk"),
     ("two centres for all", "[[psap]]", '[[psap]]\nname = "b"\naddresses = "b"\n[[psap.channel]]\nname = "b"\nurl = "http://h/"\n[[psap]]', "psap[1].carriers", "already takes every carrier"),
     ("two centres for one", 'addresses = "centre"', 'addresses = "centre"\ncarriers = ["skt", "skt"]', "psap[0].carriers[1]", "already go to another centre"),
     ("a first report that waits", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5', "psap[0].channel[0].after_s", "the first report would too"),
-    ("a peer without a listener", "[carrier.lbs]", '[[carrier.peer]]\nname = "p"\nsystem_id = "p"\npassword = {file = "/dev/null"}\n[carrier.lbs]', "carrier[0].peer[0]", "add a table [smpp_server]"),
+    ("a peer without a listener", "[carrier.lbs]", '[[carrier.peer]]\nname = "p"\nsystem_id = "p"\npassword = {env = "PATH"}\n[carrier.lbs]', "carrier[0].peer[0]", "add a table [smpp_server]"),
     ("a listener on a port of ours", "[recognition]", "[smpp_server]\nport = 8480\n[web]\n[recognition]", "web.port", "we already listen on port 8480"),
-    ("a menu on a port of ours", "[recognition]", "[web]\nport = 4573\n[service_menu]\n[recognition]", "service_menu.agi_port", "we already listen on port 4573"),
+    ("a menu on a port of ours", "[recognition]", "[web]\nport = 4573\n[service_menu]\n[recognition]", "service_menu.port", "we already listen on port 4573"),
+    ("a key as an earlier release called it", "[recognition]", "[service_menu]\nagi_port = 4573\n[recognition]", "service_menu.agi_port", "write port instead"),
+    ("a timezone that is none", "[service]", '[service]\ntimezone = "Mars/Base"', "service.timezone", "no timezone that is known"),
     ("half a certificate of the web", "[recognition]", '[web]\ntls_certificate = "/dev/null"\n[recognition]', "web", "tls_certificate and tls_key together"),
     ("a trunk without an Asterisk", "[carrier.lbs]", '[[carrier.trunk]]\nname = "skt-voice"\n[carrier.lbs]', "carrier[0].trunk[0]", "add a table [[asterisk]]"),
     ("a trunk named as a link", "[carrier.lbs]", TRUNK.replace("skt-voice", "skt-1") + "[carrier.lbs]", "carrier[0].trunk[0].name", "another link"),
     ("an Asterisk named as a trunk", "[carrier.lbs]", TRUNK.replace("voice-1", "skt-voice") + "[carrier.lbs]", "asterisk[0].name", "another link"),
     ("a systemname that fits into no id", "[carrier.lbs]", TRUNK.replace("voice-1", "a-name-of-13c") + "[carrier.lbs]", "asterisk[0].name", "at most 12 characters"),
+    ("an HSM without a token", "[recognition]", '[store.key_hsm]\nmodule = "/dev/null"\npin = {env = "PATH"}\n[recognition]', "store.key_hsm.token", 'e.g. token = "onetouch"'),
+    ("an HSM whose module is not there", "[recognition]", '[store.key_hsm]\nmodule = "/none.so"\ntoken = "t"\npin = {env = "PATH"}\n[recognition]', "store.key_hsm.module", "name the vendor's PKCS#11 module"),
     ("an Asterisk without a secret", "[recognition]", '[[asterisk]]\nname = "voice-1"\n[recognition]', "asterisk[0].secret", "is missing"),
     ("a secret of Asterisk that is not there", "[recognition]", '[[asterisk]]\nname = "voice-1"\nsecret = {env = "NOT_SET_ANYWHERE"}\n[recognition]', "asterisk[0].secret", "set the environment variable"),
     ("a menu at an SOS number", '["1129"]', '["1129"]\nservice_numbers = ["112"]', "recognition.service_numbers[0]", "is in sos_numbers too"),
     ("a menu at a number of drills", '["1129"]', '["1129"]\nservice_numbers = ["1588112", "1129"]', "recognition.service_numbers[1]", "is in test_numbers too"),
     ("a menu at the digits of an SOS code", '["1129"]', '["1129"]\nservice_numbers = ["*112#"]', "recognition.service_numbers[0]", 'without its signs is "112", which is a press'),
-    ("a sender of texts to whom nobody may reply", "[recognition]", '[sms]\nsender = "1366"\n[recognition]', "sms.sender", "is not in recognition.service_numbers"),
+    ("a sender of texts to whom no one may reply", "[recognition]", '[sms]\nsender = "1366"\n[recognition]', "sms.sender", "is not in recognition.service_numbers"),
     ("guardians and no way to tell them", "[recognition]", '[[guardians.listed]]\nof = "010-1234-5678"\nphone = "010-8765-4321"\n[recognition]', "guardians.listed[0]", "add a table [sms] or [[asterisk]]"),
     ("a knock without keys", "[recognition]", KNOCK.replace("taps = 2", "") + "[recognition]", "voice.knock[0]", "either digits"),
     ("a knock of both kinds", "[recognition]", KNOCK + 'digits = "11"\n[recognition]', "voice.knock[0]", "either digits"),
@@ -300,6 +331,17 @@ def test_a_password_in_the_file_is_a_fault_that_does_not_repeat_it(house):
     assert '{env = "NAME"}' in str(caught.value)
 
 
+def test_a_pin_in_the_file_is_a_fault_that_does_not_repeat_it(house):
+    house.replace(
+        "[recognition]", '[store.key_hsm]\nmodule = "/dev/null"\ntoken = "t"\npin = "271828"\n[recognition]'
+    )
+
+    faults = house.faults()
+
+    assert "the secret's place, pin = {env" in faults["store.key_hsm.pin"]
+    assert "271828" not in str(faults)
+
+
 def test_a_password_too_long_for_smpp_is_a_fault_that_does_not_repeat_it(house, monkeypatch):
     monkeypatch.setenv("LONG", "longer-than-eight")
     house.replace('system_id = "onetouch"', 'system_id = "onetouch"\npassword = {env = "LONG"}')
@@ -311,20 +353,18 @@ def test_a_password_too_long_for_smpp_is_a_fault_that_does_not_repeat_it(house, 
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "problem"),
+    ("text", "place"),
     [
-        ('[service]\nname = "a\n', "line 2, column 10", "not TOML"),
-        ("a = 1\na = 2\n", "line 2, column 6", "not TOML"),
-        ("[service]\nname =", "end of document", "not TOML"),
+        ('[service]\nname = "a\n', "2: column 10"),
+        ("a = 1\na = 2\n", "2: column 6"),
+        ("[service]\nname =", "2: end of document"),
     ],
 )
-def test_a_toml_error_is_told_with_line_and_column(house, text, key, problem):
+def test_a_toml_error_is_told_with_line_and_column(house, text, place):
     house.text = text
 
-    faults = house.faults()
-
-    assert [key] == list(faults)
-    assert problem in faults[key]
+    with pytest.raises(SettingsFaults, match=f"onetouch.toml:{place}: this is not TOML: "):
+        house.load()
 
 
 def test_a_file_that_is_missing_or_no_text_is_a_fault_and_nothing_else(tmp_path):
@@ -354,6 +394,16 @@ def test_faults_in_an_included_file_are_told_with_that_file_and_its_own_counting
         ("more.toml", "carrier[0].smpp[0].port"),
         ("more.toml", "carrier[0].smpp[0].name"),
     }
+
+
+def test_what_an_included_file_that_cannot_be_read_may_hold_is_not_called_missing(house):
+    start, end = house.text.index("[[carrier]]"), house.text.index("[[psap]]")
+    house.text = 'include = [\n  "none.toml",\n]\n' + house.text[:start] + house.text[end:]
+
+    assert house.refusal() == (
+        f"{house.folder}/none.toml: cannot be read (No such file or directory); "
+        f"provide it, or take it out of include at {house.folder}/onetouch.toml:2"
+    )
 
 
 def test_an_included_file_holds_carriers_and_centres_only(house):
@@ -424,14 +474,14 @@ def test_what_is_hardly_meant_is_a_remark_and_no_fault(house):
     )
     house.add("[smpp_server]\n")
 
-    told = "\n".join(remarks(house.load()))
+    told = "\n".join(house.remarks())
 
     for words in (
-        'carrier "skt", lbs.url: http:// is not encrypted',
-        'channel "centre-a": http:// is not encrypted',
-        'link "skt-1": a dead link is found after 40 s',
-        'carrier "kt": without [carrier.lbs]',
-        "smpp_server: no carrier has a [[carrier.peer]]",
+        ":18: remark: (carrier skt) lbs.url: http:// is not encrypted",
+        ":32: remark: (channel centre-a) url: http:// is not encrypted",
+        ":11: remark: (link skt-1): a dead link is found after 40 s",
+        ":21: remark: (carrier kt): its phones are located by the other carriers' services only",
+        ":33: remark: smpp_server: nobody can bind: no carrier has a peer; add a [[carrier.peer]]",
     ):
         assert words in told
 
@@ -462,11 +512,9 @@ def test_whatever_stands_at_any_place_the_loader_gives_settings_or_faults(tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tomllib.loads", lambda _: raw)
         try:
-            load(path)
+            faults = remarks(load_with_places(path))
         except SettingsFaults as refused:
             faults = refused.faults
-        else:
-            faults = ()
     assert all(fault.problem and fault.instead for fault in faults)
 
 
@@ -498,3 +546,10 @@ def test_what_the_profile_of_korea_does_not_allow_is_a_fault(house, stated, faul
     allowed = "" if "locating" in stated else f"[retention]\n{stated}\n"
     house.text = GOOD.format(state=house.folder / "state") + allowed
     assert not house.load().retention.deletes_positions_at_closing
+
+
+@pytest.mark.parametrize(
+    ("timezone", "hours"), [("Asia/Seoul", 9), ("Europe/Berlin", 1), ("America/St_Johns", -3.5), ("Australia/Hobart", 10), ("UTC", 0)]
+)  # fmt: skip
+def test_calls_are_named_by_standard_time_summer_and_winter(timezone, hours):
+    assert Service(timezone=timezone).utc_offset == timedelta(hours=hours)

@@ -18,10 +18,10 @@ import pytest
 from twisted.internet import task
 from twisted.internet.defer import CancelledError, Deferred
 
-from telephony.asterisk.control import CallControl
-from telephony.asterisk.dialplan_files import read_dialplan
-from telephony.asterisk.dialplan_targets import steps_within
-from telephony.asterisk.guardian_calls import SpokenGuardianCalls
+from telephony.asterisk.dialplan.files import read_dialplan
+from telephony.asterisk.dialplan.targets import steps_within
+from telephony.asterisk.sos.control import CallControl
+from telephony.asterisk.spoken.guardian_calls import SpokenGuardianCalls
 from telephony.domain.delivery import (
     CALL_BACK,
     CALL_CONTROL,
@@ -31,19 +31,19 @@ from telephony.domain.delivery import (
     Rejected,
 )
 from telephony.domain.errors import Refused
-from telephony.domain.guardian import Guardian
+from telephony.domain.guardians.guardian import Guardian
+from telephony.domain.guardians.spoken_call import CallOutcome, End
 from telephony.domain.recognition import Recognition
 from telephony.domain.silence import Output
-from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.text_message import TextMessage
 from telephony.domain.ussd import UssdMenu, UssdMessage
 from telephony.domain.values import Msisdn
 from telephony.services.calls import CallLedger
 from telephony.services.silence import SilenceGuard
-from telephony.smpp.constants import SUBMIT_SM
 from telephony.smpp.settings import Dialect, Sms
-from telephony.smpp.text_request import numbering_of
 from telephony.smpp.texting import BindTexter, TextWay
+from telephony.smpp.wire.constants import SUBMIT_SM
+from telephony.smpp.wire.text_request import numbering_of
 from telephony.store.engines import open_engines
 from telephony.store.orders import set_silence
 from telephony.store.schema import metadata
@@ -52,7 +52,7 @@ from telephony.ussd.menus import MenuRules, OpenMenus
 from telephony.ussd.profiles import PROFILES
 from tests.asterisk.telephone import Telephone
 from tests.awaiting import result_of
-from tests.doubles import NOON, ONE_CENTRE, database, keys, press, without_fsync
+from tests.doubles import NOON, ONE_CENTRE, database, keys, outbox, press, without_fsync
 from tests.outputs import ASKS, ROOT, Act, acts, always_asks, functions, is_asked_before, name_of, sources
 from tests.smpp.people import House
 from tests.smpp.wires import Wires
@@ -73,7 +73,7 @@ class Asked:
     output: Output | None = None
 
     def is_act(self, call: ast.Call) -> bool:
-        """Claim that a call is the act."""
+        """Whether a call is the act."""
         return name_of(call) == self.act
 
 
@@ -95,13 +95,13 @@ TEXT = Asked("telephony/smpp/texting.py", "BindTexter._submit", "submit", by=("_
 CLOSING = Asked("telephony/ussd/dialogues.py", "Dialogues._reply", "_ending", output=Output.USSD_CLOSING_TEXT)
 PAGE = Asked("telephony/ussd/dialogues.py", "Dialogues.turn", "_page", output=Output.USSD_TEXT)
 RINGING = Asked(
-    "telephony/asterisk/control.py", "CallControl._ring_back", "_call_back", output=Output.CALL_BACK
+    "telephony/asterisk/sos/control.py", "CallControl._ring_back", "_call_back", output=Output.CALL_BACK
 )
 VOICE = Asked(
-    "telephony/asterisk/control.py", "CallControl._on_calls", "_on_call", output=Output.CENTRE_VOICE
+    "telephony/asterisk/sos/control.py", "CallControl._on_calls", "_on_call", output=Output.CENTRE_VOICE
 )
 GUARDIAN = Asked(
-    "telephony/asterisk/guardian_calls.py", "SpokenGuardianCalls.call", "call", output=Output.CALL_BACK
+    "telephony/asterisk/spoken/guardian_calls.py", "SpokenGuardianCalls.call", "call", output=Output.CALL_BACK
 )
 
 Verdict = tuple[Asked, ...] | Conduit | NoCallersPhone
@@ -114,35 +114,37 @@ REVIEWED: dict[Act, Verdict] = {
     Act("telephony/smpp/esme.py", "EsmeConnection.submit", "submit"): Conduit("submit"),
     Act("telephony/smpp/smsc.py", "SmscConnection.submit", "submit"): Conduit("submit"),
     Act("telephony/smpp/submitting.py", "Submitter._pump", "window.send"): Conduit("submit"),
-    Act("telephony/smpp/ussd.py", "reply_pdu", "build *"): Conduit("reply_pdu"),
+    Act("telephony/smpp/wire/ussd.py", "reply_pdu", "build *"): Conduit("reply_pdu"),
     Act("telephony/smpp/ussd_desk.py", "UssdDesk._send", "reply_pdu"): Conduit("UssdReply"),
     Act("telephony/smpp/ussd_desk.py", "UssdDesk._send", "submit"): Conduit("UssdReply"),
     Act("telephony/ussd/dialogues.py", "Dialogues._ending", "UssdReply"): (CLOSING, PAGE),
     Act("telephony/ussd/dialogues.py", "Dialogues._page", "UssdReply"): (PAGE,),
     # Asterisk: calls, and the way of sound into calls.
-    Act("telephony/asterisk/control.py", "CallControl._ring_back", "ring"): (RINGING,),
-    Act("telephony/switchboard.py", "Switchboard.lanes", "ring"): Conduit("ring"),
-    Act("telephony/asterisk/call_back.py", "CallBack.ring", "action Originate"): Conduit("ring"),
-    Act("telephony/asterisk/control.py", "_set", "action Setvar"): (VOICE,),
-    Act("telephony/asterisk/guardian_calls.py", "SpokenGuardianCalls.call", "call"): (GUARDIAN,),
-    Act("telephony/services/guardian_ways.py", "GuardianWays._called", "call"): Conduit("call"),
-    Act("telephony/asterisk/outgoing.py", "OutgoingCalls._place", "action Originate"): Conduit("call"),
-    Act("telephony/asterisk/client.py", "AmiClient.action", "action *"): Conduit("action"),
-    Act("telephony/asterisk/client.py", "AmiClient.listing", "action *"): Conduit("action"),
-    Act("telephony/asterisk/actions.py", "Actions._send", "encode_action"): Conduit("action"),
-    Act("telephony/asterisk/actions.py", "Actions.send_unawaited", "encode_action"): Conduit("action"),
-    Act("telephony/asterisk/blocking_ami.py", "BlockingAmi.send", "encode_action"): Conduit("action"),
-    Act("telephony/asterisk/blocking_ami.py", "BlockingAmi.command", "action Command"): NoCallersPhone(
-        "an operator's terminal: it reads, and reloads the dialplan"
+    Act("telephony/asterisk/sos/control.py", "CallControl._ring_back", "ring"): (RINGING,),
+    Act("telephony/assembly/voice.py", "Telephones.lanes", "ring"): Conduit("ring"),
+    Act("telephony/asterisk/sos/call_back.py", "CallBack.ring", "action Originate"): Conduit("ring"),
+    Act("telephony/asterisk/sos/control.py", "_set", "action Setvar"): (VOICE,),
+    Act("telephony/asterisk/spoken/guardian_calls.py", "SpokenGuardianCalls.call", "call"): (GUARDIAN,),
+    Act("telephony/services/guardians/ways.py", "GuardianWays._called", "call"): Conduit("call"),
+    Act("telephony/asterisk/spoken/outgoing.py", "OutgoingCalls._place", "action Originate"): Conduit("call"),
+    Act("telephony/asterisk/ami/client.py", "AmiClient.action", "action *"): Conduit("action"),
+    Act("telephony/asterisk/ami/client.py", "AmiClient.listing", "action *"): Conduit("action"),
+    Act("telephony/asterisk/ami/actions.py", "Actions._send", "encode_action"): Conduit("action"),
+    Act("telephony/asterisk/ami/actions.py", "Actions.send_unawaited", "encode_action"): Conduit("action"),
+    Act("telephony/asterisk/operator/blocking_ami.py", "BlockingAmi.send", "encode_action"): Conduit(
+        "action"
     ),
-    Act("telephony/asterisk/voice_sender.py", "VoiceSender._speak", "call"): NoCallersPhone(
+    Act(
+        "telephony/asterisk/operator/blocking_ami.py", "BlockingAmi.command", "action Command"
+    ): NoCallersPhone("an operator's terminal: it reads, and reloads the dialplan"),
+    Act("telephony/asterisk/spoken/voice_sender.py", "VoiceSender._speak", "call"): NoCallersPhone(
         "the telephone of a 112 centre, by its number in the settings"
     ),
-    Act("telephony/asterisk/service_menu.py", "_Voice.say", "stream_file"): NoCallersPhone(
-        "whoever has dialled the service number and waits for its voice; an SOS number never leads there"
+    Act("telephony/asterisk/menu/service_menu.py", "_Voice.say", "stream_file"): NoCallersPhone(
+        "a caller who has dialled the service number and waits for its voice; an SOS number never leads there"
     ),
-    Act("telephony/asterisk/agi_server.py", "Agi._command", "encode_command"): Conduit("stream_file"),
-    Act("telephony/http1.py", "HttpClient.post", "submit"): NoCallersPhone("an HTTP request"),
+    Act("telephony/asterisk/menu/agi_server.py", "Agi._command", "encode_command"): Conduit("stream_file"),
+    Act("telephony/net/http/client.py", "HttpClient.post", "submit"): NoCallersPhone("an HTTP request"),
 }
 
 DIALPLAN = {
@@ -154,9 +156,9 @@ DIALPLAN = {
     ("sos-room-left", "ChannelRedirect"): "her own call, on to the next route",
     ("sos-callback", "Dial"): "to 112, from her phone that has answered the call-back",
     ("spoken", "Read"): "a guardian or 112, who have answered",
-    ("service", "Answer"): "whoever has dialled the service number",
+    ("service", "Answer"): "a caller who has dialled the service number",
     ("service", "AGI"): "the menu of the service number",
-    ("service", "Playback"): "whoever has dialled the service number",
+    ("service", "Playback"): "a caller who has dialled the service number",
 }
 """What in our dialplan can ring, answer or sound, by context and application."""
 AUDIBLE = frozenset({
@@ -233,7 +235,7 @@ def test_what_hands_on_leads_to_something_that_is_on_the_list():
 
 SNEAKY = {
     "a text past the texter": (
-        "telephony/services/guardians.py",
+        "telephony/services/guardians/rounds.py",
         "\nasync def sneak(esme):\n    await esme.submit(destination_addr='821012345678')\n",
     ),
     "a PDU of its own": (
@@ -245,30 +247,30 @@ SNEAKY = {
         "telephony/smpp/link.py", "\ndef sneak(command):\n    return build(command, 1)\n",
     ),
     "a call": (
-        "telephony/asterisk/line.py",
+        "telephony/asterisk/sos/followed_server.py",
         "\nasync def sneak(client):\n    await client.action('Originate', [('Channel', 'PJSIP/1@skt')])\n",
     ),
     "a way for sound": (
-        "telephony/asterisk/line.py",
+        "telephony/asterisk/sos/followed_server.py",
         "\nasync def sneak(client):\n    await client.action('Setvar', [('Variable', 'MUTEAUDIO(out)')])\n",
     ),
     "an action that the source does not name": (
-        "telephony/asterisk/desk.py", "\nasync def sneak(client, name):\n    await client.action(name)\n",
+        "telephony/asterisk/sos/follower.py", "\nasync def sneak(client, name):\n    await client.action(name)\n",
     ),
     "py-Asterisk's own": (
-        "telephony/asterisk/diagnosis.py", "\ndef sneak(line):\n    line.Redirect('PJSIP/skt-1')\n",
+        "telephony/asterisk/operator/diagnosis.py", "\ndef sneak(line):\n    line.Redirect('PJSIP/skt-1')\n",
     ),
     "an octet on the manager's wire": (
-        "telephony/asterisk/desk.py", "\ndef sneak(wire):\n    wire.write(encode_action('Originate', '1'))\n",
+        "telephony/asterisk/sos/follower.py", "\ndef sneak(wire):\n    wire.write(encode_action('Originate', '1'))\n",
     ),
     "a USSD page": ("telephony/ussd/pages.py", "\ndef sneak():\n    return UssdReply('Hello')\n"),
     "her phone rung": (
         "telephony/services/calls.py", "\nasync def sneak(call_back):\n    await call_back.ring('+8210', 'skt', 'sos-1')\n",
     ),
     "a spoken call": (
-        "telephony/asterisk/voice_sender.py", "\nasync def sneak(self):\n    await self._calls.call('PJSIP/1@skt', 's', {})\n",
+        "telephony/asterisk/spoken/voice_sender.py", "\nasync def sneak(self):\n    await self._calls.call('PJSIP/1@skt', 's', {})\n",
     ),
-    "a prompt": ("telephony/asterisk/desk.py", "\nasync def sneak(agi):\n    await agi.stream_file('hello', '')\n"),
+    "a prompt": ("telephony/asterisk/sos/follower.py", "\nasync def sneak(agi):\n    await agi.stream_file('hello', '')\n"),
     "a modem": ("telephony/services/watch.py", "\nimport serial\n"),
     "the command line": (
         "telephony/cli/doctor.py", "\nLINE = 'channel originate PJSIP/1@skt application Playback hello'\n",
@@ -371,7 +373,7 @@ class Street:
         self.store = Ledger(self.engines[0])
         self.database = database(*self.engines)
         self.guard = SilenceGuard(self.database)
-        self.ledger = CallLedger(self.database, plan=ONE_CENTRE, wake=lambda _: None)
+        self.ledger = CallLedger(outbox(self.database, ONE_CENTRE, []), clock=task.Clock())
         self.rung: list[str] = []
 
     def press(self):
@@ -386,7 +388,7 @@ class Street:
         house = House(wires)
         peer = house.start_bound()
         texter = BindTexter(
-            lambda: [TextWay("skt", Dialect(), [house.esme])],
+            [TextWay("skt", Dialect(), [house.esme])],
             self.guard,
             sms=Sms(sender="1366"),
             numbering=lambda: numbering_of("82", "0", []),
@@ -516,7 +518,7 @@ def test_a_phone_that_asks_for_the_menu_while_silence_holds_gets_the_neutral_tex
     assert shown() != closing
 
 
-def test_a_press_silences_again_whoever_was_reached_before(street):
+def test_a_press_silences_again_a_phone_that_was_reached_before(street):
     street.press()
     street.lift()
     assert street.send_text() == 1

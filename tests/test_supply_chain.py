@@ -129,7 +129,7 @@ def test_who_needs_whom_is_in_the_bill(bill):
 
 
 def test_the_licences_that_the_documents_name_are_those_of_the_packages(bill):
-    """The ones that oblige whoever hands the service on."""
+    """The ones that oblige those who hand the service on."""
     told = {each["name"]: json.dumps(each["licenses"]) for each in bill["components"]}
     text = (ROOT / "docs" / "dependencies.md").read_text()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from telephony.settings.loading import Loaded
 from telephony.settings.model import Settings
+from telephony.settings.places import Places
 from telephony.settings.remarks import remarks
 from telephony.settings.ussd_checks import ussd_findings
 
@@ -66,8 +68,14 @@ def test_a_carrier_may_have_codes_of_its_own():
 
 
 def test_a_receiver_on_which_codes_are_dialled_is_remarked():
-    assert [line for line in remarks(settings()) if "USSD" in line] == []
-    assert len([line for line in remarks(settings(bind="receiver")) if "USSD" in line]) == 2
+    def told(both):
+        return [each for each in remarks(Loaded(both, Places())) if "USSD" in str(each)]
+
+    assert told(settings()) == []
+    assert [each.key for each in told(settings(bind="receiver"))] == [
+        "carrier[0].smpp[0].bind",
+        "carrier[1].smpp[0].bind",
+    ]
 
 
 @pytest.mark.parametrize("code", ["*112", "112#", "*#", "*1a#", ""])

@@ -1,1 +1,1 @@
-"""Alphabets of short messages, whatever brings them: read, weighed, joined. Pure."""
+"""Alphabets of short messages: decoding, plausibility, joining of parts. Pure."""

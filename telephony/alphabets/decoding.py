@@ -1,4 +1,4 @@
-"""Octets to text in one alphabet, whatever is damaged: one bad octet costs one character, never the rest.
+"""Decodes octets in one alphabet. Damage is local: a bad octet costs one character, never the rest.
 
 U+FFFD stands for what cannot be read. At the edges of a part, a character that is cut there is left out instead: its
 other half is in the neighbour.
@@ -45,7 +45,7 @@ WHOLE: Final = Edges()
 
 
 class Shifts(NamedTuple):
-    """National language identifiers of the header, and the octets it takes: what GSM 03.38 needs to be read."""
+    """National language identifiers of the user data header, and its length, for reading GSM 03.38."""
 
     locking: int = 0
     single: int = 0
@@ -179,7 +179,7 @@ def _two(octets: bytes, place: int, alphabet: str) -> str:
 
 
 def _one_too_many(octets: bytes, alphabet: str) -> int:
-    """Return the place of the octet without which the others, two a character, say most."""
+    """Return the place of the octet without which the others, two a character, make the most sense."""
     last = len(octets) - 1
     if last > _LONGEST_REALIGNED:
         return last

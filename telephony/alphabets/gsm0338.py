@@ -18,7 +18,7 @@ _SEPTET_BITS: Final = 7
 _SEPTET_MASK: Final = 0x7F
 _OCTET_BITS: Final = 8
 _PADDING: Final = frozenset({0x00, 0x0D})
-"""What stands in the seven spare bits of a packed text: zeros, or CR on USSD (clause 6.1.2.3.1)."""
+"""Padding in the seven spare bits of a packed text: zeros, or CR on USSD (clause 6.1.2.3.1)."""
 _NO_SYMBOL: Final = " "
 """How a position without a symbol is shown (clause 6.2.1.2.3)."""
 

@@ -1,7 +1,7 @@
-"""Long messages put together: which parts belong together, and what they say (pure).
+"""Joins the parts of long messages: which parts belong together, and their text. Pure.
 
-Octets are joined before they are decoded, since senders cut characters. A number that comes again with other words is of
-another message: references are few, and some phones use one for all they send.
+Octets are joined before they are decoded, since senders cut characters. A part number that comes again with other
+words belongs to another message: references are few, and some phones use one for all they send.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How far a text looks like what people write: Korean and English first, no other language spoiled.
+"""Rates how plausible a text is as human writing: Korean and English first, no other language spoiled.
 
-Each character has a weight (`_RANGES`, `_SETS`): what a phone's owner writes is worth up to 1, what only misread octets
-give is worth less than nothing. A text is worth the mean, less what its shape costs (`_SHAPES`). In every script that
+Each character has a weight (`_RANGES`, `_SETS`): characters that people write are worth up to 1, those that only
+misread octets give less than 0. A text is worth the mean, less what its shape costs (`_SHAPES`). In every script that
 people write, a clean text is worth at least `CLEAN`: see `telephony.alphabets.reading` for what follows from it.
 """
 
@@ -18,7 +18,7 @@ REPLACEMENT: Final = "\ufffd"
 """Stands for octets that are no character."""
 
 CLEAN: Final = 0.7
-"""What a text of any script is worth, at the least, when it is read as it was meant."""
+"""The least that a text of any script is worth when it is read as it was meant."""
 
 _USUAL: Final = 1.0
 _GOOD: Final = 0.85
@@ -46,19 +46,19 @@ _FREQUENT_SYLLABLES: Final = (
 
 
 def _rows(first: int, last: int) -> str:
-    """Give rows of KS X 1001, by the first octet of their characters."""
+    """Return rows of KS X 1001, by the first octet of their characters."""
     leads = range(first, last + 1)
     octets = bytes(chain.from_iterable((lead, trail) for lead in leads for trail in range(0xA1, 0xFF)))
     return octets.decode("euc_kr")
 
 
 def _common_syllables() -> str:
-    """Give the 2,350 syllables of KS X 1001; misread octets are mostly others of the 11,172."""
+    """Return the 2,350 syllables of KS X 1001; misread octets are mostly others of the 11,172."""
     return _rows(0xB0, 0xC8)
 
 
 def _common_han() -> str:
-    """Give the characters of the first levels of GB 2312, Big5 and JIS X 0208: what Chinese and Japanese write."""
+    """Return the characters of the first levels of GB 2312, Big5 and JIS X 0208: what Chinese and Japanese write."""
     return "".join(
         bytes((lead, trail)).decode(encoding, "ignore")
         for encoding, leads in (("gb2312", (0xB0, 0xD8)), ("euc_jp", (0xB0, 0xD0)), ("big5", (0xA4, 0xC7)))
@@ -127,9 +127,9 @@ _TABLE: Final = _weights_of_the_basic_plane()
 _ASCII_IN_THE_OTHER_ORDER: Final = "".join(
     chr(octet << 8) for octet in range(0x20, 0x7F) if octet != ord("%")
 )
-"""What ASCII in UTF-16 looks like when its octets are taken in the wrong order; "%" would be the line that frames are drawn with."""
+"""ASCII in UTF-16 as it looks with its octets in the wrong order; "%" would be the line that frames are drawn with."""
 
-# What letters do not do where they are read as they were meant, and what each time costs.
+# Shapes that letters do not take when they are read as they were meant, and the cost of each.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile("[A-Za-z](?=[0-9&+<-@{-~])|[0-9](?=[A-Za-z])"), 0.3),
     (re.compile("[a-z\u00df-\u00ff](?=[A-Z\u00c0-\u00de])"), 0.5),
@@ -186,7 +186,7 @@ def worth(text: str, most: int = _SAMPLE, *, floor: float = -inf) -> float:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is plainly Korean, English or both, so that no other reading need be asked for: the quick way."""
+    """Whether a text is plainly Korean, English or both, so that no other reading need be tried: the quick way."""
     if _PLAINEST.fullmatch(text):
         return True
     if _PLAIN.fullmatch(text) is None:

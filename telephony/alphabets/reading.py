@@ -1,4 +1,4 @@
-"""The text of a short message: in the alphabet that was declared, or in the one in which it makes sense.
+"""Reads the text of a short message, in the declared alphabet or in another one in which it makes more sense.
 
 The declared alphabet is taken at once where its text is plain (`is_plain`), and in the end unless another one makes more
 sense by what `_TERMS` asks. A clean text is worth about `CLEAN` or more in its own alphabet and 1 at most in another, so
@@ -36,19 +36,19 @@ _LEAD: Final = 0.31
 
 
 _LONGEST_WEIGHED: Final = 1_024
-"""Octets from which the alphabet of a longer text is told."""
+"""Octets of a longer text by which its alphabet is determined."""
 _SEVEN_BITS: Final = ((GSM,), (_ASCII,), (_ASCII, GSM))
-"""What Korean phones and gateways write other alphabets under, most of all."""
+"""Declared alphabets under which Korean phones and gateways most often send other ones."""
 
 _new_tuple = tuple.__new__
 """Makes a named tuple from a tuple, faster than calling its class: one for each message."""
 
 
 class _Terms(NamedTuple):
-    """What it takes to read a text in an alphabet that nobody declared.
+    """Conditions for reading a text in an alphabet other than the declared one.
 
-    What it must be worth: ``least`` where the declared alphabet gives a clean text, of at least ``shortest`` octets, and
-    ``over_damage`` where it does not. By how much more than the declared one's: ``lead``.
+    It must be worth ``least`` where the declared alphabet gives a clean text of at least ``shortest`` octets, and
+    ``over_damage`` where it does not; in both cases ``lead`` more than the text in the declared alphabet.
     """
 
     least: float
@@ -67,24 +67,24 @@ _TERMS: Final = {
     GSM_PACKED: _Terms(0.95, 0.95, 11),
 }
 _DATA_IN_ANOTHER: Final = 0.95
-"""The same for 8-bit data, most of which is none."""
+"""The same for 8-bit data, most of which is no text."""
 _LEAD_OVER_DAMAGE: Final = 0.05
 _MOST_ACCENTS: Final = 4
-"""One letter in so many has one, at the most, where another alphabet would do."""
+"""At most one letter in so many has an accent, where another alphabet would do."""
 _FEW: Final = 7
 """Octets, and characters, up to which chance is to be reckoned with: a control character is no sign of another alphabet."""
 _RUBBISH: Final = 0.4
 _SHORTEST_RUBBISH: Final = 4
-"""What is worth less than that, and is not shorter, makes no sense, however clean it is."""
+"""A text that is worth less and is not shorter makes no sense, however clean it is."""
 _LESS_OVER_RUBBISH: Final = 0.1
-"""By how much less Korean need be worth over that: the other alphabets have letters for any octets."""
+"""How much less Korean need be worth over such a text: the other alphabets have letters for any octets."""
 _FREQUENT: Final = 0.999
-"""What the one character of two octets must be worth, where nothing else can be meant."""
+"""The worth that a text of one two-octet character must have, where nothing else can be meant."""
 _PROOF: Final = 2
 _PROOF_ALONE: Final = 4
 """Characters that prove Korean and UTF-16; octets behind the first of a character that prove UTF-8, among ASCII and alone."""
 _WRITTEN: Final = 0.5
-"""What a character must be worth to prove anything: one that nobody writes is chance."""
+"""The worth that a character must have to prove anything: one that is never written is chance."""
 _LETTERS_OF_KS_X_1001: Final = re.compile("[\u0400-\u045f\u3041-\u30fe\u3131-\u318e\uac00-\ud7a3]")
 """Cyrillic, kana, Hangul."""
 _MOST_BAD_KOREAN: Final = 5
@@ -93,27 +93,27 @@ _MOST_BAD_UTF_8: Final = 4
 _ASCII_OCTETS: Final = bytes(range(0x80))
 _SHORTEST_PACKED: Final = 3
 _SHORTEST_PACKED_PART: Final = 11
-"""Of a part that others follow, which a phone fills."""
+"""The same for a part that others follow, which a phone fills."""
 _VARIED: Final = 5
-"""Different octets in what is packed, even where one letter is written again and again: septets begin at every bit."""
+"""Different octets in a packed text, even where one letter is repeated: septets begin at every bit."""
 _SHORTEST_LATIN: Final = 3
 """Two octets say nothing in either."""
 _CHANCE: Final = 10.0
 """Divided by the square of the octets: how much more sense few of them make by chance."""
 _LONGEST_PACKED: Final = 140
-"""Octets of a short message (3GPP TS 23.040 clause 9.2.3.24): what is longer was not packed by a phone."""
+"""Octets of a short message (3GPP TS 23.040 clause 9.2.3.24): a longer one was not packed by a phone."""
 _SHORTEST_UTF_16: Final = 4
 """Two characters: any two octets are some character."""
 _TWO_OCTETS_EACH: Final = (UTF_16, UTF_16_LE)
 _SHORTEST_DATA_IN_UTF_16: Final = 10
 """8-bit data from which chance gives no text in UTF-16."""
 _DATA: Final = 0.4
-"""What a text with damage is worth that came as 8-bit data; pictures and tones are worth less."""
+"""The worth of a damaged text that came as 8-bit data; pictures and ring tones are worth less."""
 _MOST_DAMAGED: Final = 2
 """One character in so many may be unreadable in what is still a text."""
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
-"""What no text has in it; tab, LF, FF and CR it may have."""
+"""Controls that occur in no text; tab, LF, FF and CR may."""
 _NO_LETTERS: Final = re.compile(
     "[\ue000-\uf8ff]|[\u00c2\u00c3][\u00a0-\u00bf\u0152-\u0178\u02c6-\u02dc\u2013-\u2122]"
 )
@@ -125,7 +125,7 @@ _ODD: Final = re.compile(
 """Accents and signs in a row, which Korean and UTF-8 are in a Latin alphabet; a mail address of ASCII in GSM 03.38.
 One sign three times is what people write: dots, hearts."""
 _OF_ONE_ROW: Final = re.compile("(?:[1@].){5,}|(?:.[1@]){5,}|(?:[0@].){4,}|(?:.[0@]){4,}", re.DOTALL)
-"""What letters of Hangul and kana in UTF-16 look like in an alphabet of seven bits; a blank begins with NUL."""
+"""Letters of Hangul and kana in UTF-16, as an alphabet of seven bits shows them; a blank begins with NUL."""
 _LATIN_IN_UTF_16: Final = (
     (UTF_16, re.compile(rb"(?:\0[\n\r -~\xa0-\xff])+")),
     (UTF_16_LE, re.compile(rb"(?!(..)\1*\Z)(?:[\n\r -~\xa0-\xff]\0){2,}", re.DOTALL)),
@@ -142,13 +142,13 @@ _LATIN_LETTERS: Final = re.compile("(?:[\\t\\n\\r -~]|[\u00c0-\u00ff](?![\u00c0-
 
 
 class _Sense(StrEnum):
-    """What the text in the declared alphabet is."""
+    """The quality of the text in the declared alphabet."""
 
     SOME = "some"
     NONE = "none"
-    """Characters that are all there, and that nobody writes together."""
+    """All characters exist, but people do not write them together."""
     DAMAGED = "damaged"
-    """Characters that are none."""
+    """Some octets are no characters."""
 
 
 class Reading(NamedTuple):
@@ -187,7 +187,7 @@ def read(
 ) -> Reading:
     """Read octets for which ``declared`` alphabets are right, the first that reads well. Never raises.
 
-    ``is_text`` is false for data of which nobody said that it is a text (8-bit): it is one only when it makes sense.
+    ``is_text`` is false for data that was not declared as text (8-bit): it is one only when it makes sense.
     """
     for alphabet in declared:
         text = _at_once(octets, alphabet, shifts)
@@ -229,7 +229,7 @@ def _at_once(octets: bytes, alphabet: str, shifts: Shifts) -> str | None:
 
 
 def _plain_at_second_sight(octets: bytes, declared: tuple[str, ...]) -> Reading | None:
-    """Read what can be only one thing, whatever was declared."""
+    """Read a text that can have only one alphabet, whatever was declared."""
     if _HELP.fullmatch(octets):
         return Reading(octets.decode(_ASCII), _ASCII, is_declared=False)
     if len(octets) >= max((_SHORTEST_LATIN_IN_UTF_16.get(each, 2) for each in declared), default=2):
@@ -244,7 +244,7 @@ def _weighed(
 ) -> Reading:
     texts = [decode(octets, alphabet, shifts, edges) for alphabet in declared]
     text, alphabet = max(texts, key=lambda found: worth(found[0]), default=("", None))
-    # Tables of a national language are asked for by whoever uses them, so that nothing else can be meant.
+    # A sender names the national language tables that it uses, so that nothing else can be meant.
     if not shifts.locking and not shifts.single:
         another = _another(octets, declared, edges, text, is_text=is_text)
         if another is not None:
@@ -257,13 +257,13 @@ def _weighed(
 
 
 def _is_doubtful(text: str) -> bool:
-    """Whether nobody writes so; one character is whatever it is, and one odd sign among many words is a slip."""
+    """Whether people do not write so; a single character is accepted, and one odd sign among many words is a slip."""
     value = worth(text)
     return len(text) > 1 and (value < 0 or (value < CLEAN and _CONTROL.search(text) is not None))
 
 
 def _sense(own: str, octets: bytes) -> _Sense:
-    """Return how far the declared alphabet can have been meant, by the text that it gives."""
+    """Judge by its text whether the declared alphabet can have been meant."""
     if REPLACEMENT in own or (len(octets) > _FEW and _CONTROL.search(own)) or _NO_LETTERS.search(own):
         return _Sense.DAMAGED
     if len(octets) < _SHORTEST_RUBBISH or worth(own) >= _RUBBISH:
@@ -295,7 +295,7 @@ def _another(
 
 
 def _needed(alphabet: str, octets: int, sense: _Sense, *, is_text: bool) -> tuple[float, float]:
-    """Return what a text in another alphabet must be worth, and by how much more than the declared one's."""
+    """Return the worth that a text in another alphabet must have, and its lead over the declared one's."""
     terms = _TERMS[alphabet]
     least = terms.over_damage if sense is _Sense.DAMAGED else terms.least
     lead = min(terms.lead, _LEAD_OVER_DAMAGE)
@@ -311,7 +311,7 @@ def _needed(alphabet: str, octets: int, sense: _Sense, *, is_text: bool) -> tupl
 
 
 def _others(octets: bytes, declared: tuple[str, ...], edges: Edges) -> list[str]:
-    """Give the alphabets that senders use without saying so and in which these octets may be read."""
+    """Return the alphabets that senders use without saying so and in which these octets may be read."""
     if octets.isascii():
         found = [_ASCII]
     else:
@@ -337,7 +337,7 @@ def _is_utf_8(octets: bytes, edges: Edges) -> bool:
 
 
 def _is_mostly_korean(octets: bytes, edges: Edges) -> bool:
-    """Whether mending what is damaged is worth the while; what is cut at the edges of a part is not."""
+    """Whether a damaged text is worth repairing as Korean; characters cut at the edges of a part are no damage."""
     text = octets.decode(KOREAN, "replace") if edges == WHOLE else decode(octets, KOREAN, edges=edges)[0]
     return text.count(REPLACEMENT) * _MOST_BAD_KOREAN <= len(text)
 

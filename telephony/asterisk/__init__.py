@@ -1,1 +1,1 @@
-"""Asterisk: the manager interface (AMI), and what we see and do on its lines."""
+"""Asterisk: manager interface (AMI), SOS calls, calls that we place, spoken menu, check of the dialplan."""

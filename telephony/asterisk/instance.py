@@ -1,6 +1,6 @@
-"""A private Asterisk: its own folder, no privileges, the dialplans as they are and the surroundings as the caller wants.
+"""Prepares a private Asterisk: own folder, no privileges, our dialplans unchanged, other files as the caller wants.
 
-The lab, the tests and ``onetouch dialplan check`` run one; nothing of it touches /etc/asterisk.
+The lab, the tests and ``onetouch dialplan check`` run one; it does not touch /etc/asterisk.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from telephony.domain.errors import Malformed, Unavailable
 
@@ -35,7 +36,10 @@ _EMPTY = (
     "acl", "ccss", "cdr", "cel", "features", "http", "logger", "manager", "musiconhold", "pjproject", "pjsip", "rtp",
     "stasis", "udptl",
 )  # fmt: skip
-"""Files that Asterisk complains about when they are missing; what the dialplans or the caller bring wins."""
+"""Files that Asterisk complains about when they are missing; those of the dialplans or the caller take precedence."""
+
+_CONSOLE = "[general]\ndefault_perm = permit\n"
+"""A private Asterisk belongs to the account that started it, whatever a site lets its engineers do."""
 
 _ASTERISK_CONF = """\
 [directories]
@@ -57,6 +61,9 @@ live_dangerously = no
 documentation_language = en_US
 """
 
+_PRIVATELY: Final = ("/bin/sh", "-c", 'umask 077 && exec "$0" "$@"')
+"""Asterisk has no setting of its own for it."""
+
 HOW_TO_INSTALL = (
     "Asterisk is not installed here. On Debian 11 and Ubuntu: apt-get install asterisk. Debian 12 has no package of "
     'it: see "Asterisk on Debian 12" in docs/voice.md.'
@@ -64,7 +71,7 @@ HOW_TO_INSTALL = (
 
 
 def find_asterisk() -> str:
-    """Give the program's path. Raises `Unavailable` saying how to install it."""
+    """Return the program's path. Raises `Unavailable` saying how to install it."""
     found = shutil.which("asterisk") or next((path for path in _PROGRAMS if os.access(path, os.X_OK)), None)
     if found is None:
         raise Unavailable(HOW_TO_INSTALL)
@@ -86,9 +93,10 @@ class Instance:
             raise ValueError(f"{root} is too long a path for a private Asterisk: choose one below /tmp")
         for folder in ("etc", "lib/agi-bin", "spool/monitor", "spool/outgoing", "spool/tmp", "run", "log"):
             (root / folder).mkdir(parents=True, exist_ok=True)
+        self.recordings.chmod(0o700)
         _copy(dialplans, self.etc)
         conf = _ASTERISK_CONF.format(root=root, modules=_modules(), data=_data(), name=name)
-        for each, content in {"asterisk.conf": conf, **files}.items():
+        for each, content in {"asterisk.conf": conf, "cli_permissions.conf": _CONSOLE, **files}.items():
             (self.etc / each).write_text(content, encoding="utf-8")
         for each in _EMPTY:
             (self.etc / f"{each}.conf").touch()
@@ -110,16 +118,16 @@ class Instance:
 
     @property
     def command(self) -> list[str]:
-        """The command line that runs it in the foreground."""
-        return [self._program, "-f", "-C", str(self.etc / "asterisk.conf")]
+        """The command line that runs it in the foreground. What it writes, recordings above all, is its account's alone."""
+        return [*_PRIVATELY, self._program, "-f", "-C", str(self.etc / "asterisk.conf")]
 
     def cli(self, line: str) -> list[str]:
-        """Give the command line that asks the running instance."""
+        """Return the command line that asks the running instance."""
         return [self._program, "-C", str(self.etc / "asterisk.conf"), "-rx", line]
 
 
 def _copy(dialplans: Path, etc: Path) -> None:
-    """Copy configuration files: whoever names a wrong folder must not have a whole disk copied."""
+    """Copy configuration files, and no others: a wrong folder name must not copy a whole disk."""
     if not (dialplans / "extensions.conf").is_file():
         raise Malformed(f"there is no extensions.conf in {dialplans}: name the folder that holds it")
     files = [path for depth in _DEPTHS for path in dialplans.glob(depth) if path.is_file()]

@@ -13,10 +13,14 @@ from telephony.cli.echo import SafeErrors
 
 COMMANDS = {
     "lab": "telephony.cli.lab",
+    "config": "telephony.cli.config",
     "serve": "telephony.cli.serve",
     "check": "telephony.cli.check",
+    "status": "telephony.cli.status",
+    "links": "telephony.cli.links",
     "incidents": "telephony.cli.incidents",
     "calls": "telephony.cli.calls",
+    "recordings": "telephony.cli.recordings",
     "people": "telephony.cli.people",
     "keys": "telephony.cli.keys",
     "audit": "telephony.cli.audit",
@@ -24,6 +28,7 @@ COMMANDS = {
     "db": "telephony.cli.db",
     "dialplan": "telephony.cli.dialplan",
     "doctor": "telephony.cli.doctor",
+    "manual": "telephony.cli.manual",
 }
 """Name of the subcommand, which its module gives the same name, and that module."""
 
@@ -32,7 +37,7 @@ class LazyGroup(SafeErrors):
     """A group that knows its subcommands by name and imports them on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names in the order of the table: the way somebody new meets them."""
+        """Return the names in the order of the table: in which a newcomer meets them."""
         del ctx
         return list(COMMANDS)
 

@@ -1,6 +1,6 @@
-"""Anchors of the audit chain: an entry is named outside the store before anything of it is shown.
+"""Writes the anchors of the audit chain: an entry is named outside the store before anything of it is shown.
 
-Each command names its own entries, so that it matters to nobody whether a daemon runs. The lines are those of the daemon's
+Each command names its own entries, so that it does not matter whether a daemon runs. The lines are those of the daemon's
 log, event ``audited``, and `onetouch audit verify --log` reads them as such. About whom and why is in none of them.
 """
 
@@ -90,7 +90,7 @@ def _line(entry: Entry, looked: Looked) -> str:
 
 
 def _to_syslog(place: Path, lines: Sequence[str]) -> None:
-    """Send over a socket of our own: syslog(3) does not say that nobody took it."""
+    """Send over a socket of our own: syslog(3) does not say that it was not taken."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.settimeout(PATIENCE_S)
         log.connect(str(place))
@@ -100,7 +100,7 @@ def _to_syslog(place: Path, lines: Sequence[str]) -> None:
 
 
 def _to_file(place: Path, lines: Sequence[str]) -> None:
-    """Append and have it on disk. A file that is made belongs to who owns the folder: root's command keeps no other out."""
+    """Append and have it on disk. A file that is made belongs to the owner of the folder: root's command keeps no other out."""
     octets = "".join(f"{line}\n" for line in lines).encode()
     descriptor = os.open(place, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""``onetouch audit``: who looked at what, whether the chain of it is whole, and whether what is over its time is gone."""
+"""``onetouch audit``: reads and verifies the audit chain, and checks that data whose time is over is gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,13 +15,19 @@ import click
 
 from telephony.cli.audited import stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
+from telephony.cli.naming import meant_incident
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 from telephony.cli.progress import bar
+from telephony.cli.readable_store import reading_engine
 from telephony.cli.second_person import VALID, Act
+from telephony.cli.times import Said, Since, clock_time, since, utc_option, zone_of
 from telephony.safe_text import in_json, one_line
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from telephony.domain.audit import Seat
+    from telephony.settings import Settings
     from telephony.store.audit import Kept
     from telephony.store.audit_verifying import LoggedEntry, Verdict
 
@@ -35,7 +41,7 @@ log_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Pa
 
 @click.group(short_help="Verify and read the audit chain; prove that data are deleted in time.")
 def audit() -> None:
-    """Read and verify the chain of all looks at what is personal, and prove that what is over its time is gone.
+    """Read and verify the chain of all looks at personal data, and prove that data whose time is over is gone.
 
     Each entry is signed together with the one before. The daemon's log names each entry with the beginning of its
     digest, so that logs that are kept elsewhere show whether the end of the chain was cut off.
@@ -51,7 +57,11 @@ def audit() -> None:
 @audit.command()
 @config_option
 @click.option(
-    "--log", "logs", multiple=True, type=log_file, help="A log of a daemon to compare with; again for more."
+    "--log",
+    "logs",
+    multiple=True,
+    type=log_file,
+    help="A log of a daemon to compare with; repeat it for more.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object.")
 def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
@@ -77,7 +87,7 @@ def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
 
     anchors = settings.anchor_file
     has_anchors = anchors.exists()
-    with ready_engines(settings) as (_, reading), reading.connect() as connection:
+    with reading_engine(settings) as reading, reading.connect() as connection:
         try:
             with bar("verifying", expected(connection)) as advance:
                 verdict = verify(connection, advance)
@@ -119,22 +129,25 @@ def verify(config: Path, logs: tuple[Path, ...], *, as_json: bool) -> None:
 @config_option
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="Entries of this time and later, UTC.",
+    "said",
+    type=Since(),
+    help="Entries since: 2h or 30m (ago), 21:30 (today), 2026-11-23 or 2026-11-23T21:30.",
 )
 @click.option("--what", help='Entries whose act has these words, e.g. "saw a person".')
 @click.option("--who", help="Entries whose account has these words.")
 @click.option("--about", metavar="NUMBER|INCIDENT", help="Entries about this number or incident.")
+@utc_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @why_option
 def list_(  # noqa: PLR0917 - click hands the options over by name
     config: Path,
-    since: datetime | None,
+    said: Said | None,
     what: str | None,
     who: str | None,
     about: str | None,
     why: str | None,
     *,
+    is_utc: bool,
     as_json: bool,
 ) -> None:
     """List entries in the order in which they were written; numbers are masked. This look is an entry too.
@@ -144,6 +157,8 @@ def list_(  # noqa: PLR0917 - click hands the options over by name
       onetouch audit list --since 2026-11-01 --who kim
       onetouch audit list --about sos-20261123-7k3qwz2m9t
       onetouch audit list --about 010-1234-5678 --why "her complaint of 3 May"
+
+    Exit codes: 0 listed, none too; 1 the store or the keys cannot be used, or an entry is damaged; 2 wrong settings or options.
     """
     reason = stated_reason(why, "the chain itself")
     settings = load_or_exit(config)
@@ -151,13 +166,10 @@ def list_(  # noqa: PLR0917 - click hands the options over by name
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415
     from telephony.store.audit import about_number, entries  # noqa: PLC0415
 
-    wanted = (
-        None
-        if about is None
-        else _subject(about, settings.service.country_code, settings.service.trunk_prefix)
-    )
-    earliest = None if since is None else since.replace(tzinfo=UTC)
+    zone = zone_of(settings, is_utc=is_utc)
+    earliest = None if said is None else since(said, zone, datetime.now(UTC))
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        wanted = None if about is None else _subject(connection, settings, about)
         write_entry(settings, writing, SAW_AUDIT, wanted or "", reason)
         try:
             for kept in entries(connection):
@@ -168,7 +180,7 @@ def list_(  # noqa: PLR0917 - click hands the options over by name
                     and (who is None or who in looked.who)
                     and (wanted is None or looked.subject == wanted or about_number(wanted, looked.subject))
                 ):
-                    click.echo(_entry(kept, as_json=as_json))
+                    click.echo(in_json(_plain_entry(kept)) if as_json else _entry_in_words(kept, zone))
         except OnetouchError as error:
             raise click.ClickException(f"{error}; see `onetouch audit verify`") from error
 
@@ -176,13 +188,14 @@ def list_(  # noqa: PLR0917 - click hands the options over by name
 @audit.command()
 @config_option
 @click.option(
-    "--run", "is_run", is_flag=True, help="First delete what is over its time, as the daemon's job does."
+    "--run", "is_run", is_flag=True, help="First delete data whose time is over, as the daemon's job does."
 )
+@utc_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-def retention(config: Path, *, is_run: bool, as_json: bool) -> None:
-    """Prove that what is over its time is gone: per kind the period, what is kept, the oldest, and what is overdue.
+def retention(config: Path, *, is_run: bool, is_utc: bool, as_json: bool) -> None:
+    """Prove that data whose time is over is gone: per kind the period, the number kept, the oldest, and the number overdue.
 
-    Everybody in the registry is opened for it: minutes for millions. "held" incidents are over their time and still owe
+    Every record of the registry is opened for it: minutes for millions. "held" incidents are over their time and still owe
     112 a report. Nothing personal is shown.
 
     \b
@@ -197,10 +210,10 @@ def retention(config: Path, *, is_run: bool, as_json: bool) -> None:
 
     if is_run:
         run_once(settings)
-    is_late = False
+    is_late, zone = False, zone_of(settings, is_utc=is_utc)
     for kind in standing(settings):
         is_late = is_late or kind.late > 0
-        click.echo(json.dumps(kind.plain) if as_json else kind.in_words)
+        click.echo(json.dumps(kind.plain) if as_json else kind.in_words(zone))
     if is_late:
         click.echo(
             "OVERDUE by more than one run: is the daemon running? See the alarm retention-overdue", err=True
@@ -242,7 +255,7 @@ def approve(config: Path, act: str, account: str, why: str | None) -> None:
 
 
 def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
-    """Give every line that names an entry; whatever else stands in a log is passed over."""
+    """Return every line that names an entry; whatever else stands in a log is passed over."""
     from telephony.cli.following import lines_of  # noqa: PLC0415 - not needed for --help
     from telephony.store.audit_verifying import LoggedEntry  # noqa: PLC0415
 
@@ -259,43 +272,48 @@ def _logged(logs: tuple[Path, ...]) -> Iterator[LoggedEntry]:
                 told = json.loads(line[line.index(b"{") :])  # the system log puts time and process before it
                 number, digest = told["audit_entry"], told["digest"]
                 if told["event"] == "audited" and type(number) is int and 0 < number <= LARGEST_ENTRY:
-                    # Whoever can write into a log must not write to this terminal.
+                    # What others write into a log must not steer this terminal.
                     yield LoggedEntry(number, ascii(str(digest)[:LONGEST_DIGEST])[1:-1])
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 
 
-def _subject(about: str, country_code: str, trunk_prefix: str) -> str:
+def _subject(connection: Connection, settings: Settings, about: str) -> str:
     from telephony.domain.values import Msisdn  # noqa: PLC0415 - not needed for --help
 
-    number = Msisdn.parse(about, country_code=country_code, trunk_prefix=trunk_prefix)
-    return number.international if number.is_e164 else about.strip()
+    service = settings.service
+    number = Msisdn.parse(about, country_code=service.country_code, trunk_prefix=service.trunk_prefix)
+    return number.international if number.is_e164 else meant_incident(connection, about)
 
 
-def _entry(kept: Kept, *, as_json: bool) -> str:
+def _plain_entry(kept: Kept) -> dict[str, Any]:
+    from telephony.logs.masking import masked  # noqa: PLC0415 - not needed for --help
+
+    looked = kept.looked
+    return {
+        "number": kept.number,
+        "at": looked.at.isoformat(timespec="milliseconds"),
+        "who": looked.who,
+        "what": looked.what,
+        "subject": masked(looked.subject),
+        "why": looked.why,
+        "from": None if looked.seat is None else asdict(looked.seat),
+    }
+
+
+def _entry_in_words(kept: Kept, zone: tzinfo) -> str:
     from telephony.logs.masking import masked  # noqa: PLC0415 - not needed for --help
 
     looked = kept.looked
     subject = masked(looked.subject)
-    if as_json:
-        row: dict[str, Any] = {
-            "number": kept.number,
-            "at": looked.at.isoformat(timespec="milliseconds"),
-            "who": looked.who,
-            "what": looked.what,
-            "subject": subject,
-            "why": looked.why,
-            "from": None if looked.seat is None else asdict(looked.seat),
-        }
-        return in_json(row)
     return one_line(
-        f"{kept.number:>8}  {looked.at:%Y-%m-%d %H:%M:%S}  {looked.who:<12} {looked.what}"
+        f"{kept.number:>8}  {clock_time(looked.at, zone)}  {looked.who:<12} {looked.what}"
         f"{f' {subject}' if subject else ''}: {looked.why}{_from(looked.seat)}"
     )
 
 
 def _from(seat: Seat | None) -> str:
-    """Return from where a command was run; what its environment claims is in --json alone."""
+    """Return the place from which a command was run; what its environment claims is in --json alone."""
     if seat is None:
         return ""
     places = (

@@ -1,4 +1,4 @@
-"""An entry in the audit chain before anybody at a terminal sees what is personal: no entry, no look."""
+"""Writes an entry in the audit chain before personal data is shown at a terminal: no entry, no look."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from telephony.cli.anchors import Written, anchor
+from telephony.cli.busy_store import in_turn
 from telephony.cli.second_person import Act, NotApproved, approved
-from telephony.cli.turns import in_turn
 from telephony.domain.audit_reasons import (
     LEAST_DIFFERENT,
     LEAST_WEIGHT,
@@ -59,7 +59,7 @@ def _keep_code(context: click.Context, _: click.Parameter, code: str | None) -> 
 def stated_reason(why: str | None, otherwise: str | None = None, *, must_show: bool = False) -> str:
     """Return the reason as it is kept, its code first.
 
-    Without one it is asked for at a terminal, and refused elsewhere; ``otherwise`` is what stands for it where nothing
+    Without one it is asked for at a terminal, and refused elsewhere; ``otherwise`` is written instead where nothing
     is shown that needs one. With ``must_show`` any words will do: 112 is waiting.
     """
     code: Reason | None = click.get_current_context().meta.get(CODE)
@@ -91,7 +91,7 @@ def stated_reason(why: str | None, otherwise: str | None = None, *, must_show: b
 
 
 def is_terminal() -> bool:
-    """Claim that somebody can be asked."""
+    """Whether somebody can be asked."""
     return sys.stdin.isatty()
 
 

@@ -1,4 +1,4 @@
-"""``onetouch db salvage``: brings what can be read of a damaged store into another one."""
+"""``onetouch db salvage``: brings the readable rows of a damaged store into another one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,15 @@ import click
 
 from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import config_option, load_or_exit
+from telephony.cli.times import clock_time, utc_option, zone_of
 
 if TYPE_CHECKING:
     from telephony.settings import Settings
-    from telephony.store.salvage import Outcome, TableReport
+    from telephony.store.salvage.runs import Outcome, TableReport
 
 EXITS = {"whole": 0, "partial": 3, "nothing": 4}
 PIECE, LARGE_PIECE = 500, 20_000
-"""Rows in one transaction: of a store in use, and of a file that nobody uses yet."""
+"""Rows in one transaction: of a store in use, and of a file that is not in use yet."""
 PATIENCE_S = 10.0
 """How long a piece waits for the daemon's own transactions."""
 MOST_TOLD = 3
@@ -36,7 +37,7 @@ NO_WAY = (
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What became of it all."""
+    """The outcome of a salvage, table by table and as a whole."""
 
     outcome: Outcome
     reports: list[TableReport]
@@ -60,8 +61,9 @@ class Salvaged:
     type=click.Path(path_type=Path, dir_okay=False),
     help="A new file, or a store that is there. Default: the store, or for the store itself a new file beside it.",
 )
+@utc_option
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object, for programs.")
-def salvage(config: Path, source: Path | None, target: Path | None, *, as_json: bool) -> None:
+def salvage(config: Path, source: Path | None, target: Path | None, *, is_utc: bool, as_json: bool) -> None:
     """Bring every row that can be read of a damaged store into another one, and say what is lost.
 
     The daemon may run: it has set the damaged store aside by itself and works on a fresh one (its alarm is
@@ -85,7 +87,7 @@ def salvage(config: Path, source: Path | None, target: Path | None, *, as_json: 
     settings = load_or_exit(config)
     from telephony.cli.db import file_of  # noqa: PLC0415 - not needed for --help
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415
-    from telephony.store.setting_aside import damaged_ones  # noqa: PLC0415
+    from telephony.store.salvage.setting_aside import damaged_ones  # noqa: PLC0415
 
     store = file_of(settings)
     if store is None and (source is None or target is None):
@@ -107,19 +109,23 @@ def salvage(config: Path, source: Path | None, target: Path | None, *, as_json: 
         raise click.ClickException(f"{target}: {error}") from error
     except OnetouchError as error:
         raise click.ClickException(str(error)) from error
-    _tell(done, source, target, as_json=as_json)
+    if as_json:
+        echo_json(_plain(done, source, target))
+    else:
+        _tell(done, source, target, zone_of(settings, is_utc=is_utc))
     raise SystemExit(EXITS[done.outcome.value])
 
 
 def _salvage(settings: Settings, source: Path, target: Path) -> Salvaged:
     from telephony.cli.progress import bar  # noqa: PLC0415 - not needed for --help
-    from telephony.store.crypto import KeyFile  # noqa: PLC0415
-    from telephony.store.salvage import ALL, ORDER, PEOPLE, TableSalvage, outcome_of  # noqa: PLC0415
-    from telephony.store.salvage_proof import Proof  # noqa: PLC0415
-    from telephony.store.salvage_reading import DamagedStore  # noqa: PLC0415
+    from telephony.settings.key_files import key_file_of  # noqa: PLC0415
+    from telephony.store.salvage.proof import Proof  # noqa: PLC0415
+    from telephony.store.salvage.reading import DamagedStore  # noqa: PLC0415
+    from telephony.store.salvage.runs import ALL, ORDER, PEOPLE, TableSalvage, outcome_of  # noqa: PLC0415
 
     is_merged = target.exists()
-    proof = Proof(KeyFile(settings.key_file).ring()) if settings.key_file.exists() else None
+    keys = key_file_of(settings).ring if settings.key_file.exists() else None
+    proof = None if keys is None else Proof(keys())
     reports: list[TableReport] = []
     closed: dict[str, int] = {}
     with ExitStack() as stack:
@@ -130,7 +136,7 @@ def _salvage(settings: Settings, source: Path, target: Path) -> Salvaged:
         advance = stack.enter_context(bar("salvaging", damaged.rows_about(tables)))
         gone = 0
         for table in tables:
-            work = TableSalvage(damaged, table, is_merged=is_merged)
+            work = TableSalvage(damaged, table, is_merged=is_merged, keys=keys)
             for rows in work.slices(PIECE if is_merged else LARGE_PIECE):
                 closed[table] = closed.get(table, 0) + (proof.closed(work.shape, rows) if proof else 0)
                 work.wrote(_put(into, work.shape, rows))
@@ -171,7 +177,7 @@ def _opened(target: Path, *, is_merged: bool) -> Iterator[sqlite3.Connection]:
 
 
 def _put(into: sqlite3.Connection, shape: Any, rows: Any) -> int:
-    from telephony.store.salvage import put  # noqa: PLC0415 - not needed for --help
+    from telephony.store.salvage.runs import put  # noqa: PLC0415 - not needed for --help
 
     into.execute("BEGIN IMMEDIATE")
     written = put(into, shape, rows)
@@ -181,11 +187,11 @@ def _put(into: sqlite3.Connection, shape: Any, rows: Any) -> int:
 
 def _index_people(settings: Settings, target: Path) -> None:
     """Make the look-up tables of people again, out of what stands sealed in their own rows."""
-    from telephony.store.crypto import KeyFile  # noqa: PLC0415 - not needed for --help
+    from telephony.settings.key_files import key_file_of  # noqa: PLC0415 - not needed for --help
     from telephony.store.engines import one_transaction, open_engines  # noqa: PLC0415
     from telephony.store.people import Registry  # noqa: PLC0415
 
-    ring = KeyFile(settings.key_file).ring
+    ring = key_file_of(settings).ring
     writing, reading = open_engines(f"sqlite:///{target}", ring)
     registry, found = Registry(ring), (0, 0)
     try:
@@ -201,11 +207,11 @@ def _index_people(settings: Settings, target: Path) -> None:
 def _chain(settings: Settings, target: Path) -> tuple[str, bool]:
     """Verify the audit chain as it stands in the target."""
     from telephony.domain.errors import Unavailable  # noqa: PLC0415 - not needed for --help
+    from telephony.settings.key_files import key_file_of  # noqa: PLC0415
     from telephony.store.audit_verifying import verify  # noqa: PLC0415
-    from telephony.store.crypto import KeyFile  # noqa: PLC0415
     from telephony.store.engines import open_engines  # noqa: PLC0415
 
-    writing, reading = open_engines(f"sqlite:///{target}", KeyFile(settings.key_file).ring)
+    writing, reading = open_engines(f"sqlite:///{target}", key_file_of(settings).ring)
     try:
         with reading.connect() as connection:
             verdict = verify(connection)
@@ -221,10 +227,7 @@ def _chain(settings: Settings, target: Path) -> tuple[str, bool]:
     return f"BROKEN: {told}{f'; and {more:,} places more' if more > 0 else ''}", False
 
 
-def _tell(done: Salvaged, source: Path, target: Path, *, as_json: bool) -> None:
-    if as_json:
-        echo_json(_plain(done, source, target))
-        return
+def _tell(done: Salvaged, source: Path, target: Path, zone: tzinfo) -> None:
     echo(f"from {source}")
     echo(f"to   {target}")
     echo(f"{'table':<16} {'read':>10} {'written':>10} {'there':>10} {'lost':>8} {'not opened':>10}")
@@ -235,9 +238,10 @@ def _tell(done: Salvaged, source: Path, target: Path, *, as_json: bool) -> None:
             f" {about + format(report.lost, ','):>8} {done.closed.get(report.table, 0):>10,}"
         )
         for each in report.ranges:
-            echo(f"    lost between {_key(report.table, each.after)} and {_key(report.table, each.upto)}")
+            bounds = (_in_words(_key(report.table, bound), zone) for bound in (each.after, each.upto))
+            echo(f"    lost between {' and '.join(bounds)}")
     if done.unplaced:
-        echo(f"{done.unplaced} pages with rows of which nothing says whose they are")
+        echo(f"{done.unplaced} pages with rows whose table cannot be told")
     echo(f"audit chain: {done.chain}")
     echo(
         {"whole": "everything was read", "partial": "A PART IS LOST", "nothing": "NOTHING could be read"}[
@@ -264,7 +268,8 @@ def _plain(done: Salvaged, source: Path, target: Path) -> dict[str, Any]:
                 "lost_pages": report.pages_lost,
                 "not_opened": done.closed.get(report.table, 0),
                 "lost_between": [
-                    [_key(report.table, each.after), _key(report.table, each.upto)] for each in report.ranges
+                    [_in_json(_key(report.table, bound)) for bound in (each.after, each.upto)]
+                    for each in report.ranges
                 ],
             }
             for report in done.reports
@@ -272,8 +277,16 @@ def _plain(done: Salvaged, source: Path, target: Path) -> dict[str, Any]:
     }
 
 
-def _key(table: str, value: object) -> str:
-    """Write a key for people: most tell when the row was made."""
+def _in_words(key: str | datetime, zone: tzinfo) -> str:
+    return clock_time(key, zone) if isinstance(key, datetime) else key
+
+
+def _in_json(key: str | datetime) -> str:
+    return key.isoformat(timespec="microseconds") if isinstance(key, datetime) else key
+
+
+def _key(table: str, value: object) -> str | datetime:
+    """Return what a key tells: most tell when the row was made."""
     from telephony.store.presses import NODE_BITS  # noqa: PLC0415 - not needed for --help
     from telephony.store.times import from_us  # noqa: PLC0415
 
@@ -284,7 +297,6 @@ def _key(table: str, value: object) -> str:
     if table == "audit":
         return f"entry {value}"
     try:
-        at = from_us(value if table in ("person", "awaited_reply") else value >> NODE_BITS)
+        return from_us(value if table in ("person", "awaited_reply") else value >> NODE_BITS)
     except (OverflowError, ValueError):
         return str(value)
-    return f"{at:%Y-%m-%d %H:%M:%S.%f}"

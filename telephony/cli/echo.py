@@ -1,4 +1,4 @@
-"""What a command says: every line made safe, whoever its words come from. Only `onetouch tail` colours lines itself."""
+"""Prints the output of commands, every line made safe wherever its words come from. Only `onetouch tail` colours lines itself."""
 
 from __future__ import annotations
 

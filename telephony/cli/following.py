@@ -1,4 +1,4 @@
-"""Lines of a file or a pipe, also those that are written while we read; memory stays bounded."""
+"""Reads the lines of a file or a pipe, also those that are written meanwhile; memory stays bounded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LOOK_EVERY_S = 0.2
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Give the lines until the end of the stream."""
+    """Return the lines until the end of the stream."""
     with stream:
         while line := stream.readline(LONGEST_LINE):
             yield line
 
 
 def followed_lines(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
-    """Give the lines for ever; a line that is being written waits for its end.
+    """Return the lines for ever; a line that is being written waits for its end.
 
     When the file was rotated away or cut short, goes on at the beginning of what stands at the path then. Raises
     `OSError` where the file cannot be opened at first.

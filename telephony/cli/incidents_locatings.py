@@ -11,7 +11,9 @@ import click
 from telephony.cli.audited import stated_reason, why_option, write_entry
 from telephony.cli.db import ready_engines
 from telephony.cli.echo import echo, echo_json
+from telephony.cli.naming import meant_incident
 from telephony.cli.options import config_option, load_or_exit
+from telephony.cli.times import clock_time, utc_option, zone_of
 
 if TYPE_CHECKING:
     from telephony.domain.locating import Locating
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @click.argument("incident_id", metavar="ID")
+@utc_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @why_option
-def locatings(config: Path, incident_id: str, why: str | None, *, as_json: bool) -> None:
+def locatings(config: Path, incident_id: str, why: str | None, *, is_utc: bool, as_json: bool) -> None:
     """Tell each request to a carrier for an incident: who asked, when, why, and what kind of answer came.
 
     No coordinates are in it, and numbers are masked. The record is kept for [retention] locating_days, also after the
@@ -32,6 +35,8 @@ def locatings(config: Path, incident_id: str, why: str | None, *, as_json: bool)
     Examples:
       onetouch incidents locatings sos-20261123-7k3qwz2m9t
       onetouch incidents locatings sos-20261123-7k3qwz2m9t --json --why "half-year report"
+
+    Exit codes: 0 told, none too; 1 the store or the keys cannot be used; 2 wrong settings or options.
     """
     reason = stated_reason(why, "the record of locatings, number masked")
     settings = load_or_exit(config)
@@ -40,6 +45,7 @@ def locatings(config: Path, incident_id: str, why: str | None, *, as_json: bool)
     from telephony.store.locatings import locatings_of_incident  # noqa: PLC0415
 
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
+        incident_id = meant_incident(connection, incident_id)
         write_entry(settings, writing, SAW_INCIDENT, incident_id, reason)
         try:
             found = locatings_of_incident(connection, incident_id)
@@ -47,11 +53,12 @@ def locatings(config: Path, incident_id: str, why: str | None, *, as_json: bool)
             raise click.ClickException(str(error)) from error
     if not found:
         echo(f"no carrier was asked for {incident_id}, or the record is over its time", err=True)
-    for plain in plain_locatings(found):
+    zone = zone_of(settings, is_utc=is_utc)
+    for asked, plain in zip(found, plain_locatings(found), strict=True):
         if as_json:
             echo_json(plain)
         else:
-            echo(in_words(plain))
+            echo(f"{clock_time(asked.asked_at, zone)}  {in_words(plain)}")
 
 
 def plain_locatings(found: Iterable[Locating]) -> list[dict[str, Any]]:
@@ -76,9 +83,9 @@ def plain_locatings(found: Iterable[Locating]) -> list[dict[str, Any]]:
 
 
 def in_words(plain: dict[str, Any]) -> str:
-    """Return one request as a line."""
+    """Return one request in words, without its time."""
     method = f" by {plain['method']}" if plain["method"] else ""
     return (
-        f"{plain['asked_at']}  {plain['asked_by']} asked {plain['carrier']} for {plain['number']},"
+        f"{plain['asked_by']} asked {plain['carrier']} for {plain['number']},"
         f" {plain['quality']}, {plain['purpose']}: {plain['answer']}{method}"
     )

@@ -1,10 +1,10 @@
-"""``onetouch incidents readout`` and ``told``: what is owed to 112 goes by telephone when nothing else reaches it."""
+"""``onetouch incidents readout`` and ``told``: incidents are read out to 112 by telephone when no report reaches it."""
 
 from __future__ import annotations
 
 import syslog
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,20 @@ import click
 
 from telephony.cli.anchors import Written, anchor
 from telephony.cli.audited import add_entry, looked, stated_reason, why_option
-from telephony.cli.db import ready_engines
+from telephony.cli.busy_store import in_turn
 from telephony.cli.echo import echo, echo_json
-from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON, stated
+from telephony.cli.incidents_false_alarm import LONGEST_NAME, LONGEST_REASON
+from telephony.cli.naming import meant_incident
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.ordering import give_order, stated
 from telephony.cli.readable_store import readable_store
-from telephony.cli.turns import in_turn
 from telephony.safe_text import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from telephony.cli.spoken import Language, Numbering
-    from telephony.domain.audit import Looked
     from telephony.settings import Settings
-    from telephony.store.audit import Entry
     from telephony.store.readout import ReadOut
 
 READ_BY_TELEPHONE = "read out to 112 by telephone"
@@ -57,14 +56,14 @@ _HEADINGS = {
         "after": "When 112 has repeated number and place to you:",
     },
 }
-"""What is for the operator and not for 112; it stands in brackets."""
+"""Remarks for the operator and not for 112; they stand in brackets."""
 
 
 @click.command()
 @config_option
 @click.argument("incident_id", metavar="[ID]", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Also what 112 has, and what was told on the telephone.")
-@click.option("--language", type=click.Choice(["ko", "en"]), help="Unset: that of the 112 centre.")
+@click.option("--language", type=click.Choice(["ko", "en"]), help="Default: the language of the 112 centre.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @why_option
 def readout(
@@ -94,7 +93,10 @@ def readout(
     if incident_id is not None and is_all:
         raise click.UsageError("give an ID or --all, not both")
     reason = stated_reason(why, READ_BY_TELEPHONE, must_show=True)
-    settings = load_or_exit(config, for_reading=True)
+    from telephony.settings import Needs  # noqa: PLC0415 - not needed for --help
+
+    # Reading the store in an emergency needs neither its secrets nor a disk that can be written.
+    settings = load_or_exit(config, Needs.TABLES)
     with readable_store(settings) as (writing, reading), reading.connect() as connection:
         found, lost = _found(connection, incident_id, is_all=is_all)
         shown = [each for each in found if incident_id or is_all or each.has_news]
@@ -127,34 +129,19 @@ def told(config: Path, incident_id: str, by: str, why: str) -> None:
     """Mark an incident as read out to 112 on the telephone.
 
     `readout` leaves it out from then on, until it has news. Its reports stay owed and leave by themselves when 112 can
-    be reached; they say that it was told already, when and by whom, so that nobody is sent twice.
+    be reached; they say that it was told already, when and by whom, so that no car is sent twice.
 
     \b
     Example:
       onetouch incidents told sos-20261123-7k3qwz2m9t --by "Kim, night shift" --why "told to desk 4 of Seoul"
+
+    Exit codes: 0 marked; 1 refused: there is none of that ID; 2 wrong settings or options.
     """
-    by = stated(by, LONGEST_NAME, "--by")
-    why = stated(why, LONGEST_REASON, "--why")
-    settings = load_or_exit(config)
-    from telephony.domain.audit import TOLD_112  # noqa: PLC0415 - not needed for --help
-    from telephony.psap.cap import KST  # noqa: PLC0415
-    from telephony.store.call_names import incident_named  # noqa: PLC0415
-    from telephony.store.readout import mark_told_by_voice  # noqa: PLC0415
+    from telephony.domain.orders import ToldByVoice  # noqa: PLC0415 - not needed for --help
 
-    now = datetime.now(KST)
-
-    def tell(connection: Connection) -> tuple[Entry | None, Looked]:
-        known_id = incident_named(connection, incident_id)
-        said = looked(TOLD_112, known_id, f"by {by}: {why}")
-        return mark_told_by_voice(connection, settings.plan, known_id, by, why, now, said), said
-
-    with ready_engines(settings) as (writing, _):
-        entry, said = in_turn(writing, tell)
-    if entry is None:
-        echo(f"there is no incident {incident_id}; see `onetouch incidents list`", err=True)
-        raise SystemExit(EXIT_FAILED)
-    anchor(settings, [(entry, said)], must_show=True)
-    echo(f"{incident_id} is marked as told to 112 on the telephone")
+    order = ToldByVoice(stated(why, LONGEST_REASON, "--why"))
+    answer = give_order(config, incident_id, order, stated(by, LONGEST_NAME, "--by"))
+    echo(f"{answer.incident_id} is marked as told to 112 on the telephone")
 
 
 def _found(
@@ -163,17 +150,15 @@ def _found(
     """Return the incidents that are asked for, and the ids of those that the store does not give, with its reason."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - not needed for --help
 
-    from telephony.psap.cap import KST  # noqa: PLC0415
-    from telephony.store.call_names import incident_named  # noqa: PLC0415
     from telephony.store.readout import read_out, unreported  # noqa: PLC0415
     from telephony.store.sealing import keys_of  # noqa: PLC0415
 
     keys_of(
         connection
     )  # without any key nothing can be read, which is one sentence and not one for each incident
-    now = datetime.now(KST)
+    now = datetime.now(UTC)
     if incident_id is not None:
-        known = read_out(connection, incident_named(connection, incident_id), now)
+        known = read_out(connection, meant_incident(connection, incident_id), now)
         if known is None:
             raise click.ClickException(f"there is no incident {incident_id}; see `onetouch incidents list`")
         return [known], []
@@ -190,9 +175,9 @@ def _found(
 
 
 def _audit(settings: Settings, writing: Engine | None, incident_ids: Sequence[str], reason: str) -> None:
-    """Have an entry for each block on disk before it is shown, or say loudly where none can be written.
+    """Have an entry for each block on disk before it is shown, or log an error where none can be written.
 
-    A full disk or a lost audit key must not keep anybody from telling 112 of a person in danger.
+    A full disk or a lost audit key must not keep an operator from telling 112 of a person in danger.
     """
     from telephony.domain.audit import READ_OUT  # noqa: PLC0415 - not needed for --help
 
@@ -227,11 +212,10 @@ def _as_blocks(shown: Sequence[ReadOut], settings: Settings, language: Language 
     """Return each incident as lines to read aloud; what is for the operator alone stands in brackets."""
     from telephony.cli.readout_wording import sentences  # noqa: PLC0415
     from telephony.cli.spoken import COLUMNS, wrapped  # noqa: PLC0415
-    from telephony.psap.cap import KST  # noqa: PLC0415
 
     for number, each in enumerate(shown, 1):
         spoken = language or _centre_language(settings, each.report.carrier)
-        now = each.report.sent_at.astimezone(KST)
+        now = each.report.sent_at.astimezone(settings.service.zone)
         yield f"---- {number}/{len(shown)} {each.report.incident_id} ".ljust(COLUMNS, "-")
         for remark in _remarks(each, spoken):
             yield from wrapped(one_line(f"[{remark}]"))
@@ -250,7 +234,7 @@ def _remarks(known: ReadOut, language: Language) -> Iterator[str]:
         now = known.report.sent_at
         at = fact.at.astimezone(now.tzinfo)
         yield words["told_news" if known.has_news else "told"].format(
-            clock=clock(at, now, language), since=since(at, now, language), by=fact.data.get("by", "?")
+            clock=clock(at, now, language), since=since(at, now, language), by=fact.by or "?"
         )
     if known.is_damaged:
         yield words["damaged"]
@@ -270,12 +254,12 @@ def _as_json(
 ) -> Iterator[dict[str, Any]]:
     """Return each incident as one JSON object."""
     from telephony.cli.readout_wording import number_in_words, sentences  # noqa: PLC0415 - not needed for --help
-    from telephony.domain.fact import PERSON  # noqa: PLC0415
-    from telephony.psap.cap import KST  # noqa: PLC0415
+    from telephony.domain.facts import PersonFact  # noqa: PLC0415
+    from telephony.store.fact_rows import to_data  # noqa: PLC0415
 
     for each in shown:
         report, spoken = each.report, language or _centre_language(settings, each.report.carrier)
-        now = report.sent_at.astimezone(KST)
+        now = report.sent_at.astimezone(settings.service.zone)
         position, by_voice = report.position, each.by_voice
         number = number_in_words(report.msisdn, _home(settings), spoken)
         yield {
@@ -293,7 +277,7 @@ def _as_json(
             "press_count": report.press_count,
             "last_press_at": report.last_press_at.isoformat(timespec="milliseconds"),
             "texts": list(report.texts),
-            "person": next((dict(fact.data) for fact in report.facts if fact.kind == PERSON), None),
+            "person": next((to_data(fact) for fact in report.facts if isinstance(fact, PersonFact)), None),
             "position": None
             if position is None
             else {
@@ -304,7 +288,7 @@ def _as_json(
                 "source": position.source,
                 "age_s": None if (age_s := position.age_s(now)) is None else round(age_s),
             },
-            "told_by_voice": None if by_voice is None else {**by_voice.data, "has_news": each.has_news},
+            "told_by_voice": None if by_voice is None else {**to_data(by_voice), "has_news": each.has_news},
             "language": spoken,
             "lines": list(sentences(each, _home(settings), now, spoken)),
         }

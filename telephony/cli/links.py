@@ -1,209 +1,57 @@
-"""Whether the far ends named in the settings can be reached from here: blocking, for a person who waits."""
+"""``onetouch links``: has the running daemon try a far end again."""
 
 from __future__ import annotations
 
-import socket
-import ssl
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 
-from pydantic import HttpUrl
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+import click
 
-from telephony.asterisk.blocking_ami import BlockingAmi
-from telephony.asterisk.settings import AsteriskServer
-from telephony.client_tls import Impostor, verified_socket
-from telephony.domain.errors import Malformed, Refused, Unavailable
-from telephony.fields import Tls
-from telephony.names import addresses_within
-from telephony.settings import Settings
-from telephony.smpp.building import build
-from telephony.smpp.codec import PduStream
-from telephony.smpp.constants import COMMAND_IDS, ESME_ROK, RESPONSE
-from telephony.smpp.esme import bind_request
-from telephony.smpp.observer import status_name
-from telephony.smpp.pdus import Pdu
-from telephony.smpp.settings import EsmeLink
-from telephony.store.bounds import COMMAND, Access, hosts_of
-
-AT_ONCE = 16
-"""Far ends tried side by side."""
+from telephony.cli.echo import echo
+from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.status import EXIT_UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class FarEnd:
-    """Something that we connect to."""
+@click.group(short_help="Try a link again at once, with its password read again.")
+def links() -> None:
+    """Have the running daemon try a far end again; `onetouch status` shows how all of them stand.
 
-    kind: str
-    name: str
-    host: str
-    port: int
-    tls: Tls | None
-    timeout_s: float
-    link: EsmeLink | None = None
-    """Where it is an SMSC: how to bind."""
-    asterisk: AsteriskServer | None = None
-    """Where it is an Asterisk: how to log in."""
-    ask_store: Callable[[], str] | None = None
-    """Where it is the store's server: how to connect as the daemon does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What came of one try. ``detail`` is for the operator."""
-
-    far_end: FarEnd
-    is_fine: bool
-    detail: str
-    took_ms: float
-
-
-def far_ends(settings: Settings) -> Iterator[FarEnd]:
-    """Give every far end of the settings: the store's server, SMSCs, location services, Asterisk servers, 112 centres."""
-    yield from _store(settings)
-    for carrier in settings.carrier:
-        for link in carrier.smpp:
-            yield FarEnd("SMSC", link.name, link.host, link.port, link.tls, link.connect_timeout_s, link)
-        if carrier.lbs is not None:
-            lbs = carrier.lbs
-            yield _web("LBS", carrier.name, lbs.url, lbs.tls, lbs.fast.budget_s)
-    for server in settings.asterisk:
-        timeout_s = server.connect_timeout_s
-        yield FarEnd(
-            "Asterisk", server.name, server.host, server.port, server.tls, timeout_s, asterisk=server
-        )
-    for psap in settings.psap:
-        for channel in psap.channel:
-            yield _web("112", channel.name, channel.url, channel.tls, channel.timeout_s)
-
-
-def _store(settings: Settings) -> Iterator[FarEnd]:
-    url = None if settings.store.url is None else make_url(settings.store.url)
-    if url is not None and url.get_backend_name() == "postgresql":
-        hosts, bound_s = " ".join(hosts_of(url)), COMMAND.connect_s
-        yield FarEnd(
-            "store",
-            str(url.database),
-            hosts,
-            url.port or 5432,
-            None,
-            bound_s,
-            ask_store=partial(_ask_store, settings),
-        )
-
-
-def _ask_store(settings: Settings) -> str:
-    """Connect as the daemon does, to the primary; a command may wait a little longer for it."""
-    from telephony.store.postgresql import bounded_engine  # noqa: PLC0415 - psycopg is an extra
-
-    access = Access(addresses_of=addresses_within)
-    engine = bounded_engine(make_url(settings.database_url), replace(COMMAND, writes=True), access)
-    try:
-        with engine.connect() as connection:
-            version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-    except DBAPIError as error:
-        raise Unavailable(str(error.orig)) from error
-    finally:
-        engine.dispose()
-    return f"connected, PostgreSQL {version}"
-
-
-def _web(kind: str, name: str, url: HttpUrl, tls: Tls | None, timeout_s: float) -> FarEnd:
-    wanted = (tls or Tls()) if url.scheme == "https" else None
-    default = 443 if url.scheme == "https" else 80
-    return FarEnd(kind, name, (url.host or "").strip("[]"), url.port or default, wanted, timeout_s)
-
-
-def try_all(settings: Settings, *, with_bind: bool) -> list[Reached]:
-    """Try every far end, some at once; results in the order of the settings. Never raises for a far end."""
-
-    def try_it(far_end: FarEnd) -> Reached:
-        return try_one(far_end, with_bind=with_bind)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(try_it, far_ends(settings)))
-
-
-def try_one(far_end: FarEnd, *, with_bind: bool, now: Callable[[], float] = time.perf_counter) -> Reached:
-    """Connect, do the TLS handshake where there is TLS, bind or log in where that is asked for."""
-    began = now()
-    try:
-        detail = _try(far_end, with_bind=with_bind)
-        is_fine = True
-    except ssl.SSLCertVerificationError as error:
-        detail, is_fine = f"TLS: {error.verify_message}", False
-    except Impostor as error:
-        detail, is_fine = f"TLS: {error}", False
-    except (OSError, Malformed, Refused, Unavailable, LookupError, ValueError) as error:
-        detail, is_fine = _words(error), False
-    return Reached(far_end, is_fine, detail, (now() - began) * 1000)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
-
-
-def _try(far_end: FarEnd, *, with_bind: bool) -> str:
-    if far_end.ask_store is not None:
-        return far_end.ask_store()
-    with ExitStack() as open_ones:
-        stream = socket.create_connection((far_end.host, far_end.port), far_end.timeout_s)
-        open_ones.enter_context(stream)
-        detail = "connected"
-        if far_end.tls is not None:
-            stream = in_tls = verified_socket(stream, far_end.tls, far_end.host)
-            open_ones.enter_context(stream)
-            detail = f"connected, {in_tls.version()}"
-        if with_bind and far_end.link is not None:
-            detail += f", {_bind(stream, far_end.link)}"
-    if with_bind and far_end.asterisk is not None:
-        detail += f", {_log_in(far_end.asterisk)}"
-    return detail
-
-
-def _bind(stream: socket.socket, link: EsmeLink) -> str:
-    """Bind and unbind; raises `Malformed` with the status where the SMSC refuses.
-
-    Always as a transmitter, whatever the link is: an SMSC sends presses to receivers only, and a press that it sent
-    to this check would wait for its redelivery.
+    \b
+    Example:
+      onetouch links retry skt-1
     """
-    stream.settimeout(link.bind_timeout_s)
-    password = "" if link.password is None else link.password.read()
-    stream.sendall(bind_request(link, password, "transmitter", 1))
-    pdus = _pdus(stream)
-    answer = next(pdu for pdu in pdus if pdu.command_id & RESPONSE)
-    if answer.status != ESME_ROK or answer.command_id != COMMAND_IDS["bind_transmitter_resp"]:
-        raise Malformed(f"bind_transmitter refused: {status_name(answer.status)}")
-    stream.sendall(build("unbind", 2))
-    next(pdu for pdu in pdus if pdu.command_id == COMMAND_IDS["unbind_resp"])
-    return "bound and unbound"
 
 
-def _log_in(server: AsteriskServer) -> str:
-    """Log in as the daemon does, on a connection of its own.
+@links.command()
+@config_option
+@click.argument("name")
+def retry(config: Path, name: str) -> None:
+    """Read the secret of NAME again and try it at once, instead of after the pause (5 minutes after a refused password).
 
-    Raises `Refused` with Asterisk's words, `Unavailable`, or `Malformed` for what is no manager interface. The daemon
-    may be logged in meanwhile: Asterisk does not mind.
+    NAME is that of a link, an [[asterisk]] or a channel to 112 as in the settings, or lbs-CARRIER. A link that is up is
+    left alone. A secret in a file is read as it is now; one in the environment of the daemon changes only with a restart.
+
+    \b
+    Exit codes: 0 done, 1 no such name or the secret cannot be used, 2 the settings have faults,
+      3 no daemon runs or it does not answer.
+    \b
+    Example:
+      onetouch links retry skt-1
+      onetouch links retry lbs-kt --config /etc/onetouch/onetouch.toml
     """
-    secret = server.secret.read()
-    with BlockingAmi(
-        server.host, server.port, server.username, secret, timeout_s=server.login_timeout_s, tls=server.tls
-    ):
-        return "logged in"
+    from telephony.settings import Needs  # noqa: PLC0415 - pydantic is not needed for --help
 
+    settings = load_or_exit(config, Needs.TABLES)
+    from telephony.cli.asking import Declined, ask_daemon  # noqa: PLC0415 - not needed for --help
+    from telephony.cli.status_words import WORDS  # noqa: PLC0415
+    from telephony.control.client import NotAsked  # noqa: PLC0415
+    from telephony.control.messages import LONGEST_NAME, AskRetry, RetryAnswer  # noqa: PLC0415
 
-def _pdus(stream: socket.socket) -> Iterator[Pdu]:
-    """Give PDUs as they come; raises `OSError` at the end of the stream, `Malformed` where it is not SMPP."""
-    cutter = PduStream()
-    while octets := stream.recv(65_536):
-        yield from cutter.feed(octets)
-        if cutter.broken is not None:
-            raise Malformed(f"this does not speak SMPP: {cutter.broken}")
-    raise ConnectionResetError("closed by the SMSC")
+    if len(name) > LONGEST_NAME:
+        raise click.BadParameter("no name is that long", param_hint="NAME")
+    try:
+        answer = ask_daemon(settings, AskRetry(name=name), RetryAnswer)
+    except NotAsked as error:
+        echo(str(error), err=True)
+        raise SystemExit(EXIT_FAILED if isinstance(error, Declined) else EXIT_UNKNOWN) from error
+    words = WORDS[settings.service.language]
+    echo(words.retried[answer.retried].format(name=answer.name), words.secrets[answer.secret])

@@ -1,4 +1,4 @@
-"""``onetouch people change-number``, ``change-carrier`` and ``withdraw``: what changes about one person."""
+"""``onetouch people change-number``, ``change-carrier`` and ``withdraw``: changes to one person."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ LONGEST_NAME = 80
 @click.argument("new_text", metavar="NEW")
 @why_option
 def change_number(config: Path, old_text: str, new_text: str, why: str | None) -> None:
-    """Let the person of OLD be known by NEW from now on; consent, guardians and history stay theirs.
+    """Move the person who has OLD to the number NEW; consent, guardians and history stay theirs.
 
-    Be sure that both numbers are the same person's: whoever has OLD next is a stranger to us.
+    Be sure that both numbers are the same person's: the next owner of OLD is a stranger to us.
 
     \b
     Example:
       onetouch people change-number 010-1234-5678 010-8765-4321 --why "new SIM, seen at the counter"
 
-    Exit codes: 0 changed, 1 nobody has OLD, or somebody has NEW already.
+    Exit codes: 0 changed, 1 OLD is not registered, or somebody has NEW already.
     """
     reason = stated_reason(why)
     settings = load_or_exit(config)
@@ -56,7 +56,7 @@ def change_number(config: Path, old_text: str, new_text: str, why: str | None) -
         except ValueError as error:
             raise click.ClickException(f"{error}; delete that person first, or correct NEW") from error
         if not written:
-            _nobody(old.masked)
+            _say_not_registered(old.masked)
         anchor(settings, written, must_show=True)
         empty_the_log(opened)
     echo(f"{old.masked} is {new.masked} from now on")
@@ -74,7 +74,7 @@ def change_carrier(config: Path, number_text: str, carrier: str, why: str | None
     Example:
       onetouch people change-carrier 010-1234-5678 kt --why "ported, told by kt on 3 May"
 
-    Exit codes: 0 changed, 1 nobody has this number, 2 there is no such carrier.
+    Exit codes: 0 changed, 1 this number is not registered, 2 there is no such carrier.
     """
     reason = stated_reason(why)
     settings = load_or_exit(config)
@@ -92,7 +92,7 @@ def change_carrier(config: Path, number_text: str, carrier: str, why: str | None
             return [add_entry(connection, entry)] if is_changed else []
 
         if not (written := opened.write(change)):
-            _nobody(wanted.masked)
+            _say_not_registered(wanted.masked)
         anchor(settings, written, must_show=True)
     echo(f"{wanted.masked} is with {carrier} from now on")
 
@@ -103,16 +103,16 @@ def change_carrier(config: Path, number_text: str, carrier: str, why: str | None
 @click.option("--by", required=True, help="Who withdraws it: the person, or a guardian of a minor.")
 @click.option("--means", required=True, help='By what means, e.g. "letter of 3 May".')
 def withdraw(config: Path, number_text: str, by: str, means: str) -> None:
-    """Withdraw the consent of who has NUMBER: they are deleted, now, as onetouch people delete does it.
+    """Withdraw the consent of the person who has NUMBER: they are deleted at once, as onetouch people delete does it.
 
     By whom and by what means is kept in the audit chain, encrypted; nothing else is. A press of that phone is relayed
-    to 112 as before: as that of somebody who is not registered.
+    to 112 as before, as that of a number that is not registered.
 
     \b
     Example:
       onetouch people withdraw 010-1234-5678 --by "her mother" --means "letter of 3 May"
 
-    Exit codes: 0 withdrawn and deleted, 1 nobody has this number.
+    Exit codes: 0 withdrawn and deleted, 1 this number is not registered.
     """
     for text, option in ((by, "--by"), (means, "--means")):
         if not text.strip() or len(text) > LONGEST_NAME:
@@ -130,12 +130,12 @@ def withdraw(config: Path, number_text: str, by: str, means: str) -> None:
             return [add_entry(connection, entry)] if is_deleted else []
 
         if not (written := opened.write(delete)):
-            _nobody(wanted.masked)
+            _say_not_registered(wanted.masked)
         anchor(settings, written, must_show=True)
         empty_the_log(opened)
     echo(f"withdrawn: {wanted.masked} is deleted")
 
 
-def _nobody(masked: str) -> None:
-    echo(f"nobody is registered with {masked}", err=True)
+def _say_not_registered(masked: str) -> None:
+    echo(f"no one is registered with {masked}", err=True)
     raise SystemExit(EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""A bar on standard error for what takes long, where that is a terminal."""
+"""A progress bar for long work, on standard error where that is a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store for whoever must read it now, also where the disk takes no writes any more."""
+"""Opens the store for reading in an emergency, also where the disk takes no writes any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from telephony.cli.db import file_of, ready_engines
+from telephony.cli.db import file_of, ready_engines, unwritable, wrong_look_up
+from telephony.cli.echo import echo
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,28 +27,53 @@ _PARTS = ("", "-wal")
 
 @contextmanager
 def readable_store(settings: Settings) -> Iterator[tuple[Engine | None, Engine]]:
-    """Give (writing, reading) engines; the first is ``None`` where the store cannot be opened for writing.
+    """Return (writing, reading) engines; the first is ``None`` where the store cannot be opened for writing.
 
     SQLite opens no store with a write-ahead log that it cannot write beside. Then a copy is read, in a directory of this
     user alone, which is gone afterwards; what is personal in it is sealed as it was.
     """
     with ExitStack() as stack:
         try:
-            writing, reading = stack.enter_context(ready_engines(settings))
+            writing, reading = stack.enter_context(ready_engines(settings, with_wrong_look_up=True))
         except click.ClickException:
             file = file_of(settings)
             if file is None or not file.exists():
                 raise
             copied = _copy(file, stack)
             store = settings.store.model_copy(update={"url": f"sqlite:///{copied}"})
-            _, reading = stack.enter_context(ready_engines(settings.model_copy(update={"store": store})))
+            copied_settings = settings.model_copy(update={"store": store})
+            _, reading = stack.enter_context(ready_engines(copied_settings, with_wrong_look_up=True))
+            _warn_of_wrong_look_up(reading, settings)
             yield None, reading
         else:
+            _warn_of_wrong_look_up(reading, settings)
             yield writing, reading
 
 
+@contextmanager
+def reading_engine(settings: Settings, *, with_wrong_look_up: bool = False) -> Iterator[Engine]:
+    """Return an engine for a command that writes nothing, not even an entry: of a copy where this account cannot write.
+
+    A store that is locked, or damaged, is no such place: what is wrong with it is said.
+    """
+    with ExitStack() as stack:
+        file = file_of(settings)
+        if file is not None and unwritable(file) and file.exists():
+            store = settings.store.model_copy(update={"url": f"sqlite:///{_copy(file, stack)}"})
+            settings = settings.model_copy(update={"store": store})
+        engines = ready_engines(settings, with_wrong_look_up=with_wrong_look_up)
+        _, reading = stack.enter_context(engines)
+        yield reading
+
+
+def _warn_of_wrong_look_up(reading: Engine, settings: Settings) -> None:
+    """112 waits: what can be read is shown, with the reason why look-ups by number may find no one."""
+    if (wrong := wrong_look_up(reading, settings)) is not None:
+        echo(f"CALLERS CANNOT BE LOOKED UP: {wrong}", err=True)
+
+
 def _copy(file: Path, stack: ExitStack) -> Path:
-    """Copy a store that nobody changes meanwhile; from one that is being written the last of a few tries is taken."""
+    """Copy a store that does not change meanwhile; from one that is being written the last of a few tries is taken."""
     parts = [Path(f"{file}{part}") for part in _PARTS]
     try:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_place(parts), prefix="onetouch-")))

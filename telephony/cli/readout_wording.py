@@ -1,37 +1,44 @@
-"""An incident in sentences that somebody reads into a telephone, in Korean and in English. Pure."""
+"""Words an incident in sentences to be read into a telephone, in Korean and in English. Pure."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from telephony.cli.spoken import Language, Numbering, clock, dialled, since, spoken
-from telephony.domain.fact import (
-    CALL,
-    FALSE_ALARM,
-    GUARDIAN,
-    KNOCK,
-    LAST_ANSWERED,
-    PERSON,
-    REACH,
-    SILENCE,
+from telephony.domain.facts import (
+    AcknowledgedFact,
+    CallFact,
+    DispatchedFact,
     Fact,
+    FalseAlarmFact,
+    GuardianFact,
+    GuardianNumber,
+    GuardianState,
+    KnockFact,
+    Newer,
+    PersonFact,
     Reach,
+    ReachFact,
+    Registered,
+    SilenceFact,
 )
-from telephony.domain.person_fact import NO, UNKNOWN, YES, age_on
+from telephony.domain.people.person_fact import age_on
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.report import UNREADABLE_NUMBER, Report
 from telephony.domain.values import Msisdn
 from telephony.psap.fact_wording import fact_lines, is_silence_lifted
+from telephony.psap.worded import worded
 from telephony.psap.wording import WORDINGS, radius_m
 from telephony.store.readout import ReadOut
 
-_TOLD_AS_IN_REPORTS = (SILENCE, FALSE_ALARM)
-_NUMBER_IN_TEXT = re.compile(r"\+?[0-9]{7,15}")
+_SHORTEST_SPOKEN = 7
+"""Digits: a shorter number is a short code, and is read as it stands."""
+F = TypeVar("F", bound=Fact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,16 @@ class Sentences:
     never_answered: str
     address: str
     text: str
-    details: Mapping[str, str]
+    medical: str
+    school: str
     guardians: str
     guardian_writes: str
     guardian_confirmed: str
     call: str
     knocked: str
     knock_means: str
+    acknowledged: str
+    dispatched: str
     do_not_call: str
     silence_lifted: str
     methods: Mapping[str, str]
@@ -116,13 +126,16 @@ KOREAN = Sentences(
     never_answered="신고 후 응답한 적이 없습니다.",
     address="등록된 집 주소는 {text}입니다. 지금 그곳에 있다는 뜻은 아닙니다.",
     text="신고자가 보낸 글: “{text}”",
-    details=MappingProxyType({"medical": "의료 정보: {text}", "school": "다니는 학교: {text}"}),
+    medical="의료 정보: {text}",
+    school="다니는 학교: {text}",
     guardians="보호자 연락처: {text}",
     guardian_writes="보호자({who})가 문자로 전해 왔습니다: {text}",
     guardian_confirmed="보호자({who})에게 알렸고, 보호자가 확인했습니다.",
     call="신고자의 전화: {state}",
     knocked="신고자가 통화 중에 키를 {taps}번 눌러 답했습니다.",
     knock_means="뜻: {meaning}",
+    acknowledged="112에서 {since}에 접수했습니다: {by}",
+    dispatched="{since}에 출동했습니다: {unit}",
     do_not_call="신고자에게 전화하거나 문자를 보내지 마십시오. 소리가 나면 위험합니다.",
     silence_lifted="무음은 112 요청으로 해제되었습니다.",
     methods=MappingProxyType(
@@ -174,13 +187,16 @@ ENGLISH = Sentences(
     never_answered="It has not answered since the press.",
     address="The registered home address is {text}. The caller need not be there now.",
     text="The caller wrote: “{text}”",
-    details=MappingProxyType({"medical": "Medical notes: {text}", "school": "School: {text}"}),
+    medical="Medical notes: {text}",
+    school="School: {text}",
     guardians="Guardians: {text}",
     guardian_writes="A guardian ({who}) writes: {text}",
     guardian_confirmed="A guardian ({who}) was told, and has confirmed.",
     call="The caller's telephone call: {state}",
     knocked="In the call the caller answered by tapping keys, {taps} in all.",
     knock_means="That means: {meaning}",
+    acknowledged="112 took this incident {since}: {by}",
+    dispatched="A unit was sent {since}: {unit}",
     do_not_call="Do not call or text the caller. A sound can put the caller in danger.",
     silence_lifted="Silence was lifted because 112 asked for it.",
     methods=MappingProxyType(
@@ -205,22 +221,19 @@ def sentences(known: ReadOut, home: Numbering, now: datetime, language: Language
     words, report = SENTENCES[language], known.report
     yield words.drill if report.test else words.emergency
     yield _number(report, words, home)
-    # Before anything else, for whoever has just heard a number may dial it.
+    # Before anything else, because the listener may dial a number as soon as it is heard.
     yield words.silence_lifted if is_silence_lifted(report) else words.do_not_call
     yield from _person(report, words)
     yield from _press(report, words, now)
     yield from _place(report.position, words, now)
     yield from _reach(report, words, now)
-    person = _data(report, PERSON)
-    if address := person.get("address"):
-        yield words.address.format(text=address)
+    person = _newest(report, PersonFact)
+    if person is not None and person.address:
+        yield words.address.format(text=person.address)
     yield from (words.text.format(text=text) for text in report.texts)
-    yield from (
-        template.format(text=person[key]) for key, template in words.details.items() if person.get(key)
-    )
-    if guardians := person.get("guardians"):
-        yield words.guardians.format(text=_aloud(guardians, words, home))
-    yield from _events(report, words)
+    if person is not None:
+        yield from _details(person, words, home)
+    yield from _events(report, words, now)
     if known.is_closed:
         yield words.closed.format(reason=report.close_reason or "?")
 
@@ -235,24 +248,28 @@ def _number(report: Report, words: Sentences, home: Numbering) -> str:
 
 
 def _person(report: Report, words: Sentences) -> Iterator[str]:
-    person = _data(report, PERSON)
-    match person.get("registered"):
-        case str(answer) if answer == YES:
-            template = words.name if (age := _age(person, report)) is None else words.name_and_age
-            yield template.format(name=person.get("name", "?"), age=age)
-        case str(answer) if answer == NO:
+    person = _newest(report, PersonFact)
+    match None if person is None else person.registered:
+        case Registered.YES if person is not None:
+            age = None if person.born is None else age_on(report.opened_at.date(), person.born)
+            template = words.name if age is None else words.name_and_age
+            yield template.format(name=person.name or "?", age=age)
+        case Registered.NO:
             yield words.unregistered
-        case str(answer) if answer == UNKNOWN:
+        case Registered.UNKNOWN:
             yield words.registry_unreadable
         case _:
             yield words.not_looked_up
 
 
-def _age(person: Mapping[str, str], report: Report) -> int | None:
-    try:
-        return age_on(report.opened_at.date(), date.fromisoformat(person.get("born", "")))
-    except ValueError:
-        return None
+def _details(person: PersonFact, words: Sentences, home: Numbering) -> Iterator[str]:
+    if person.medical:
+        yield words.medical.format(text=person.medical)
+    if person.school:
+        yield words.school.format(text=person.school)
+    if person.guardians:
+        spoken_ones = "; ".join(_guardian_number(each, words, home) for each in person.guardians)
+        yield words.guardians.format(text=spoken_ones)
 
 
 def _press(report: Report, words: Sentences, now: datetime) -> Iterator[str]:
@@ -289,17 +306,14 @@ def _place(position: Position | None, words: Sentences, now: datetime) -> Iterat
 
 def _reach(report: Report, words: Sentences, now: datetime) -> Iterator[str]:
     """Say that the phone is silent, which may be all that is new of it, and since when."""
-    reach = _data(report, REACH)
-    if reach.get("state") != Reach.NOT_ANSWERING:
+    reach = _newest(report, ReachFact)
+    if reach is None or reach.state is not Reach.NOT_ANSWERING:
         return
     yield words.not_answering
-    try:
-        answered_at = datetime.fromisoformat(reach[LAST_ANSWERED])
-        yield words.last_answered.format(since=since(answered_at, now, words.language))
-    except KeyError:
+    if reach.last_answered is None:
         yield words.never_answered
-    except (ValueError, TypeError):
-        return  # a time that cannot be read, or has no zone
+    else:
+        yield words.last_answered.format(since=since(reach.last_answered, now, words.language))
 
 
 def _degrees(degrees: float, sides: tuple[str, str], language: Language) -> str:
@@ -315,49 +329,54 @@ def _spoken_radius_m(position: Position) -> int:
     return math.ceil(radius / step) * step
 
 
-def _events(report: Report, words: Sentences) -> Iterator[str]:
-    call = _data(report, CALL)
+def _events(report: Report, words: Sentences, now: datetime) -> Iterator[str]:
+    call = _newest(report, CallFact)
     in_reports = WORDINGS[words.language]
-    if state := call.get("state"):
-        yield words.call.format(state=in_reports.facts.call_states.get(state, state))
+    if call is not None and call.state != Newer():
+        yield words.call.format(state=worded(call.state, in_reports.facts.call_states))
     for fact in report.facts:
-        if fact.kind == KNOCK:
-            yield from _knock(fact.data, words)
-        elif fact.kind == GUARDIAN:
+        if isinstance(fact, KnockFact):
+            yield from _knock(fact, words)
+        elif isinstance(fact, GuardianFact):
             yield from _guardian(fact, words)
-    told = [fact for fact in report.facts if fact.kind in _TOLD_AS_IN_REPORTS]
+        elif isinstance(fact, AcknowledgedFact):
+            ago = since(fact.at, now, words.language)
+            yield words.acknowledged.format(by=fact.by or in_reports.facts.somebody, since=ago)
+        elif isinstance(fact, DispatchedFact):
+            ago = since(fact.at, now, words.language)
+            yield words.dispatched.format(unit=fact.unit or fact.subject, since=ago)
+    told = [fact for fact in report.facts if isinstance(fact, SilenceFact | FalseAlarmFact)]
     yield from fact_lines(replace(report, facts=tuple(told)), in_reports.facts)
     yield from (
         in_reports.remark.format(label=in_reports.labels.get(label, label)) for label in report.labels
     )
 
 
-def _knock(data: Mapping[str, str], words: Sentences) -> Iterator[str]:
-    yield words.knocked.format(taps=data.get("taps", "?"))
-    if meaning := data.get(words.language) or data.get("meaning"):
+def _knock(fact: KnockFact, words: Sentences) -> Iterator[str]:
+    yield words.knocked.format(taps=fact.taps)
+    if meaning := fact.words.get(words.language) or fact.meaning:
         yield words.knock_means.format(meaning=meaning)
 
 
-def _guardian(fact: Fact, words: Sentences) -> Iterator[str]:
-    who = fact.data.get("relation") or fact.subject
-    if text := fact.data.get("words"):
-        yield words.guardian_writes.format(who=who, text=text)
-    elif fact.data.get("state") == "confirmed":
+def _guardian(fact: GuardianFact, words: Sentences) -> Iterator[str]:
+    who = fact.relation or fact.subject
+    if fact.words:
+        yield words.guardian_writes.format(who=who, text=fact.words)
+    elif fact.state is GuardianState.CONFIRMED:
         yield words.guardian_confirmed.format(who=who)
 
 
-def _aloud(text: str, words: Sentences, home: Numbering) -> str:
-    """Put every number in a text as it is read aloud."""
+def _guardian_number(guardian: GuardianNumber, words: Sentences, home: Numbering) -> str:
+    """Return a guardian with the number as it is read aloud."""
+    written = guardian.phone.international
+    digits = written.removeprefix("+")
+    if not digits.isdigit() or len(digits) < _SHORTEST_SPOKEN:
+        return str(guardian)
+    number = Msisdn.parse(written, country_code=home.country_code, trunk_prefix=home.trunk_prefix)
+    grouped = dialled(number, home)
+    return f"{guardian.relation} {spoken(grouped, words.language)} ({grouped})".strip()
 
-    def say(number: str) -> str:
-        grouped = dialled(
-            Msisdn.parse(number, country_code=home.country_code, trunk_prefix=home.trunk_prefix), home
-        )
-        return f"{spoken(grouped, words.language)} ({grouped})"
 
-    return _NUMBER_IN_TEXT.sub(lambda found: say(found[0]), text)
-
-
-def _data(report: Report, kind: str) -> Mapping[str, str]:
-    """Return the data of the newest fact of a kind."""
-    return next((fact.data for fact in reversed(report.facts) if fact.kind == kind), {})
+def _newest(report: Report, kind: type[F]) -> F | None:
+    """Return the newest fact of a kind."""
+    return next((fact for fact in reversed(report.facts) if isinstance(fact, kind)), None)

@@ -1,4 +1,4 @@
-"""What the commands of people and keys share: the registry with its keys, and turns with a running daemon."""
+"""Opens the registry with its keys for the commands of people and keys, which write in turn with a running daemon."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from telephony.cli.busy_store import driver_error, in_turn, told
 from telephony.cli.db import ready_engines
 from telephony.cli.echo import echo
-from telephony.cli.turns import driver_error, in_turn, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from telephony.domain.enrolment import EnrolmentRules
+    from telephony.domain.people.draft import EnrolmentRules
     from telephony.domain.values import Msisdn
     from telephony.settings import Settings
     from telephony.store.crypto import KeyFile, KeyRing
@@ -46,7 +46,7 @@ class OpenRegistry:
         return in_turn(self.writing, work)
 
     def fold_back(self) -> None:
-        """Fold SQLite's log back into the file without making anybody wait; without a daemon nobody else does."""
+        """Fold SQLite's log back into the file without making a daemon wait; where no daemon runs, nothing else does it."""
         if self.writing.dialect.name != "sqlite":
             return
         from telephony.store.engines import sqlite_checkpoint_engine  # noqa: PLC0415 - not needed for --help
@@ -59,17 +59,18 @@ class OpenRegistry:
 def open_registry(
     settings: Settings, *, makes_keys: bool = False, is_dry_run: bool = False
 ) -> Iterator[OpenRegistry]:
-    """Give the registry; what is wrong with keys or records becomes one line and exit code 1.
+    """Return the registry; what is wrong with keys or records becomes one line and exit code 1.
 
     With ``makes_keys`` a first use makes the key file. It is never made where anything is sealed already: then
     it was lost, and must be brought back.
     """
     from telephony.domain.errors import OnetouchError  # noqa: PLC0415 - not needed for --help
-    from telephony.store.crypto import Key, KeyFile, KeyRing  # noqa: PLC0415
+    from telephony.settings.key_files import key_file_of  # noqa: PLC0415
+    from telephony.store.crypto import Key, KeyRing  # noqa: PLC0415
     from telephony.store.people import Registry  # noqa: PLC0415
     from telephony.store.upgrade import holds_sealed  # noqa: PLC0415
 
-    key_file = KeyFile(settings.key_file)
+    key_file = key_file_of(settings)
     keys: Callable[[], KeyRing] = key_file.ring
     with ready_engines(settings) as (writing, reading):
         try:
@@ -97,9 +98,7 @@ def empty_the_log(opened: OpenRegistry) -> None:
     with opened.writing.connect() as connection:
         if any(fold_back(connection) for _ in range(FOLD_TRIES)):
             return
-    echo(
-        "the store was busy: the encrypted row may stand in its -wal file until that is begun anew", err=True
-    )
+    echo("the store was busy: the encrypted row may stand in its -wal file until that is restarted", err=True)
 
 
 def _same(ring: KeyRing) -> KeyRing:
@@ -107,14 +106,15 @@ def _same(ring: KeyRing) -> KeyRing:
 
 
 def enrolment_rules(settings: Settings) -> EnrolmentRules:
-    """Give what the settings say about enrolment."""
-    from telephony.domain.enrolment import EnrolmentRules  # noqa: PLC0415 - not needed for --help
+    """Return what the settings say about enrolment."""
+    from telephony.domain.people.draft import EnrolmentRules  # noqa: PLC0415 - not needed for --help
 
     return EnrolmentRules(
         country_code=settings.service.country_code,
         trunk_prefix=settings.service.trunk_prefix,
         language=settings.service.language,
         carriers=frozenset(carrier.name for carrier in settings.carrier),
+        adult_age=settings.people.adult_age,
     )
 
 

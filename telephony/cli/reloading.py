@@ -1,31 +1,34 @@
-"""What changed between two readings of the settings, and what of it needs no restart: pure functions."""
+"""Compares two readings of the settings: what changed, and what of it needs no restart. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from telephony.settings import Settings
+from telephony.settings import Carrier, Settings
 from telephony.settings.keys import Path, dotted
 
 
-def apply_live(running: Settings, fresh: Settings, *, with_recognition: bool) -> Settings:
-    """Give the running settings with that part of the fresh ones which can change under a bound link.
+def apply_live(running: Settings, fresh: Settings, *, by_daemon: bool) -> Settings:
+    """Return the running settings with that part of the fresh ones which can change under a bound link.
 
-    That is ``log.level`` and, where the daemon can take them, the tables of recognition: the general ones and
-    those of each carrier that is still there by its name.
+    That is ``log.level`` and, where the daemon can take them, the centres and the general tables of recognition, and of each
+    carrier that is still there by its name its own tables, its SMPP links and its location service.
     """
     applied = running.model_copy(
         update={"log": running.log.model_copy(update={"level": fresh.log.level})},
     )
-    if not with_recognition:
+    if not by_daemon:
         return applied
-    own = {carrier.name: carrier.recognition for carrier in fresh.carrier}
-    carriers = tuple(
-        carrier.model_copy(update={"recognition": own.get(carrier.name, carrier.recognition)})
-        for carrier in running.carrier
+    own = {carrier.name: carrier for carrier in fresh.carrier}
+    carriers = tuple(_live_of(carrier, own.get(carrier.name, carrier)) for carrier in running.carrier)
+    return applied.model_copy(
+        update={"recognition": fresh.recognition, "carrier": carriers, "psap": fresh.psap}
     )
-    return applied.model_copy(update={"recognition": fresh.recognition, "carrier": carriers})
+
+
+def _live_of(running: Carrier, fresh: Carrier) -> Carrier:
+    return running.model_copy(update={"recognition": fresh.recognition, "smpp": fresh.smpp, "lbs": fresh.lbs})
 
 
 def changed_keys(before: Settings, after: Settings) -> list[str]:

@@ -1,10 +1,11 @@
-"""A daemon's life: started, told to read its settings again, stopped within a bound."""
+"""Runs the daemon as a process: starts it, has it read its settings again, stops it within a bound."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from telephony import logs
+from telephony.assembly.part import Taken
 from telephony.cli.reloading import apply_live, changed_keys
-from telephony.settings import Settings, SettingsFaults, load, remarks
+from telephony.settings import Fault, Settings, SettingsFaults, Weight, load
 
 log = structlog.get_logger()
 
 STOP_WITHIN_S = 15.0
-"""Bound on answering what is in flight and unbinding; systemd's own bound is 90 s."""
+"""Bound on answering messages in flight and unbinding; systemd's own bound is 90 s."""
 
 Assemble = Callable[[Settings, Any], MultiService]
 
@@ -30,11 +32,14 @@ COLLECT_AFTER = 20_000
 
 
 def spare_the_collector() -> None:
-    """Keep what was built at start out of the garbage collector's way.
+    """Keep the objects that were built at start out of the garbage collector's way, and give back what they were built from.
 
     A full collection would walk some 300,000 objects of the libraries, for 30 ms in which no press is answered.
     """
     gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if give_back is not None:
+        give_back(0)
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
 
@@ -42,8 +47,16 @@ def spare_the_collector() -> None:
 class Running:
     """The daemon as the operating system sees it. Every method is called in the reactor's thread."""
 
-    def __init__(self, config: Path, settings: Settings, assemble: Assemble, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: Path,
+        settings: Settings,
+        assemble: Assemble,
+        reactor: Any,
+        remarks: Sequence[Fault] = (),
+    ) -> None:
         self._config = config
+        self._remarks = remarks
         self._settings = settings
         self._assemble = assemble
         self._reactor = reactor
@@ -53,14 +66,17 @@ class Running:
 
     def start(self) -> None:
         """Assemble and start; where that fails say why and end with exit code 1."""
-        for remark in remarks(self._settings):
-            log.warning("settings remark", remark=remark)
+        for remark in self._remarks:
+            if remark.weight is Weight.FAULT:
+                log.error("settings fault", fault=str(remark))
+            else:
+                log.warning("settings remark", remark=str(remark))
         try:
             self._service = self._assemble(self._settings, self._reactor)
             self._service.privilegedStartService()
             self._service.startService()
         except Exception as error:
-            # Whatever it is, it is told as a log line and an exit code: a half-started daemon helps nobody.
+            # Any failure is reported as a log line and an exit code: a half-started daemon helps no one.
             log.exception("cannot start", reason=str(error))
             self.exit_code = 1
             self.stop("failed start")
@@ -113,14 +129,28 @@ class Running:
         except SettingsFaults as faults:
             for fault in faults.faults:
                 log.error(  # noqa: TRY400 - faults are told one by one, no traceback
-                    "settings not reloaded", file=fault.file, key=fault.key, problem=fault.problem
+                    "settings not reloaded",
+                    file=fault.file,
+                    line=fault.line,
+                    table=fault.table,
+                    key=fault.key,
+                    problem=fault.problem,
+                    instead=fault.instead,
                 )
             return
         reload_daemon = getattr(self._service, "reload", None)
-        applied = apply_live(self._settings, fresh, with_recognition=reload_daemon is not None)
+        applied = apply_live(self._settings, fresh, by_daemon=reload_daemon is not None)
         changed = changed_keys(self._settings, applied)
-        if reload_daemon is not None and changed:
-            reload_daemon(applied)
+        # Also where no key has changed: a secret may have.
+        taken = Taken() if reload_daemon is None else reload_daemon(applied)
         logs.change_level(applied.log.level)
         self._settings = applied
-        log.warning("settings reloaded", changed=changed, needs_restart=changed_keys(applied, fresh))
+        for name, reason in taken.refused.items():
+            log.error("settings not taken", about=name, reason=reason)
+        log.warning(
+            "settings reloaded",
+            changed=changed,
+            secrets=taken.secrets,
+            not_taken=list(taken.refused),
+            needs_restart=changed_keys(applied, fresh),
+        )

@@ -1,4 +1,4 @@
-"""Who runs a command, and from where: what the kernel and the system's record of logins say, never what a variable says."""
+"""Reads who runs a command, and from where, out of the kernel and the system's record of logins, never out of a variable."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def account_of(uid: int) -> str:
 
 
 def uid_of(account: str) -> int | None:
-    """Return the uid of an account, given by its name or as a number; None for a name that nobody has."""
+    """Return the uid of an account, given by its name or as a number; None for a name that no account has."""
     if account.isascii() and account.isdigit():
         return int(account[:10])
     try:

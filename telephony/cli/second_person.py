@@ -1,4 +1,4 @@
-"""Some acts take two people: one asks, and another approves it beforehand with a login of their own.
+"""Acts that take two people: one asks, and another approves it beforehand with a login of their own.
 
 An approval is an entry of the audit chain, signed like all others. It is used up by the act, whose entry stands after it.
 """
@@ -22,10 +22,12 @@ VALID: Final = timedelta(minutes=15)
 
 
 class Act(StrEnum):
-    """What a second person approves."""
+    """An act that a second person approves."""
 
     EXPORT = "export"
     ROTATION = "rotation"
+    KEYS_OUT = "keys-out"
+    RECORDINGS = "recordings"
 
     def request_of(self, uid: int) -> str:
         """Return the subject of the approval of this act for a person."""
@@ -33,11 +35,11 @@ class Act(StrEnum):
 
 
 class NotApproved(click.ClickException):
-    """Nobody else has approved it, or it was done already."""
+    """No second person has approved it, or the approval was used already."""
 
 
 def approved(connection: Connection, act: Act, entry: Looked) -> Looked:
-    """Return the entry of an act with who approved it, in the transaction that adds it. Raises `NotApproved`."""
+    """Return the entry of an act with the one who approved it, in the transaction that adds it. Raises `NotApproved`."""
     from dataclasses import replace  # noqa: PLC0415 - not needed for --help
 
     from telephony.store.audit import alone, newest  # noqa: PLC0415
@@ -50,7 +52,7 @@ def approved(connection: Connection, act: Act, entry: Looked) -> Looked:
         if seat is None:
             continue
         if kept.looked.what == entry.what and seat.person_uid == person:
-            break  # what was approved before it has served
+            break  # an approval before the last such act was used by it
         is_asked = kept.looked.what == APPROVED and kept.looked.subject == act.request_of(person)
         if is_asked and seat.person_uid != person and kept.looked.at <= entry.at + VALID:
             why = f"approved by {kept.looked.who} in entry {kept.number}; {entry.why}"

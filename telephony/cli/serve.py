@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from telephony.cli.echo import echo
-from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
+from telephony.cli.options import EXIT_FAILED, config_option, placed_or_exit
+from telephony.cli.told_faults import tell
 
 if TYPE_CHECKING:
-    from telephony.settings import Settings
+    from telephony.settings import Loaded
 
 
 @click.command(short_help="Run the daemon.")
@@ -25,16 +25,22 @@ def serve(config: Path) -> None:
     applies what can change without dropping a link and says what needs a restart; it also opens the log file
     again after a rotation.
 
+    One folder ([service] state_dir) is one daemon's: a second one is refused.
+
     \b
-    Exit codes: 0 stopped as asked, 1 could not start or had to be cut off, 2 the settings have faults.
+    Exit codes:
+      0  stopped as asked
+      1  could not start, had to be cut off, or runs already
+      2  the settings have faults
     \b
     Example:
       onetouch serve --config /etc/onetouch/onetouch.toml
       onetouch serve 2>&1 | onetouch tail
     """
     import_structlog_without_rich()
-    settings = load_or_exit(config)
-    raise SystemExit(run(config, settings))
+    from telephony.settings import Needs  # noqa: PLC0415 - not needed for --help
+
+    raise SystemExit(run(config, placed_or_exit(config, Needs.DAEMON)))
 
 
 def import_structlog_without_rich() -> None:
@@ -51,22 +57,32 @@ def import_structlog_without_rich() -> None:
             del sys.modules["rich"]
 
 
-def run(config: Path, settings: Settings) -> int:
+def run(config: Path, loaded: Loaded) -> int:
     """Assemble the daemon and run it on the real reactor; gives the exit code."""
     # This is the one door through which the real reactor comes in; it is handed on as a parameter.
     from twisted.internet import reactor as installed  # noqa: PLC0415 - importing it installs it
 
     from telephony import logs  # noqa: PLC0415
+    from telephony.assembly.alone import RunsAlready, stay_alone  # noqa: PLC0415
+    from telephony.assembly.daemon import assemble  # noqa: PLC0415
     from telephony.cli.running import Running  # noqa: PLC0415
-    from telephony.daemon import assemble  # noqa: PLC0415
+    from telephony.settings import remarks  # noqa: PLC0415
 
     reactor: Any = installed
+    settings, places = loaded
     try:
         logs.configure(settings.log)
     except OSError as error:
-        echo(f"{config}: log.file: cannot be opened ({error.strerror}); name a writable file", err=True)
+        problem = f'"{settings.log.file}" cannot be opened ({error.strerror})'
+        tell([places.fault(("log", "file"), problem, "name a writable file")], err=True)
         return EXIT_FAILED
-    running = Running(config, settings, assemble, reactor)
+    try:
+        stay_alone(settings.service.state_dir)
+    except RunsAlready as error:
+        instead = "stop it first (systemctl stop onetouch), or give this one a state_dir of its own"
+        tell([places.fault(("service", "state_dir"), f"onetouch {error}", instead)], err=True)
+        return EXIT_FAILED
+    running = Running(config, settings, assemble, reactor, remarks(loaded))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(
             number, lambda number, _: reactor.callFromThread(running.stop, signal.Signals(number).name)

@@ -1,4 +1,4 @@
-"""What is read aloud: telephone numbers digit by digit, times and ages as people say them, lines of 78 columns."""
+"""Words for reading aloud: telephone numbers digit by digit, times and ages as people say them, lines of 78 columns."""
 
 from __future__ import annotations
 

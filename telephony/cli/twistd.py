@@ -1,15 +1,17 @@
-"""The same daemon under ``twistd``, for houses that run everything that way."""
+"""Runs the same daemon under ``twistd``, for sites that run everything that way."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.python import usage
 
 from telephony import logs
-from telephony.daemon import assemble
+from telephony.assembly.alone import RunsAlready, stay_alone
+from telephony.assembly.daemon import assemble
+from telephony.service import MultiService
 from telephony.settings import Settings, SettingsFaults, load
 
 
@@ -35,20 +37,24 @@ class Onetouch(MultiService):
     """
 
     def __init__(self, settings: Settings, reactor: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # Twisted gives it no types
+        super().__init__()
         self._settings = settings
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's own name
-        """Take over the logs, then assemble."""
+        """Take over the logs and the folder, then assemble."""
         logs.configure(self._settings.log, is_under_twistd=True)
+        try:
+            stay_alone(self._settings.service.state_dir)
+        except RunsAlready as error:
+            raise SystemExit(f"onetouch {error} on {self._settings.service.state_dir}") from error
         daemon: Any = assemble(self._settings, self._reactor)
         daemon.setServiceParent(self)
-        super().privilegedStartService()  # type: ignore[no-untyped-call] # Twisted gives it no types
+        super().privilegedStartService()
 
 
 def makeService(options: Options) -> IService:  # noqa: N802 - Twisted's own name
-    """Give twistd the service."""
+    """Return twistd the service."""
     from twisted.internet import reactor  # noqa: PLC0415 - twistd has installed it by now
 
     return cast("IService", Onetouch(options.settings, reactor))

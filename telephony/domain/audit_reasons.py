@@ -1,4 +1,4 @@
-"""Why somebody looks at what is personal: a code for those who count reasons, and words for those who read them."""
+"""The reason given for reading personal data: a code, by which reasons are counted, and words for the auditor."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Reason(StrEnum):
 
     @property
     def korean(self) -> str:
-        """What it means, in Korean."""
+        """Its meaning, in Korean."""
         return _WORDS[self][0]
 
     @property
     def english(self) -> str:
-        """What it means, in English."""
+        """Its meaning, in English."""
         return _WORDS[self][1]
 
     @property
     def is_enough(self) -> bool:
-        """Whether the code says all there is to say; after the others a paper, a person or a fault is named."""
+        """Whether the code needs no words; after the others a paper, a person or a fault is named."""
         return self in {Reason.RESCUE, Reason.DRILL}
 
 

@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from telephony.domain.values import Msisdn
 
-OPEN = "open"
-ACKNOWLEDGED = "acknowledged"
-DISPATCHED = "dispatched"
-CLOSED = "closed"
 
-TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+class IncidentState(StrEnum):
+    """What stands of an incident."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    DISPATCHED = "dispatched"
+    CLOSED = "closed"
+
+
+OPEN: Final = IncidentState.OPEN
+ACKNOWLEDGED: Final = IncidentState.ACKNOWLEDGED
+DISPATCHED: Final = IncidentState.DISPATCHED
+CLOSED: Final = IncidentState.CLOSED
+
+TRANSITIONS: Mapping[IncidentState, frozenset[IncidentState]] = MappingProxyType(
     {
         OPEN: frozenset({ACKNOWLEDGED, DISPATCHED, CLOSED}),
         ACKNOWLEDGED: frozenset({DISPATCHED, CLOSED}),
@@ -23,7 +34,15 @@ TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         CLOSED: frozenset(),
     }
 )
-"""From a state to the states it may become; location progress is data, not a state."""
+"""From a state to the states it may become; location progress is data, not a state.
+
+Whatever is not closed is open to presses, to positions and to orders: 112 having taken an incident ends nothing of ours.
+"""
+
+
+def is_entered(state: IncidentState, wanted: IncidentState) -> bool:
+    """Whether an incident has reached a state already, or went past it: one that is dispatched was acknowledged."""
+    return wanted not in TRANSITIONS.get(state, ())
 
 
 class Join(StrEnum):
@@ -44,7 +63,7 @@ class Incident:
     """An emergency as 112 hears of it."""
 
     id: str
-    state: str
+    state: IncidentState
     msisdn: Msisdn
     carrier: str
     connector: str
@@ -60,10 +79,14 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What `Intake.accept` promises once it returns: the press is on disk, under this incident."""
+    """What `Intake.accept` promises once it returns: the press is on disk.
+
+    ``joined`` is None while only the journal has it: ``incident_id`` is then the name of the incident that it opens unless its
+    caller has an open one.
+    """
 
     incident_id: str
-    joined: Join
+    joined: Join | None = None
 
     @property
     def is_duplicate(self) -> bool:

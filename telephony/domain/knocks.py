@@ -1,9 +1,12 @@
-"""What digits tapped in a silent call say."""
+"""Knocks: the keys tapped in a silent call, and their meaning by the table of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+
+from telephony.domain.facts import KnockFact
 
 MOST_DIGITS = 32
 """Longest knock that is kept whole: a key that is held or a pocket that presses goes on for ever."""
@@ -34,13 +37,11 @@ class Knock:
         """How many keys were tapped."""
         return len(self.digits)
 
-    @property
-    def data(self) -> dict[str, str]:
-        """The knock as a fact's data."""
-        facts = {"digits": self.digits, "taps": str(self.taps)}
-        if self.rule is not None:
-            facts |= {"meaning": self.rule.meaning, **self.rule.words}
-        return facts
+    def fact(self, subject: str, at: datetime) -> KnockFact:
+        """Return the knock as the fact that 112 is told."""
+        if self.rule is None:
+            return KnockFact(subject, at, self.digits, self.taps)
+        return KnockFact(subject, at, self.digits, self.taps, self.rule.meaning, self.rule.words)
 
 
 class KnockTable:
@@ -52,6 +53,6 @@ class KnockTable:
         self._by_taps = {rule.taps: rule for rule in rules if rule.taps is not None}
 
     def read(self, digits: str) -> Knock:
-        """Say what these digits (``0-9*#A-D``) mean; what is in no line is kept and told as it was tapped."""
+        """Say what these digits (``0-9*#A-D``) mean; digits in no line are kept and told as they were tapped."""
         digits = digits[:MOST_DIGITS]
         return Knock(digits, self._by_digits.get(digits) or self._by_taps.get(len(digits)))

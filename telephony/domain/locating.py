@@ -1,4 +1,4 @@
-"""What is recorded of asking a carrier where a phone is: who asked, when, why and what kind of answer came; never the place.
+"""The record of a location request to a carrier: who asked, when, why and what kind of answer came; never the place.
 
 The Location Information Act of Korea asks for such a record of each request, made by the machine itself.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from telephony.domain.ports import NoFix, NotReached
+from telephony.domain.facts import NotReached
+from telephony.domain.ports import NoFix
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 
@@ -24,7 +25,7 @@ class Purpose(StrEnum):
 
 
 class AnswerKind(StrEnum):
-    """What kind of answer came."""
+    """The kinds of answer."""
 
     FOUND = "found"
     """A position; the method says how it was found."""

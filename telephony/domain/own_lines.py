@@ -1,4 +1,4 @@
-"""Lines of a file of ours: written one by one, and read back whatever has become of the file.
+"""Sealed lines of the daemon's own files: written one by one, and read back even where the file was damaged.
 
 A line is a seal of 8 octets in hexadecimal, a blank, and a JSON object. The seal is BLAKE2b (RFC 7693) under the service's own
 key: it tells a torn line, rubbish, and the file of another service from a line of ours. Pure: octets in, values out.
@@ -22,7 +22,7 @@ _PURPOSE: Final = b"own lines"
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """What a file holds: its lines, and how many pieces of it are none of ours."""
+    """What a file holds: its lines, and the number of pieces in it that are not ours."""
 
     lines: tuple[T, ...]
     damaged: int

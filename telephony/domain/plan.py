@@ -1,11 +1,11 @@
-"""Who is told of an incident, and by which channels: a pure function of the settings."""
+"""Plans who is told of an incident, and by which channels: a pure function of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telephony.domain.delivery import GUARDIANS, LOCATE, PERSON, TEST_RESULT, TRACK
+from telephony.domain.delivery import GUARDIANS, LOCATE, PERSON, TEST_RESULT, TRACK, ErrandKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +32,33 @@ class Plan:
     """Each drill is also a delivery of kind and channel `TEST_RESULT`."""
 
     @property
-    def errands(self) -> tuple[str, ...]:
-        """What a new incident has to do at once beside its report and its location: kinds and channels in one."""
+    def errands(self) -> tuple[ErrandKind, ...]:
+        """The errands of a new incident that are due at once beside its report and its location; a kind is also its channel."""
         if self.joins_people:
-            # Who the guardians are is known once the person is: that errand sends for them.
+            # The guardians are known once the person is: that errand enqueues theirs.
             return (PERSON,)
         return (GUARDIANS,) if self.tells_guardians else ()
 
     @property
-    def errands_of_a_drill(self) -> tuple[str, ...]:
-        """The same of a drill: nobody is sent for."""
+    def errands_of_a_drill(self) -> tuple[ErrandKind, ...]:
+        """The same of a drill: no guardian is told."""
         return (TEST_RESULT,) if self.answers_tests else ()
 
     def reports(self, carrier: str) -> tuple[ReportRoute, ...]:
-        """Give the channels to 112 for a press of this carrier, first to last."""
+        """Return the channels to 112 for a press of this carrier, first to last."""
         return self.by_carrier.get(carrier, self.everywhere_else)
 
 
 def locating_channel(carrier: str) -> str:
-    """Give the channel of a new incident's location errand: one per carrier.
+    """Return the channel of a new incident's location errand: one per carrier.
 
-    So one carrier's hanging location service delays nobody else.
+    So one carrier's hanging location service does not delay the others.
     """
     return f"{LOCATE}:{carrier}"
 
 
 def tracking_channel(carrier: str) -> str:
-    """Give the channel to which the errand moves once it has begun to follow the phone.
+    """Return the channel to which the errand moves once it has begun to follow the phone.
 
     So slow accurate requests never stand before the fast one of a new incident.
     """

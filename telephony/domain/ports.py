@@ -1,17 +1,18 @@
-"""What the services ask of the floors above and below, as protocols."""
+"""The ports of the services: protocols for what they need of the floors above and below."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from telephony.domain.delivery import Delivery, Outcome
 from telephony.domain.errors import Unavailable
+from telephony.domain.facts import NotReached
 from telephony.domain.incident import Receipt
 from telephony.domain.position import Position
 from telephony.domain.report import Report
+from telephony.domain.silence import Output, Silenced
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 
@@ -38,30 +39,21 @@ class ReportSender(Protocol):
         ...
 
 
-class NotReached(StrEnum):
-    """Why a location service that is well knows nothing of a phone now."""
-
-    ABSENT = "absent"
-    """The network does not reach it: switched off, out of coverage."""
-    NOT_LOCATED = "not-located"
-    """The network tried, and no method gave a position."""
-    UNKNOWN = "unknown"
-    """No carrier knows the number, or not any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class NoFix:
     """A location service gave no position.
 
     ``not_reached`` says why, where it is the phone that does not answer; ``None`` where the service did not.
     ``retry_after_s`` is ``None`` where asking the same service again is useless. ``is_unknown_subscriber`` says
-    that the number is not this carrier's (ported, roaming), so the other carriers are asked.
+    that the number is not this carrier's (ported, roaming), so the other carriers are asked. ``is_without_service`` says
+    that the carrier has no location service at all: it is a state of ours, and no news of the phone.
     """
 
     reason: str
     retry_after_s: float | None = None
     is_unknown_subscriber: bool = False
     not_reached: NotReached | None = None
+    is_without_service: bool = False
 
 
 Answered = Callable[["Position | NoFix"], None]
@@ -77,5 +69,18 @@ class Locator(Protocol):
         """Ask once, `FAST` (what is known now) or `ACCURATE`, within the time budget of its settings.
 
         Returns rather than raises for everything the far end may do.
+        """
+        ...
+
+
+class Guard(Protocol):
+    """Stands before every way to a phone: `telephony.services.silence.SilenceGuard`."""
+
+    async def may_reach(
+        self, numbers: Sequence[Msisdn] | Msisdn, output: Output, text: str | None = None
+    ) -> Silenced | None:
+        """Return ``None`` where the output may reach these phones, all of them one person's; otherwise why not.
+
+        Raises `Unavailable` where this cannot be known: then nothing is sent.
         """
         ...

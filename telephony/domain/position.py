@@ -1,4 +1,4 @@
-"""Where a phone is believed to be, and which belief is the better one."""
+"""A position of a phone, and the rule that decides which of two positions is believed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of WGS 84 (IUGG)."""
 
 WALKING_M_PER_S = 2.0
-"""How fast a position grows stale: a person on foot, hurrying. Whoever is faster is known by circles that do not touch."""
+"""How fast a position grows stale: a person on foot, hurrying. Faster movement shows in circles that do not touch."""
 
 ASSUMED_AGE = timedelta(minutes=5)
 """How old a fix of unknown age is taken to be on arrival, when two positions are compared. So it does not outdo what was
 certainly measured just now, and is not passed over either; of two such fixes the later arrival is the newer one."""
+
+OLDEST = timedelta(days=3_650)
+"""Ages count up to here: a damaged time in a row must not lead out of the calendar."""
 
 UNKNOWN_RADIUS_M = 5_000.0
 """What a point without a stated radius is taken for when two positions are compared."""
@@ -128,8 +131,15 @@ class Position:
         """Whether two circles, as they are drawn, have room for one place."""
         return self.distance_m(other) <= self.circle_m + other.circle_m
 
+    def as_if_it_came(self, at: datetime) -> Position:
+        """Return the same fix, as old on arrival as it was, as if it had come at another time."""
+        if self.fixed_at is None:
+            return replace(self, received_at=at)
+        own_age = min(self.received_at - self.measured_at, OLDEST)
+        return replace(self, received_at=at, fixed_at=at - own_age)
+
     def as_last_known(self) -> Position:
-        """Give the same fix as a memory of an earlier incident."""
+        """Return the same fix as a memory of an earlier incident."""
         return replace(self, source=LAST_KNOWN)
 
 

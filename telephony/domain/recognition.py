@@ -1,14 +1,22 @@
-"""Which destinations and words make a message a press, and which a drill."""
+"""Recognises presses and drills by their destination and words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from telephony.domain.values import Msisdn, as_dialled
 
 _SHORTEST_NUMBER = 3
 """Digits that are left of a number without its country code, at the least."""
+
+
+class Called(NamedTuple):
+    """The kinds of number that can be called."""
+
+    is_listed: bool
+    is_test: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Recognition:
         object.__setattr__(self, "_service", {self.national(each): each for each in self.service_numbers})
 
     def is_listed(self, destination: str) -> bool:
-        """Claim that the destination is one of ours; otherwise the press is labelled, not refused."""
+        """Whether the destination is one of ours; otherwise the press is labelled, not refused."""
         return destination in self.sos_numbers or destination in self.test_numbers or self._has(destination)
 
     def _has(self, destination: str) -> bool:
@@ -62,6 +70,18 @@ class Recognition:
             rest = digits.removeprefix(prefix)
             digits = rest if len(rest) >= _SHORTEST_NUMBER else digits
         return digits
+
+    def called(self, dialled: str) -> Called:
+        """Return what a number is that was called, in whatever form the network writes it; parameters after ``;`` aside.
+
+        An SOS number as it is listed is never a drill for what it would be at home.
+        """
+        home = self.national(dialled.partition(";")[0])
+        is_sos = dialled in self.sos_numbers or as_dialled(dialled) in self.sos_numbers
+        return Called(
+            self.is_listed(dialled) or self.is_listed(home),
+            self.is_test(dialled, None) or (not is_sos and self.is_test(home, None)),
+        )
 
     def service_number(self, destination: str) -> str | None:
         """Return the listed service number that a destination is, in whatever form the network writes it.
@@ -85,7 +105,7 @@ class Recognition:
         return dialled not in self._pressed and dialled == self.national(number)
 
     def is_for_service(self, destination: str, text: str | None) -> bool:
-        """Claim that a message is for enrolment and keywords: sent to a service number, and no call for help.
+        """Whether a message is for enrolment and keywords: sent to a service number, and no call for help.
 
         A service number that is an SOS number as well is an SOS number.
         """
@@ -95,10 +115,10 @@ class Recognition:
         return not any(word in folded for word in self._sos_folded)
 
     def ussd_code(self, dialled: str) -> str | None:
-        """Give the listed code that a string dialled on a phone is; ``None`` for one of somebody else.
+        """Return the listed code that a string dialled on a phone is; ``None`` for one of somebody else.
 
-        Gateways drop the signs around a code, and whoever dials may add supplementary information: ``*112#``,
-        ``112`` and ``*112*3#`` are one code (3GPP TS 22.030 clause 6.5.2). NULs and blanks around it are nobody's.
+        Gateways drop the signs around a code, and the caller may add supplementary information: ``*112#``,
+        ``112`` and ``*112*3#`` are one code (3GPP TS 22.030 clause 6.5.2). NULs and blanks around it mean nothing.
         """
         dialled = dialled.strip("\0 \t\r\n")
         service_code = dialled.strip("*#").partition("*")[0]
@@ -113,7 +133,7 @@ class Recognition:
         return None
 
     def is_test(self, destination: str, text: str | None) -> bool:
-        """Claim that this press is a drill: by its number, or because its whole text is a test word.
+        """Whether this press is a drill: by its number, or because its whole text is a test word.
 
         A NUL that a sender counts to the text is an "@" in GSM 03.38.
         """

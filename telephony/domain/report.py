@@ -1,4 +1,4 @@
-"""What 112 is told: one model, from which every format is made."""
+"""The report to 112: one model, from which every format is made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+
+
+class ReportKind(StrEnum):
+    """The kinds of report: one opens an incident at 112, tells more of it, or ends it."""
+
+    ALERT = "alert"
+    UPDATE = "update"
+    CLOSING = "closing"
 
 
 class UpdateReason(StrEnum):
@@ -31,11 +39,15 @@ class UpdateReason(StrEnum):
     PERSON = "person"
     SCORE = "score"
     FALSE_ALARM = "false-alarm"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody at 112 has taken the incident."""
+    DISPATCHED = "dispatched"
+    """A unit is on its way."""
     CLOSED = "closed"
 
 
 class Part(StrEnum):
-    """What a report is made of: by this it says what of it could not be read."""
+    """The parts of a report, by which it names those that could not be read."""
 
     DELIVERY = "delivery"
     INCIDENT = "incident"
@@ -73,14 +85,14 @@ class Report:
     typed, oldest first. ``position`` is the best known one; ``None`` is said plainly, never as 0,0. ``newest`` and
     ``sharpest`` are the fix that was measured last and the one with the smallest circle, where they are others.
     ``facts`` hold the newest of each kind and subject.
-    ``reasons`` say what in an update is news; an alert has none. ``seen_again_at`` is when a press came again of
-    which nobody can say whether it was a redelivery or the key pressed again.
+    ``reasons`` say what in an update is news; an alert has none. ``seen_again_at`` is when a press came again
+    that may have been a redelivery or the key pressed again: it cannot be told which.
     ``labels`` are remarks in words (``unlisted destination`` …), made beside the relay, never in front of it.
     ``unread`` names what is left out because its rows are damaged.
     """
 
     report_id: str
-    kind: str
+    kind: ReportKind
     incident_id: str
     sequence: int
     earlier: tuple[EarlierReport, ...]
@@ -108,3 +120,42 @@ class Report:
 def report_id(incident_id: str, sequence: int) -> str:
     """Id of an incident's n-th report: no blank, comma, ``<`` or ``&`` (CAP 1.2 clause 3.2.1)."""
     return f"{incident_id}-{sequence}"
+
+
+def opening_report(
+    incident_id: str,
+    *,
+    opened_at: datetime,
+    test: bool,
+    msisdn: Msisdn,
+    carrier: str,
+    source: str,
+    destination: str,
+    texts: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
+    facts: tuple[Fact, ...] = (),
+) -> Report:
+    """Return the alert of the press that opened an incident: what no later press or position is in.
+
+    It is made here alone, from memory and from the store, so that 112 is told one and the same by both. A later report is
+    this one with what became known since.
+    """
+    return Report(
+        report_id(incident_id, 1),
+        ReportKind.ALERT,
+        incident_id,
+        sequence=1,
+        earlier=(),
+        sent_at=opened_at,
+        test=test,
+        msisdn=msisdn,
+        carrier=carrier,
+        source=source,
+        destination=destination,
+        opened_at=opened_at,
+        press_count=1,
+        last_press_at=opened_at,
+        texts=texts,
+        labels=labels,
+        facts=facts,
+    )

@@ -1,7 +1,7 @@
 """How likely it is that a press was an accident: a label for 112, with its reasons.
 
 It is a label and nothing else. It is worked out beside the relay, after the first report has left; it never delays a
-report, never holds one back and never drops one. Nobody may build a condition on it: a woman with twenty false alarms
+report, never holds one back and never drops one. No condition may be built on it: a woman with twenty false alarms
 behind her is sent a car like everybody else.
 
 Pure and total: any evidence, however odd, has a score. The only table of numbers is `_POINTS`.
@@ -18,8 +18,10 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
+from telephony.domain.facts import Because, CallState, EndedBy, Newer, ReasonCode
+
 PRESS, DRILL, FALSE_ALARM = "press", "drill", "false-alarm"
-"""What an earlier press was."""
+"""The kinds of earlier press."""
 
 KNOWING_NOTHING: Final = 30
 """Percent without any evidence. Most presses of a key are accidents (4.09 million in half a year, says the police); that
@@ -27,34 +29,34 @@ is known of the crowd and not of her, so that the label does not begin there."""
 LEAST, MOST = 5, 95
 """Nothing that can be seen from here makes it certain."""
 
-_POINTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+_POINTS: Mapping[ReasonCode, tuple[int, ...]] = MappingProxyType(
     {
         # For an accident. One input alone never makes more than 90 of 100: KNOWING_NOTHING + 60.
-        "said-false": (55,),  # a guardian or 112 has said so of this very incident
-        "stuck-key": (40,),  # no hand presses six times at the same interval
-        "false-alarms": (15, 25, 35),  # one, two, three or more that are remembered
-        "recent-false-alarm": (10,),  # in the last week: the phone lies in the same bag
-        "place-of-false-alarm": (10,),
-        "drilled": (20,),  # shown to a friend after it was tried out
-        "place-of-drill": (5,),
-        "call-given-up": (20,),  # the only call, and hung up before 112 answered; she may have had to
-        "call-cut-short": (10,),  # the same, just after 112 answered
-        "school-hours": (10,),  # a terminal round the neck of a child in a class
-        "unregistered": (5,),  # those who signed up were shown the key, and how to carry it
+        ReasonCode.SAID_FALSE: (55,),  # a guardian or 112 has said so of this very incident
+        ReasonCode.STUCK_KEY: (40,),  # no hand presses six times at the same interval
+        ReasonCode.FALSE_ALARMS: (15, 25, 35),  # one, two, three or more that are remembered
+        ReasonCode.RECENT_FALSE_ALARM: (10,),  # in the last week: the phone lies in the same bag
+        ReasonCode.PLACE_OF_FALSE_ALARM: (10,),
+        ReasonCode.DRILLED: (20,),  # shown to a friend after it was tried out
+        ReasonCode.PLACE_OF_DRILL: (5,),
+        ReasonCode.CALL_GIVEN_UP: (
+            20,
+        ),  # the only call, and hung up before 112 answered; she may have had to
+        ReasonCode.CALL_CUT_SHORT: (10,),  # the same, just after 112 answered
+        ReasonCode.SCHOOL_HOURS: (10,),  # a terminal round the neck of a child in a class
+        ReasonCode.UNREGISTERED: (5,),  # those who signed up were shown the key, and how to carry it
         # Meant.
-        "knocked": (-60,),  # somebody listened, and answered by tapping keys
-        "typed": (-45,),  # the key sends one preset text: other words were typed
-        "nearby": (-10, -17, -25),  # others press around here: fire, an attack
-        "pressed-at-once": (-20,),  # again within ten seconds, by hand
-        "another-way": (-15,),  # a call and an SMS are two keys
-        "pressed-later": (-10,),
-        "moving": (-5,),  # taken away, or on a bus
-        "night": (-5,),  # bags are at rest
+        ReasonCode.KNOCKED: (-60,),  # somebody listened, and answered by tapping keys
+        ReasonCode.TYPED: (-45,),  # the key sends one preset text: other words were typed
+        ReasonCode.NEARBY: (-10, -17, -25),  # others press around here: fire, an attack
+        ReasonCode.PRESSED_AT_ONCE: (-20,),  # again within ten seconds, by hand
+        ReasonCode.ANOTHER_WAY: (-15,),  # a call and an SMS are two keys
+        ReasonCode.PRESSED_LATER: (-10,),
+        ReasonCode.MOVING: (-5,),  # taken away, or on a bus
+        ReasonCode.NIGHT: (-5,),  # bags are at rest
     }
 )
 """By reason, percentage points for its first, second … degree; the last stands for all above it."""
-
-REASONS: Final = tuple(_POINTS)
 
 AT_ONCE_S: Final = 10.0
 STUCK_PRESSES: Final = 6
@@ -89,7 +91,7 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the presses of one incident when it is scored. Times are aware.
+    """The facts by which one incident is scored. Times are aware.
 
     ``opened_at`` is the first press in local time; ``pressed_at`` the newest presses in order of time; ``ways`` are
     their sources. ``is_registered`` is ``None`` where the registry could not be read. ``nearby`` counts incidents of
@@ -100,9 +102,9 @@ class Evidence:
     pressed_at: Sequence[datetime] = ()
     ways: frozenset[str] = frozenset()
     texts: Sequence[str] = field(default=(), repr=False)
-    call_state: str = ""
-    """Of the only call: as `telephony.domain.fact.CALL` has it. Empty: no call, or several."""
-    call_ended_by: str = ""
+    call_state: CallState | Newer | None = None
+    """Of the only call; ``None``: no call, or several."""
+    call_ended_by: EndedBy | Newer | None = None
     call_s: int | None = None
     knocks: int = 0
     is_registered: bool | None = None
@@ -116,15 +118,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One of `REASONS`, with a number where it has one, and the percentage points that it is worth."""
+    """Why, and the percentage points that it is worth."""
 
-    code: str
+    because: Because
     points: int
-    number: int | None = None
-
-    def __str__(self) -> str:
-        """Give the reason as a fact has it: ``code`` or ``code=number``."""
-        return self.code if self.number is None else f"{self.code}={self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +140,7 @@ def score(evidence: Evidence) -> Score:
 
 
 def is_worth_an_update(before: int | None, now: int, tell_from: int) -> bool:
-    """Claim that 112 should hear of a score by itself rather than with the next report.
+    """Whether 112 should hear of a score by itself rather than with the next report.
 
     ``before`` is the score that stood until now. It is so where the score has passed ``tell_from``, upwards or
     downwards, and where it has changed by 20 or more above it.
@@ -156,43 +153,43 @@ def is_worth_an_update(before: int | None, now: int, tell_from: int) -> bool:
 
 def _reasons(known: Evidence) -> Iterator[Reason]:
     if known.is_said_false:
-        yield _reason("said-false")
+        yield _reason(ReasonCode.SAID_FALSE)
     yield from _of_presses(known)
     if _is_typed(known.texts):
-        yield _reason("typed")
+        yield _reason(ReasonCode.TYPED)
     if known.knocks > 0:
-        yield _reason("knocked", number=known.knocks)
+        yield _reason(ReasonCode.KNOCKED, number=known.knocks)
     yield from _of_the_call(known)
     yield from _of_history(known)
     if known.nearby > 0:
-        yield _reason("nearby", known.nearby, known.nearby)
+        yield _reason(ReasonCode.NEARBY, known.nearby, known.nearby)
     if known.moved_m >= MOVED_M:
-        yield _reason("moving", number=round(min(known.moved_m, 1e9)))
+        yield _reason(ReasonCode.MOVING, number=round(min(known.moved_m, 1e9)))
     yield from _of_the_hour(known)
     if known.is_registered is False:
-        yield _reason("unregistered")
+        yield _reason(ReasonCode.UNREGISTERED)
 
 
-def _reason(code: str, degree: int = 1, number: int | None = None) -> Reason:
+def _reason(code: ReasonCode, degree: int = 1, number: int | None = None) -> Reason:
     points = _POINTS[code]
-    return Reason(code, points[min(degree, len(points)) - 1], number)
+    return Reason(Because(code, number), points[min(degree, len(points)) - 1])
 
 
 def _of_presses(known: Evidence) -> Iterator[Reason]:
     moments = sorted(known.pressed_at)
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
     if _is_stuck(gaps):
-        yield _reason("stuck-key", number=len(moments))
+        yield _reason(ReasonCode.STUCK_KEY, number=len(moments))
     elif any(gap <= AT_ONCE_S for gap in gaps):
-        yield _reason("pressed-at-once", number=len(moments))
+        yield _reason(ReasonCode.PRESSED_AT_ONCE, number=len(moments))
     elif gaps:
-        yield _reason("pressed-later", number=len(moments))
+        yield _reason(ReasonCode.PRESSED_LATER, number=len(moments))
     if len(known.ways) > 1:
-        yield _reason("another-way")
+        yield _reason(ReasonCode.ANOTHER_WAY)
 
 
 def _is_stuck(gaps: Sequence[float]) -> bool:
-    """Claim that the newest presses came at intervals that no hand keeps."""
+    """Whether the newest presses came at intervals that no hand keeps."""
     newest = gaps[-(STUCK_PRESSES - 1) :]
     if len(newest) < STUCK_PRESSES - 1:
         return False
@@ -202,7 +199,7 @@ def _is_stuck(gaps: Sequence[float]) -> bool:
 
 
 def _is_typed(texts: Sequence[str]) -> bool:
-    """Claim that there are words which the key does not send by itself.
+    """Whether there are words which the key does not send by itself.
 
     What the key sends is not known, but it is always the same, and one SMS long.
     """
@@ -213,25 +210,25 @@ def _is_typed(texts: Sequence[str]) -> bool:
 def _of_the_call(known: Evidence) -> Iterator[Reason]:
     if len(known.pressed_at) > 1 or known.knocks > 0:
         return
-    if known.call_state == "given-up":
-        yield _reason("call-given-up")
-    elif known.call_ended_by == "caller" and known.call_s is not None and known.call_s <= CUT_SHORT_S:
-        yield _reason("call-cut-short", number=max(known.call_s, 0))
+    if known.call_state is CallState.GIVEN_UP:
+        yield _reason(ReasonCode.CALL_GIVEN_UP)
+    elif known.call_ended_by is EndedBy.CALLER and known.call_s is not None and known.call_s <= CUT_SHORT_S:
+        yield _reason(ReasonCode.CALL_CUT_SHORT, number=max(known.call_s, 0))
 
 
 def _of_history(known: Evidence) -> Iterator[Reason]:
     false = [each for each in known.earlier if each.kind == FALSE_ALARM]
     drills = [each for each in known.earlier if each.kind == DRILL]
     if false:
-        yield _reason("false-alarms", len(false), len(false))
+        yield _reason(ReasonCode.FALSE_ALARMS, len(false), len(false))
         if any(_since_s(known, each) <= RECENT_S for each in false):
-            yield _reason("recent-false-alarm")
+            yield _reason(ReasonCode.RECENT_FALSE_ALARM)
         if any(_is_here(each) for each in false):
-            yield _reason("place-of-false-alarm")
+            yield _reason(ReasonCode.PLACE_OF_FALSE_ALARM)
     if lately := [_since_s(known, each) for each in drills if _since_s(known, each) <= DRILLED_S]:
-        yield _reason("drilled", number=round(min(lately) / 60))
+        yield _reason(ReasonCode.DRILLED, number=round(min(lately) / 60))
     if any(_is_here(each) for each in drills):
-        yield _reason("place-of-drill")
+        yield _reason(ReasonCode.PLACE_OF_DRILL)
 
 
 def _since_s(known: Evidence, each: Earlier) -> float:
@@ -246,8 +243,8 @@ def _is_here(each: Earlier) -> bool:
 def _of_the_hour(known: Evidence) -> Iterator[Reason]:
     hour = known.opened_at.hour
     if hour in _NIGHT:
-        yield _reason("night")
+        yield _reason(ReasonCode.NIGHT)
     is_pupil = known.age is not None and known.age <= _OLDEST_PUPIL
     is_school = known.opened_at.weekday() in _MONDAY_TO_FRIDAY and hour in _SCHOOL
     if known.device == "u-relief" and is_pupil and is_school:
-        yield _reason("school-hours")
+        yield _reason(ReasonCode.SCHOOL_HOURS)

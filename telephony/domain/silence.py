@@ -1,6 +1,6 @@
 """The one policy before everything that could make the caller's phone ring, sound or light up.
 
-Whoever opens a way to her phone asks here first. It says no until the 112 side lifts silence for that incident, with
+Code that opens a way to her phone asks here first. It says no until the 112 side lifts silence for that incident, with
 one exception: a phone that has dialled a USSD code waits for an answer and would show an error without one, so it gets
 a neutral text of the settings, and nothing else.
 """
@@ -31,8 +31,8 @@ BETRAYING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """It must not be done; ``reason`` tells the person what would have to be true first."""
+class Silenced:
+    """Silence holds: it must not be sent; ``reason`` tells the person what would have to be true first."""
 
     reason: str
 
@@ -43,8 +43,8 @@ def may_reach(
     silence_lifted: bool,
     text: str | None = None,
     neutral_texts: AbstractSet[str] = frozenset(),
-) -> Refused | None:
-    """Give ``None`` where the output may reach the caller's phone, otherwise why not.
+) -> Silenced | None:
+    """Return ``None`` where the output may reach the caller's phone, otherwise why not.
 
     ``text`` is what `Output.USSD_CLOSING_TEXT` would show, ``neutral_texts`` those of the settings.
     """
@@ -52,12 +52,12 @@ def may_reach(
         return None
     if output is Output.USSD_CLOSING_TEXT and text in neutral_texts and not betraying_words(text or ""):
         return None
-    return Refused(
+    return Silenced(
         f"silence holds: {output.value} could endanger the caller. Lift silence for this incident first."
     )
 
 
 def betraying_words(text: str) -> tuple[str, ...]:
-    """Give the words of a text that would tell an offender what was dialled, in any case."""
+    """Return the words of a text that would tell an offender what was dialled, in any case."""
     folded = text.casefold()
     return tuple(word for word in BETRAYING if word in folded)

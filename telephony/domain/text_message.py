@@ -1,4 +1,4 @@
-"""A short message of ours to somebody's phone, and whoever sends it."""
+"""A short message that we send to a phone, and the port that sends it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from telephony.domain.values import Msisdn
 
 
 class TextState(StrEnum):
-    """What became of a message that a message centre has taken, as its delivery receipt tells."""
+    """The state of a message that a message centre has taken, as its delivery receipt tells."""
 
     ON_ITS_WAY = "on its way"
     DELIVERED = "delivered"
@@ -41,13 +41,13 @@ class Texter(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """Claim that there is a bind that takes messages now."""
+        """Whether there is a bind that takes messages now."""
         ...
 
     async def send(self, message: TextMessage, on_state: OnState | None = None) -> str:
         """Send it; returns once a message centre has taken every part, with the name of the bind.
 
-        ``on_state`` hears of the delivery receipts, in this process only. Raises `Unavailable` when nobody took it
+        ``on_state`` hears of the delivery receipts, in this process only. Raises `Unavailable` when no bind took it
         and it may be tried again, `Refused` when it must not be sent (silence) or every bind refused it for good,
         and `Malformed` for a number that no message can go to.
         """

@@ -1,4 +1,4 @@
-"""What 112 was told past the store, as lines of a file (`own_lines`), and what they come to."""
+"""Reports told past the store, as lines of a file (`own_lines`), and the standing of each report by those lines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ToldLine:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the lines of one report come to. ``channels`` are those that 112 acknowledged by; ``at`` is the last telling."""
+    """The state of one report by its lines. ``channels`` are those that 112 acknowledged by; ``at`` is the last telling."""
 
     tried: ToldLine
     at: float
@@ -79,7 +79,7 @@ def lines_in(octets: bytes, key: bytes) -> Found[ToldLine]:
 
 
 def standing_of(lines: Iterable[ToldLine]) -> dict[str, Standing]:
-    """Return what the lines come to, by report in the order of telling; what is over is left out."""
+    """Return what the lines come to, by report in the order of telling; finished reports are left out."""
     standing: dict[str, Standing] = {}
     for line in lines:
         if line.step is Step.TRIED:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
 

@@ -13,7 +13,7 @@ from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import Trigger
 
 DIALLED_IN_INCIDENT: Final = "service code dialled during an incident"
-"""Label of a press: the menu was asked for by a phone whose silence holds, so nobody there can be sure to be calm."""
+"""Label of a press: the menu was asked for by a phone whose silence holds, so it is not sure that the person is safe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class UssdPress:
 class UssdMenu:
     """A message of a menu: the service code was dialled, or a page was answered. To be acknowledged at once.
 
-    ``words`` is what was typed, ``None`` where the code was dialled. ``is_lost`` claims that a page was answered that
-    nobody remembers: after a restart, after a time-out, at another daemon. ``press`` is what the message is where the
+    ``words`` is what was typed, ``None`` where the code was dialled. ``is_lost``: whether a page was answered that
+    is not remembered: after a restart, after a time-out, at another daemon. ``press`` is what the message is where the
     phone turns out to have an open incident.
     """
 
@@ -89,7 +89,7 @@ class UssdMenu:
 
 @dataclass(frozen=True, slots=True)
 class UssdTurn:
-    """What a message of a menu comes to: a text for the phone, or none; ``is_press``: it is a press after all."""
+    """The outcome of a menu's message: a text for the phone, or none; ``is_press``: it is a press after all."""
 
     reply: UssdReply | None = None
     is_press: bool = False
@@ -128,9 +128,9 @@ class UssdRules(Protocol):
     def reply_to(
         self, press: UssdPress, reference: str, begun_at: float, now: float, *, is_known: bool
     ) -> UssdReply | None:
-        """Give the text that is to be sent now, at most once per dialogue and within its life.
+        """Return the text that is to be sent now, at most once per dialogue and within its life.
 
-        ``reference`` is that of the press, ``is_known`` claims that the store had it already. Times are Unix times.
+        ``reference`` is that of the press, ``is_known``: whether the store had it already. Times are Unix times.
         """
         ...
 

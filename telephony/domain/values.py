@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _NOT_DIAL = re.compile("[\\s\0().\\-/\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
-"""Separators, and what nobody sees: NULs of a gateway, marks of direction in what was copied."""
+"""Separators and invisible characters: a gateway's NULs, marks of direction that came with copied text."""
 _URI = re.compile(
     r"(?:[^<>]*<)?(?:tel:(?://)?(?P<tel>[^;:@?<>]+)(?:;[^@<>]*)?"
     r"|sips?:(?P<sip>[^;:@?<>]+)(?:[;:][^@<>]*)?@[^<>]*)(?:>[^<>]*)?",
@@ -19,7 +19,7 @@ _CONTEXT = re.compile(r";phone-context=(?:\+|%2b)([0-9]+)", re.IGNORECASE)
 _MARKED = re.compile(r"(?:\++|00\++)?[0-9]{7,}(?:[Ff]+|TYPE=PLMN)?")
 """A number with a plus too many, with the filler of its semi-octets (3GPP TS 24.008 clause 10.5.4.7), or as MMS writes it."""
 _NOT_SHOWN = re.compile(r"[^A-Za-z0-9+*#]")
-"""What a caller may put into a number and no terminal should be sent."""
+"""Characters that a caller may put into a number and that must not be sent to a terminal."""
 _SHORTEST_SUBSCRIBER = 7
 """Fewer digits than this are a short code (112, 1366): no country code is ever added."""
 _LONGEST_NATIONAL = 11
@@ -44,7 +44,7 @@ class Msisdn:
 
     @property
     def is_withheld(self) -> bool:
-        """Claim that the carrier gave no number at all."""
+        """Whether the carrier gave no number at all."""
         return not self.number
 
     @property
@@ -74,7 +74,7 @@ class Msisdn:
     def parse(cls, raw: str, *, ton: int = 0, country_code: str = "82", trunk_prefix: str = "0") -> Msisdn:
         """Read a number by its content, with the type of number as a hint only.
 
-        Total: whatever is not a subscriber number is kept as it came. Accepts ``+82…``, ``82…``,
+        Total: anything that is not a subscriber number is kept as it came. Accepts ``+82…``, ``82…``,
         ``0082…``, ``00n82…`` (Korean carrier selection), ``010…`` and ``820 10…``; the same in a tel or SIP URI,
         with a filler F at its end, with separators and NULs.
         """
@@ -104,7 +104,7 @@ class Msisdn:
 def as_dialled(raw: str) -> str:
     """Return an address as a phone dials it: out of its URI, without separators, NULs and the filler F.
 
-    Total; what is no number stays as it came, but for its separators.
+    Total; a text that is no number stays as it came, but for its separators.
     """
     text = _in_uri(raw) or _NOT_DIAL.sub("", raw)
     digits = text.rstrip("Ff")
@@ -112,7 +112,7 @@ def as_dialled(raw: str) -> str:
 
 
 def _unwrapped(raw: str, country_code: str) -> str:
-    """Return the digits, behind their plus if any, of a number written with more than digits; empty for what is none."""
+    """Return the digits, behind their plus if any, of a number written with more than digits; empty for any other text."""
     text = _in_uri(raw)
     if text:
         context = _CONTEXT.search(raw)

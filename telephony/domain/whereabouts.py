@@ -1,13 +1,13 @@
-"""Which fixes are news to 112: at once where they show something new, else a sign of life now and then. Pure."""
+"""Decides which fixes 112 is told: at once where one shows something new, otherwise a sign of life now and then. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from telephony.domain.position import ASSUMED_AGE, Position
+from telephony.domain.position import ASSUMED_AGE, OLDEST, Position
 from telephony.domain.report import UpdateReason
 
 SIGN_OF_LIFE_PAUSES_S: Final = (300.0, 600.0, 1_200.0, 1_800.0)
@@ -34,7 +34,7 @@ NEIGHBOURS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the last report says, or will say, of where the phone is."""
+    """The position that the last report tells, or will tell."""
 
     at: datetime
     """When that report was written."""
@@ -49,7 +49,7 @@ class Told:
     calm: int = 0
     """How many reports in a row showed nothing new."""
     is_waiting: bool = False
-    """Nobody has begun to send it."""
+    """No attempt to send it has begun."""
 
 
 class WorthTelling(NamedTuple):
@@ -59,19 +59,38 @@ class WorthTelling(NamedTuple):
     calm: int
 
 
-SET_BACK = timedelta(seconds=30)
-"""Positions are kept as they come, a few seconds out of order at most."""
+AgeOf = Callable[[datetime], float]
+"""Gives the seconds since a moment that was written down, whatever the machine's clock was set to since; at least 0."""
+
+CLOCK_SET = timedelta(seconds=1)
+"""By how much the clock must have been set to matter."""
+
+
+def on_the_clock_of(now: datetime, earlier: datetime, age_s: AgeOf) -> datetime:
+    """Return the time of something that is known to have come earlier, by the clock that showed ``now``.
+
+    The machine's clock may have been set between them: how long ago each was is asked of the part that noticed. A time that,
+    for all that was noticed, is yet to come was written down by another clock. Then there is the order of arrival alone, and as
+    much time is taken to lie between as the two clocks disagree by.
+    """
+    age = timedelta(seconds=age_s(earlier))
+    apart = age - timedelta(seconds=age_s(now)) if age else abs(now - earlier)
+    then = now - min(apart, OLDEST)
+    return earlier if abs(then - earlier) < CLOCK_SET else then
+
+
+def as_it_came_before(now: datetime, earlier: Position, age_s: AgeOf) -> Position:
+    """Return a position that came earlier with the times that it would have by the clock that showed ``now``."""
+    came_at = on_the_clock_of(now, earlier.received_at, age_s)
+    return earlier if came_at == earlier.received_at else earlier.as_if_it_came(came_at)
 
 
 def is_newer(found: Position, newest: Position | None) -> bool:
     """Whether a fix was measured after the newest that is known; a location server may repeat what it remembers.
 
-    Of unknown age it is new as far as anybody can say, and told as what it is. One that came from a time to come did so
-    before the machine's clock was set back, and says nothing any more of what is newer.
+    One of unknown age is taken for new, and told as what it is.
     """
     if newest is None or found.measured_at > newest.measured_at:
-        return True
-    if newest.received_at - found.received_at > SET_BACK:
         return True
     if found.fixed_at is None:
         return found.received_at > newest.received_at
@@ -161,7 +180,7 @@ def _is_same_place(one: Position, other: Position) -> bool:
 
 
 def _is_outside(one: Position, other: Position) -> bool:
-    """Whether two circles do not touch, as they are drawn: whoever is in one has left the other."""
+    """Whether two circles do not touch, as they are drawn: a person in one has left the other."""
     return one.distance_m(other) > _wandering_m(one) + _wandering_m(other)
 
 

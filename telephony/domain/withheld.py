@@ -1,4 +1,4 @@
-"""What networks write in the place of a number that is not shown. Pure."""
+"""Recognises what networks write in place of a withheld number. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _LONGEST: Final = 64
 
 
 def is_withheld(shown: str) -> bool:
-    """Whether what stands in the place of a number says that there is none to see."""
+    """Whether the text in the place of a number says that it is withheld."""
     if len(shown) > _LONGEST:
         return False
     return _ZEROS.fullmatch(shown.strip()) is not None or _SIGNS.sub("", shown.casefold()) in _WORDS

@@ -1,8 +1,8 @@
-"""Ports of this machine for servers that are about to be started, given out once and to nobody else.
+"""Reserves free ports of this machine for servers that are about to be started, each for one process only.
 
-A port that the kernel picks (bind to 0, close, tell somebody) may be taken by the next connection that goes out before
-its server listens on it. These lie beside those that the kernel gives away, and whoever asks claims a row of them for
-as long as its process lives, or until it gives them back, so that two processes never get the same.
+A port that the kernel picks (bind to 0, close, hand it on) may be taken by the next outgoing connection before its
+server listens on it. These lie outside the kernel's range, and a process claims a row of them for as long as it lives,
+or until it gives them back, so that two processes never get the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 
 _AREAS = ((20_100, 32_000), (61_000, 65_500))
-"""Above the audio ports of an Asterisk (10000 to 20000), and beside what Linux gives to whoever asks for any (32768 to 60999)."""
+"""Above the audio ports of an Asterisk (10000 to 20000), and outside of Linux's ephemeral ports (32768 to 60999)."""
 _ROW = 20
 
 _chance = random.SystemRandom()
@@ -22,7 +22,7 @@ _left: list[int] = []
 
 
 def free_port() -> int:
-    """Give a port, TCP and UDP, on which nobody listens on any address; it is given once.
+    """Return a port, TCP and UDP, that is bound on no address; it is given once.
 
     Raises `RuntimeError` when there is none.
     """
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> int:
-    """Give the first of so many such ports in a row.
+    """Return the first of so many such ports in a row.
 
     Raises `RuntimeError` when there are none.
     """
@@ -55,7 +55,7 @@ def free_ports(count: int) -> int:
 
 
 def give_back(first: int, count: int) -> None:
-    """Let others have ports that `free_ports` gave."""
+    """Give back ports that `free_ports` gave."""
     for row in range(first, first + count, _ROW):
         _claims.pop(row).close()
 
@@ -74,7 +74,7 @@ def _claim(rows: range) -> dict[int, socket.socket]:
 
 
 def is_free(port: int, kinds: Sequence[int] = (socket.SOCK_STREAM, socket.SOCK_DGRAM)) -> bool:
-    """Tell whether nobody has bound a port, on any address, in any of these kinds."""
+    """Whether a port is free, on every address, in each of these kinds."""
     for kind in kinds:
         with socket.socket(socket.AF_INET, kind) as probe:
             # Like servers, which take a port on which old connections linger.

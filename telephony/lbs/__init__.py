@@ -1,1 +1,1 @@
-"""Location services: where is this number."""
+"""Clients of the carriers' location services (MLP), and the geometry of their answers."""

@@ -1,4 +1,4 @@
-"""Asks carriers' location servers where a number is: one carrier, or the one that knows the number."""
+"""Asks carriers' location servers where a number is: the carrier of the press, then the others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import structlog
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from telephony.alarms import Alarms
+from telephony.background import Runner
 from telephony.clock import utc_now
 from telephony.domain.errors import Malformed
-from telephony.domain.ports import FAST, Asking, Locator, NoFix, NotReached
+from telephony.domain.facts import NotReached
+from telephony.domain.ports import FAST, Asking, Locator, NoFix
 from telephony.domain.position import Position, best_of
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpClient, HttpFailed, HttpResponse
 from telephony.lbs.clock_watch import ClockWatch
 from telephony.lbs.mlp import (
     Answer,
@@ -28,8 +30,7 @@ from telephony.lbs.mlp import (
 )
 from telephony.lbs.mlp_results import SLOGANS, UNSPECIFIED, Result
 from telephony.lbs.settings import MlpSettings
-from telephony.services.alarms import Alarms
-from telephony.store.database import Runner
+from telephony.net.http.client import HttpClient, HttpFailed, HttpResponse
 
 log = structlog.get_logger()
 
@@ -50,7 +51,8 @@ RLP_ONLY = 208
 """Belongs to another protocol; treated as SYSTEM FAILURE."""
 
 LARGE_ANSWER = 8_192
-"""Octets from which an answer is read on a thread: one of 256 KiB takes 60 ms, in which nobody else would be served."""
+"""Octets from which an answer is parsed on a thread: one of 256 KiB takes 60 ms, during which nothing else would be
+served."""
 
 GRACE_S = 1.0
 """How long a first position waits for a better one of another carrier; a number is at home at one only."""
@@ -89,6 +91,11 @@ class MlpLocator:
         self._clock = clock
         self._service: Service = settings.service
 
+    def take_password(self, password: str) -> bool:
+        """Ask with this from the next question on; returns whether it is another one."""
+        is_changed, self._password = password != self._password, password
+        return is_changed
+
     async def locate(self, msisdn: Msisdn, quality: str) -> Position | NoFix:
         """Ask once, and again within the same budget where the answer says how to ask better."""
         if not msisdn.is_e164:
@@ -118,7 +125,7 @@ class MlpLocator:
         return Question(self._service, "DELAY_TOL", wanted.resp_timer_s, wanted.hor_acc_m, "CURRENT")
 
     def _better_question(self, question: Question, result: Result) -> Question:
-        """Give the question that may be answered where this one was not; the same one where there is none."""
+        """Return the question that may be answered where this one was not; the same one where there is none."""
         if result.resid == SERVICE_NOT_SUPPORTED and question.service == "eme_lir":
             self._service = "slir"
             return replace(question, service="slir")
@@ -177,7 +184,7 @@ class MlpLocator:
                     assumed_confidence=self._settings.assumed_confidence,
                     received_at=now,
                 )
-            except Exception:  # noqa: BLE001 - told to whoever waits: it must not end the thread
+            except Exception:  # noqa: BLE001 - raised to the caller that waits: it must not end the thread
                 return Failure()
 
         decoded: Deferred[Answer] = Deferred()
@@ -228,15 +235,24 @@ class CarrierLocators:
         self._locators = dict(locators)
         self._clock = clock
 
+    def use(self, carrier: str, locator: Locator | None) -> None:
+        """Ask a carrier so from now on, or not at all."""
+        if locator is None:
+            self._locators.pop(carrier, None)
+        else:
+            self._locators[carrier] = locator
+
     async def locate(
         self, msisdn: Msisdn, quality: str, carrier: str, asking: Asking | None = None
     ) -> Position | NoFix:
-        """Give a position, or the most hopeful reason for none. Takes at most two budgets of time.
+        """Return a position, or the most hopeful reason for none. Takes at most two budgets of time.
 
         ``asking`` is told of each carrier that is asked, and of its answer.
         """
         home = self._locators.get(carrier)
-        first = NoFix(f"{carrier} has no location service", is_unknown_subscriber=True)
+        first = NoFix(
+            f"{carrier} has no location service", is_unknown_subscriber=True, is_without_service=True
+        )
         if home is not None:
             answer = await self._ask(carrier, home, msisdn, quality, asking)
             if isinstance(answer, Position) or not answer.is_unknown_subscriber:
@@ -317,7 +333,7 @@ def _expect_cancelled(failure: Failure) -> None:
 
 
 def _most_hopeful(answers: Sequence[NoFix]) -> NoFix:
-    """Give the reason after which asking again is soonest worth while, else the first."""
+    """Return the reason after which asking again is soonest worth while, else the first."""
     retryable = [answer for answer in answers if answer.retry_after_s is not None]
     if not retryable:
         return answers[0]
@@ -325,7 +341,7 @@ def _most_hopeful(answers: Sequence[NoFix]) -> NoFix:
 
 
 def _treated_as(resid: int) -> int:
-    """Give the id of clause 5.4.1 that stands for a reserved, vendor's or unknown one."""
+    """Return the id of clause 5.4.1 that stands for a reserved, vendor's or unknown one."""
     if resid == RLP_ONLY:
         return 1
     return resid if resid in SLOGANS else UNSPECIFIED

@@ -1,9 +1,9 @@
-"""Whether a location server's clock agrees with ours, as the times of its fixes show."""
+"""Checks a location server's clock against ours, by the times of its fixes."""
 
 from __future__ import annotations
 
+from telephony.alarms import Alarms
 from telephony.lbs.mlp_times import TOLERANCE
-from telephony.services.alarms import Alarms
 
 ALARM = "location-clock-off"
 

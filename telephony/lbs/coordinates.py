@@ -1,8 +1,9 @@
-"""Coordinates as location servers write them, where they leave one reading only.
+"""Reads coordinates as location servers write them, where they have only one reading.
 
 MLP writes degrees, minutes, seconds and a hemisphere (``35 35 24.139N``, clause 5.3.144) or signed decimal degrees.
 Servers add signs, letters or words for degrees, minutes and seconds, put the hemisphere first, write a decimal comma,
-an exponent, minutes with a fraction, or no blank at all. What could be read in two ways is `Malformed`: a place is never guessed.
+an exponent, minutes with a fraction, or no blank at all. A text with two readings is `Malformed`: a place is never
+guessed.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ _LIMITS = {"latitude": MAX_LATITUDE, "longitude": MAX_LONGITUDE}
 _NOWHERE_DEG = 0.01
 """Within a kilometre of 0,0, open sea; a server that codes its ignorance as 0 decodes it to a little more."""
 _EDGE_DEG = 0.001
-"""What TS 23.032 coding may take from 90 and 180 degrees, which are all bits set: unknown, and no place of phones."""
+"""How far TS 23.032 coding may put 90 and 180 degrees below their value: all bits set, an unknown place, where no phone is."""
 
 
 def read_place(x: str, y: str) -> Coord:

@@ -1,4 +1,4 @@
-"""Places on the WGS 84 ellipsoid: distance, direction, and a plane to draw on.
+"""Geodesy on the WGS 84 ellipsoid: distance, bearing, and a tangent plane.
 
 Everything goes by way of earth-centred coordinates, so that the antimeridian and the poles are places like any
 other.
@@ -47,7 +47,7 @@ def distance_m(a: Coord, b: Coord) -> float:
 
 
 def destination(start: Coord, bearing_deg: float, length_m: float) -> Coord:
-    """Give the place reached from another by a bearing and a length in metres (at most 5,000 km)."""
+    """Return the place reached from another by a bearing and a length in metres (at most 5,000 km)."""
     bearing = math.radians(bearing_deg)
     return Plane(start).place((length_m * math.sin(bearing), length_m * math.cos(bearing)))
 
@@ -71,7 +71,7 @@ def _geodetic(x: float, y: float, z: float) -> Coord:
 
 
 def middle(places: Sequence[Coord]) -> Coord:
-    """Give a place amid others, or the first of them where they surround the Earth."""
+    """Return a place amid others, or the first of them where they surround the Earth."""
     sums = [math.fsum(axis) for axis in zip(*map(_earth_centred, places), strict=True)]
     if math.hypot(*sums) < len(places) * _A / 100:
         return places[0]
@@ -97,7 +97,7 @@ class Plane:
         self._radius = _A * math.sqrt(1 - _E2) / (1 - _E2 * sin_lat**2)  # Gaussian radius of curvature
 
     def point(self, place: Coord) -> Xy:
-        """Give metres east and north."""
+        """Return metres east and north."""
         offset = [there - here for there, here in zip(_earth_centred(place), self._origin, strict=True)]
         east, north, up = (_dot(offset, axis) for axis in (self._east, self._north, self._up))
         across = math.hypot(east, north)
@@ -107,7 +107,7 @@ class Plane:
         return east * stretch, north * stretch
 
     def place(self, point: Xy) -> Coord:
-        """Give the place of a point in metres east and north."""
+        """Return the place of a point in metres east and north."""
         length = math.hypot(*point)
         if length == 0:
             return _geodetic(*self._origin)

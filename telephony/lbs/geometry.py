@@ -52,7 +52,7 @@ _Disc = tuple[Coord, float]
 
 
 class Circle(NamedTuple):
-    """What every shape becomes. ``radius_m`` is ``None`` where the shape says nothing of its size."""
+    """The circle that covers a shape. ``radius_m`` is ``None`` where the shape says nothing of its size."""
 
     latitude: float
     longitude: float
@@ -76,7 +76,7 @@ class Point:
     at: Coord
 
     def discs(self) -> list[_Disc]:
-        """Give the place."""
+        """Return the place."""
         return [(self.at, 0.0)]
 
 
@@ -91,7 +91,7 @@ class CircularArea:
         _check_lengths(self.radius_m)
 
     def discs(self) -> list[_Disc]:
-        """Give the disc itself."""
+        """Return the disc itself."""
         return [(self.centre, self.radius_m)]
 
 
@@ -118,7 +118,7 @@ class CircularArcArea:
             raise Malformed("the angles of an arc stay within one turn")
 
     def discs(self) -> list[_Disc]:
-        """Give the least disc, whose centre lies on the middle bearing.
+        """Return the least disc, whose centre lies on the middle bearing.
 
         From any centre on that bearing the farthest places are the ends of the outer and of the inner edge. An
         arc of half a turn or more cannot do better than the whole outer circle. Otherwise the disc rests on the
@@ -146,7 +146,7 @@ class EllipticalArea:
         _check_lengths(self.semi_major_m, self.semi_minor_m)
 
     def discs(self) -> list[_Disc]:
-        """Give the disc of the longer half-axis."""
+        """Return the disc of the longer half-axis."""
         return [(self.centre, max(self.semi_major_m, self.semi_minor_m))]
 
 
@@ -160,7 +160,7 @@ class Polygon:
         _check_points(self.corners)
 
     def discs(self) -> list[_Disc]:
-        """Give the corners."""
+        """Return the corners."""
         return [(corner, 0.0) for corner in self.corners]
 
 
@@ -172,7 +172,7 @@ class Box:
     second: Coord
 
     def discs(self) -> list[_Disc]:
-        """Give the four corners."""
+        """Return the four corners."""
         latitudes, longitudes = zip(self.first, self.second, strict=True)
         return [(Coord(*corner), 0.0) for corner in itertools.product(latitudes, longitudes)]
 
@@ -187,12 +187,12 @@ class LineString:
         _check_points(self.points)
 
     def discs(self) -> list[_Disc]:
-        """Give the points."""
+        """Return the points."""
         return [(point, 0.0) for point in self.points]
 
 
 class _Several:
-    """What the multi-shapes share: they are covered by what covers their parts."""
+    """Base of the multi-shapes: they are covered by the discs of their parts."""
 
     __slots__ = ()
     parts: tuple[Any, ...]
@@ -202,7 +202,7 @@ class _Several:
         _check_points(self.discs())
 
     def discs(self) -> list[_Disc]:
-        """Give the discs of all parts."""
+        """Return the discs of all parts."""
         return [disc for part in self.parts for disc in part.discs()]
 
 
@@ -232,7 +232,7 @@ Shape = Point | LineString | MultiPoint | MultiLineString | MultiPolygon | Area
 
 
 def covering_circle(shape: Shape) -> Circle:
-    """Give the smallest circle that this shape fits in, at the shape's own confidence.
+    """Return the smallest circle that this shape fits in, at the shape's own confidence.
 
     A shape without extent (a point, a circle of radius 0, a polygon of equal corners) has an unknown radius:
     a radius of 0 would claim a certainty that no network has.
@@ -242,10 +242,10 @@ def covering_circle(shape: Shape) -> Circle:
 
 
 def likeliest_circle(shapes: Sequence[Shape]) -> Circle:
-    """Give one circle for shapes that are said of one fix: the sharpest, where all of them can be true.
+    """Return one circle for shapes that are said of one fix: the sharpest, where all of them can be true.
 
     A bare point beside a circle says less than the circle. Where two exclude each other, the circle covers all:
-    which of them is right, nobody knows. Raises `Malformed` for more than `MAX_POINTS` in all.
+    it is unknown which of them is right. Raises `Malformed` for more than `MAX_POINTS` in all.
     """
     circles = sorted(
         map(covering_circle, shapes), key=lambda each: (each.radius_m is None, each.radius_m or 0.0)
@@ -299,7 +299,7 @@ def _least_circle_centre(points: Sequence[Xy]) -> Xy:
 
 
 def _circle_around_few(points: tuple[Xy, ...]) -> tuple[Xy, float, tuple[Xy, ...]]:
-    """Give centre, radius and holding points of the least circle around two to four points."""
+    """Return centre, radius and holding points of the least circle around two to four points."""
     best: tuple[Xy, float, tuple[Xy, ...]] | None = None
     for held in (*itertools.combinations(points, 2), *itertools.combinations(points, 3)):
         centre = _through(held)
@@ -313,7 +313,7 @@ def _circle_around_few(points: tuple[Xy, ...]) -> tuple[Xy, float, tuple[Xy, ...
 
 
 def _through(held: tuple[Xy, ...]) -> Xy | None:
-    """Give the middle of two points, or of the circle through three; ``None`` for three on a line."""
+    """Return the middle of two points, or of the circle through three; ``None`` for three on a line."""
     (ax, ay), (bx, by) = held[0], held[1]
     if len(held) == 2:  # noqa: PLR2004 - a pair
         return (ax + bx) / 2, (ay + by) / 2

@@ -1,4 +1,4 @@
-"""OMA Mobile Location Protocol 3.0 to 3.5: one question and its answer, bytes <-> values.
+"""Codec of the OMA Mobile Location Protocol 3.0 to 3.5: one request and its answer, bytes <-> values.
 
 Clauses are those of OMA-TS-MLP-V3_5. We write what the DTDs allow and read what servers send: by name, not by
 place, whatever version an answer claims.
@@ -13,11 +13,9 @@ from typing import Literal
 
 from lxml import etree
 
-from telephony.damaged_xml import parse_damaged
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.hardened_xml import Element, parse
 from telephony.lbs.geometry import Circle, likeliest_circle
 from telephony.lbs.mlp_methods import method_of
 from telephony.lbs.mlp_numbers import read_number
@@ -25,6 +23,8 @@ from telephony.lbs.mlp_results import Result, read_result
 from telephony.lbs.mlp_shapes import SHAPES, check_undamaged, read_shape
 from telephony.lbs.mlp_times import TOLERANCE, read_time
 from telephony.lbs.settings import MlpSettings
+from telephony.net.xml.damaged import parse_damaged
+from telephony.net.xml.hardened import Element, parse
 
 Service = Literal["eme_lir", "slir"]
 RespReq = Literal["LOW_DELAY", "DELAY_TOL"]
@@ -48,7 +48,7 @@ _NUMBERING_PREFIXES = ("19", "91")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a location server about one number.
+    """A request to a location server about one number.
 
     ``resp_timer_s`` is the time the server may take; it wins over ``resp_req`` (clause 5.3.107). ``is_bare``
     leaves out every element and attribute that a request can do without except ``resp_req``.
@@ -64,9 +64,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an answer holds about the number that was asked for.
+    """The content of an answer about the number that was asked for.
 
-    ``faults`` say why something that looked like a position is none. ``is_deferred`` claims that the server will
+    ``faults`` say why an element that looked like a position is none. ``is_deferred``: whether the server will
     answer later, by a push that we did not ask for. ``clock_ahead_s`` is how far the newest time of a fix lies
     after ours, below 0 for one in the past; ``None`` where no time was read.
     """
@@ -176,7 +176,7 @@ def _document_within(root: Element) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What an answer is read with; see `decode_answer`."""
+    """The parameters with which an answer is read; see `decode_answer`."""
 
     msisdn: Msisdn
     source: str
@@ -221,7 +221,7 @@ def _read(root: Element, asked: _Asked, *, is_damaged: bool = False) -> Answer:
 
 
 def _is_about(entry: Element, msisdn: Msisdn, *, is_alone: bool) -> bool:
-    """Claim that an entry is about the number asked for.
+    """Whether an entry is about the number asked for.
 
     A telephone number in any form decides. Identities that say nothing about it (IMSI, encrypted, none at all)
     are taken for ours only where the answer has but one entry: one number was asked for.

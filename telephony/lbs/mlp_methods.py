@@ -1,4 +1,4 @@
-"""How a phone was found: the words of ``pos_method``, to those of `Position.method`."""
+"""Maps the values of ``pos_method``, how a phone was found, to those of `Position.method`."""
 
 from __future__ import annotations
 

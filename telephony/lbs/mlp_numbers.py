@@ -1,4 +1,4 @@
-"""Numbers and lengths of a location answer, with the decimal comma, signs and units that servers write."""
+"""Reads numbers and lengths of a location answer, with the decimal comma, signs and units that servers write."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_number(text: str | None, *, units: tuple[str, ...] = ()) -> float | Non
 def read_length_m(text: str | None, unit: str | None) -> float | None:
     """Read a length of 0 or more in metres; ``unit`` is the answer's ``distanceUnit``.
 
-    ``None`` where there is none, or where it has no one meaning: ``1,000``, a unit that nobody knows, two units
+    ``None`` where there is none, or where it has more than one meaning: ``1,000``, an unknown unit, two units
     that differ.
     """
     number = _NUMBER.fullmatch(plain(text).strip()) if text is not None else None

@@ -1,4 +1,4 @@
-"""Results of a location server: its ids, and its words made fit for a log."""
+"""Reads results of a location server: their ids, and the server's words made fit for a log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from telephony.hardened_xml import Element
+from telephony.net.xml.hardened import Element
 from telephony.safe_text import one_line
 
 SLOGANS = MappingProxyType(
@@ -45,7 +45,7 @@ SLOGANS = MappingProxyType(
 """Result ids of clause 5.4.1 that a location server may answer with."""
 
 UNSPECIFIED = 2
-"""What an id that is reserved, a vendor's or unreadable is treated as."""
+"""The id that stands for one that is reserved, a vendor's or unreadable."""
 
 _RESID = re.compile(r"\d{1,4}", re.ASCII)
 _LONGEST_NOTE = 80

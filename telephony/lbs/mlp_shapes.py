@@ -1,4 +1,4 @@
-"""The shape elements of MLP 3.5 as servers send them, to the shapes of `geometry`.
+"""Reads the shape elements of MLP 3.5, as servers send them, into the shapes of `geometry`.
 
 Children are found by name, in any order. A size that is missing, absurd or no number makes a bare point; a place
 that is missing or not on Earth makes the whole shape `Malformed`, but one corner of a polygon. Any ``srsName`` is taken for WGS 84, which we ask for.
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from telephony.domain.errors import Malformed
-from telephony.hardened_xml import Element
 from telephony.lbs import geometry
 from telephony.lbs.coordinates import is_nowhere, read_place
 from telephony.lbs.geodesy import Coord, destination
 from telephony.lbs.mlp_numbers import read_length_m, read_number
+from telephony.net.xml.hardened import Element
 
 _ANGULAR_UNITS = ("\u00b0", "deg", "degree", "degrees")
 _PIECES = frozenset(

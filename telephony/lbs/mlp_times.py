@@ -1,4 +1,4 @@
-"""The time of a fix (MLP 3.5 clause 5.3.131): when it was, if the text has one meaning."""
+"""Reads the time of a fix (MLP 3.5 clause 5.3.131), where the text has only one meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a carrier's location service, beside the code that obeys them."""
+"""Settings of a carrier's location service."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ nothing that was acknowledged: the store does not depend on the log.
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +25,7 @@ from telephony.logs.floods import Floods
 from telephony.logs.foreign import adopt_foreign_logs
 from telephony.logs.lines import Encode
 from telephony.logs.masking import mask
-from telephony.logs.writing import Output, ThreadedOutput, open_log
+from telephony.logs.writing import Output, ThreadedOutput, is_journal, open_log
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -54,7 +55,7 @@ class LogSettings(Table):
 
 
 class Destination:
-    """Where all loggers write to: structlog's logger factory, and the wrapped logger that it gives to everybody.
+    """The destination of all loggers: structlog's logger factory, and the wrapped logger that it gives to every caller.
 
     structlog calls the method that is named like the level, with the finished line.
     """
@@ -65,7 +66,7 @@ class Destination:
         self.warning = self.error = self.critical = partial(output.write, is_urgent=True)
 
     def __call__(self, *_: Any) -> Destination:
-        """Give itself: one destination for every logger."""
+        """Return itself: one destination for every logger."""
         return self
 
 
@@ -78,20 +79,26 @@ def configure(settings: LogSettings, stream: TextIO | None = None, *, is_under_t
     `change_level` and `reopen` change what may change.
     """
     output: Output | ThreadedOutput
+    encode = Encode()
     floods = Floods()
     if stream is not None:
         output = Output(stream)
     else:
+        is_for_journal = settings.file is None and is_journal(
+            sys.__stderr__, os.environ.get("JOURNAL_STREAM")
+        )
+        encode = Encode(is_for_journal=is_for_journal)
         # The real standard error: twistd puts an object into its place that would log what we write, for ever.
         output = ThreadedOutput(
             partial(open_log, settings.file, sys.__stderr__),
             keep_free=settings.keep_free_mib << 20,
             when_idle=floods.sum_up,
+            encode=encode,
         )
         atexit.register(output.close)
     wrapper: Any = type("Log", (structlog.make_filtering_bound_logger(LEVELS[settings.level]),), {})
     structlog.configure(
-        processors=[merge_contextvars, floods, mask, Encode()],
+        processors=[merge_contextvars, floods, mask, encode],
         wrapper_class=wrapper,
         logger_factory=Destination(output),
         cache_logger_on_first_use=True,
@@ -103,7 +110,7 @@ def change_level(level: Level) -> None:
     """Change the level of every logger, also of those already in use.
 
     A cached logger cannot be replaced, but the methods of its class can: those below the level become structlog's
-    own "do nothing", so that a debug line that nobody wants costs a call and no more.
+    own "do nothing", so that a debug line that is not wanted costs a call and no more.
     """
     current = structlog.get_config()
     if not isinstance(current["logger_factory"], Destination):

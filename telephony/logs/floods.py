@@ -1,4 +1,4 @@
-"""A flood of the same warning as a few lines and a count, so that the log tells of a disaster and does not become one.
+"""Turns a flood of the same warning into a few lines and a count, so that the log tells of a disaster and does not become one.
 
 What is news of an incident is told whatever the flood: the first line of each kind about each report of it.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+
+from telephony.remembered import Remembered
 
 WINDOW_S = 10.0
 MOST_A_WINDOW = 20
@@ -47,7 +48,7 @@ class Floods:
         self._now = now
         self._lock = threading.Lock()
         self._windows: dict[Cause, _Window] = {}
-        self._stories: OrderedDict[tuple[Any, ...], None] = OrderedDict()
+        self._stories: Remembered[tuple[Any, ...], None] = Remembered(MOST_STORIES)
 
     def __call__(
         self, _: object, method_name: str, event_dict: MutableMapping[str, Any]
@@ -56,7 +57,7 @@ class Floods:
         if method_name not in LIMITED or MORE in event_dict or event_dict.get("event") in ALWAYS_TOLD:
             return event_dict
         with self._lock:
-            if self._is_news(event_dict) or self._has_room(method_name, event_dict):
+            if self._note_news(event_dict) or self._let_pass(method_name, event_dict):
                 return event_dict
         raise structlog.DropEvent
 
@@ -74,23 +75,19 @@ class Floods:
                     facts["about"] = about
                 getattr(structlog.get_logger(), level)(event, **facts)
 
-    def _is_news(self, line: MutableMapping[str, Any]) -> bool:
+    def _note_news(self, line: MutableMapping[str, Any]) -> bool:
         incident = line.get("incident")
         if incident is None:
             return False
         story = (line.get("event"), incident, line.get("sequence"), line.get("channel"))
         try:
-            if story in self._stories:
-                self._stories.move_to_end(story)
-                return False
+            is_news = story not in self._stories
+            self._stories[story] = None
         except TypeError:  # a fact that is no plain value
             return False
-        self._stories[story] = None
-        while len(self._stories) > MOST_STORIES:
-            self._stories.popitem(last=False)
-        return True
+        return is_news
 
-    def _has_room(self, level: str, line: MutableMapping[str, Any]) -> bool:
+    def _let_pass(self, level: str, line: MutableMapping[str, Any]) -> bool:
         about = next((line[key] for key in _ABOUT if isinstance(line.get(key), str)), None)
         cause: Cause = (level, str(line.get("event")), about)
         if cause not in self._windows and len(self._windows) >= MOST_CAUSES:

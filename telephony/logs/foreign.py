@@ -1,4 +1,4 @@
-"""What Twisted and the standard library log, as lines of ours: nothing is printed elsewhere."""
+"""Logs what Twisted and the standard library log as lines of our own, so that nothing is printed elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last defence of personal data: whoever logs is careful, and this is for the day when somebody was not.
+"""Masks personal data in log lines: code that logs is careful, and this is the last defence where it was not.
 
 Values are judged by their type first: a phone number, octets or an object of ours never passes as it is. Then by their
 key: where a number stands, no digits pass. Any other text or whole number passes when it holds no run of digits as long
@@ -64,7 +64,7 @@ _NUMBER = re.compile(
 )
 """Digits of any script, however they are grouped, as many as a subscriber's number has.
 
-First, to be left alone: our own names of incidents and reports (`telephony.services.naming`), and IPv4 addresses.
+First, to be left alone: our own names of incidents and reports (`telephony.services.spine.incident_names`), and IPv4 addresses.
 """
 _ESCAPED = re.compile("%..")
 _MASKED = re.compile(r"[0-9?]{0,4}\*+[0-9?]{0,2}")
@@ -111,14 +111,14 @@ def mask(  # noqa: C901, PLR0912 - one branch per kind of value, in one loop for
 
 
 def masked(text: str) -> str:
-    """Give a text with the numbers of subscribers in it masked as `Msisdn.masked` does, and of bounded length."""
+    """Return a text with the numbers of subscribers in it masked as `Msisdn.masked` does, and of bounded length."""
     if len(text) > _LONGEST_TEXT:
         text = text[:_LONGEST_TEXT] + "…"
     return _NUMBER.sub(_stars, text)
 
 
 def masked_number(text: str) -> str:
-    """Give a text that stands where a number does: masked as `Msisdn.masked` does, unless it is so already."""
+    """Return a text that stands where a number does: masked as `Msisdn.masked` does, unless it is so already."""
     if _MASKED.fullmatch(text):
         return text
     digits = _digits(text)
@@ -126,7 +126,7 @@ def masked_number(text: str) -> str:
 
 
 def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per kind of value
-    """Give what may be kept of a value of any type, as JSON can say it.
+    """Return the part of a value of any type that may be kept, as JSON can say it.
 
     An object of an unknown type is named by its type alone: its ``repr`` may tell a text or a place.
     """
@@ -135,6 +135,8 @@ def safe(value: Any, depth: int = 0) -> Any:  # noqa: C901, PLR0911, PLR0912 - o
             return value
         case Msisdn():
             return value.masked
+        case enum.StrEnum():
+            return value.value
         case enum.Enum():
             return value.name
         case str():
@@ -171,7 +173,7 @@ def _named(key: str, value: Any, depth: int) -> Any:
 
 
 def _digits(text: str) -> str:
-    """Give the digits of a number in any spelling, as ASCII."""
+    """Return the digits of a number in any spelling, as ASCII."""
     return "".join(str(decimal(each)) for each in _ESCAPED.sub("", text) if each.isdecimal())
 
 

@@ -1,4 +1,4 @@
-"""Where lines go: straight to a stream, or to a file descriptor by a thread that may hang alone."""
+"""Writes log lines: straight to a stream, or to a file descriptor in a thread that may hang without hanging others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class HasDescriptor(Protocol):
     """A stream over a file descriptor."""
 
     def fileno(self) -> int:
-        """Give the descriptor."""
+        """Return the descriptor."""
         ...
 
 
@@ -40,6 +40,20 @@ def open_log(file: Path | None, otherwise: HasDescriptor | None) -> int:
     if file is None:
         return os.open(os.devnull, os.O_WRONLY) if otherwise is None else os.dup(otherwise.fileno())
     return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+
+
+def is_journal(stream: HasDescriptor | None, named: str | None) -> bool:
+    """Whether a stream leads to systemd's journal, whose device and inode ``JOURNAL_STREAM`` names (systemd.exec(5)).
+
+    The variable alone says nothing: a child whose standard error was led elsewhere inherits it.
+    """
+    if stream is None or named is None:
+        return False
+    try:
+        there = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return named == f"{there.st_dev}:{there.st_ino}"
 
 
 def has_room(descriptor: int, wanted: int) -> bool:
@@ -76,12 +90,18 @@ class ThreadedOutput:
     """Hands lines to a thread that writes them to a descriptor; `write` never blocks and never raises."""
 
     def __init__(
-        self, opener: Callable[[], int], *, keep_free: int = 0, when_idle: Callable[[], None] | None = None
+        self,
+        opener: Callable[[], int],
+        *,
+        keep_free: int = 0,
+        when_idle: Callable[[], None] | None = None,
+        encode: Encode | None = None,
     ) -> None:
         """``keep_free``: octets that are left free on the volume of a file; ``when_idle`` is called about once a second."""
         self._opener = opener
         self._keep_free = keep_free
         self._when_idle = when_idle
+        self._encode = Encode() if encode is None else encode
         self._descriptor = opener()
         # A deque's append and popleft are atomic: no lock stands between a press and its log line.
         self._waiting: deque[str | threading.Event] = deque()
@@ -105,7 +125,7 @@ class ThreadedOutput:
             self._wake.set()
 
     def reopen(self) -> None:
-        """Open the log anew before the next line, because the file was rotated away."""
+        """Open the log again before the next line, because the file was rotated away."""
         self._must_reopen = True
         self._hurry()
 
@@ -117,7 +137,7 @@ class ThreadedOutput:
         written.wait(within_s)
 
     def close(self, within_s: float = 2.0) -> None:
-        """Write what waits, within the given time, and end the thread."""
+        """Write the lines that wait, within the given time, and end the thread."""
         self.flush(within_s)
         self._must_end = True
         self._hurry()
@@ -156,7 +176,7 @@ class ThreadedOutput:
             else:
                 written.append(item)
         if lost := self._lost:
-            lines.append(Encode()(None, "warning", {"event": "log lines lost", "lost_count": lost}))
+            lines.append(self._encode(None, "warning", {"event": "log lines lost", "lost_count": lost}))
         if lines:
             octets = ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
             if self._write_octets(octets):
@@ -187,7 +207,7 @@ class ThreadedOutput:
             fresh = self._opener()
         except OSError as error:
             facts = {"event": "log file not opened again", "reason": error.strerror or ""}
-            self._waiting.append(Encode()(None, "warning", facts))
+            self._waiting.append(self._encode(None, "warning", facts))
             return
         os.close(self._descriptor)
         self._descriptor = fresh

@@ -1,7 +1,7 @@
-"""The text of an HTTP answer's body in whatever form it came: packed, in any encoding, with stray octets around it.
+"""Extracts the text of an HTTP answer's body: compressed or not, in any encoding, with stray octets around it.
 
-Total and bounded: every body gives a text, or ``None`` where what is packed cannot be unpacked. What an answer says
-stands in ASCII; a wrong guess about the encoding costs characters of a note, never the sense.
+Total and bounded: every body gives a text, or ``None`` where a compressed one cannot be unpacked. The content that
+matters is ASCII; a wrong guess about the encoding costs characters of a note, never the sense.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def levels_of(text: str) -> list[str]:
 
 
 def _unpacked(body: bytes) -> bytes | None:
-    """Unpack what came packed although nothing about it said so."""
+    """Unpack a body that was compressed without a header that says so."""
     if not body.startswith(_GZIP_BEGINS):
         return body
     unpacking = zlib.decompressobj(_GZIP)

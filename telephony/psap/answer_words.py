@@ -1,7 +1,7 @@
-"""What an answer that is not CAP says by itself: JSON, XML, a page or plain words that plainly speak of an error.
+"""Finds errors in an answer that is not CAP: JSON, XML, a page or plain words that clearly speak of an error.
 
-A centre's gateway often answers 200 and says only in the body that it failed. Names and words that are common are
-known here; what is not known says nothing, and the status alone counts.
+A centre's gateway often answers 200 and says only in the body that it failed. Common names and words are known here;
+others say nothing, and the status alone counts.
 """
 
 from __future__ import annotations

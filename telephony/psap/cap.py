@@ -1,4 +1,4 @@
-"""A report as CAP 1.2 (OASIS Common Alerting Protocol, July 2010): a value in, the same bytes out every time.
+"""Writes a report as CAP 1.2 (OASIS Common Alerting Protocol, July 2010); the same report gives the same bytes.
 
 Built from pieces of text: the first report is on the hot path, and an element tree costs several times as much.
 """
@@ -6,23 +6,26 @@ Built from pieces of text: the first report is on the hot path, and an element t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone, tzinfo
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import assert_never
 
 from telephony.domain.delivery import ALERT, CLOSING
-from telephony.domain.fact import (
-    CALL,
-    GUARDIAN,
-    KNOCK,
-    LAST_ANSWERED,
-    PERSON,
-    REACH,
-    SCORE,
-    SILENCE,
-    TOLD_BY_VOICE,
+from telephony.domain.facts import (
+    AcknowledgedFact,
+    CallFact,
+    DispatchedFact,
+    Fact,
+    FalseAlarmFact,
+    GuardianFact,
+    KnockFact,
+    PersonFact,
+    ReachFact,
+    ScoreFact,
+    SilenceFact,
+    ToldByVoiceFact,
+    UnknownFact,
 )
-from telephony.domain.fact import FALSE_ALARM as FALSE_ALARM_FACT
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
 from telephony.psap import wording
@@ -31,9 +34,6 @@ from telephony.psap.wording import Language, Wording
 
 CONTENT_TYPE = "application/cap+xml"
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-
-KST = timezone(timedelta(hours=9), "KST")
-"""Korea has one offset all year."""
 
 FALSE_ALARM = "false alarm"
 """A close reason that begins with this, in any case, with a blank or a hyphen, is what CAP's Cancel is for."""
@@ -45,76 +45,8 @@ _REPLACEMENTS = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _NOT_ALLOWED = "\ufffd"
 """Stands visibly where a character cannot be written in XML."""
 
-_SUBJECT = ""
-"""Stands for a fact's subject among the keys of its data."""
 
-_PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
-    {
-        CALL: (
-            ("call-reference", _SUBJECT),
-            ("call-id", "id"),
-            ("call-state", "state"),
-            ("call-of", "of"),
-            ("call-trunk", "trunk"),
-            ("call-route", "route"),
-            ("call-legs", "legs"),
-            ("call-silence", "silence"),
-            ("call-recording", "recording"),
-            ("call-sip-id", "sip-call-id"),
-            ("call-duration-s", "duration-s"),
-            ("call-ended-by", "ended-by"),
-            ("call-refused", "refused"),
-            ("call-cell", "cell"),
-            ("call-access", "access"),
-            ("call-geolocation", "geolocation"),
-            ("call-info", "call-info"),
-        ),
-        KNOCK: (("knock", "digits"), ("knock-taps", "taps"), ("knock-meaning", "meaning")),
-        SILENCE: (("silence", "state"), ("silence-by", "by")),
-        GUARDIAN: (
-            ("guardian", _SUBJECT),
-            ("guardian-state", "state"),
-            ("guardian-relation", "relation"),
-            ("guardian-phone", "phone"),
-            ("guardian-round", "round"),
-            ("guardian-by", "by"),
-            ("guardian-words", "words"),
-        ),
-        PERSON: (
-            ("person-registered", "registered"),
-            ("person-name", "name"),
-            ("person-birth-date", "born"),
-            ("person-device", "device"),
-            ("person-carrier", "carrier"),
-            ("person-language", "language"),
-            ("person-medical", "medical"),
-            ("person-address", "address"),
-            ("person-family", "family"),
-            ("person-school", "school"),
-            ("person-guardians", "guardians"),
-            ("person-photo", "photo"),
-            ("person-consent", "consent"),
-            ("person-other-incidents", "also"),
-        ),
-        SCORE: (("accident-likelihood-percent", "score"), ("accident-reasons", "reasons")),
-        FALSE_ALARM_FACT: (
-            ("false-alarm", _SUBJECT),
-            ("false-alarm-by", "by"),
-            ("false-alarm-why", "why"),
-            ("false-alarm-time", "at"),
-        ),
-        TOLD_BY_VOICE: (("told-by-voice", "by"), ("told-by-voice-time", "at"), ("told-by-voice-why", "why")),
-        REACH: (
-            ("phone-reach", "state"),
-            ("phone-reach-why", "why"),
-            ("phone-last-answered", LAST_ANSWERED),
-        ),
-    }
-)
-"""By kind of fact: the names of its parameters and the keys of its data. The first is always there: it begins the fact."""
-
-
-def encode(report: Report, *, sender: str, addresses: str, language: Language, zone: tzinfo = KST) -> bytes:
+def encode(report: Report, *, sender: str, addresses: str, language: Language, zone: tzinfo) -> bytes:
     """Write a report as one CAP 1.2 document in UTF-8, valid against the schema.
 
     ``sender`` and ``addresses`` hold no blank, comma, ``<`` or ``&`` (clause 3.2.1). Every time is written with the
@@ -160,7 +92,7 @@ def message_type(report: Report) -> str:
 
 
 def is_false_alarm(report: Report) -> bool:
-    """Claim that the incident was closed because there was no emergency."""
+    """Whether the incident was closed because there was no emergency."""
     reason = (report.close_reason or "").strip().casefold().replace("-", " ").replace("_", " ")
     return report.kind == CLOSING and reason.startswith(FALSE_ALARM)
 
@@ -193,7 +125,7 @@ def _parameters(report: Report, zone: tzinfo) -> str:
 
 
 def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    """Give the facts that a machine reads, in the order in which they are written."""
+    """Return the facts that a machine reads, in the order in which they are written."""
     if report.msisdn.is_withheld:
         yield "caller", "withheld"
     elif report.msisdn.is_e164:
@@ -248,12 +180,128 @@ def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> I
 
 
 def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """Return the parameters of each fact. The first is always there: it begins the fact; the others where they are known."""
     for fact in report.facts:
-        known = {**fact.data, _SUBJECT: fact.subject}
-        for number, (name, key) in enumerate(_PARAMETERS.get(fact.kind, ())):
-            if key in known or number == 0:
-                said = known.get(key, "")
-                yield name, local_time(said, zone, "T") if key == LAST_ANSWERED else said
+        parameters = _of_fact(fact, zone)
+        if parameters:
+            yield parameters[0]
+        for name, said in parameters[1:]:
+            if said:
+                yield name, said
+
+
+def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C901, PLR0911, PLR0912 - one case a kind
+    match fact:
+        case CallFact():
+            return _of_call(fact)
+        case KnockFact():
+            return (("knock", fact.digits), ("knock-taps", str(fact.taps)), ("knock-meaning", fact.meaning))
+        case SilenceFact():
+            return (("silence", str(fact.state)), ("silence-by", fact.by))
+        case GuardianFact():
+            return _of_guardian(fact)
+        case PersonFact():
+            return _of_person(fact)
+        case ScoreFact():
+            return (
+                ("accident-likelihood-percent", _number(fact.likelihood)),
+                ("accident-reasons", ";".join(map(str, fact.reasons))),
+            )
+        case FalseAlarmFact():
+            return (
+                ("false-alarm", fact.subject),
+                ("false-alarm-by", fact.by),
+                ("false-alarm-why", fact.why),
+                ("false-alarm-time", _whole_seconds(fact.said_at)),
+            )
+        case AcknowledgedFact():
+            return (("acknowledged", fact.by), ("acknowledged-time", _whole_seconds(fact.acknowledged_at)))
+        case DispatchedFact():
+            return (
+                ("dispatched", fact.unit or fact.subject),
+                ("dispatched-by", fact.by),
+                ("dispatched-time", _whole_seconds(fact.dispatched_at)),
+            )
+        case ToldByVoiceFact():
+            told_at = "" if fact.told_at is None else fact.told_at.isoformat(sep=" ", timespec="seconds")
+            return (
+                ("told-by-voice", fact.by),
+                ("told-by-voice-time", told_at),
+                ("told-by-voice-why", fact.why),
+            )
+        case ReachFact():
+            answered = fact.last_answered
+            return (
+                ("phone-reach", str(fact.state)),
+                ("phone-reach-why", "" if fact.why is None else str(fact.why)),
+                ("phone-last-answered", "" if answered is None else local_time(answered, zone, "T")),
+            )
+        case UnknownFact():
+            return ()
+        case _:
+            assert_never(fact)
+
+
+def _of_call(fact: CallFact) -> Sequence[tuple[str, str]]:
+    return (
+        ("call-reference", fact.reference),
+        ("call-id", fact.incident),
+        ("call-state", str(fact.state)),
+        ("call-of", fact.second_leg_of),
+        ("call-trunk", fact.trunk),
+        ("call-route", fact.route),
+        ("call-legs", "; ".join(map(str, fact.legs))),
+        ("call-silence", fact.silence),
+        ("call-recording", fact.recording),
+        ("call-sip-id", fact.sip_call_id),
+        ("call-duration-s", _number(fact.duration_s)),
+        ("call-ended-by", "" if fact.ended_by is None else str(fact.ended_by)),
+        ("call-refused", fact.refused),
+        ("call-cell", fact.said.cell),
+        ("call-access", fact.said.access),
+        ("call-geolocation", fact.said.geolocation),
+        ("call-info", fact.said.call_info),
+    )
+
+
+def _of_guardian(fact: GuardianFact) -> Sequence[tuple[str, str]]:
+    return (
+        ("guardian", fact.subject),
+        ("guardian-state", str(fact.state)),
+        ("guardian-relation", fact.relation),
+        ("guardian-phone", fact.phone),
+        ("guardian-round", _number(fact.round)),
+        ("guardian-by", "" if fact.by is None else str(fact.by)),
+        ("guardian-words", fact.words),
+    )
+
+
+def _of_person(fact: PersonFact) -> Sequence[tuple[str, str]]:
+    return (
+        ("person-registered", str(fact.registered)),
+        ("person-name", fact.name),
+        ("person-birth-date", "" if fact.born is None else fact.born.isoformat()),
+        ("person-device", fact.device),
+        ("person-carrier", fact.carrier),
+        ("person-language", fact.language),
+        ("person-medical", fact.medical),
+        ("person-address", fact.address),
+        ("person-family", fact.family),
+        ("person-school", fact.school),
+        ("person-guardians", "; ".join(map(str, fact.guardians))),
+        ("person-guardians-said", "; ".join(fact.guardians_said)),
+        ("person-photo", fact.photo),
+        ("person-consent", "" if fact.consent is None else str(fact.consent)),
+        ("person-other-incidents", "; ".join(fact.also)),
+    )
+
+
+def _whole_seconds(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _area(report: Report, words: Wording) -> str:

@@ -1,8 +1,8 @@
-"""What a centre's answer with a 2xx says about a report: an Ack, an error, something doubtful, or nothing.
+"""Reads a centre's 2xx answer to a report: an Ack, an error, something doubtful, or nothing.
 
-Answers are scanned and not parsed: real ones break XML in ways that a parser refuses (octets behind the end, a name
-of an encoding that nobody knows, CAP as escaped text in an envelope). Nothing is expanded or fetched that way, and
-the cost follows the length. What the scanner takes for an Ack is whole, says Ack, and speaks of this report or of none.
+Answers are scanned and not parsed: real ones break XML in ways that a parser refuses (octets behind the end, an
+unknown encoding name, CAP as escaped text in an envelope). Nothing is expanded or fetched that way, and the cost
+follows the length. What the scanner takes for an Ack is whole, says Ack, and speaks of this report or of none.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _IS_CAP = re.compile(
     r"</?(?:[\w.-]{1,60}:)?alert(?![\w.-])|urn:oasis:names:tc:emergency|incident\.com/cap|\bmsg_?type\b|EDXLDistribution",
     re.IGNORECASE,
 )
-"""What only an answer in CAP, or about CAP, has in it."""
+"""Words that occur only in an answer in CAP, or about CAP."""
 _OF_EDXL = {"distributiontype": "msgtype", "distributionreference": "references"}
-"""What answers for CAP's fields where an EDXL-DE envelope holds no CAP (EDXL-DE 1.0 clause 3.2)."""
+"""The elements that stand for CAP's fields where an EDXL-DE envelope holds no CAP (EDXL-DE 1.0 clause 3.2)."""
 _DECLARES = re.compile(r"<!(?:ENTITY|ATTLIST|ELEMENT|NOTATION)")
 _MOST_STRANGERS = 0.1
 """Share of characters that are no text, above which octets are no words."""
@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Nobody can say whether the centre took it. ``reason`` is ours, and holds nothing of the answer."""
+    """It is unknown whether the centre took it. ``reason`` is ours, and holds nothing of the answer."""
 
     reason: str
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from telephony.alarms import Alarms
 from telephony.domain.delivery import ALERT, Delivered, Outcome, Rejected, Retry
 from telephony.domain.report import Report
-from telephony.http1 import HttpClient, HttpFailed, HttpResponse
-from telephony.http1_wire import is_header_value
-from telephony.psap.cap import CONTENT_TYPE, KST, encode
+from telephony.net.http.client import HttpClient, HttpFailed, HttpResponse
+from telephony.net.http.wire import is_header_value
+from telephony.psap.cap import CONTENT_TYPE, encode
 from telephony.psap.cap_answer import Ack, Doubtful, Error, Failure, read_answer
 from telephony.psap.settings import CapHttpChannel, Psap
 from telephony.psap.shortening import Size, shortened
-from telephony.services.alarms import Alarms
+from telephony.remembered import Remembered
 
 ALARM = "answer-doubtful"
-"""A centre answers 2xx with what is not plainly an acknowledgement of the report. About its channel."""
+"""Alarm about a channel: the centre answers 2xx, but not clearly with an acknowledgement of the report."""
 
 MOST_DOUBTS = 6
 """Attempts after whose doubtful answers an update or a closing is given up: as many as the waits grow for."""
@@ -25,14 +26,15 @@ MOST_REFUSALS = 6
 REFUSALS_A_SIZE = 2
 """Refusals after which a report is tried with less in it; where the centre says that it is too large, one."""
 MOST_IN_TROUBLE = 10_000
-"""Reports whose doubtful answers and refusals are counted at once; the counts of the oldest begin anew."""
+"""Reports whose doubtful answers and refusals are counted at once; the counts of the oldest start again."""
 
 TOO_LARGE = frozenset({413, 431})
 REFUSED = TOO_LARGE | {400, 406, 409, 410, 411, 412, 414, 415, 422, 424, 428, 451}
-"""Statuses by which a server refuses what it was sent (RFC 9110 clause 15.5, RFC 6585, RFC 4918, RFC 7725)."""
+"""Statuses by which a server refuses the content (RFC 9110 clause 15.5, RFC 6585, RFC 4918, RFC 7725)."""
 NOT_THIS_REPORT = frozenset({408, 421, 425, 429})
-"""Statuses of 4xx that say nothing of what was sent. The others (a password, a wrong path) count as a refusal of this
-report only where the centre takes other reports meanwhile: else people repair them, and the report must still be here."""
+"""Statuses of 4xx that say nothing about the content. The others (a password, a wrong path) count as a refusal of
+this report only where the centre takes other reports meanwhile: else people repair them, and the report must still be
+here."""
 
 SHORTEST_WAIT_S = 1.0
 LONGEST_WAIT_S = 15.0
@@ -55,25 +57,32 @@ class CapHttpSender:
         authorization: str | None,
         *,
         alarms: Alarms,
-        zone: tzinfo = KST,
+        zone: tzinfo,
     ) -> None:
-        if authorization is not None and not (authorization and is_header_value(authorization)):
-            raise ValueError(
-                f"the authorization of channel {channel.name} must be printable ASCII on one line"
-            )
         self._psap = psap
         self._http = http
         self._alarms = alarms
         self._name = channel.name
-        self._troubles: dict[str, _Trouble] = {}
+        self._troubles: Remembered[str, _Trouble] = Remembered(MOST_IN_TROUBLE)
         """By report."""
         self._delivered = 0
         self._zone = zone
         self._url = str(channel.url)
         self._timeout_s = channel.timeout_s
+        self._authorization: str | None = None
         self._headers = [("Content-Type", CONTENT_TYPE), ("User-Agent", "onetouch")]
         if authorization is not None:
-            self._headers.append(("Authorization", authorization))
+            self.take_authorization(authorization)
+
+    def take_authorization(self, authorization: str) -> bool:
+        """Send this from the next report on; returns whether it is another one.
+
+        Raises `ValueError` where it is nothing HTTP can carry; then the old one stays.
+        """
+        if not (authorization and is_header_value(authorization)):
+            raise ValueError(f"the authorization of channel {self._name} must be printable ASCII on one line")
+        is_changed, self._authorization = authorization != self._authorization, authorization
+        return is_changed
 
     async def send(self, report: Report) -> Outcome:
         """Post one report once. 2xx is the centre's acknowledgement; nothing the centre does raises.
@@ -93,6 +102,8 @@ class CapHttpSender:
             zone=self._zone,
         )
         headers = [*self._headers, ("Idempotency-Key", report.report_id)]
+        if self._authorization is not None:
+            headers.append(("Authorization", self._authorization))
         response: HttpResponse | None
         try:
             response = await self._http.post(self._url, body, headers, self._timeout_s)
@@ -114,7 +125,7 @@ class CapHttpSender:
             self._alarms.clear(ALARM, self._name)
 
     def _without_end(self, outcome: Retry, status: int, report: Report) -> Outcome:
-        """Count what is doubted or refused, shorten what is refused, and give up what holds up the report after it."""
+        """Count doubtful answers and refusals, shorten a refused report, and give up one that holds up the next."""
         trouble = self._troubles.pop(report.report_id, None) or _Trouble(self._delivered)
         if outcome.is_doubtful:
             trouble.doubts += 1
@@ -126,15 +137,13 @@ class CapHttpSender:
             trouble.doubts = 0
         if report.kind != ALERT and (trouble.doubts >= MOST_DOUBTS or trouble.refusals >= MOST_REFUSALS):
             return Rejected(outcome.reason)
-        while len(self._troubles) >= MOST_IN_TROUBLE:
-            del self._troubles[next(iter(self._troubles))]
         self._troubles[report.report_id] = trouble
         return outcome
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """What a report that was not taken has met: how often its answer was doubtful, how often it was refused."""
+    """The failures of a report that was not taken: how often its answer was doubtful, how often it was refused."""
 
     delivered_before: int
     """Reports that the channel had delivered when this one was first in trouble."""
@@ -144,7 +153,7 @@ class _Trouble:
 
 
 def is_of_client(status: int) -> bool:
-    """Whether a status lays the failure at our door, for this request (RFC 9110 clause 15.5)."""
+    """Whether a status says that the fault is in this request (RFC 9110 clause 15.5)."""
     return 400 <= status < 500 and status not in NOT_THIS_REPORT  # noqa: PLR2004 - the class 4xx
 
 
@@ -170,7 +179,7 @@ def outcome_of(response: HttpResponse, report: Report) -> Outcome:
 
 
 def outcome_of_part(failed: HttpFailed, report: Report) -> Outcome:
-    """Read what is there of an answer that did not end as it announced; CAP shows by itself that it is whole."""
+    """Read an answer that did not end as it announced, as far as it came; CAP shows by itself that it is whole."""
     response = failed.partial
     if response is None or not response.is_success:
         return Retry(failed.reason)

@@ -1,4 +1,4 @@
-"""The words for why an update is sent, and for whether the phone answers, in Korean and in English."""
+"""Puts into words why an update is sent, and whether the phone answers, in Korean and in English."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
-from telephony.domain.fact import LAST_ANSWERED, REACH, Fact, Reach
+from telephony.domain.facts import NotReached, Reach, ReachFact
 from telephony.domain.report import Report, UpdateReason
+from telephony.psap.worded import worded
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,8 @@ class NewsWording:
 
     news: str
     reasons: Mapping[UpdateReason, str]
-    reach: Mapping[str, str]
-    """By state of a fact of kind `REACH`."""
-    reach_why: Mapping[str, str]
+    reach: Mapping[Reach, str]
+    reach_why: Mapping[NotReached, str]
     last_answered: str
     never_answered: str
 
@@ -41,6 +41,8 @@ KOREAN_NEWS = NewsWording(
             UpdateReason.PERSON: "신고자 정보",
             UpdateReason.SCORE: "오신고 가능성",
             UpdateReason.FALSE_ALARM: "오신고라는 연락",
+            UpdateReason.ACKNOWLEDGED: "112 접수 확인",
+            UpdateReason.DISPATCHED: "출동",
             UpdateReason.CLOSED: "종료",
         }
     ),
@@ -51,7 +53,11 @@ KOREAN_NEWS = NewsWording(
         }
     ),
     reach_why=MappingProxyType(
-        {"absent": "꺼졌거나 통신 불가", "not-located": "측위 실패", "unknown": "통신사가 번호를 찾지 못함"}
+        {
+            NotReached.ABSENT: "꺼졌거나 통신 불가",
+            NotReached.NOT_LOCATED: "측위 실패",
+            NotReached.UNKNOWN: "통신사가 번호를 찾지 못함",
+        }
     ),
     last_answered="마지막 응답 {time}",
     never_answered="신고 후 응답한 적 없음",
@@ -74,6 +80,8 @@ ENGLISH_NEWS = NewsWording(
             UpdateReason.PERSON: "who presses",
             UpdateReason.SCORE: "how likely it is an accident",
             UpdateReason.FALSE_ALARM: "said to be a false alarm",
+            UpdateReason.ACKNOWLEDGED: "taken by 112",
+            UpdateReason.DISPATCHED: "a unit is on its way",
             UpdateReason.CLOSED: "closed",
         }
     ),
@@ -85,9 +93,9 @@ ENGLISH_NEWS = NewsWording(
     ),
     reach_why=MappingProxyType(
         {
-            "absent": "switched off or out of coverage",
-            "not-located": "the network could not locate it",
-            "unknown": "no carrier knows the number any more",
+            NotReached.ABSENT: "switched off or out of coverage",
+            NotReached.NOT_LOCATED: "the network could not locate it",
+            NotReached.UNKNOWN: "no carrier knows the number any more",
         }
     ),
     last_answered="last answered at {time}",
@@ -104,24 +112,23 @@ def news_lines(report: Report, words: NewsWording) -> Iterator[str]:
 def reach_lines(report: Report, words: NewsWording, zone: tzinfo) -> Iterator[str]:
     """Say whether the phone answers, where anything was noticed of it."""
     for fact in report.facts:
-        if fact.kind == REACH:
+        if isinstance(fact, ReachFact):
             yield _reach_line(fact, words, zone)
 
 
 def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """Give a moment in local time; at the very ends of the calendar as it is: no clock may cost a report."""
+    """Return a moment in local time; at the very ends of the calendar as it is: no clock may cost a report."""
     try:
         return moment.astimezone(zone)
     except OverflowError:
         return moment
 
 
-def _reach_line(fact: Fact, words: NewsWording, zone: tzinfo) -> str:
-    state = fact.data.get("state", "")
-    clauses = [words.reach.get(state, state)]
-    if state != Reach.ANSWERING:
-        why, answered = fact.data.get("why", ""), fact.data.get(LAST_ANSWERED)
-        clauses.append(words.reach_why.get(why, why))
+def _reach_line(fact: ReachFact, words: NewsWording, zone: tzinfo) -> str:
+    clauses = [worded(fact.state, words.reach)]
+    if fact.state is not Reach.ANSWERING:
+        answered = fact.last_answered
+        clauses.append("" if fact.why is None else worded(fact.why, words.reach_why))
         clauses.append(
             words.never_answered
             if answered is None
@@ -130,10 +137,6 @@ def _reach_line(fact: Fact, words: NewsWording, zone: tzinfo) -> str:
     return "; ".join(" ".join(clause.split()) for clause in clauses if clause)
 
 
-def local_time(said: str, zone: tzinfo, separator: str) -> str:
-    """Put a time that a fact has in ISO 8601 in local time; what is no such time stays as it is."""
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        return said
+def local_time(moment: datetime, zone: tzinfo, separator: str) -> str:
+    """Return a time in local time, in ISO 8601 with an offset."""
     return in_zone(moment, zone).isoformat(sep=separator, timespec="seconds")

@@ -1,7 +1,7 @@
-"""Where a phone is as PIDF-LO (RFC 4119, 5491, 7459), and HELD's questions and answers around it (RFC 5985, 6753).
+"""Writes a position as PIDF-LO (RFC 4119, 5491, 7459), reads HELD requests and writes their answers (RFC 5985, 6753).
 
-Values in, bytes out. A question is read by element names, not by place; what is asked for beside the position
-(civic addresses, further URIs) is not to be had here.
+Values in, bytes out. A question is read by element names, not by place; requests beyond the position (civic
+addresses, further URIs) are not served.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from telephony.domain.errors import Malformed
 from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.values import Msisdn
-from telephony.hardened_xml import Element, parse
+from telephony.net.xml.hardened import Element, parse
 from telephony.psap.wording import radius_m
 
 PIDF_TYPE = "application/pidf+xml"
@@ -33,7 +33,7 @@ KEPT_FOR = timedelta(hours=24)
 """RFC 4119 clause 2.2.2 grants this time to who is told none. The next day the place of a call says nothing about the
 person; what the centre must keep of its case, it keeps under its own law."""
 KEPT_AT_LEAST = timedelta(hours=1)
-"""A fix of yesterday may be all there is: whoever has just asked for it must be allowed to use it."""
+"""A fix of yesterday may be all there is: the recipient has only just asked, and must be allowed to use it."""
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _POINT_OF_TIME_LAST = datetime.max.replace(tzinfo=UTC)
@@ -51,7 +51,7 @@ class LocationRequest:
 
     @property
     def takes_coordinates(self) -> bool:
-        """Claim that a position in coordinates answers it."""
+        """Whether a position in coordinates answers it."""
         return not self.is_exact or not self.types.isdisjoint({"any", "geodetic"})
 
 
@@ -135,7 +135,7 @@ def _presence(position: Position, incident_id: str, host: str, msisdn: Msisdn, n
 
 
 def _whose(position: Position, msisdn: Msisdn, now: datetime) -> str:
-    """Give the phone with its place; where the phone has no global number, the person.
+    """Return the phone with its place; where the phone has no global number, the person.
 
     A device must have an id (RFC 4479, schema), and a withheld number is none.
     """
@@ -170,7 +170,7 @@ def _geopriv(position: Position, now: datetime) -> str:
 
 
 def _shape(position: Position) -> str:
-    """Give the circle at `REPORT_CONFIDENCE`; a bare point stays one: its accuracy is unknown, and that is said so."""
+    """Return the circle at `REPORT_CONFIDENCE`; a bare point stays one: its accuracy is unknown, and that is said so."""
     pos = f"<gml:pos>{position.latitude:z.6f} {position.longitude:z.6f}</gml:pos>\n"
     if position.uncertainty_m is None:
         return f'<gml:Point srsName="urn:ogc:def:crs:EPSG::4326">\n{pos}</gml:Point>\n'
@@ -178,7 +178,7 @@ def _shape(position: Position) -> str:
     return (
         f'<gs:Circle srsName="urn:ogc:def:crs:EPSG::4326">\n{pos}'
         f'<gs:radius uom="urn:ogc:def:uom:EPSG::9001">{radius}</gs:radius>\n</gs:Circle>\n'
-        # Stated although 95 is what absence means (RFC 7459): nobody has to know that.
+        # Stated although absence means 95 (RFC 7459): the reader need not know that.
         f'<con:confidence pdf="unknown">{REPORT_CONFIDENCE:g}</con:confidence>\n'
     )
 
@@ -188,7 +188,7 @@ def _kept_until(position: Position, now: datetime) -> datetime:
 
 
 def _after(moment: datetime, span: timedelta) -> datetime:
-    """Give a later time; at the end of the calendar its last one: no clock may cost a position."""
+    """Return a later time; at the end of the calendar its last one: no clock may cost a position."""
     try:
         return moment + span
     except OverflowError:

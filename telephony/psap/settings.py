@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Discriminator, Field, HttpUrl, Tag, model_validator
 
-from telephony.fields import Name, Seconds, Secret, Table, Tls
+from telephony.fields import Dialled, Digit, Endpoint, Name, Says, Seconds, Secret, Table, Tls
+
+CapName = Annotated[str, Field(pattern=r"^[^\s,<&]+$"), Says("a text without blank, comma, < and &")]
+"""Who sends or receives, as CAP 1.2 clause 3.2.1 spells it."""
 
 
 class CapHttpChannel(Table):
@@ -26,24 +30,25 @@ class CapHttpChannel(Table):
 
 
 class VoiceChannel(Table):
-    """``[[psap.voice]]``: the report is spoken on the telephone, in the centre's language.
+    """``[[psap.channel]]`` with ``kind = "voice"``: the report is spoken on the telephone, in the centre's language.
 
     Delivered only when the operator pressed the confirming digit. Only alerts are spoken: a person who has understood
     is not called again for every update.
     """
 
+    kind: Literal["voice"]
     name: Name
-    number: Annotated[str, Field(pattern=r"^\+?[0-9]{1,24}$")] = "112"
-    endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")] = "centre-voice"
+    number: Dialled = "112"
+    endpoint: Endpoint = "centre-voice"
     """The line that it is called by: an endpoint of Asterisk's ``pjsip.conf``."""
-    caller_id: Annotated[str, Field(pattern=r"^\+?[0-9]{1,24}$")] | None = None
+    caller_id: Dialled | None = None
     """The number that the centre sees."""
     after_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
     """Used only for reports that no earlier channel has delivered within this time. 0: at once."""
     ring_s: Annotated[float, Field(ge=5, le=120)] = 20.0
-    confirm_digit: Annotated[str, Field(pattern=r"^[0-9]$")] = "1"
-    repeat_digit: Annotated[str, Field(pattern=r"^[0-9]$")] = "2"
-    """The message begins anew."""
+    confirm_digit: Digit = "1"
+    repeat_digit: Digit = "2"
+    """The message begins again."""
     concurrency: Annotated[int, Field(ge=1, le=200)] = 2
     """Calls at once; of one incident never more than one."""
 
@@ -54,17 +59,46 @@ class VoiceChannel(Table):
         return self
 
 
+def _kind(written: Any) -> str | None:
+    """Return the kind of a channel as it was written; ``None`` for what has none."""
+    kind = written.get("kind", "cap-http") if isinstance(written, dict) else getattr(written, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+Channel = Annotated[
+    Annotated[CapHttpChannel, Tag("cap-http")] | Annotated[VoiceChannel, Tag("voice")], Discriminator(_kind)
+]
+"""A way to the centre, told apart by its ``kind``."""
+
+
+def _with_data(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    if all(isinstance(each, VoiceChannel) for each in channels):
+        raise ValueError('has no channel with kind = "cap-http", and a telephone hears of alerts only')
+    return channels
+
+
 class Psap(Table):
     """One 112 centre: ``[[psap]]``."""
+
+    earlier_keys: ClassVar[Mapping[str, str]] = {"voice": "channel"}
 
     name: Name
     carriers: tuple[Name, ...] = ()
     """Carriers whose presses go here; empty: every carrier that no other centre lists."""
-    sender: Annotated[str, Field(pattern=r"^[^\s,<&]+$")] = "onetouch.example"
+    sender: CapName = "onetouch.example"
     """CAP sender: who we are, domain-like."""
-    addresses: Annotated[str, Field(pattern=r"^[^\s,<&]+$")]
+    addresses: CapName
     """CAP addresses: who they are (scope is always Private)."""
     language: Literal["ko", "en"] = "ko"
-    channel: Annotated[tuple[CapHttpChannel, ...], Field(min_length=1)]
-    voice: tuple[VoiceChannel, ...] = ()
-    """Telephones to fall back to when no channel delivers."""
+    channel: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(_with_data)]
+    """At least one by data. A telephone is what to fall back to when no other channel delivers."""
+
+    @property
+    def data_channels(self) -> tuple[CapHttpChannel, ...]:
+        """The channels by data."""
+        return tuple(each for each in self.channel if isinstance(each, CapHttpChannel))
+
+    @property
+    def voice_channels(self) -> tuple[VoiceChannel, ...]:
+        """The telephones."""
+        return tuple(each for each in self.channel if isinstance(each, VoiceChannel))

@@ -1,4 +1,4 @@
-"""A report with less in it, for a centre that refuses it as it is."""
+"""Shortens a report for a centre that refuses it as it is."""
 
 from __future__ import annotations
 

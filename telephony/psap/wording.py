@@ -1,4 +1,4 @@
-"""The words of a report that an operator of a 112 centre reads, in Korean and in English."""
+"""Puts a report into words for the operator of a 112 centre, in Korean and in English."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ WORDINGS: Mapping[Language, Wording] = MappingProxyType({"ko": KOREAN, "en": ENG
 
 
 def headline(report: Report, words: Wording) -> str:
-    """Give the one line an operator sees first: drill or not, number, how well the place is known."""
+    """Return the one line an operator sees first: drill or not, number, how well the place is known."""
     position = report.position
     template = words.closed_headline if report.kind == CLOSING else words.headline
     line = template.format(
@@ -258,7 +258,7 @@ def _where(report: Report, position: Position, words: Wording) -> str:
 
 
 def description(report: Report, words: Wording, zone: tzinfo) -> str:
-    """Give everything known in words, one fact a line."""
+    """Return everything known in words, one fact a line."""
     lines = [
         *news_lines(report, words.news),
         words.pressed.format(time=_clock(report.opened_at, zone)),
@@ -285,7 +285,7 @@ def description(report: Report, words: Wording, zone: tzinfo) -> str:
 
 
 def instruction(report: Report, words: Wording) -> str:
-    """Give what the centre must not do, whatever else it does."""
+    """Return what the centre must not do, whatever else it does."""
     told = words.test_instruction + words.instruction if report.test else words.instruction
     return told + words.lifted_instruction if is_silence_lifted(report) else told
 

@@ -1,1 +1,1 @@
-"""What the product does, written against ports alone."""
+"""The services, which do what the product does, written against ports alone."""

@@ -1,6 +1,6 @@
-"""The audit chain on the daemon's side: entries before looks, and every entry named in the log.
+"""Writes the daemon's entries of the audit chain, each before its look, and names every entry in the log.
 
-Whoever can cut off the end of the table cannot reach a log that is kept elsewhere: each line `audited` holds an
+An attacker who can cut off the end of the table cannot reach a log that is kept elsewhere: each line `audited` holds an
 entry's number and the beginning of its digest, also of entries that a command at a terminal has written.
 """
 
@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
+from telephony.alarms import Alarms
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, utc_now, within
+from telephony.clock import Clock, utc_now, within
 from telephony.domain.audit import Looked
 from telephony.domain.errors import OnetouchError, Unavailable
-from telephony.services.alarms import Alarms
+from telephony.periodic import Periodic
 from telephony.store.audit import Entry, append, head, read, rows_after
 from telephony.store.database import Database
 from telephony.store.sealing import keys_of
@@ -35,22 +36,23 @@ STOP_WITHIN_S: Final = 2.0
 AUDIT_ALARM = "audit-missing"
 
 Named = tuple[Entry, str]
-"""An entry as the log names it, with what was done."""
+"""An entry as the log names it, with its act."""
 
 
-class Audit:
-    """Writes entries. `looked` is for all who may be refused, `note` for 112 alone."""
+class Audit(Periodic):
+    """Writes entries. `looked` is for all who may be refused, `note` for 112 alone.
+
+    From its start on it names the head of the chain, and every entry soon after it was written.
+    """
 
     def __init__(self, database: Database, *, clock: Clock, alarms: Alarms) -> None:
+        super().__init__(self._round, "audit", every_s=EVERY_S, clock=clock)
         self._database = database
-        self._clock = clock
         self._alarms = alarms
         self._notes: deque[Looked] = deque()
         self._lost = 0
         self._is_writing = False
-        self._is_running = False
         self._named: int | None = None
-        self._call: Call | None = None
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -62,7 +64,7 @@ class Audit:
     def note(self, who: str, what: str, subject: str, why: str) -> None:
         """Write the entry beside the answer, which does not wait for it: for 112's own requests, where safety is first.
 
-        An entry that cannot be written is said loudly, kept in memory, and written when the store is back.
+        An entry that cannot be written is logged as an error, kept in memory, and written when the store is back.
         """
         if len(self._notes) >= MOST_WAITING:
             self._lost += 1
@@ -110,39 +112,28 @@ class Audit:
 
     # -- naming in the log -----------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Name the head of the chain, and from then on every entry soon after it was written."""
-        self._is_running = True
-        self._look()
-
-    async def stop(self) -> None:
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Write the notes that wait, for a moment, and name the last entries."""
-        self._is_running = False
-        if self._call is not None and self._call.active():
-            self._call.cancel()
+        return Deferred.fromCoroutine(self._end(super().stopService()))
+
+    async def _end(self, round_over: Deferred[None]) -> None:
         try:
-            await within(Deferred.fromCoroutine(self._last_round()), STOP_WITHIN_S, self._clock)
+            await within(Deferred.fromCoroutine(self._last_round(round_over)), STOP_WITHIN_S, self._clock)
         except GaveUp:
             log.warning("audit entries not named", reason="the store was too slow")
         if self._notes or self._lost:
             log.critical("looks stay without an audit entry", lost_count=len(self._notes) + self._lost)
 
-    async def _last_round(self) -> None:
+    async def _last_round(self, round_over: Deferred[None]) -> None:
+        await round_over
         if not self._is_writing:
             self._is_writing = True
             await self._writing_notes()
         await self._name_entries()
 
-    def _look(self) -> None:
-        run_in_background(self._round(), "audit")
-
     async def _round(self) -> None:
-        try:
-            self._write_notes()
-            await self._name_entries()
-        finally:
-            if self._is_running:
-                self._call = self._clock.callLater(EVERY_S, self._look)
+        self._write_notes()
+        await self._name_entries()
 
     async def _name_entries(self) -> None:
         try:
@@ -170,13 +161,13 @@ def _append_all(connection: Connection, items: Sequence[Looked]) -> list[Entry |
 
 
 def _before_the_head(connection: Connection) -> int:
-    """Give the number before the last: the last stands for all before it, and is the first to be named."""
+    """Return the number before the last: the last stands for all before it, and is the first to be named."""
     last = head(connection)
     return 0 if last is None else last.number - 1
 
 
 def _named_after(connection: Connection, number: int) -> list[Named]:
-    """Give the next entries after a number."""
+    """Return the next entries after a number."""
     ring = keys_of(connection)
     named = []
     for row in rows_after(connection, number, AT_ONCE):

@@ -1,4 +1,4 @@
-"""Positions that 112 reads by an incident's location URL, in the audit chain.
+"""Audits the positions that 112 reads by an incident's location URL.
 
 A centre asks every few seconds for hours. The first look is an entry at once; the looks of each following minute are
 one entry together, which says how many there were.
@@ -6,11 +6,13 @@ one entry together, which says how many there were.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from telephony.clock import Call, Clock
+from telephony.clock import Clock
 from telephony.domain.audit import SAW_POSITION
 from telephony.services.audit import Audit
+from telephony.summed import Summed
 
 WHO: Final = "112 by token"
 TOGETHER_S: Final = 60.0
@@ -18,43 +20,32 @@ MOST_COUNTED: Final = 10_000
 """Incidents whose looks are counted together; beyond, each look is an entry of its own."""
 
 
+@dataclass(slots=True)
+class _Looks:
+    """Looks at one incident's position since its last entry."""
+
+    count: int = 0
+
+
 class PositionReads:
     """Counts the looks at each incident's position, and has them written."""
 
     def __init__(self, audit: Audit, clock: Clock) -> None:
         self._audit = audit
-        self._clock = clock
-        self._counted: dict[str, int] = {}
-        """By incident: looks since its last entry."""
-        self._calls: dict[str, Call] = {}
+        self._looks: Summed[str, _Looks] = Summed(clock, TOGETHER_S, _Looks, self._write, most=MOST_COUNTED)
 
     def saw(self, incident_id: str) -> None:
-        """Note that the position of an incident was given to whoever has its token; never waits, never raises."""
-        if incident_id in self._counted:
-            self._counted[incident_id] += 1
-            return
-        self._audit.note(WHO, SAW_POSITION, incident_id, "asked by the location URL")
-        if len(self._counted) < MOST_COUNTED:
-            self._count(incident_id)
+        """Note that the position of an incident was given to the holder of its token; never waits, never raises."""
+        looks = self._looks.sum_of(incident_id)
+        if looks is None:
+            self._audit.note(WHO, SAW_POSITION, incident_id, "asked by the location URL")
+        else:
+            looks.count += 1
 
     def stop(self) -> None:
-        """Hand over what was counted."""
-        for incident_id in list(self._counted):
-            self._calls[incident_id].cancel()
-            self._write(incident_id)
+        """Hand over the counts."""
+        self._looks.stop()
 
-    def _count(self, incident_id: str) -> None:
-        self._counted[incident_id] = 0
-        self._calls[incident_id] = self._clock.callLater(TOGETHER_S, self._over, incident_id)
-
-    def _over(self, incident_id: str) -> None:
-        if self._write(incident_id):
-            self._count(incident_id)
-
-    def _write(self, incident_id: str) -> bool:
-        count = self._counted.pop(incident_id)
-        del self._calls[incident_id]
-        if count:
-            why = f"asked by the location URL, {count} times since the entry before"
-            self._audit.note(WHO, SAW_POSITION, incident_id, why)
-        return count > 0
+    def _write(self, incident_id: str, looks: _Looks) -> None:
+        why = f"asked by the location URL, {looks.count} times since the entry before"
+        self._audit.note(WHO, SAW_POSITION, incident_id, why)

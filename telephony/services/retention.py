@@ -1,4 +1,4 @@
-"""The job that deletes what is over its time, beside presses and behind them.
+"""The job that deletes data whose time is over, beside presses and behind them.
 
 Two of these run in a daemon: one for all that is found by an index, every hour or so, and one for people, whose rows
 must all be opened, once in as many runs as a day has hours. Every transaction is small, and while presses come fast
@@ -15,13 +15,13 @@ import structlog
 from sqlalchemy import Connection
 from twisted.internet.defer import CancelledError, Deferred
 
-from telephony.background import run_in_background
-from telephony.clock import Call, Clock, ago, pause, utc_now
+from telephony.alarms import Alarms
+from telephony.clock import Clock, ago, pause, utc_now
 from telephony.domain.errors import Unavailable
-from telephony.services.alarms import Alarms
+from telephony.periodic import Periodic
 from telephony.store.database import Database
-from telephony.store.retention import Done, Kind, Read, Step, WentThrough, Write, forget
-from telephony.store.retention_notes import RetentionNotes
+from telephony.store.retention.notes import RetentionNotes
+from telephony.store.retention.runs import Done, Kind, Read, Step, WentThrough, Write, forget
 
 log = structlog.get_logger()
 
@@ -36,14 +36,14 @@ BELIEVED_AFTER: Final = timedelta(days=7)
 PEOPLE_RUNS: Final = 24
 """One walk through all people for so many runs over the rest."""
 CLOSING_EVERY_S: Final = 15.0
-"""Between two looks for what goes as soon as an incident is closed."""
+"""Between two looks for data that goes as soon as an incident is closed."""
 FAILURES_BEFORE_ALARM: Final = 3
 NOTE_EVERY: Final = 200
 """Pages between two notes of how far a walk has come."""
 RETENTION_ALARM = "retention-overdue"
 
 
-class Retention:
+class Retention(Periodic):
     """Runs over kinds, one after the other, again and again.
 
     ``read`` runs a reading function beside the relay's own reads, ``fold_back`` empties the store's log of what was.
@@ -63,34 +63,24 @@ class Retention:
         is_pressed: Callable[[], bool],
         fold_back: Callable[[], Awaitable[bool]],
     ) -> None:
+        first_s = min(FIRST_AFTER_S, every_s)
+        super().__init__(self._round, "retention", every_s=every_s, clock=clock, first_s=first_s)
         self._about = about
         self._kinds = kinds
         self._database = database
         self._read = read
-        self._every_s = every_s
-        self._clock = clock
         self._alarms = alarms
         self._notes = notes
         self._is_pressed = is_pressed
         self._fold_back = fold_back
         self._begin: dict[str, int] = {}
         self._failures = 0
-        self._call: Call | None = None
-        self._running: Deferred[None] | None = None
 
-    def start(self) -> None:
-        """Run soon, and then every so often."""
-        self._call = self._clock.callLater(min(FIRST_AFTER_S, self._every_s), self._run)
-
-    def stop(self) -> None:
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Run no more; what is under way stops between two steps and is found again by the next start."""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        if self._running is not None:
-            self._running.cancel()
-
-    def _run(self) -> None:
-        self._running = run_in_background(self._round(), "retention")
+        ended = super().stopService()
+        self.give_up()
+        return ended
 
     async def _round(self) -> None:
         failed: tuple[str, str] | None = None
@@ -104,7 +94,6 @@ class Retention:
                 log.warning("retention failed", kind=kind.name, reason=reason)
                 failed = (kind.name, reason)
         self._judge(failed)
-        self._call = self._clock.callLater(self._every_s, self._run)
 
     async def _over(self, kind: Kind) -> None:
         # A clock that was set forward deletes nothing before it has stood for long.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
-from telephony.domain.silence import Output, Refused, may_reach
+from telephony.domain.silence import Output, Silenced, may_reach
 from telephony.domain.values import Msisdn
 from telephony.store.database import Database
 from telephony.store.silence import is_silenced
@@ -14,7 +14,7 @@ from telephony.store.silence import is_silenced
 class SilenceGuard:
     """Stands before every way to a phone. Nothing is remembered: she may have pressed a moment ago.
 
-    ``is_told_directly`` claims of a phone that 112 was told of its press past the store, which may not know of it yet.
+    ``is_ahead_of_the_store`` claims of a phone that it has pressed, and that the store does not know of it yet.
     """
 
     def __init__(
@@ -22,20 +22,22 @@ class SilenceGuard:
         database: Database,
         *,
         neutral_texts: AbstractSet[str] = frozenset(),
-        is_told_directly: Callable[[Msisdn], bool] = lambda _: False,
+        is_ahead_of_the_store: Callable[[Msisdn], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._neutral_texts = neutral_texts
-        self._is_told_directly = is_told_directly
+        self._is_ahead_of_the_store = is_ahead_of_the_store
 
     async def may_reach(
         self, numbers: Sequence[Msisdn] | Msisdn, output: Output, text: str | None = None
-    ) -> Refused | None:
-        """Give ``None`` where the output may reach these phones, all of them one person's; otherwise why not.
+    ) -> Silenced | None:
+        """Return ``None`` where the output may reach these phones, all of them one person's; otherwise why not.
 
-        Raises `Unavailable` where nobody can say: then nothing is sent, and the asker tries again. A text can wait;
+        Raises `Unavailable` where this cannot be known: then nothing is sent, and the asker tries again. A text can wait;
         silence cannot be repaired.
         """
         asked = [numbers] if isinstance(numbers, Msisdn) else list(numbers)
-        is_held = any(map(self._is_told_directly, asked)) or await self._database.read(is_silenced, asked)
+        is_held = any(map(self._is_ahead_of_the_store, asked)) or await self._database.read(
+            is_silenced, asked
+        )
         return may_reach(output, silence_lifted=not is_held, text=text, neutral_texts=self._neutral_texts)

@@ -1,4 +1,4 @@
-"""Weighs the presses of an incident: gathers the evidence, and gives the score as the fact that 112 is told."""
+"""Scores an incident: gathers the evidence of its presses, and returns the score as the fact that 112 is told."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import timedelta, tzinfo
 from typing import Final
 
 from telephony.clock import Clock, ago, utc_now
-from telephony.domain.fact import CALL, CALLER, FALSE_ALARM, KNOCK, SCORE, Fact
-from telephony.domain.people import Person
-from telephony.domain.person_fact import age_on
+from telephony.domain.facts import CallFact, Fact, FalseAlarmFact, KnockFact, ScoreFact
+from telephony.domain.people.person import Person
+from telephony.domain.people.person_fact import age_on
 from telephony.domain.position import Position
 from telephony.domain.score import Evidence, is_worth_an_update, score
 from telephony.domain.values import Msisdn
 from telephony.store.database import Database
-from telephony.store.joined import OpenPlace, SoFar, places_of_open_incidents
+from telephony.store.who_presses import OpenPlace, SoFar, places_of_open_incidents
 
 LOOK_AROUND_S: Final = 5.0
 """How old a list of the other open incidents may be: in a disaster thousands are weighed by one reading of it."""
@@ -25,7 +25,7 @@ SHARPEST_M: Final = 500.0
 
 @dataclass(frozen=True, slots=True)
 class ScoringRules:
-    """What the settings say of scoring."""
+    """The settings of scoring."""
 
     tell_from: int = 60
     nearby_m: float = 500.0
@@ -35,7 +35,7 @@ class ScoringRules:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who presses, as far as it is known. ``is_registered`` is ``None`` where the registry could not be read."""
+    """The caller, as far as she is known. ``is_registered`` is ``None`` where the registry could not be read."""
 
     number: Msisdn
     is_registered: bool | None
@@ -53,26 +53,22 @@ class Scales:
         self._around: Sequence[OpenPlace] = ()
         self._looked_around_at = float("-inf")
 
-    async def weigh(self, so_far: SoFar, caller: Caller) -> tuple[Fact, bool]:
-        """Give the score as a fact, and whether it is worth an update of its own. Raises `Unavailable`."""
+    async def weigh(self, so_far: SoFar, caller: Caller) -> tuple[ScoreFact, bool]:
+        """Return the score as a fact, and whether it is worth an update of its own. Raises `Unavailable`."""
         here = position_of(so_far)
         around = [] if here is None else await self._look_around()
         found = score(evidence(so_far, caller, self._nearby(so_far, here, around), self._zone))
-        known = {
-            "score": str(found.likelihood),
-            "reasons": ";".join(str(reason) for reason in found.reasons),
-        }
-        now = utc_now(self._clock)
+        reasons = tuple(reason.because for reason in found.reasons)
         before = standing_score(() if so_far.report is None else so_far.report.facts)
         return (
-            Fact(SCORE, CALLER, now, {name: text for name, text in known.items() if text}),
+            ScoreFact(utc_now(self._clock), found.likelihood, reasons),
             is_worth_an_update(before, found.likelihood, self.rules.tell_from),
         )
 
     async def _look_around(self) -> Sequence[OpenPlace]:
         now = self._clock.seconds()
         if now - self._looked_around_at > LOOK_AROUND_S:
-            # Set before the reading: whoever weighs meanwhile takes the earlier list.
+            # Set before the reading: a weighing meanwhile takes the earlier list.
             self._looked_around_at = now
             since = ago(self._clock, self.rules.nearby.total_seconds())
             self._around = await self._database.read(places_of_open_incidents, since)
@@ -92,7 +88,7 @@ class Scales:
 
 
 def evidence(so_far: SoFar, caller: Caller, nearby: int, zone: tzinfo) -> Evidence:
-    """Give what is known of an incident's presses."""
+    """Return the evidence about an incident's presses."""
     report = so_far.report
     facts = () if report is None else report.facts
     opened_at = so_far.opened_at.astimezone(zone)
@@ -105,35 +101,35 @@ def evidence(so_far: SoFar, caller: Caller, nearby: int, zone: tzinfo) -> Eviden
         pressed_at=so_far.pressed_at,
         ways=so_far.ways,
         texts=() if report is None else report.texts,
-        call_state=call.get("state", ""),
-        call_ended_by=call.get("ended-by", ""),
-        call_s=_number(call.get("duration-s")),
-        knocks=sum(_number(fact.data.get("taps")) or 1 for fact in facts if fact.kind == KNOCK),
+        call_state=None if call is None else call.state,
+        call_ended_by=None if call is None else call.ended_by,
+        call_s=None if call is None else call.duration_s,
+        knocks=sum(fact.taps or 1 for fact in facts if isinstance(fact, KnockFact)),
         is_registered=caller.is_registered,
         device=_device_kind(caller),
         age=None if person is None else age_on(opened_at.date(), person.birth_date),
         earlier=[each.seen_from(here if is_sharp else None) for each in so_far.earlier],
         nearby=nearby,
         moved_m=_moved_m(so_far.first_position, here),
-        is_said_false=any(fact.kind == FALSE_ALARM for fact in facts),
+        is_said_false=any(isinstance(fact, FalseAlarmFact) for fact in facts),
     )
 
 
 def position_of(so_far: SoFar) -> Position | None:
-    """Give where she is; a memory of an earlier incident is no place of this one."""
+    """Return where she is; a memory of an earlier incident is no place of this one."""
     found = None if so_far.report is None else so_far.report.position
     return None if found is None or found.is_memory else found
 
 
 def standing_score(facts: Iterable[Fact]) -> int | None:
-    """Give the score that 112 knows, or will know from the next report."""
-    standing = [_number(fact.data.get("score")) for fact in facts if fact.kind == SCORE]
+    """Return the score that 112 knows, or will know from the next report."""
+    standing = [fact.likelihood for fact in facts if isinstance(fact, ScoreFact)]
     return standing[-1] if standing else None
 
 
-def _only_call(facts: Iterable[Fact]) -> dict[str, str]:
-    calls = [fact for fact in facts if fact.kind == CALL]
-    return dict(calls[0].data) if len(calls) == 1 else {}
+def _only_call(facts: Iterable[Fact]) -> CallFact | None:
+    calls = [fact for fact in facts if isinstance(fact, CallFact)]
+    return calls[0] if len(calls) == 1 else None
 
 
 def _device_kind(caller: Caller) -> str:
@@ -143,15 +139,10 @@ def _device_kind(caller: Caller) -> str:
 
 
 def _moved_m(first: Position | None, here: Position | None) -> float:
-    """Give how far she has certainly moved: the distance less what the two circles may explain."""
+    """Return how far she has certainly moved: the distance less what the two circles may explain."""
     if first is None or here is None:
         return 0.0
     circles = [each.radius_at() for each in (first, here)]
     if None in circles:
         return 0.0
     return max(0.0, first.distance_m(here) - sum(each or 0.0 for each in circles))
-
-
-def _number(text: str | None) -> int | None:
-    """Read a number of a fact; nothing of what a fact may hold is a fault."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004 - digits: an absurd number is none

@@ -1,4 +1,4 @@
-"""Faults that no single key shows: names that clash, references into nothing, files and secrets that are not there.
+"""Finds the faults that no single key shows: names that clash, references to nothing; and asks for those around the file.
 
 They are looked for in what was written, not in the models, so that a wrong port in one table does not hide a
 missing secret in another. Everything here takes any shape of input and skips what the models already refuse.
@@ -6,36 +6,46 @@ missing secret in another. Everything here takes any shape of input and skips wh
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path as FilePath
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
-from telephony.fields import Secret
+from telephony.asterisk.settings import SipMirror
+from telephony.settings.around import around, unwritable_folders
 from telephony.settings.keys import Path, written
-from telephony.settings.model import Service, Settings
+from telephony.settings.model import Settings
+from telephony.settings.tls_files import tls_findings
 from telephony.settings.ussd_checks import ussd_findings
 from telephony.settings.wording import closest, expected
 
 Finding = tuple[Path, str, str]
 """Where, what is wrong, what to write instead."""
 
-TLS_FILES = frozenset({"ca_file", "client_certificate", "client_key", "tls_certificate", "tls_key"})
-LONGEST_SMPP_PASSWORD = 8
-"""Characters, without the closing zero (SMPP 3.4 clause 5.2.2)."""
-
 LONGEST_SYSTEM_NAME = 12
 """Of an Asterisk: ``sos-20261123-<name>-104503-1234567`` must fit the 40 characters of an incident's id."""
 
-STORE_KINDS = ("sqlite", "postgresql+psycopg")
+
+class Needs(StrEnum):
+    """What whoever loads the settings is about to use: only around that secrets, files and folders are looked at."""
+
+    TABLES = "tables"
+    """Nothing: tables that are right in themselves."""
+    STORE = "store"
+    """The store and its keys."""
+    ASTERISK = "asterisk"
+    """The manager interfaces."""
+    DAEMON = "daemon"
+    """All of it: a daemon runs, or is about to."""
 
 
-def findings(raw: dict[str, Any]) -> list[Finding]:
-    """Give everything that is wrong across tables and around the file."""
+_TABLES = {Needs.TABLES: (), Needs.STORE: ("store",), Needs.ASTERISK: ("asterisk",)}
+
+
+def findings(raw: dict[str, Any], needs: Needs = Needs.DAEMON) -> list[Finding]:
+    """Return what is wrong around the tables that are needed; for a daemon also everything across tables."""
+    if needs is not Needs.DAEMON:
+        needed = {key: raw[key] for key in _TABLES[needs] if key in raw}
+        return [*around(needed), *tls_findings(needed)]
     checks: tuple[Callable[[dict[str, Any]], Iterator[Finding]], ...] = (
         _clashing_names,
         _carriers_without_a_way_in,
@@ -49,11 +59,10 @@ def findings(raw: dict[str, Any]) -> list[Finding]:
         _centres,
         _drills_that_are_emergencies,
         ussd_findings,
-        _secrets,
-        _bind_texts,
         _truths_for_numbers,
-        _tls_files,
-        _store,
+        around,
+        unwritable_folders,
+        tls_findings,
     )
     return [finding for check in checks for finding in check(raw)]
 
@@ -70,13 +79,19 @@ def _tables(raw: dict[str, Any], *path: str) -> Iterator[tuple[Path, dict[str, A
                 yield (first, index, *inner), table
 
 
+def _of_kind(
+    kind: str, tables: Iterable[tuple[Path, dict[str, Any]]]
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    return ((at, table) for at, table in tables if table.get("kind") == kind)
+
+
 def _clashing_names(raw: dict[str, Any]) -> Iterator[Finding]:
     """Names end up in logs and rows: within a kind each stands for one thing. Links and peers are one kind."""
     kinds = {
         "carrier": (("carrier",),),
         "link": (("carrier", "smpp"), ("carrier", "peer"), ("carrier", "trunk"), ("asterisk",)),
         "112 centre": (("psap",),),
-        "channel": (("psap", "channel"), ("psap", "voice")),
+        "channel": (("psap", "channel"),),
     }
     for kind, paths in kinds.items():
         yield from _clashes(raw, paths, "name", kind)
@@ -121,15 +136,15 @@ def _voice(raw: dict[str, Any]) -> Iterator[Finding]:
     if not raw.get("asterisk"):
         guardians = raw.get("guardians")
         spoken = (
-            (_tables(raw, "carrier", "trunk"), "no call of it is ever heard of"),
-            (_tables(raw, "psap", "voice"), "nobody can be called"),
+            (_tables(raw, "carrier", "trunk"), "its calls are not noticed"),
+            (_of_kind("voice", _tables(raw, "psap", "channel")), "no call can be placed"),
         )
         for tables, problem in spoken:
             for at, _ in tables:
                 yield at, f"{problem}: there is no Asterisk", "add a table [[asterisk]]"
         if "sms" not in raw:
             for at, _ in _tables(guardians if isinstance(guardians, dict) else {}, "listed"):
-                problem = "nobody can be told: there is neither a number to text from nor an Asterisk"
+                problem = "no guardian can be told: there is neither a number to text from nor an Asterisk"
                 yield ("guardians", *at), problem, "add a table [sms] or [[asterisk]]"
     has_addresses = any(trunk.get("addresses") for _, trunk in _tables(raw, "carrier", "trunk"))
     for at, server in _tables(raw, "asterisk"):
@@ -189,14 +204,14 @@ def _service_codes(raw: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _sender_of_texts(raw: dict[str, Any]) -> Iterator[Finding]:
-    """Find a number that phones would reply to and where nobody reads: a press at worst, or nothing at all."""
+    """Find a sender's number at which replies are not read: a reply is a press at worst, or nothing at all."""
     sms, general = raw.get("sms"), raw.get("recognition")
     sender = sms.get("sender") if isinstance(sms, dict) else None
     numbers = general.get("service_numbers") if isinstance(general, dict) else None
     listed = numbers if isinstance(numbers, list) else []
     if isinstance(sender, str) and sender not in listed:
         problem = (
-            f'"{sender}" is not in recognition.service_numbers, so whoever replies to it is an emergency'
+            f'"{sender}" is not in recognition.service_numbers, so a reply to it is taken for an emergency'
         )
         yield ("sms", "sender"), problem, f'add it there: service_numbers = ["{sender}"]'
 
@@ -214,15 +229,12 @@ def _knocks(raw: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _listening_ports(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find two of ours on one port. A table with an interface is a listener; those of UDP clash with none."""
     ports: list[tuple[Path, Any]] = []
-    for name, key, default in (
-        ("smpp_server", "port", 2775),
-        ("web", "port", 8480),
-        ("service_menu", "agi_port", 4573),
-    ):
-        server = raw.get(name)
-        if isinstance(server, dict):
-            ports.append(((name, key), server.get(key, default)))
+    for at, shape, table in written(Settings, raw):
+        fields = {} if shape.table is None else shape.table.model_fields
+        if "interface" in fields and shape.table is not SipMirror and isinstance(table, dict):
+            ports.append(((*at, "port"), table.get("port", fields["port"].default)))
     ports += [
         ((*at, "outbind_port"), link.get("outbind_port")) for at, link in _tables(raw, "carrier", "smpp")
     ]
@@ -274,7 +286,9 @@ def _listed_carriers(at: Path, names: Any, carriers: dict[str, Path], listed: se
 
 
 def _first_channel(at: Path, centre: dict[str, Any]) -> Iterator[Finding]:
-    waits = [(path, table.get("after_s", 0)) for path, table in _tables(centre, "channel")]
+    """Find a centre whose every channel waits. A telephone does not count: it hears of alerts only."""
+    channels = [(path, table) for path, table in _tables(centre, "channel") if table.get("kind") != "voice"]
+    waits = [(path, table.get("after_s", 0)) for path, table in channels]
     numbers = [wait for _, wait in waits if isinstance(wait, (int, float))]
     if waits and len(numbers) == len(waits) and min(numbers) > 0:
         problem = "every channel waits, so the first report would too"
@@ -301,97 +315,8 @@ def _drills_that_are_emergencies(raw: dict[str, Any]) -> Iterator[Finding]:
                 yield (*at, "test_numbers", index), problem, "take it out of one of the two lists"
 
 
-def _secrets(raw: dict[str, Any]) -> Iterator[Finding]:
-    for at, shape, value in written(Settings, raw):
-        if shape.table is Secret:
-            try:
-                Secret.model_validate(value).read()
-            except ValidationError:
-                continue  # said by the models
-            except LookupError as error:
-                yield at, "the secret is not there", str(error.args[0])
-            except UnicodeDecodeError:
-                yield at, "the secret's file is not a text", "write the secret into it as UTF-8"
-
-
-def _bind_texts(raw: dict[str, Any]) -> Iterator[Finding]:
-    """Find what no bind can carry: octets beyond Latin-1, and passwords longer than the field."""
-    for at, link in _tables(raw, "carrier", "smpp"):
-        for key in ("system_id", "system_type", "address_range"):
-            if isinstance(text := link.get(key), str) and not _fits_in_a_bind(text):
-                yield (*at, key), "SMPP carries Latin-1 characters only", "write it with such characters"
-        try:
-            password = Secret.model_validate(link.get("password")).read()
-        except (ValidationError, LookupError, UnicodeDecodeError):
-            continue  # absent, or said by others
-        if len(password) > LONGEST_SMPP_PASSWORD or not _fits_in_a_bind(password):
-            problem = (
-                f"the secret is not {LONGEST_SMPP_PASSWORD} Latin-1 characters at most, which SMPP can carry"
-            )
-            yield (*at, "password"), problem, "agree on a shorter one with the carrier"
-
-
-def _fits_in_a_bind(text: str) -> bool:
-    return all("\0" < character <= "\xff" for character in text)
-
-
 def _truths_for_numbers(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find true and false in the place of numbers: Python would take them for 1 and 0."""
     for at, shape, value in written(Settings, raw):
         if isinstance(value, bool) and shape.kind in (int, float):
             yield at, f"{str(value).lower()} is not a number", f"write {expected(shape, at)}"
-
-
-def _tls_files(raw: dict[str, Any]) -> Iterator[Finding]:
-    for at, _, value in written(Settings, raw):
-        if at[-1] in TLS_FILES and isinstance(value, str):
-            try:
-                with FilePath(value).open("rb"):
-                    pass
-            except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or "not a path"
-                yield at, f'"{value}" cannot be read ({why})', "name a PEM file that this user can read"
-
-
-def _store(raw: dict[str, Any]) -> Iterator[Finding]:
-    store = raw.get("store", {})
-    url = store.get("url") if isinstance(store, dict) else None
-    if url is None:
-        service = raw.get("service", {})
-        given = service.get("state_dir") if isinstance(service, dict) else None
-        state_dir = FilePath(given) if isinstance(given, str) else Service().state_dir
-        yield from _directory(("service", "state_dir"), state_dir)
-        return
-    if not isinstance(url, str):
-        return
-    at: Path = ("store", "url")
-    kinds = (
-        'write "sqlite:////var/lib/onetouch/onetouch.sqlite" or "postgresql+psycopg://onetouch@host/onetouch"'
-    )
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        yield at, "this is not an address of a store", kinds
-        return
-    if parsed.drivername not in STORE_KINDS:
-        yield at, f'"{parsed.drivername}" is not a store that we keep', kinds
-    elif parsed.password is not None:
-        instead = 'take it out and add password = {env = "NAME"} or {file = "/path"} to [store]'
-        yield at, "holds a password", instead
-    elif parsed.drivername == "sqlite":
-        if parsed.database in (None, "", ":memory:"):
-            yield at, "a store in memory forgets every press", kinds
-        else:
-            yield from _directory(at, FilePath(str(parsed.database)).parent)
-
-
-def _directory(at: Path, directory: FilePath) -> Iterator[Finding]:
-    """Demand a directory that can be written to, or one that we can create."""
-    try:
-        nearest = next(each for each in (directory, *directory.absolute().parents) if each.exists())
-        is_usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-    except (OSError, ValueError):
-        is_usable = False
-    if not is_usable:
-        instead = f"create it and give it to this user, e.g. install -d -m 700 -o onetouch {directory}"
-        yield at, f'the directory "{directory}" cannot be written to', instead

@@ -1,4 +1,4 @@
-"""Links in the clear: what whoever is on the way could read or change, and doors that stand open to everybody."""
+"""Remarks on links in the clear, which can be read or changed on the way, and on doors that stand open to everybody."""
 
 from __future__ import annotations
 
@@ -8,65 +8,70 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import HttpUrl
 from sqlalchemy import make_url
 
-from telephony.places import is_loopback
+from telephony.net.places import is_loopback
+from telephony.psap.settings import CapHttpChannel
+from telephony.settings.keys import Path
 from telephony.settings.model import Carrier, Settings
 
 PROVEN = "verify-full"
 """The only ``sslmode`` of PostgreSQL that proves whose server it is."""
+PLAIN_HTTP = ("http:// is not encrypted", "write https://")
 
 
-def clear_links(settings: Settings) -> Iterator[str]:
-    """Give a remark for each link that leaves this machine without encryption, and each list that is missing."""
-    for carrier in settings.carrier:
-        yield from _carrier(carrier)
-    for psap in settings.psap:
-        for channel in psap.channel:
-            if _is_open_to_eavesdroppers(channel.url):
-                yield f'psap "{psap.name}", channel "{channel.name}": http:// is not encrypted; use https://'
+def clear_links(settings: Settings) -> Iterator[tuple[Path, str, str]]:
+    """Return a remark for each link that leaves this machine without encryption, and each list that is missing."""
+    for index, carrier in enumerate(settings.carrier):
+        yield from _carrier(("carrier", index), carrier)
+    for index, psap in enumerate(settings.psap):
+        for place, channel in enumerate(psap.channel):
+            if isinstance(channel, CapHttpChannel) and _is_open_to_eavesdroppers(channel.url):
+                yield ("psap", index, "channel", place, "url"), *PLAIN_HTTP
     yield from _smpp_server(settings)
     yield from _store(settings)
-    for asterisk in settings.asterisk:
+    for index, asterisk in enumerate(settings.asterisk):
         if asterisk.tls is None and not is_loopback(asterisk.host):
-            yield (
-                f'asterisk "{asterisk.name}": AMI without tls is not encrypted; '
-                "numbers and location tokens can be read on the way"
-            )
+            problem = "AMI without tls is not encrypted: numbers and location tokens can be read on the way"
+            yield ("asterisk", index), problem, "add tls = {}"
     web = settings.web
     if web is not None and web.tls_certificate is None and not is_loopback(web.interface):
-        yield "web: without tls_certificate anybody on the way can read where callers are"
+        problem = "without tls_certificate anybody on the way can read where callers are"
+        yield ("web",), problem, "add tls_certificate and tls_key"
 
 
-def _carrier(carrier: Carrier) -> Iterator[str]:
-    where = f'carrier "{carrier.name}"'
+def _carrier(at: Path, carrier: Carrier) -> Iterator[tuple[Path, str, str]]:
     if carrier.lbs is not None and _is_open_to_eavesdroppers(carrier.lbs.url):
-        yield f"{where}, lbs.url: http:// is not encrypted; use https://"
-    for link in carrier.smpp:
+        yield (*at, "lbs", "url"), *PLAIN_HTTP
+    for index, link in enumerate(carrier.smpp):
         if link.tls is None and not is_loopback(link.host):
-            yield (
-                f'{where}, link "{link.name}": SMPP without tls is not encrypted; the password, numbers and texts can be '
-                "read on the way, unless it is a private line or IPsec"
+            problem = (
+                "SMPP without tls is not encrypted: the password, numbers and texts can be read on the way, "
+                "unless it is a private line or IPsec"
             )
+            yield (*at, "smpp", index), problem, "add tls = {}"
 
 
-def _smpp_server(settings: Settings) -> Iterator[str]:
+def _smpp_server(settings: Settings) -> Iterator[tuple[Path, str, str]]:
     server = settings.smpp_server
-    peers = [(carrier, peer) for carrier in settings.carrier for peer in carrier.peer]
+    peers = [
+        (("carrier", index, "peer", place), peer)
+        for index, carrier in enumerate(settings.carrier)
+        for place, peer in enumerate(carrier.peer)
+    ]
     if server is None or is_loopback(server.interface) or not peers:
         return
     if server.tls_certificate is None:
-        yield (
-            "smpp_server: without tls_certificate the passwords of gateways, numbers and texts can be read on the way, "
+        problem = (
+            "without tls_certificate the passwords of gateways, numbers and texts can be read on the way, "
             "unless it is a private line or IPsec"
         )
-    for carrier, peer in peers:
+        yield ("smpp_server",), problem, "add tls_certificate and tls_key"
+    for at, peer in peers:
         if not peer.addresses:
-            yield (
-                f'carrier "{carrier.name}", peer "{peer.name}": without addresses anybody may connect to smpp_server and '
-                'try its password; write its networks, e.g. addresses = ["192.0.2.0/28"]'
-            )
+            problem = "without addresses anybody may connect to smpp_server and try its password"
+            yield at, problem, 'write its networks, e.g. addresses = ["192.0.2.0/28"]'
 
 
-def _store(settings: Settings) -> Iterator[str]:
+def _store(settings: Settings) -> Iterator[tuple[Path, str, str]]:
     url = make_url(settings.database_url)
     if url.get_backend_name() != "postgresql":
         return
@@ -75,10 +80,8 @@ def _store(settings: Settings) -> Iterator[str]:
     modes = _listed(query.get("sslmode", os.environ.get("PGSSLMODE", "")))
     far = [host for host in hosts if not _is_here(host)]
     if far and modes != [PROVEN]:
-        yield (
-            f"store.url: the way to PostgreSQL at {far[0]} is not proven and may not be encrypted; "
-            f"add ?sslmode={PROVEN}&sslrootcert=/path/ca.pem"
-        )
+        problem = f"the way to PostgreSQL at {far[0]} is not proven and may not be encrypted"
+        yield ("store", "url"), problem, f"add ?sslmode={PROVEN}&sslrootcert=/path/ca.pem"
 
 
 def _listed(value: str | Sequence[str]) -> list[str]:

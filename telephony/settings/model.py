@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import make_url
 
-from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, Guardians, ServiceMenu, Voice
+from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, ServiceMenu, Voice
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.recognition import Recognition
-from telephony.fields import Name, Seconds, Secret, Table
+from telephony.fields import Name, Says, Seconds, Secret, Table
+from telephony.journal.bounds import Bounds
 from telephony.logs import LogSettings
 from telephony.plugins import LinkSettings, LocatorSettings, PeerSettings
-from telephony.psap.settings import Psap
-from telephony.services.disk import MIB, DiskLimits
+from telephony.psap.settings import Psap, VoiceChannel
+from telephony.services.keeping.disk import MIB, DiskLimits
+from telephony.settings.guardians import Guardians
 from telephony.smpp.settings import Dialect, Server, Sms
 from telephony.store.bounds import hosts_of
 from telephony.ussd.settings import CarrierUssd, Ussd
@@ -23,10 +28,29 @@ from telephony.web.settings import Web
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
 Days = Annotated[float, Field(gt=0, le=36_500)]
-Destination = Annotated[str, Field(pattern=r"^[+*#0-9]{1,24}$")]
+Destination = Annotated[
+    str,
+    Field(pattern=r"^[+*#0-9]{1,24}$"),
+    Says("a number in quotes: digits, *, # and +, 24 at most"),
+]
 """A number as the carrier sends it: digits, also ``*``, ``#`` and a leading ``+``."""
-UssdCode = Annotated[str, Field(pattern=r"^[*#]{1,2}[0-9]{1,20}(\*[0-9]{1,20})*#$")]
+UssdCode = Annotated[
+    str,
+    Field(pattern=r"^[*#]{1,2}[0-9]{1,20}(\*[0-9]{1,20})*#$"),
+    Says("a code as it is dialled, in quotes: *, digits, #"),
+]
 """A code as it is dialled (3GPP TS 22.030 clause 6.5.2)."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("is no timezone that is known here") from error
+    return name
+
+
+Timezone = Annotated[str, AfterValidator(_known_zone), Says("the name of a timezone in quotes: Asia/Seoul")]
 Word = Annotated[str, Field(min_length=1, max_length=160)]
 
 STORE_FILE = "onetouch.sqlite"
@@ -35,20 +59,59 @@ ANCHOR_FILE = "audit.anchors"
 
 
 class Service(Table):
-    """Who we are and where we are."""
+    """The service's name, place and clock."""
 
     name: Name = "onetouch"
-    country_code: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}$")] = "82"
+    country_code: Annotated[
+        str,
+        Field(pattern=r"^[1-9][0-9]{0,2}$"),
+        Says("one to three digits in quotes, without plus or zeros in front"),
+    ] = "82"
     """ITU-T E.164 country code, added to national numbers."""
-    trunk_prefix: Annotated[str, Field(pattern=r"^[0-9]{0,2}$")] = "0"
+    trunk_prefix: Annotated[str, Field(pattern=r"^[0-9]{0,2}$"), Says("up to two digits in quotes")] = "0"
     """What is dialled before a national number; dropped when the country code is added."""
     language: Literal["ko", "en"] = "ko"
+    timezone: Timezone = "Asia/Seoul"
+    """IANA name: the clock that people and 112 read, and that incidents are named by."""
     state_dir: Path = Path("/var/lib/onetouch")
     """Where the daemon keeps its own files. A relative path starts at the working directory."""
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock that people read."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def utc_offset(self) -> timedelta:
+        """How far standard time is ahead of UTC: calls are named by it, summer and winter (SOS_UTC_OFFSET of the dialplan)."""
+        year = datetime.now(UTC).year
+        offsets = [datetime(year, month, 1, tzinfo=self.zone).utcoffset() for month in (1, 7)]
+        return min(offset for offset in offsets if offset is not None)
+
+
+class KeyHsm(Table):
+    """An HSM whose key wraps the key file, over PKCS#11: ``[store.key_hsm]``."""
+
+    module: Path
+    """The vendor's PKCS#11 module, a shared library."""
+    token: Annotated[str, Field(min_length=1, max_length=32)]
+    """The label of the token (CK_TOKEN_INFO, at most 32 octets)."""
+    pin: Secret
+    key: Annotated[str, Field(min_length=1, max_length=64)] = "onetouch"
+    """The label of the wrapping key."""
+    timeout_s: Annotated[float, Field(ge=0.5, le=60)] = 10.0
+    """How long one question may take."""
+
+
+class AckAfter(StrEnum):
+    """What a press must be in before its sender is answered."""
+
+    JOURNAL = "journal"
+    STORE = "store"
+
 
 class Store(Table):
-    """Where a press is durable."""
+    """Where presses, people and all that is owed are kept."""
 
     url: str | None = None
     """``sqlite:////absolute/path`` or ``postgresql+psycopg://user@host/database``; unset: SQLite in ``state_dir``."""
@@ -60,19 +123,36 @@ class Store(Table):
     """Between two looks through the whole SQLite file for damage; the first is 10 s after the start, or so long after it."""
     key_file: Path | None = None
     """The keys that people's data are encrypted under; unset: ``data.keys`` in ``state_dir``."""
+    key_hsm: KeyHsm | None = None
+
+
+class JournalSettings(Table):
+    """Where a press is durable first: ``[journal]``, files in ``state_dir/journal``."""
+
+    ack_after: AckAfter = AckAfter.JOURNAL
+    """``journal``: a sender is answered once its press is in the journal; ``store``: there is none, and the store is waited for."""
+    largest_mib: Annotated[int, Field(ge=16, le=1024)] = 64
+    """All its files together: some 2,000 presses a MiB that wait while the store is away."""
+    budget_s: Annotated[float, Field(gt=0, le=2.0)] = 0.5
+    """A press that is not in the journal by then goes to the store."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The same as the journal takes it."""
+        return Bounds(self.largest_mib * MIB, self.budget_s)
 
 
 class People(Table):
     """Those who sign up, and what the law says of them."""
 
     join: bool = True
-    """112 is told who presses, or that nobody registered the number, after the first report."""
+    """112 is told who presses, or that the number is not registered, after the first report."""
     adult_age: Annotated[int, Field(ge=14, le=25)] = 19
     """Years; below it a guardian agrees, and that agreement ends on this birthday (Korean Civil Act, article 4)."""
 
 
 class RecognitionTables(Table):
-    """Which destinations and words make a press, and which a drill."""
+    """The destinations and words that make a press, and those that make a drill."""
 
     sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)]
     test_numbers: tuple[Destination, ...] = ()
@@ -86,7 +166,7 @@ class RecognitionTables(Table):
 
 
 class CarrierRecognition(Table):
-    """What differs at one carrier; a key that is not set keeps the general table."""
+    """The exceptions of one carrier; a key that is not set keeps the general table."""
 
     sos_numbers: Annotated[tuple[Destination, ...], Field(min_length=1)] | None = None
     test_numbers: tuple[Destination, ...] | None = None
@@ -95,7 +175,7 @@ class CarrierRecognition(Table):
 
 
 class IncidentRules(Table):
-    """When an incident that nobody closed is over."""
+    """When an incident that was not closed is over."""
 
     quiet_close_h: Hours = 24.0
     """Hours without a press, a report or an action of the centre."""
@@ -130,7 +210,7 @@ SHORTEST_AUDIT_KR_DAYS = 730.0
 
 
 class Retention(Table):
-    """How long what is kept is kept: ``[retention]``. Days after which it is deleted."""
+    """How long each kind of data is kept: ``[retention]``. Days after which it is deleted."""
 
     profile: Literal["none", "kr"] = "none"
     """``kr``: the law of Korea. Positions go when an incident is closed, and other periods are held to what it says."""
@@ -144,8 +224,10 @@ class Retention(Table):
     """Earlier presses, drills and false alarms by which a press is scored."""
     locating_days: Annotated[float, Field(ge=184, le=36_500)] = 365.0
     """The record of each locating, without the place: six months at least."""
+    recording_days: Days = 92.0
+    """A recording, from the end of its call on: three months."""
     consent_ended_days: Days = 30.0
-    """A person whose consent was outgrown and not given anew."""
+    """A person whose consent was outgrown and not given again."""
     audit_days: Days = 1_095.0
     """Entries of the audit chain."""
     every_h: Annotated[float, Field(gt=0, le=168)] = 1.0
@@ -173,7 +255,7 @@ class Retention(Table):
             )
         if self.consent_ended_days > LONGEST_AFTER_CONSENT_KR_DAYS:
             raise ValueError(
-                f'profile "kr" keeps nobody longer than {LONGEST_AFTER_CONSENT_KR_DAYS:g} days after their consent'
+                f'profile "kr" keeps no person longer than {LONGEST_AFTER_CONSENT_KR_DAYS:g} days after their consent'
                 " ended: lower consent_ended_days, or take it out"
             )
         if self.audit_days < SHORTEST_AUDIT_KR_DAYS:
@@ -184,7 +266,7 @@ class Retention(Table):
 
 
 class Audit(Table):
-    """What a look at what is personal takes: ``[audit]``."""
+    """What a look at personal data takes: ``[audit]``."""
 
     syslog: str = "/dev/log"
     """The socket of the system log, which is told of each entry before anything is shown; empty: none."""
@@ -234,8 +316,10 @@ class Carrier(Table):
     """One mobile carrier: its links, its location service and its ways."""
 
     name: Name
-    mcc: Annotated[str, Field(pattern=r"^[0-9]{3}$")] = "450"
-    mncs: tuple[Annotated[str, Field(pattern=r"^[0-9]{2,3}$")], ...] = ()
+    mcc: Annotated[str, Field(pattern=r"^[0-9]{3}$"), Says("three digits in quotes")] = "450"
+    mncs: tuple[
+        Annotated[str, Field(pattern=r"^[0-9]{2,3}$"), Says("two or three digits in quotes")], ...
+    ] = ()
     recognition: CarrierRecognition = CarrierRecognition()
     dialect: Dialect = Dialect()
     ussd: CarrierUssd = CarrierUssd()
@@ -251,6 +335,7 @@ class Settings(Table):
     include: tuple[str, ...] = ()
     service: Service = Service()
     store: Store = Store()
+    journal: JournalSettings = JournalSettings()
     people: People = People()
     recognition: RecognitionTables
     incident: IncidentRules = IncidentRules()
@@ -274,7 +359,7 @@ class Settings(Table):
     psap: Annotated[tuple[Psap, ...], Field(min_length=1)]
 
     def recognition_for(self, carrier: str) -> Recognition:
-        """Give the numbers and words of a carrier by its name; the general ones for a name not listed."""
+        """Return the numbers and words of a carrier by its name; the general ones for a name not listed."""
         general = self.recognition
         own = next((each.recognition for each in self.carrier if each.name == carrier), CarrierRecognition())
         return Recognition(
@@ -290,15 +375,15 @@ class Settings(Table):
 
     @property
     def plan(self) -> Plan:
-        """Who is told: each carrier's centre, and for all others the centre that lists none.
+        """The plan of who is told: each carrier's centre, and for all others the centre that lists none.
 
         Without such a centre the first one: an incident in the store may belong to a carrier that is no longer
         in the settings, and it still has to end somewhere.
         """
         routes = {
-            centre.name: (
-                *(ReportRoute(channel.name, channel.after_s) for channel in centre.channel),
-                *(ReportRoute(line.name, line.after_s, alerts_only=True) for line in centre.voice),
+            centre.name: tuple(
+                ReportRoute(each.name, each.after_s, alerts_only=isinstance(each, VoiceChannel))
+                for each in centre.channel
             )
             for centre in self.psap
         }
@@ -309,14 +394,14 @@ class Settings(Table):
             by_carrier=by_carrier,
             tells_guardians=self.tells_guardians,
             answers_tests=self.sms is not None,
-            # Who the guardians are is known once the person is.
+            # The guardians are known once the person is.
             joins_people=self.people.join or self.scoring.on or self.tells_guardians,
         )
 
     @property
     def far_hosts(self) -> tuple[str, ...]:
         """The hosts that we connect to, names and addresses: those of 112 first."""
-        urls = [channel.url for centre in self.psap for channel in centre.channel]
+        urls = [channel.url for centre in self.psap for channel in centre.data_channels]
         urls += [carrier.lbs.url for carrier in self.carrier if carrier.lbs is not None]
         links = [link.host for carrier in self.carrier for link in carrier.smpp]
         links += [server.host for server in self.asterisk]
@@ -325,7 +410,7 @@ class Settings(Table):
 
     @property
     def tells_guardians(self) -> bool:
-        """Claim that there is a way to tell a guardian: a number that we text from, or a line to call by."""
+        """Whether there is a way to tell a guardian: a number that we text from, or a line to call by."""
         ways = self.guardians.by
         return ("sms" in ways and self.sms is not None) or ("call" in ways and bool(self.asterisk))
 

@@ -1,4 +1,4 @@
-"""Faults of the USSD settings: a text that betrays the press, or is too long for a phone; a code with two meanings."""
+"""Finds faults of the USSD settings: a text that betrays the press, or is too long for a phone; a code with two meanings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from telephony.domain.errors import Malformed
 from telephony.domain.silence import betraying_words
 from telephony.settings.keys import Path
-from telephony.smpp.ussd import page
+from telephony.smpp.wire.ussd import page
 
 
 def ussd_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
-    """Give (where, what is wrong, what to write instead)."""
+    """Return (where, what is wrong, what to write instead)."""
     yield from _texts(raw)
     yield from _codes_that_are_drills(raw)
 
@@ -24,7 +24,7 @@ def _texts(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
             continue
         words = betraying_words(text)
         if words:
-            problem = f'"{words[0]}" tells whoever sees the phone what was dialled'
+            problem = f'"{words[0]}" tells anyone who sees the phone what was dialled'
             yield ("ussd", key), problem, 'write a text that could follow any code, e.g. "Request completed."'
         try:
             page(text)

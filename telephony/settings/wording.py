@@ -1,11 +1,11 @@
-"""From what pydantic says to what an operator can act upon: the problem, and what to write instead."""
+"""Words pydantic's errors for an operator: the problem, and what to write instead."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,8 +13,8 @@ import annotated_types
 from pydantic import AnyUrl
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from telephony.fields import Secret, Table
-from telephony.settings.keys import Path, Shape, shape_at
+from telephony.fields import Says, Secret, Table
+from telephony.settings.keys import Path, Shape, shape_at, without_kinds
 
 EXAMPLES = {
     "after_s": "10.0",
@@ -22,13 +22,15 @@ EXAMPLES = {
     "asterisk.port": "5038",
     "caller_id": '"1588112"',
     "carriers": '["skt"]',
-    "channel.url": '"https://192.0.2.30/cap"',
+    "cap-http.url": '"https://192.0.2.30/cap"',
     "ca_file": '"/etc/onetouch/carrier-ca.pem"',
     "client_id": '"onetouch"',
     "digits": '"11"',
     "en": '"cannot speak"',
     "host": '"192.0.2.10"',
     "key_file": '"/etc/onetouch/data.keys"',
+    "key_hsm.module": '"/usr/lib/softhsm/libsofthsm2.so"',
+    "key_hsm.token": '"onetouch"',
     "ko": '"말을 할 수 없음"',
     "language": '"ko"',
     "meaning": '"cannot-speak"',
@@ -55,44 +57,30 @@ EXAMPLES = {
     "voice.name": '"112-seoul-phone"',
     "web.port": "8480",
 }
-"""What a good value looks like, where the default of the key does not show it; by key, or by table and key."""
-
-PATTERNS = {
-    r"^[a-z0-9][a-z0-9-]{0,31}$": "lower-case letters, digits and hyphens, 32 at most",
-    r"^[+*#0-9]{1,24}$": "a number in quotes: digits, *, # and +, 24 at most",
-    r"^[*#]{1,2}[0-9]{1,20}(\*[0-9]{1,20})*#$": "a code as it is dialled, in quotes: *, digits, #",
-    r"^[1-9][0-9]{0,2}$": "one to three digits in quotes, without plus or zeros in front",
-    r"^[0-9]{0,2}$": "up to two digits in quotes",
-    r"^[0-9]{3}$": "three digits in quotes",
-    r"^[0-9]{2,3}$": "two or three digits in quotes",
-    r"^[^\s,<&]+$": "a text without blank, comma, < and &",
-    r"^[^\x00-\x1f\x7f]{1,80}$": "a text in quotes on one line, 80 characters at most",
-    r"^[0-9]$": "one digit in quotes",
-    r"^\+?[0-9]{1,24}$": "a number in quotes: digits, perhaps + in front, 24 at most",
-    r"^\+?[0-9][0-9 -]{0,30}$": "a telephone number in quotes: digits, blanks and hyphens, perhaps + in front",
-    r"^[0-9*#A-D]{1,16}$": "the keys in quotes: digits, *, #, A to D, 16 at most",
-    r"^[A-Za-z0-9-]{1,64}$": "an endpoint of pjsip.conf in quotes: letters, digits and hyphens, 64 at most",
-}
-"""Patterns of the models in words."""
+"""What a good value looks like, where the default of the key does not show it; by key, or by table (or its kind) and key."""
 
 _SHOWN_LENGTH = 40
-_PRIVATE = frozenset({"password", "secret", "authorization", "of", "phone"})
+_PRIVATE = frozenset({"password", "secret", "authorization", "of", "phone", "pin"})
 """Secrets, and the numbers of people: what is written there is not repeated, as faults are logged too."""
 
 
 def describe(model: type[Table], error: ErrorDetails) -> tuple[Path, str, str] | None:
     """Turn one pydantic error into (path, problem, what to write instead); ``None`` for a mere consequence."""
     path: Path = error["loc"]
+    at = without_kinds(model, path)
     if error["type"] == "extra_forbidden":
-        return path, *_unknown(model, path)
+        return at, *_unknown(model, path)
     if error["type"] == "too_short" and error["input"]:
         return None  # the list is not empty, but none of its tables is right, which is said of each
     shape = shape_at(model, path)
     if error["type"] == "value_error" and (shape is None or shape.table is not None):
-        return path, "does not fit together", error["msg"].removeprefix("Value error, ")
+        return at, "does not fit together", error["msg"].removeprefix("Value error, ")
     if shape is None:
-        return path, error["msg"], "see docs/configuration.md"
-    return path, _problem(error, shape, path), f"write {expected(shape, path)}{_example(model, path, shape)}"
+        return at, error["msg"], "see docs/configuration.md"
+    if shape.kinds and isinstance(error["input"], dict):
+        kind = _shown(error["input"].get("kind"), path)
+        return (*at, "kind"), f"{kind} is not one of the choices", f"write {_one_of(shape.kinds)}"
+    return at, _problem(error, shape, path), f"write {expected(shape, at)}{_example(model, path, shape)}"
 
 
 def _problem(error: ErrorDetails, shape: Shape, path: Path) -> str:  # noqa: PLR0911 - one return per kind of error
@@ -117,7 +105,7 @@ def _problem(error: ErrorDetails, shape: Shape, path: Path) -> str:  # noqa: PLR
 
 
 def closest(word: str, known: Sequence[str]) -> str:
-    """Say what was probably meant, or what there is to choose from."""
+    """Suggest the key or value that was probably meant, or list the choices."""
     if near := difflib.get_close_matches(word, known, n=1, cutoff=0.6):
         return f"did you mean {near[0]}?"
     return f"remove it, or choose from: {', '.join(sorted(known))}"
@@ -125,8 +113,25 @@ def closest(word: str, known: Sequence[str]) -> str:
 
 def _unknown(model: type[Table], path: Path) -> tuple[str, str]:
     parent = shape_at(model, path[:-1])
-    known = list(parent.table.model_fields) if parent is not None and parent.table is not None else []
+    table = None if parent is None else parent.table
+    earlier = {} if table is None else table.earlier_keys
+    if (now := earlier.get(str(path[-1]))) is not None:
+        return "is what an earlier release called it", f"write {_now(model, path, now)} instead"
+    known = [] if table is None else list(table.model_fields)
     return "is not a key that is known here", closest(str(path[-1]), known)
+
+
+def _now(model: type[Table], path: Path, key: str) -> str:
+    """Say what stands for a key of an earlier release: a key beside it, or a table of the kind that had its name."""
+    at = (*path[:-1], key)
+    shape = shape_at(model, at)
+    if shape is None or not shape.is_list or path[-1] not in shape.item.kinds:
+        return key
+    return f'[[{_header(at)}]] with kind = "{path[-1]}"'
+
+
+def _header(path: Path) -> str:
+    return ".".join(step for step in path if isinstance(step, str))
 
 
 def _key(path: Path) -> str:
@@ -134,10 +139,10 @@ def _key(path: Path) -> str:
 
 
 def _noun(shape: Shape) -> str:
-    if shape.table is not None:
+    if shape.is_table:
         return "the place of a secret" if shape.table is Secret else "a table"
     if shape.is_list:
-        return "a list" if shape.item.table is None else "a list of tables"
+        return "a list of tables" if shape.item.is_table else "a list"
     if get_origin(shape.kind) is Literal:
         return "one of the choices"
     nouns = {
@@ -153,18 +158,17 @@ def _noun(shape: Shape) -> str:
 def expected(shape: Shape, path: Path) -> str:  # noqa: C901, PLR0911 - one line per kind of value
     """Say in words what may be written at a place."""
     key = _key(path)
-    header = ".".join(step for step in path if isinstance(step, str))
+    header = _header(path)
     if shape.table is Secret:
         return f'the secret\'s place, {key} = {{env = "NAME"}} or {key} = {{file = "/path"}}'
-    if shape.table is not None:
+    if shape.is_table:
         return f"a table [{header}]"
     if shape.is_list:
-        if shape.item.table is not None:
+        if shape.item.is_table:
             return f"at least one table [[{header}]]"
         return f"a list, each {expected(shape.item, path)}"
     if get_origin(shape.kind) is Literal:
-        choices = [f'"{choice}"' for choice in get_args(shape.kind)]
-        return f"one of {', '.join(choices)}"
+        return _one_of(get_args(shape.kind))
     if shape.kind in (int, float):
         return ("a number" if shape.kind is float or key.endswith("port") else "a whole number") + _range(
             shape
@@ -174,12 +178,16 @@ def expected(shape: Shape, path: Path) -> str:  # noqa: C901, PLR0911 - one line
     if shape.kind is FilePath:
         return "a path in quotes"
     for bound in shape.bounds:
-        if pattern := getattr(bound, "pattern", None):
-            return PATTERNS.get(pattern, f"a text in quotes that matches {pattern}")
+        if isinstance(bound, Says):
+            return bound.words
     longest = next(
         (each.max_length for each in shape.bounds if isinstance(each, annotated_types.MaxLen)), None
     )
     return "a text in quotes" + (f", {longest} characters at most" if longest is not None else "")
+
+
+def _one_of(choices: Iterable[str]) -> str:
+    return f"one of {', '.join(toml(choice) for choice in choices)}"
 
 
 def _range(shape: Shape) -> str:
@@ -202,7 +210,7 @@ def _range(shape: Shape) -> str:
 
 
 def _example(model: type[Table], path: Path, shape: Shape) -> str:
-    if shape.table is not None or (shape.is_list and shape.item.table is not None):
+    if shape.is_table or (shape.is_list and shape.item.is_table):
         return ""
     names = [step for step in path if isinstance(step, str)]
     key = names[-1]
@@ -226,7 +234,7 @@ def toml(value: Any) -> str:
 
 
 def _shown(value: Any, path: Path) -> str:
-    """Show what was written, unless it may be a secret, or is too long to be of use."""
+    """Show the value as written, unless it may be a secret, or is too long to be of use."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):

@@ -1,15 +1,15 @@
-"""The address lists of the gateways that bind to us: who may come from where, known before a connection has a word."""
+"""Address lists of the gateways that bind to us, by which a connection is judged before its first octet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from telephony.places import plain_address
+from telephony.net.places import plain_address
 
 
 class AddressLists:
-    """By the name of a gateway its networks (``addresses``); one without any may come from anywhere."""
+    """Networks of each gateway by its name (``addresses``); a gateway without any may come from anywhere."""
 
     def __init__(self, lists: Mapping[str, Sequence[str]]) -> None:
         self._lists: dict[str, tuple[IPv4Network | IPv6Network, ...]] = {

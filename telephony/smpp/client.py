@@ -1,4 +1,4 @@
-"""Keeps one bind of ours to a carrier's SMSC: connects, binds, reconnects, and leaves in good order."""
+"""The ESME client: keeps one bind to a carrier's SMSC, reconnects, and unbinds in good order."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.protocol import Factory
-from twisted.python.failure import Failure
 
-from telephony.clock import Call
+from telephony.alarms import Alarms
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
-from telephony.listening import PatientPort
-from telephony.places import Places, source_of
-from telephony.services.alarms import Alarms
+from telephony.net.client_tls import ClientTls
+from telephony.net.dialler import Dialler
+from telephony.net.endpoints import addresses_of, client_endpoint
+from telephony.net.links import LinkObserver
+from telephony.net.listening import PatientPort
+from telephony.net.names import is_literal
+from telephony.net.places import Places, source_of
+from telephony.net.reactor import Reactor
+from telephony.net.standing import FarEndState, Retried, Standing
+from telephony.service import Service
 from telephony.smpp.answering import PressDesk
-from telephony.smpp.building import Field, build
-from telephony.smpp.constants import BIND_RECEIVER, RECEIPT_FINAL, TAG_MESSAGE_PAYLOAD
-from telephony.smpp.endpoints import addresses_of, client_endpoint, is_literal
 from telephony.smpp.esme import EsmeConnection, bind_request
 from telephony.smpp.link import Link
-from telephony.smpp.observer import Observer
-from telephony.smpp.pdus import Outbind, SubmitResp, Tlv
-from telephony.smpp.reactor import Reactor
+from telephony.smpp.observer import status_name
 from telephony.smpp.receipt_book import OnReceipt, ReceiptBook
-from telephony.smpp.reconnect import Pause, Reconnect
+from telephony.smpp.reconnect import Reconnect
 from telephony.smpp.request_book import RequestBook
 from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import BindKind, Dialect, EsmeLink
+from telephony.smpp.wire.building import Field, build
+from telephony.smpp.wire.constants import BIND_RECEIVER, RECEIPT_FINAL, TAG_MESSAGE_PAYLOAD
+from telephony.smpp.wire.inbound import Way
+from telephony.smpp.wire.pdus import Outbind, SubmitResp, Tlv
 
 CALLERS: Final = 20
-"""Connections at an outbind port that have not been believed; for a new one the oldest goes (`telephony.places`)."""
+"""Connections at an outbind port that have not been believed; for a new one the oldest goes (`telephony.net.places`)."""
 CALLERS_OF_ONE: Final = 5
 """Of them, those of one address."""
 
@@ -45,7 +49,8 @@ CALLERS_OF_ONE: Final = 5
 class Esme(Service):
     """One configured link (``[[carrier.smpp]]``), for as long as the service runs.
 
-    Raises `LookupError` when its password cannot be read, `Malformed` when the bind cannot be built.
+    Raises `LookupError` when its password cannot be read, `Malformed` when the bind cannot be built, `OSError` or
+    `ValueError` for files of TLS.
     """
 
     def __init__(
@@ -60,16 +65,14 @@ class Esme(Service):
         requests: RequestBook,
         reactor: Reactor,
         rng: random.Random,
-        observer: Observer,
+        observer: LinkObserver,
         alarms: Alarms,
         ussd: UssdRules | None = None,
         service: TakeText | None = None,
     ) -> None:
         self.name = link.name
         self.desk = PressDesk(
-            name=link.name,
-            carrier=carrier,
-            dialect=dialect,
+            Way(link.name, carrier, dialect),
             recognition=recognition,
             accept_all=accept_all,
             receipts=receipts,
@@ -81,24 +84,22 @@ class Esme(Service):
             service=service,
         )
         self._settings = link
-        self._password = "" if link.password is None else link.password.read()
-        bind_request(link, self._password, link.bind, 1)
+        self._password = _password_of(link)
         self._receipts = receipts
         self._reactor = reactor
         self._observer = observer
-        self._endpoint = client_endpoint(
-            reactor, link.host, link.port, timeout_s=link.connect_timeout_s, tls=link.tls
+        self._dialler = Dialler(
+            link.name,
+            self._endpoint(),
+            make=partial(self._connection, link.bind, waits_for_outbind=False),
+            policy=Reconnect(rng).after,
+            clock=reactor,
+            observer=observer,
         )
-        self._reconnect = Reconnect(rng)
-        self._connecting: Deferred[Any] | None = None
-        self._retry: Call | None = None
-        self._dialled: EsmeConnection | None = None
         self._called: EsmeConnection | None = None
         """The connection of an outbind that was believed, beside our own attempts to connect."""
         self._callers: Places[EsmeConnection] = Places(CALLERS, CALLERS_OF_ONE, self._make_room)
-        """Those at the outbind port who have not been believed."""
-        self._bound_at: float | None = None
-        self._refused_with: int | None = None
+        """Connections at the outbind port that have not been believed."""
         self._outbinds: PatientPort | None = None
         if link.outbind_port is not None:
             self._outbinds = PatientPort(
@@ -109,16 +110,47 @@ class Esme(Service):
                 alarms=alarms,
                 about=link.name,
             )
-        self._last_gone: Deferred[None] | None = None
+        self._last_caller_gone: Deferred[None] | None = None
+        self._heard_s: float | None = None
+        """When the last of the connections that have ended was heard."""
+
+    @property
+    def _dialled(self) -> EsmeConnection | None:
+        return self._dialler.connection
 
     @property
     def is_bound(self) -> bool:
-        """Claim that presses can reach us over this link."""
+        """Whether presses can reach us over this link."""
         return any(link is not None and link.is_bound for link in (self._dialled, self._called))
 
     @property
+    def standing(self) -> Standing:
+        """Where the link stands; one that an outbind brought is up too."""
+        called = self._called
+        if called is not None and called.is_bound:
+            return Standing(FarEndState.UP, called.bound_s, called.standing.heard_at)
+        heard_s = 0.0 if self._dialled is None else self._dialled.standing.heard_at
+        return self._dialler.standing(heard_s or self._heard_s)
+
+    def read_again(self) -> bool | None:
+        """Use the password and the files of TLS as they are now, from the next connection on.
+
+        Returns whether the password is another one, ``None`` where there is none. Raises like the constructor; then what was
+        read before stays.
+        """
+        password = _password_of(self._settings)
+        self._dialler.use(self._endpoint())
+        is_changed = password != self._password
+        self._password = password
+        return None if self._settings.password is None else is_changed
+
+    def retry(self) -> Retried:
+        """Bind now instead of after the pause."""
+        return Retried.IS_UP if self.is_bound else self._dialler.retry()
+
+    @property
     def may_send(self) -> bool:
-        """Claim that messages of ours can leave over this link."""
+        """Whether messages of ours can leave over this link."""
         link = self._dialled
         return link is not None and link.is_bound and link.bound_as != BIND_RECEIVER
 
@@ -138,28 +170,23 @@ class Esme(Service):
         return sum(link.in_flight for link in (self._dialled, self._called) if link is not None)
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
-        """Connect at once, and keep at it."""
-        super().startService()  # type: ignore[no-untyped-call]
+        """Connect at once, and reconnect for as long as the service runs."""
+        super().startService()
         if self._outbinds is not None:
             self._outbinds.open()
-        self._connect()
+        self._dialler.start()
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Unbind and close; fires when the last connection has ended, within the unbind time-out or so."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        if self._connecting is not None:
-            self._connecting.cancel()
-        endings: list[Deferred[Any]] = []
+        super().stopService()
+        endings: list[Deferred[Any]] = [self._dialler.stop()]
         if self._outbinds is not None:
             endings.append(self._outbinds.close())
-        links = [link for link in (self._dialled, self._called, *self._callers) if link is not None]
-        if links:
-            self._last_gone = Deferred()
-            endings.append(self._last_gone)
-        for link in links:
+        callers = [*self._callers, *([] if self._called is None else [self._called])]
+        if callers:
+            self._last_caller_gone = Deferred()
+            endings.append(self._last_caller_gone)
+        for link in callers:
             link.leave()
         return DeferredList(endings).addCallback(lambda _: None)
 
@@ -202,37 +229,15 @@ class Esme(Service):
         self._receipts.expect(response.message_id, on_receipt)
         return response
 
-    # Connecting.
+    def _endpoint(self) -> Any:
+        link = self._settings
+        tls = None if link.tls is None else ClientTls(link.tls)
+        return client_endpoint(self._reactor, link.host, link.port, timeout_s=link.connect_timeout_s, tls=tls)
 
-    def _connect(self) -> None:
-        self._retry = None
-        self._connecting = self._endpoint.connect(_DialFactory(self))
-        self._connecting.addCallbacks(self._connected, self._not_connected)
-
-    def _connected(self, _protocol: object) -> None:
-        self._connecting = None
-
-    def _not_connected(self, failure: Failure) -> None:
-        self._connecting = None
-        if self.running:
-            self._observer.unreachable(self._settings.name, failure.getErrorMessage())
-            self._wait(self._reconnect.after_failure())
-
-    def _wait(self, pause: Pause) -> None:
-        if pause.alarm is not None:
-            self._observer.alarm(self._settings.name, pause.alarm)
-        self._retry = self._reactor.callLater(pause.seconds, self._connect)
-
-    def dialled(self) -> EsmeConnection | None:
-        """Make the protocol of a connection we asked for; none if the service has stopped meanwhile."""
-        if not self.running:
-            return None
-        self._bound_at = self._refused_with = None
-        self._dialled = self._connection(self._settings.bind, waits_for_outbind=False)
-        return self._dialled
+    # Outbinds.
 
     def called(self, host: str) -> EsmeConnection | None:
-        """Make the protocol of a call to our outbind port; none while we have what the SMSC wants."""
+        """Make the protocol of a connection to our outbind port; none while it has no use for us."""
         if not self.running or self.is_bound or self._called is not None:
             return None
         if is_literal(self._settings.host) and host != self._settings.host:
@@ -262,38 +267,38 @@ class Esme(Service):
         """Take note of a bind."""
         assert isinstance(link, EsmeConnection)
         if link is self._dialled:
-            self._bound_at = self._reactor.seconds()
+            self._dialler.up()
         self._observer.link_up(self._settings.name, link.kind)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Give up what still waits to be sent."""
+        """Fail the messages that still wait to be sent."""
         assert isinstance(link, EsmeConnection)
         link.submitter.stop(reason)
         self._observer.link_down(self._settings.name, reason)
 
     def link_refused(self, link: Link, status: int) -> None:
-        """Take note of the status: it decides when we come again."""
+        """Note the status: it decides when we reconnect."""
         if link is self._dialled:
-            self._refused_with = status
+            self._dialler.turned_away(status, f"bind refused: {status_name(status)}")
         self._observer.bind_refused(self._settings.name, status)
 
     def link_gone(self, link: Link, reason: str) -> None:
-        """Come again, after a pause that depends on how it ended."""
+        """Forget a connection; the one that we dialled is dialled again, after a pause that depends on how it ended."""
         assert isinstance(link, EsmeConnection)
+        if link in (self._dialled, self._called):
+            self._heard_s = link.standing.heard_at or self._heard_s
+        if link is self._dialled:
+            self._dialler.gone(reason)
+            return
         self._callers.leave(link)
         if link is self._called:
             self._called = None
-        elif link is self._dialled:
-            self._dialled = None
-            if self.running:
-                self._wait(self._pause_after(reason))
-        is_last = self._dialled is None and self._called is None and not len(self._callers)
-        if self._last_gone is not None and is_last:
-            gone, self._last_gone = self._last_gone, None
+        if self._last_caller_gone is not None and self._called is None and not len(self._callers):
+            gone, self._last_caller_gone = self._last_caller_gone, None
             gone.callback(None)
 
     def link_noted(self, link: Link, what: str) -> None:
-        """Pass a remark on."""
+        """Log a remark."""
         self._observer.noted(link.name, what)
 
     def link_outbind(self, link: EsmeConnection, outbind: Outbind) -> None:
@@ -319,25 +324,12 @@ class Esme(Service):
         self._observer.alarm(self._settings.name, "outbind from a stranger")
         link.perform(link.session.outbind_doubted())
 
-    def _pause_after(self, reason: str) -> Pause:
-        if self._bound_at is not None:
-            return self._reconnect.after_bound(self._reactor.seconds() - self._bound_at)
-        if self._refused_with is not None:
-            return self._reconnect.after_refusal(self._refused_with)
-        self._observer.unreachable(self._settings.name, reason)
-        return self._reconnect.after_failure()
 
-
-class _DialFactory(Factory):
-    """Makes the one protocol of one attempt."""
-
-    noisy = False
-
-    def __init__(self, esme: Esme) -> None:
-        self._esme = esme
-
-    def buildProtocol(self, _address: object) -> EsmeConnection | None:  # noqa: N802 - Twisted's name
-        return self._esme.dialled()
+def _password_of(link: EsmeLink) -> str:
+    """Return the password as its place has it now; raises `LookupError`, and `Malformed` where no bind can carry it."""
+    password = "" if link.password is None else link.password.read()
+    bind_request(link, password, link.bind, 1)
+    return password
 
 
 class _OutbindFactory(Factory):

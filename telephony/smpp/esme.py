@@ -1,4 +1,4 @@
-"""A connection in the ESME role: our bind to a carrier's SMSC, dialled by us or asked for by an outbind."""
+"""An SMPP connection in the ESME role: our bind to a carrier's SMSC, dialled by us or requested by an outbind."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from twisted.internet.defer import Deferred, fail
 
 from telephony.clock import Clock
 from telephony.domain.errors import Malformed, Refused
-from telephony.smpp.building import build
-from telephony.smpp.codec import decode_bind_resp, decode_outbind, encode_header
-from telephony.smpp.constants import (
+from telephony.smpp.effects import Effects
+from telephony.smpp.link import Desk, Limits, Link, Owner
+from telephony.smpp.settings import BindKind, EsmeLink
+from telephony.smpp.submitting import Submitter
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import decode_bind_resp, decode_outbind, encode_header
+from telephony.smpp.wire.constants import (
     BIND_RECEIVER,
     ESME_RINVBNDSTS,
     ESME_ROK,
@@ -21,12 +25,7 @@ from telephony.smpp.constants import (
     VERSION_3_4,
     VERSION_5_0,
 )
-from telephony.smpp.effects import Effects
-from telephony.smpp.link import Limits, Link
-from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.pdus import Outbind, Pdu, SubmitResp, command_name
-from telephony.smpp.settings import BindKind, EsmeLink
-from telephony.smpp.submitting import Submitter
+from telephony.smpp.wire.pdus import Outbind, Pdu, SubmitResp, command_name
 
 VERSIONS: Final = {"3.3": VERSION_3_3, "3.4": VERSION_3_4, "5.0": VERSION_5_0}
 
@@ -77,7 +76,7 @@ class EsmeConnection(Link):
         return self.submitter.submit(pdu)
 
     def begin(self) -> Effects:
-        """Bind, or wait to be asked to."""
+        """Bind, or wait for an outbind."""
         return self.session.awaiting_outbind() if self._waits_for_outbind else self.session.connected()
 
     def send_bind(self) -> None:

@@ -1,4 +1,4 @@
-"""Who may bind to us: credentials, addresses, numbers of binds, and patience with those who guess."""
+"""Decides who may bind to us: credentials, addresses, number of binds, and delays for sources that guess."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from telephony.places import source_of
-from telephony.refusals import Cause
+from telephony.net.places import source_of
+from telephony.net.refusals import Cause
+from telephony.remembered import Remembered
 from telephony.smpp.addresses import AddressLists
-from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL
-from telephony.smpp.owner import Desk
-from telephony.smpp.pdus import Bind
+from telephony.smpp.link import Desk
 from telephony.smpp.settings import Peer
+from telephony.smpp.wire.constants import ESME_RALYBND, ESME_RBINDFAIL
+from telephony.smpp.wire.pdus import Bind
 
 ADDRESSES_REMEMBERED: Final = 10_000
 """Sources of failed binds, and sources of good ones; the oldest make room."""
@@ -27,14 +28,14 @@ STRANGERS: Final = ""
 
 
 class Admission(NamedTuple):
-    """A bind that is let in: under which name, and to which desk its messages go."""
+    """A bind that is accepted: under which name, and to which desk its messages go."""
 
     name: str
     desk: Desk
 
 
 class Denial(NamedTuple):
-    """A bind that is refused: what it is answered, and what the log alone is told."""
+    """A bind that is refused: the status of the answer, and the reason for the log alone."""
 
     status: int
     cause: Cause
@@ -54,11 +55,11 @@ class Gate(Protocol):
         ...
 
     def admit(self, bind: Bind, host: str) -> Admission | Denial | None:
-        """Let a bind in, refuse it, or (a simulator's vice) say nothing at all."""
+        """Accept a bind, refuse it, or (in a simulator that misbehaves) do not answer at all."""
         ...
 
     def left(self, name: str) -> None:
-        """Learn that a bind that was let in has ended."""
+        """Learn that an accepted bind has ended."""
         ...
 
 
@@ -72,19 +73,20 @@ class Known:
 
 
 class Clockwork(Protocol):
-    """A source of the time."""
+    """A clock."""
 
     def seconds(self) -> float:
-        """Give the time now."""
+        """Return the time now."""
         ...
 
 
 class Gatekeeper:
-    """The gate of the house.
+    """The gate of our own listener.
 
-    An unknown system_id, a wrong password and an address of another gateway are the same answer after the same work and
-    the same wait: nobody learns here which of them was right. Sources that keep failing wait before they are judged,
-    right or wrong; one whose gateway has bound before does not wait with the right password, whoever else there guesses.
+    An unknown system_id, a wrong password and an address of another gateway get the same answer after the same work and
+    the same wait, so the peer cannot learn which of them was right. Sources that keep failing wait before they are
+    judged, right or wrong; a gateway that has bound from there before does not wait when its password is right, even
+    while others guess from the same address.
     """
 
     def __init__(
@@ -99,11 +101,23 @@ class Gatekeeper:
         self._failures_before_pause = failures_before_pause
         self._pause_s = pause_s
         self._binds = {one.peer.name: 0 for one in known}
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._failures: Remembered[str, tuple[int, float]] = Remembered(ADDRESSES_REMEMBERED)
         """By source: how many failed binds, and when the last was; the longest ago first."""
         self._good: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Sources and the system_ids that have bound from there."""
         self._good_sources: dict[str, int] = {}
+
+    def read_passwords_again(self) -> list[str]:
+        """Judge the next binds by the passwords as their places have them now; returns the gateways with another one.
+
+        Raises `LookupError` for one that cannot be read; then all stay as they were.
+        """
+        digests = {
+            system_id: self._digest(one.peer.password.read()) for system_id, one in self._known.items()
+        }
+        changed = [self._known[each].peer.name for each in digests if digests[each] != self._digests[each]]
+        self._digests = digests
+        return changed
 
     def group(self, host: str) -> str | None:
         """Return the gateways that list this address, or the source itself where one has bound from there."""
@@ -126,7 +140,7 @@ class Gatekeeper:
         return self._pause_s
 
     def admit(self, bind: Bind, host: str) -> Admission | Denial:
-        """Let a bind in, or say how it is refused."""
+        """Accept a bind, or say how it is refused."""
         source = source_of(host)
         known = self._known.get(bind.system_id)
         is_right = self._is_right(bind)
@@ -156,12 +170,10 @@ class Gatekeeper:
 
     def _count_failure(self, source: str) -> None:
         now = self._clock.seconds()
-        count, last = self._failures.pop(source, (0, now))
+        count, last = self._failures.get(source, (0, now))
         if now - last >= FORGOTTEN_S:
             count = 0
         self._failures[source] = (count + 1, now)
-        while len(self._failures) > ADDRESSES_REMEMBERED:
-            self._failures.popitem(last=False)
 
     def _remember(self, pair: tuple[str, str]) -> None:
         if pair in self._good:

@@ -1,4 +1,4 @@
-"""Finding a dead link: enquire_link after silence, and two misses are the end (SMPP 3.4 clauses 4.11 and 7.2).
+"""Finds a dead link: enquire_link after silence, dead after two misses (SMPP 3.4 clauses 4.11 and 7.2).
 
 Pure, like the session. The link asks at each step how long it may wait, and then says whether the peer was heard.
 Drawing: ``docs/state-machines/smpp-heartbeat.svg``.
@@ -14,7 +14,7 @@ from automat import TypeMachineBuilder
 
 
 class Beat(Enum):
-    """What to do next."""
+    """The next action."""
 
     WAIT = "wait until the peer has been silent for enquire_link_s"
     ENQUIRE = "send enquire_link and wait enquire_response_s"
@@ -22,10 +22,10 @@ class Beat(Enum):
 
 
 class Heartbeat(Protocol):
-    """What a link can learn about its peer."""
+    """The inputs of the machine: what a link can learn about its peer."""
 
     def heard(self) -> Beat:
-        """Learn that a PDU, any PDU, has arrived since the last step."""
+        """Learn that a PDU of any kind has arrived since the last step."""
         ...
 
     def silent(self) -> Beat:
@@ -63,5 +63,5 @@ _new_heartbeat: Final = _build()
 
 
 def new_heartbeat() -> Heartbeat:
-    """Begin to listen to a link that has just been bound."""
+    """Begin with a link that has just been bound."""
     return _new_heartbeat(_NoMemory())

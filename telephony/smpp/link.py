@@ -1,22 +1,40 @@
-"""One SMPP connection, as both roles share it: framing, dispatch, liveness, unbind and drain.
+"""The part of an SMPP connection that both roles share: framing, dispatch, liveness, unbind and drain.
 
-It performs what `telephony.smpp.session` decides. Messages of the peer take a short way of their own: no machine,
-no timer, no log, one call to the desk for everything that one read brought.
+It performs what `telephony.smpp.session` decides. Messages of the peer bypass it for speed: no machine, no timer, no
+log, one call to the desk for all messages of one read.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, ITCPTransport
 from twisted.python.failure import Failure
 
-from telephony.client_tls import tls_reason
-from telephony.clock import Call, Clock
-from telephony.smpp.codec import PduStream, encode_deliver_sm_resp, encode_header
-from telephony.smpp.constants import (
+from telephony.clock import Clock
+from telephony.net.client_tls import tls_reason
+from telephony.net.lifecycle import Abort, Close, Down, Gone, StartTimer, Up
+from telephony.net.reactor import Transport
+from telephony.net.timer import SessionTimer
+from telephony.smpp.effects import (
+    AnswerBind,
+    AnswerUnbind,
+    BindRefused,
+    Drain,
+    Effects,
+    Limit,
+    SendBind,
+    SendNack,
+    SendUnbind,
+)
+from telephony.smpp.liveness import Liveness
+from telephony.smpp.request_book import Standing
+from telephony.smpp.session import Session, new_session
+from telephony.smpp.window import Window
+from telephony.smpp.wire.codec import PduStream, encode_deliver_sm_resp, encode_header
+from telephony.smpp.wire.constants import (
     ALERT_NOTIFICATION,
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
@@ -34,30 +52,8 @@ from telephony.smpp.constants import (
     SUBMIT_SM,
     UNBIND,
 )
-from telephony.smpp.effects import (
-    Abort,
-    AnswerBind,
-    AnswerUnbind,
-    Close,
-    Down,
-    Drain,
-    Effects,
-    Gone,
-    Limit,
-    Refused,
-    SendBind,
-    SendNack,
-    SendUnbind,
-    StartTimer,
-    Up,
-)
-from telephony.smpp.liveness import Liveness
-from telephony.smpp.owner import Desk, Owner
-from telephony.smpp.pdus import Pdu, SubmitResp, command_name
-from telephony.smpp.reactor import Transport
-from telephony.smpp.request_book import Standing
-from telephony.smpp.session import Session, new_session
-from telephony.smpp.window import Window
+from telephony.smpp.wire.pdus import Pdu, SubmitResp, command_name
+from telephony.sparingly import Sparingly
 
 MESSAGES: Final = frozenset({DELIVER_SM, SUBMIT_SM, DATA_SM})
 """Whichever of them a peer uses, and in whichever role: a call for help is not refused for its command."""
@@ -65,8 +61,6 @@ BINDS: Final = frozenset({BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER})
 BIND_RESPS: Final = frozenset(command | RESPONSE for command in BINDS)
 
 NOTE_AGAIN_S: Final = 10.0
-CLOSE_S: Final = 2.0
-"""Wait for the other side's end of the close."""
 SIGN_OF_LIFE_OCTETS: Final = 16_384
 """So much of a PDU that is not whole yet is a sign of life: a long one on a slow line. Drops are none."""
 
@@ -82,8 +76,40 @@ class Limits(NamedTuple):
     unbind_timeout_s: float
 
 
+class Desk(Protocol):
+    """Where the peer's messages go."""
+
+    def take(self, link: Link, requests: list[Pdu]) -> None:
+        """Take the messages of one read, and answer all of them through `Link.answer`, now or later."""
+        ...
+
+
+class Owner(Protocol):
+    """The object that made the link and is told of its events."""
+
+    def link_up(self, link: Link) -> None:
+        """Learn that it is bound."""
+        ...
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """Learn that it is no longer bound; the connection may last a little longer."""
+        ...
+
+    def link_refused(self, link: Link, status: int) -> None:
+        """Learn that the bind was refused."""
+        ...
+
+    def link_gone(self, link: Link, reason: str) -> None:
+        """Learn that the connection has ended. Nothing follows."""
+        ...
+
+    def link_noted(self, link: Link, what: str) -> None:
+        """Learn of something unusual that the peer sent."""
+        ...
+
+
 class Link(protocol.Protocol):
-    """What both ends of an SMPP connection have in common. Subclasses bind, or let bind."""
+    """A connection, as both roles share it. Subclasses bind, or accept binds."""
 
     sends = "submit_sm"
     """The request by which this role sends a text."""
@@ -96,12 +122,14 @@ class Link(protocol.Protocol):
         self.peer_takes_tlvs = False
         """SMPP 3.4 clause 3.3.2: no optional parameter goes to a peer that has not said 3.4 or later."""
         self.is_bound = False
+        self.bound_s = 0.0
+        """When it was bound, where it is."""
         self.peer_host = ""
         """Address of the other end, for the log and for the list of addresses."""
         self.in_flight = 0
         """Requests of the peer that are not answered yet."""
         self.standing = Standing()
-        """How the connection fares; may be kept when the link is gone."""
+        """The state of the connection; may be kept when the link is gone."""
         self.desk = desk
         self.clock = clock
         self.session: Session = new_session()
@@ -113,14 +141,18 @@ class Link(protocol.Protocol):
         )
         self._owner = owner
         self._takes_messages = False
-        self._noted_at = -NOTE_AGAIN_S
+        self._sparingly = Sparingly(clock.seconds, NOTE_AGAIN_S)
         self._unfinished = 0
         """Octets since the last PDU, or since they were last taken for a sign of life."""
         self._stream = PduStream()
         self._is_unreadable = False
         self._is_draining = False
         self._unbind_sequence = -1
-        self._timer: Call | None = None
+        self._timer = SessionTimer(
+            clock,
+            {Limit.BIND: limits.bind_timeout_s, Limit.UNBIND: limits.unbind_timeout_s},
+            self._timed_out,
+        )
         self._liveness = Liveness(
             clock=clock,
             enquire_link_s=limits.enquire_link_s,
@@ -178,10 +210,8 @@ class Link(protocol.Protocol):
         self.perform(self.session.drop(reason))
 
     def note(self, what: str) -> None:
-        """Pass a remark on, but let no peer write our log."""
-        now = self.clock.seconds()
-        if now - self._noted_at >= NOTE_AGAIN_S:
-            self._noted_at = now
+        """Pass a remark on, at a bounded rate: a peer must not fill our log."""
+        if self._sparingly.take_turn():
             self._owner.link_noted(self, what)
 
     # What the transport says.
@@ -199,7 +229,7 @@ class Link(protocol.Protocol):
         self.perform(self.begin())
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Take what one read brought; all messages in it go to the desk together."""
+        """Take the octets of one read; all messages in them go to the desk together."""
         pdus = self._stream.feed(data)
         if not pdus:
             self._unfinished += len(data)
@@ -298,14 +328,14 @@ class Link(protocol.Protocol):
                 case SendNack():
                     self.write(encode_header(GENERIC_NACK, ESME_RINVCMDLEN, 0))
                 case StartTimer(limit):
-                    self._start_timer(limit)
+                    self._timer.start(limit)
                 case Up():
                     self._go_up()
                 case Down(reason):
                     self.is_bound = False
                     self._liveness.stop()
                     self._owner.link_down(self, reason)
-                case Refused(status):
+                case BindRefused(status):
                     self._owner.link_refused(self, status)
                 case Drain():
                     # Said at the end of the read that asked for it: a press behind the unbind is answered too.
@@ -318,27 +348,13 @@ class Link(protocol.Protocol):
                 case Gone(reason):
                     self._go(reason)
 
-    def _start_timer(self, limit: Limit) -> None:
-        self._stop_timer()
-        seconds = {
-            Limit.BIND: self.limits.bind_timeout_s,
-            Limit.UNBIND: self.limits.unbind_timeout_s,
-            Limit.CLOSE: CLOSE_S,
-        }[limit]
-        self._timer = self.clock.callLater(seconds, self._timed_out)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _timed_out(self) -> None:
-        self._timer = None
         self.perform(self.session.timed_out())
 
     def _go_up(self) -> None:
-        self._stop_timer()
+        self._timer.stop()
         self.is_bound = self._takes_messages = True
+        self.bound_s = self.clock.seconds()
         self._liveness.start()
         self._owner.link_up(self)
 
@@ -352,7 +368,7 @@ class Link(protocol.Protocol):
 
     def _go(self, reason: str) -> None:
         self._takes_messages, self.standing.is_over = False, True
-        self._stop_timer()
+        self._timer.stop()
         self._liveness.stop()
         self.window.abandon(reason)
         self._owner.link_gone(self, reason)

@@ -1,4 +1,4 @@
-"""Watches one bound link: a time stamp per read, looked at by one timer that the reads never touch."""
+"""Watches whether one bound link is alive: each read stores a time, and one timer that reads never touch checks it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from telephony.clock import Call, Clock
 from telephony.smpp.heartbeat import Beat, new_heartbeat
 
 UNREAD_FOR_S: Final = 20.0
-"""A peer that takes nothing we write for so long is as dead as one that says nothing."""
+"""A peer that reads nothing for so long counts as dead, like one that sends nothing."""
 
 
 class Liveness:

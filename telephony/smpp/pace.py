@@ -1,13 +1,13 @@
-"""How fast one bind may send, as its SMSC lets us know (SMPP 3.4 clause 5.1.3, SMPP 5.0 clause 2.9)."""
+"""Limits the rate of one bind by the SMSC's feedback (SMPP 3.4 clause 5.1.3, SMPP 5.0 clause 2.9)."""
 
 from __future__ import annotations
 
 from typing import Final
 
 SLOWEST_PER_S: Final = 1.0
-"""Never slower than this: an SMSC that takes nothing at all is not helped by more patience."""
+"""The lowest rate: an SMSC that takes nothing at all is not helped by a lower one."""
 UNLIMITED_ABOVE_PER_S: Final = 1_000.0
-"""Recovered this far, the limit is taken off."""
+"""Once the rate has recovered to this, the limit is removed."""
 RECOVERY_STEP_S: Final = 1.0
 RECOVERY_FACTOR: Final = 1.1
 """A tenth more for each second without complaint: about 7 s from half speed back to full."""

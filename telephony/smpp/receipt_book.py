@@ -1,7 +1,7 @@
-"""Which delivery receipt belongs to which message of ours, across all binds of one carrier.
+"""Matches delivery receipts to the messages that we sent, across all binds of one carrier.
 
-A receipt may come on another bind than the submit_sm left by, before its submit_sm_resp, more than once, and with the
-id in another form. One book for each carrier; what it holds is bounded in number and in time.
+A receipt may come on another bind than the submit_sm went out on, before its submit_sm_resp, more than once, and with
+the id in another form. One book for each carrier; what it holds is bounded in number and in time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from telephony.clock import Clock
-from telephony.smpp.receipts import DeliveryReceipt, ReceiptIdBase, id_forms, normal_id
+from telephony.remembered import Remembered
+from telephony.smpp.wire.receipts import DeliveryReceipt, ReceiptIdBase, id_forms, normal_id
 
 OnReceipt = Callable[[DeliveryReceipt], None]
 
@@ -22,7 +23,7 @@ EXPECT_S: Final = 3 * 86_400.0
 KNOWN_S: Final = 86_400.0
 """How long a message is known after its final receipt: message centres tell it again when our answer was lost."""
 CAPACITY: Final = 100_000
-"""Messages, those that are over, and parked receipts, of each so many; the oldest make room."""
+"""Bound on each of the tables (messages, finished messages, parked receipts); the oldest make room."""
 
 
 class _Expected(NamedTuple):
@@ -46,13 +47,13 @@ class ReceiptBook:
     ) -> None:
         self.sender = sender
         self.unmatched = 0
-        """Receipts nobody was waiting for, after they had been parked."""
+        """Receipts that matched no message even after they had been parked."""
         self._clock = clock
         self._id_base = id_base
         self._capacity = capacity
-        self._expected: OrderedDict[str, _Expected] = OrderedDict()
-        self._over: OrderedDict[str, float] = OrderedDict()
-        """Those whose final receipt has come, and when."""
+        self._expected: Remembered[str, _Expected] = Remembered(capacity)
+        self._over: Remembered[str, float] = Remembered(capacity)
+        """Messages whose final receipt has come, and when."""
         self._parked: OrderedDict[str, _Parked] = OrderedDict()
 
     def expect(self, message_id: str, tell: OnReceipt) -> None:
@@ -64,12 +65,9 @@ class ReceiptBook:
         key = normal_id(message_id, "raw")
         if not key:
             return
-        # An id may be given out a second time; the order of the book is that of time.
-        self._expected.pop(key, None)
+        # An id may be given out a second time.
         self._over.pop(key, None)
         self._expected[key] = _Expected(self._clock.seconds(), tell)
-        if len(self._expected) > self._capacity:
-            self._expected.popitem(last=False)
         parked = [self._parked.pop(form) for form in id_forms(message_id, "raw") if form in self._parked]
         for receipt in (each for one in parked for each in one.receipts):
             self._tell(key, receipt)
@@ -108,8 +106,6 @@ class ReceiptBook:
         if receipt.is_final:
             del self._expected[key]
             self._over[key] = self._clock.seconds()
-            if len(self._over) > self._capacity:
-                self._over.popitem(last=False)
         expected.tell(receipt)
 
     def _forget(self) -> None:

@@ -6,32 +6,33 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import Factory
 
+from telephony.alarms import Alarms
 from telephony.domain.ports import AcceptAll
 from telephony.domain.recognition import Recognition
 from telephony.domain.ussd import UssdRules
-from telephony.listening import PatientPort
-from telephony.places import Places, affordable, source_of
-from telephony.refusals import Cause, Refusals
-from telephony.server_tls import server_tls
-from telephony.services.alarms import Alarms
+from telephony.net.links import LinkObserver
+from telephony.net.listening import PatientPort
+from telephony.net.places import Places, affordable, source_of
+from telephony.net.reactor import Reactor
+from telephony.net.refusals import Cause, Refusals
+from telephony.net.server_tls import server_tls
+from telephony.net.standing import FarEndState, Standing
+from telephony.service import Service
 from telephony.smpp.answering import PressDesk
-from telephony.smpp.building import build
 from telephony.smpp.gatekeeper import STRANGERS, Gate, Gatekeeper, Known
 from telephony.smpp.link import Limits, Link
-from telephony.smpp.observer import Observer
-from telephony.smpp.reactor import Reactor
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.request_book import RequestBook
 from telephony.smpp.service_desk import TakeText
 from telephony.smpp.settings import Dialect, Peer, Server
 from telephony.smpp.smsc import KINDS, SmscConnection
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.inbound import Way
 
 ABOUT: Final = "smpp-server"
 """The listener, in alarms and log lines."""
@@ -42,8 +43,8 @@ RESPONSE_TIMEOUT_S: Final = 10.0
 class SmppServer(Service):
     """Listens for binds. `links` holds those that are bound.
 
-    A connection that has not bound yet has a place among those of its gateway, or among the strangers', and none of
-    anybody else's: see `telephony.places`. A bound one needs none, its gateway may have so many binds.
+    A connection that has not bound yet has a place among those of its gateway, or among the strangers', and takes none
+    from others: see `telephony.net.places`. A bound one needs none, its gateway may have so many binds.
 
     A port that is taken, or certificate files that cannot be used, are an alarm and tried again. ``make_connection``
     makes the protocol of a connection; a simulator has one of its own. ``binds_at_once`` is how many a gateway may
@@ -56,14 +57,14 @@ class SmppServer(Service):
         *,
         gate: Gate,
         reactor: Reactor,
-        observer: Observer,
+        observer: LinkObserver,
         alarms: Alarms,
         make_connection: Callable[..., SmscConnection] = SmscConnection,
         binds_at_once: int = 100,
     ) -> None:
         self.links: list[SmscConnection] = []
         self.settings = settings
-        self._gate = gate
+        self.gate = gate
         self._reactor = reactor
         self._observer = observer
         self._patient = PatientPort(
@@ -83,6 +84,9 @@ class SmppServer(Service):
         self._most = affordable(settings.max_connections)
         self._most_of_one = max(settings.max_connections_per_address, binds_at_once)
         self._last_gone: Deferred[None] | None = None
+        self._began_s = reactor.seconds()
+        self._left: dict[str, Standing] = {}
+        """By gateway: how its last bind ended."""
         self._limits = Limits(
             settings.window,
             settings.bind_timeout_s,
@@ -94,7 +98,7 @@ class SmppServer(Service):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen, now or as soon as that is possible."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._patient.open()
 
     @property
@@ -102,17 +106,27 @@ class SmppServer(Service):
         """The listening port, while there is one."""
         return self._patient.port
 
+    def standing(self, peer: str) -> tuple[Standing, int]:
+        """Return where a gateway of the settings stands, and how many binds it has."""
+        binds = [link for link in self.links if link.name == peer]
+        if binds:
+            since_s = min(link.bound_s for link in binds)
+            heard_s = max(link.standing.heard_at for link in binds)
+            return Standing(FarEndState.UP, since_s, heard_s), len(binds)
+        never = Standing(FarEndState.DOWN, self._began_s, reason="it has not bound since the start")
+        return self._left.get(peer, never), 0
+
     def _factory(self) -> Any:
         """Make the factory of our connections. Raises `OSError` or `ValueError` for certificate files."""
         factory: Any = _ConnectionFactory(self)
         if self.settings.tls_certificate is not None and self.settings.tls_key is not None:
-            certificate = Path(self.settings.tls_certificate).read_bytes()
-            factory = server_tls(certificate, Path(self.settings.tls_key).read_bytes(), factory)
+            certificate = self.settings.tls_certificate.read_bytes()
+            factory = server_tls(certificate, self.settings.tls_key.read_bytes(), factory)
         return _Door(self, factory)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
-        """Listen no longer, unbind everybody; fires when the last connection has ended."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        """Stop listening and unbind every peer; fires when the last connection has ended."""
+        super().stopService()
         self._refusals.stop()
         endings: list[Deferred[Any]] = [self._patient.close()]
         if self._connections:
@@ -128,8 +142,8 @@ class SmppServer(Service):
         self._reactor.connectTCP(host, port, _ConnectionFactory(self, request))
 
     def lets_in(self, host: str) -> bool:
-        """Whether this address has any business here; what has none is counted, and costs no more."""
-        if self._gate.group(host) is not None:
+        """Whether this address is on a list; a connection from another is counted, and costs no more."""
+        if self.gate.group(host) is not None:
             return True
         self._refusals.count(Cause.NOT_LISTED, host)
         return False
@@ -141,12 +155,12 @@ class SmppServer(Service):
         connection = self._make_connection(
             system_id=self.settings.system_id,
             limits=self._limits,
-            gate=self._gate,
+            gate=self.gate,
             clock=self._reactor,
             owner=self,
             outbind=outbind,
         )
-        group = self._gate.group(host) or STRANGERS
+        group = self.gate.group(host) or STRANGERS
         self._connections[connection] = group
         if group not in self._places:
             self._places[group] = Places(self._most, self._most_of_one, self._make_room)
@@ -165,13 +179,13 @@ class SmppServer(Service):
                 del self._places[group]
 
     def _refuse(self, connection: SmscConnection, cause: Cause, *, peer: str = "", reason: str = "") -> None:
-        """Tell of a connection that came to nothing, once."""
+        """Log once that a connection ended without a bind."""
         if not connection.is_told and self.running:
             connection.is_told = True
             self._refusals.count(cause, connection.peer_host, peer=peer, reason=reason)
 
     def link_up(self, link: Link) -> None:
-        """Add a bind, which is no stranger any more."""
+        """Add a bind; its connection gives back its place."""
         assert isinstance(link, SmscConnection)
         self._leave_place(link, self._connections[link])
         self.links.append(link)
@@ -182,10 +196,12 @@ class SmppServer(Service):
         assert isinstance(link, SmscConnection)
         link.submitter.stop(reason)
         self.links.remove(link)
+        heard_s = link.standing.heard_at
+        self._left[link.name] = Standing(FarEndState.DOWN, self._reactor.seconds(), heard_s, reason)
         self._observer.link_down(link.name, reason)
 
     def link_refused(self, link: Link, status: int) -> None:
-        """Count it: all refusals have one answer, and the log alone tells them apart."""
+        """Count it: all refusals get one answer, and only the log distinguishes them."""
         assert isinstance(link, SmscConnection)
         assert link.denied is not None, status
         self._refuse(link, link.denied.cause, peer=link.denied.peer)
@@ -197,7 +213,7 @@ class SmppServer(Service):
         if group is not None:
             self._leave_place(link, group)
         if link.admitted:
-            self._gate.left(link.name)
+            self.gate.left(link.name)
         else:
             self._refuse(link, Cause.LEFT, reason=reason)
         if self._last_gone is not None and not self._connections:
@@ -205,7 +221,7 @@ class SmppServer(Service):
             gone.callback(None)
 
     def link_noted(self, link: Link, what: str) -> None:
-        """Pass a remark on; what a stranger sends is none, his end is counted."""
+        """Log a remark; of a stranger only the end is counted."""
         assert isinstance(link, SmscConnection)
         if link.admitted:
             self._observer.noted(link.name, what)
@@ -222,10 +238,10 @@ class _ConnectionFactory(Factory):
         """Wait for the connection of an outbind."""
 
     def clientConnectionFailed(self, connector: object, reason: object) -> None:  # noqa: N802 - Twisted's name
-        """Leave it: whoever wanted the outbind sees no bind."""
+        """Do nothing: the caller of the outbind sees that there is no bind."""
 
     def clientConnectionLost(self, connector: object, reason: object) -> None:  # noqa: N802 - Twisted's name
-        """Leave it: the connection itself has said so."""
+        """Do nothing: the connection itself has reported its end."""
 
     def buildProtocol(self, address: Any) -> SmscConnection | None:  # noqa: N802 - Twisted's name
         """Make one connection's protocol."""
@@ -233,7 +249,7 @@ class _ConnectionFactory(Factory):
 
 
 class _Door(Factory):
-    """Stands before TLS and before every protocol: what comes from an address of no list is closed as it is accepted."""
+    """Comes before TLS and every protocol: a connection from an unlisted address is closed as it is accepted."""
 
     noisy = False
 
@@ -242,17 +258,17 @@ class _Door(Factory):
         self._inner = inner
 
     def doStart(self) -> None:  # noqa: N802 - Twisted's name
-        """Start what is behind it too."""
+        """Start the wrapped factory too."""
         super().doStart()  # type: ignore[no-untyped-call]
         self._inner.doStart()
 
     def doStop(self) -> None:  # noqa: N802 - Twisted's name
-        """Stop what is behind it too."""
+        """Stop the wrapped factory too."""
         self._inner.doStop()
         super().doStop()  # type: ignore[no-untyped-call]
 
     def buildProtocol(self, address: Any) -> Any:  # noqa: N802 - Twisted's name
-        """Let what is behind it make the protocol; `None` closes the connection."""
+        """Let the wrapped factory make the protocol; `None` closes the connection."""
         return self._inner.buildProtocol(address) if self._server.lets_in(str(address.host)) else None
 
 
@@ -276,11 +292,11 @@ def peer_server(
     accept_all: AcceptAll,
     reactor: Reactor,
     rng: random.Random,
-    observer: Observer,
+    observer: LinkObserver,
     alarms: Alarms,
     service: TakeText | None = None,
 ) -> SmppServer:
-    """Assemble the server for carriers' gateways: whatever message a bound peer sends us is a press.
+    """Assemble the server for carriers' gateways: any message that a bound peer sends us may be a press.
 
     Raises `LookupError` when a peer's password cannot be read.
     """
@@ -289,9 +305,7 @@ def peer_server(
             one.peer,
             one.peer.password.read(),
             PressDesk(
-                name=one.peer.name,
-                carrier=one.carrier,
-                dialect=one.dialect,
+                Way(one.peer.name, one.carrier, one.dialect),
                 recognition=one.recognition,
                 accept_all=accept_all,
                 receipts=one.receipts,
@@ -322,5 +336,5 @@ def peer_server(
 
 
 def _message_id(rng: random.Random) -> str:
-    """Give an id that says nothing about the incident."""
+    """Return an id that says nothing about the incident."""
     return f"{rng.getrandbits(64):016x}"

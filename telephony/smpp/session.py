@@ -1,47 +1,56 @@
 """The life of one SMPP connection, in both roles (SMPP 3.4 clause 2.2, SMPP 5.0 clause 2.2).
 
-The machine is pure: each input returns the effects that somebody else (`telephony.smpp.link`) performs, in order.
+The machine is pure: each input returns the effects that `telephony.smpp.link` performs, in order.
 It knows no socket, clock or log. One row of `TABLE` is one arrow of ``docs/state-machines/smpp-session.svg``; an
 input that has no row in a state changes nothing there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from automat import TypeMachineBuilder
 
-from telephony.smpp.effects import (
+from telephony.net import lifecycle
+from telephony.net.lifecycle import (
+    TIMER_CLOSE,
     Abort,
-    AnswerBind,
-    AnswerUnbind,
     Close,
     Down,
+    StartTimer,
+    Up,
+    aborting,
+    closing,
+    dropped,
+    dropped_from_up,
+    lost,
+    lost_from_up,
+)
+from telephony.net.tables import Row, always, inputs_of, machine
+from telephony.smpp.effects import (
+    AnswerBind,
+    AnswerUnbind,
+    BindRefused,
     Drain,
     Effect,
     Effects,
-    Gone,
     Limit,
-    Refused,
     SendBind,
     SendNack,
     SendUnbind,
-    StartTimer,
-    Up,
 )
 
 
 class Session(Protocol):
-    """What can happen to a connection."""
+    """The inputs of the machine: the events of a connection."""
 
     def connected(self) -> Effects:
         """Learn that we reached the SMSC and are to bind."""
         ...
 
     def awaiting_outbind(self) -> Effects:
-        """Learn that somebody reached our outbind port."""
+        """Learn that a peer reached our outbind port."""
         ...
 
     def accepted(self) -> Effects:
@@ -53,7 +62,7 @@ class Session(Protocol):
         ...
 
     def outbind_doubted(self) -> Effects:
-        """Learn that the outbind does not."""
+        """Learn that the outbind is not from the right address or lacks the right credentials."""
         ...
 
     def bind_confirmed(self) -> Effects:
@@ -97,7 +106,7 @@ class Session(Protocol):
         ...
 
     def drop(self, reason: str) -> Effects:
-        """End it now, without a word."""
+        """End it now, without an unbind."""
         ...
 
     def timed_out(self) -> Effects:
@@ -110,13 +119,11 @@ class Session(Protocol):
 
 
 @dataclass
-class Memory:
-    """What a session remembers beside its state."""
+class Memory(lifecycle.Memory):
+    """The memory of a session beside its state."""
 
     farewell: Effects = ()
-    """Said when what was in flight has been answered."""
-    reason: str = ""
-    """Why we closed; empty where the other side did."""
+    """The last effects, once all requests in flight have been answered."""
 
 
 NEW: Final = "New"
@@ -133,50 +140,17 @@ STATES: Final = (NEW, OUTBOUND, BINDING, OPEN, BOUND, UNBINDING, DRAINING, CLOSI
 
 TIMER_BIND: Final = StartTimer(Limit.BIND)
 TIMER_UNBIND: Final = StartTimer(Limit.UNBIND)
-TIMER_CLOSE: Final = StartTimer(Limit.CLOSE)
-
-
-def _always(*effects: Effect) -> Callable[..., Effects]:
-    return lambda _memory, *_arguments: effects
-
-
-def _closing(reason: str, *effects: Effect) -> Callable[..., Effects]:
-    """Say the effects, then close after what was written has left."""
-
-    def close(memory: Memory) -> Effects:
-        memory.reason = reason
-        return (*effects, Close(), TIMER_CLOSE)
-
-    return close
-
-
-def _aborting(reason: str, *effects: Effect) -> Callable[..., Effects]:
-    def abort(memory: Memory) -> Effects:
-        memory.reason = reason
-        return (*effects, Abort())
-
-    return abort
-
-
-def _dropped(memory: Memory, reason: str) -> Effects:
-    memory.reason = reason
-    return (Abort(),)
-
-
-def _dropped_from_bound(memory: Memory, reason: str) -> Effects:
-    memory.reason = reason
-    return (Down(reason), Abort())
 
 
 def _rejected(memory: Memory, status: int) -> Effects:
-    """Go, when what was sent to us ahead of the refusal has been answered."""
+    """Close, once the requests that came ahead of the refusal have been answered."""
     memory.reason = "bind refused"
-    return (Refused(status), TIMER_UNBIND, Drain())
+    return (BindRefused(status), TIMER_UNBIND, Drain())
 
 
 def _denied(memory: Memory, status: int) -> Effects:
     memory.reason = "bind refused"
-    return (AnswerBind(status), Refused(status), Close(), TIMER_CLOSE)
+    return (AnswerBind(status), BindRefused(status), Close(), TIMER_CLOSE)
 
 
 def _unbound_early(memory: Memory, sequence: int) -> Effects:
@@ -233,97 +207,66 @@ def _say_farewell(memory: Memory) -> Effects:
     return (*memory.farewell, Close(), TIMER_CLOSE)
 
 
-def _lost(memory: Memory, reason: str) -> Effects:
-    return (Gone(memory.reason or reason),)
+_NO_FRAMING: Final = closing("framing lost", SendNack())
+_STOPPED: Final = closing("stopped")
 
-
-def _lost_from_bound(_memory: Memory, reason: str) -> Effects:
-    return (Down(reason), Gone(reason))
-
-
-_NO_FRAMING: Final = _closing("framing lost", SendNack())
-_STOPPED: Final = _closing("stopped")
-
-TABLE: Final[tuple[tuple[str, Any, str, Callable[..., Effects]], ...]] = (
-    (NEW, Session.connected, BINDING, _always(SendBind(), TIMER_BIND)),
-    (NEW, Session.awaiting_outbind, OUTBOUND, _always(TIMER_BIND)),
-    (NEW, Session.accepted, OPEN, _always(TIMER_BIND)),
-    (NEW, Session.lost, CLOSED, _lost),
-    # We listen for an outbind; whoever called is not trusted with anything yet.
-    (OUTBOUND, Session.outbind_believed, BINDING, _always(SendBind(), TIMER_BIND)),
-    (OUTBOUND, Session.outbind_doubted, CLOSING, _closing("outbind not believed")),
+TABLE: Final[tuple[Row[Effect], ...]] = (
+    (NEW, Session.connected, BINDING, always(SendBind(), TIMER_BIND)),
+    (NEW, Session.awaiting_outbind, OUTBOUND, always(TIMER_BIND)),
+    (NEW, Session.accepted, OPEN, always(TIMER_BIND)),
+    (NEW, Session.lost, CLOSED, lost),
+    # We listen for an outbind; the peer is not trusted with anything yet.
+    (OUTBOUND, Session.outbind_believed, BINDING, always(SendBind(), TIMER_BIND)),
+    (OUTBOUND, Session.outbind_doubted, CLOSING, closing("outbind not believed")),
     (OUTBOUND, Session.peer_unbound, CLOSING, _unbound_early),
     (OUTBOUND, Session.framing_lost, CLOSING, _NO_FRAMING),
     (OUTBOUND, Session.unbind, CLOSING, _STOPPED),
-    (OUTBOUND, Session.timed_out, CLOSING, _aborting("no outbind in time")),
-    (OUTBOUND, Session.drop, CLOSING, _dropped),
-    (OUTBOUND, Session.lost, CLOSED, _lost),
+    (OUTBOUND, Session.timed_out, CLOSING, aborting("no outbind in time")),
+    (OUTBOUND, Session.drop, CLOSING, dropped),
+    (OUTBOUND, Session.lost, CLOSED, lost),
     # As ESME: our bind is on its way, and some SMSCs deliver before they answer it.
-    (BINDING, Session.bind_confirmed, BOUND, _always(Up())),
+    (BINDING, Session.bind_confirmed, BOUND, always(Up())),
     (BINDING, Session.bind_rejected, DRAINING, _rejected),
     (BINDING, Session.peer_unbound, DRAINING, _peer_leaves),
     (BINDING, Session.framing_lost, DRAINING, _framing_lost),
     (BINDING, Session.unbind, UNBINDING, _leaving_before_bound),
-    (BINDING, Session.timed_out, CLOSING, _aborting("no bind_resp in time")),
-    (BINDING, Session.drop, CLOSING, _dropped),
-    (BINDING, Session.lost, CLOSED, _lost),
+    (BINDING, Session.timed_out, CLOSING, aborting("no bind_resp in time")),
+    (BINDING, Session.drop, CLOSING, dropped),
+    (BINDING, Session.lost, CLOSED, lost),
     # As SMSC: the peer has to bind.
-    (OPEN, Session.bind_admitted, BOUND, _always(AnswerBind(0), Up())),
+    (OPEN, Session.bind_admitted, BOUND, always(AnswerBind(0), Up())),
     (OPEN, Session.bind_denied, CLOSING, _denied),
     (OPEN, Session.peer_unbound, CLOSING, _unbound_early),
     (OPEN, Session.framing_lost, CLOSING, _NO_FRAMING),
     (OPEN, Session.unbind, CLOSING, _STOPPED),
-    (OPEN, Session.timed_out, CLOSING, _aborting("no bind in time")),
-    (OPEN, Session.drop, CLOSING, _dropped),
-    (OPEN, Session.lost, CLOSED, _lost),
+    (OPEN, Session.timed_out, CLOSING, aborting("no bind in time")),
+    (OPEN, Session.drop, CLOSING, dropped),
+    (OPEN, Session.lost, CLOSED, lost),
     # Both roles from here on.
     (BOUND, Session.unbind, UNBINDING, _leaving),
     (BOUND, Session.peer_unbound, DRAINING, _peer_leaves_bound),
     (BOUND, Session.framing_lost, DRAINING, _framing_lost_while_bound),
-    (BOUND, Session.found_dead, CLOSING, _aborting("dead", Down("dead"))),
-    (BOUND, Session.drop, CLOSING, _dropped_from_bound),
-    (BOUND, Session.lost, CLOSED, _lost_from_bound),
-    (UNBINDING, Session.unbind_confirmed, DRAINING, _always(Drain())),
+    (BOUND, Session.found_dead, CLOSING, aborting("dead", Down("dead"))),
+    (BOUND, Session.drop, CLOSING, dropped_from_up),
+    (BOUND, Session.lost, CLOSED, lost_from_up),
+    (UNBINDING, Session.unbind_confirmed, DRAINING, always(Drain())),
     (UNBINDING, Session.peer_unbound, UNBINDING, _peer_leaves_too),
     (UNBINDING, Session.framing_lost, DRAINING, _framing_lost_while_leaving),
-    (UNBINDING, Session.timed_out, CLOSING, _closing("unbind not answered")),
-    (UNBINDING, Session.drop, CLOSING, _dropped),
-    (UNBINDING, Session.lost, CLOSED, _lost),
+    (UNBINDING, Session.timed_out, CLOSING, closing("unbind not answered")),
+    (UNBINDING, Session.drop, CLOSING, dropped),
+    (UNBINDING, Session.lost, CLOSED, lost),
     (DRAINING, Session.drained, CLOSING, _say_farewell),
     (DRAINING, Session.peer_unbound, DRAINING, _peer_leaves_too),
     (DRAINING, Session.timed_out, CLOSING, _say_farewell),
-    (DRAINING, Session.drop, CLOSING, _dropped),
-    (DRAINING, Session.lost, CLOSED, _lost),
-    (CLOSING, Session.timed_out, CLOSING, _always(Abort())),
-    (CLOSING, Session.drop, CLOSING, _always(Abort())),
-    (CLOSING, Session.lost, CLOSED, _lost),
+    (DRAINING, Session.drop, CLOSING, dropped),
+    (DRAINING, Session.lost, CLOSED, lost),
+    (CLOSING, Session.timed_out, CLOSING, always(Abort())),
+    (CLOSING, Session.drop, CLOSING, always(Abort())),
+    (CLOSING, Session.lost, CLOSED, lost),
 )
-"""Rows of (state, input, next state, effects as a function of the memory and of the input's arguments)."""
+INPUTS: Final = inputs_of(Session)
 
-INPUTS: Final = tuple(getattr(Session, name) for name in vars(Session) if not name.startswith("_"))
-
-
-def _build() -> Callable[[Memory], Session]:
-    builder = TypeMachineBuilder(Session, Memory)
-    states = {name: builder.state(name) for name in STATES}
-
-    def output(effects: Callable[..., Effects]) -> Callable[..., Effects]:
-        def give(_session: Session, memory: Memory, *arguments: object) -> Effects:
-            return effects(memory, *arguments)
-
-        return give
-
-    for state, event, following, effects in TABLE:
-        states[state].upon(event).to(states[following])(output(effects))
-    written = {(state, event) for state, event, _, _ in TABLE}
-    for state in STATES:
-        for event in INPUTS:
-            if (state, event) not in written:
-                states[state].upon(event).loop().returns(())
-    return builder.build()
-
-
-_new_session: Final = _build()
+_new_session: Final = machine(TypeMachineBuilder(Session, Memory), STATES, TABLE)
 
 
 def new_session() -> Session:

@@ -1,13 +1,14 @@
-"""Settings of one SMPP link, beside the code that obeys them."""
+"""Settings of the SMPP links, of our SMPP listener, and of the texts that we send."""
 
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from telephony.fields import Name, Port, Seconds, Secret, Table, Tls
+from telephony.fields import Name, Port, Says, Seconds, Secret, Table, Tls
 
 BindKind = Literal["transceiver", "receiver", "transmitter"]
 Version = Literal["3.3", "3.4", "5.0"]
@@ -17,14 +18,14 @@ AddressRange = Annotated[str, Field(max_length=40)]
 
 
 class Dialect(Table):
-    """What a carrier's SMSC does its own way; shared by the links of the carrier."""
+    """Peculiarities of a carrier's SMSC; shared by the links of the carrier."""
 
     default_alphabet: DefaultAlphabet = "gsm0338"
     """How data_coding 0x00 is read (SMPP 3.4 clause 5.2.19 leaves it to the message centre)."""
     retry_status: TransientStatus = "ESME_RMSGQFUL"
     """Answer to a press that could not be stored: must make this SMSC deliver it again."""
     repeat_window_s: Seconds = 600.0
-    """What may be a redelivery is one within this time of its press, later it is a new press."""
+    """A message that may be a redelivery counts as one within this time of its press, later as a new press."""
     text_alphabet: Literal["ucs2", "ks-x-1001"] = "ucs2"
     """How Korean texts are sent: UCS-2 (70 characters a part) or EUC-KR, data_coding 0x0E (80 octets a part)."""
     receipt_id_base: Literal["raw", "hex-to-decimal", "decimal-to-hex"] = "raw"
@@ -32,9 +33,9 @@ class Dialect(Table):
 
 
 class Sms(Table):
-    """Texts of ours, to guardians and to whoever signs up: ``[sms]``. Without it none is sent."""
+    """Texts that we send, to guardians and to people who sign up: ``[sms]``. Without it none is sent."""
 
-    sender: Annotated[str, Field(pattern=r"^[0-9]{3,20}$")]
+    sender: Annotated[str, Field(pattern=r"^[0-9]{3,20}$"), Says("three to twenty digits in quotes")]
     """The number that phones show and reply to: one of ``recognition.service_numbers``."""
     sender_ton: Annotated[int, Field(ge=0, le=255)] = 0
     sender_npi: Annotated[int, Field(ge=0, le=255)] = 1
@@ -103,8 +104,9 @@ class Server(Table):
 
     interface: str = "0.0.0.0"  # noqa: S104 - a carrier comes from outside; peers are listed by address
     port: Port = 2775
-    tls_certificate: str | None = None
-    tls_key: str | None = None
+    tls_certificate: Path | None = None
+    """PEM file: the server's certificate, then its chain."""
+    tls_key: Path | None = None
     system_id: Annotated[str, Field(max_length=15)] = "onetouch"
     window: Annotated[int, Field(ge=1, le=1000)] = 100
     bind_timeout_s: Seconds = 5.0

@@ -1,4 +1,4 @@
-"""A connection in the SMSC role: an ESME binds to us, by itself or because our outbind asked it to."""
+"""An SMPP connection in the SMSC role: an ESME binds to us, by itself or on our outbind."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from twisted.python.failure import Failure
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Malformed, Refused
-from telephony.refusals import Cause
-from telephony.smpp.building import build
-from telephony.smpp.codec import decode_bind, encode_header
-from telephony.smpp.constants import (
+from telephony.net.refusals import Cause
+from telephony.smpp.effects import Effects
+from telephony.smpp.gatekeeper import Denial, Gate
+from telephony.smpp.link import Limits, Link, Owner
+from telephony.smpp.submitting import Submitter
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import decode_bind, encode_header
+from telephony.smpp.wire.constants import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
@@ -26,18 +30,13 @@ from telephony.smpp.constants import (
     VERSION_3_4,
     VERSION_5_0,
 )
-from telephony.smpp.effects import Effects
-from telephony.smpp.gatekeeper import Denial, Gate
-from telephony.smpp.link import Limits, Link
-from telephony.smpp.owner import Owner
-from telephony.smpp.pdus import Bind, Pdu, SubmitResp, Tlv, command_name
-from telephony.smpp.submitting import Submitter
+from telephony.smpp.wire.pdus import Bind, Pdu, SubmitResp, Tlv, command_name
 
 KINDS: Final = {BIND_RECEIVER: "receiver", BIND_TRANSMITTER: "transmitter", BIND_TRANSCEIVER: "transceiver"}
 
 
 class NoDesk:
-    """The desk of a connection that has not bound: nothing is ever laid on it."""
+    """The desk of a connection that has not bound: it never gets a message."""
 
     def take(self, link: Link, requests: list[Pdu]) -> None:
         """Answer what cannot come."""
@@ -45,7 +44,7 @@ class NoDesk:
 
 
 class SmscConnection(Link):
-    """Lets an ESME bind; in any of the three ways, messages are welcome from it."""
+    """Accepts the bind of an ESME, and its messages in any of the three bind modes."""
 
     sends = "deliver_sm"
 
@@ -64,7 +63,7 @@ class SmscConnection(Link):
         self.denied: Denial | None = None
         """Why its bind was refused."""
         self.is_told = False
-        """Whether the log has heard already why it came to nothing."""
+        """Whether it has been logged why there was no bind."""
         self.submitter = Submitter(window=self.window, clock=clock)
         self._system_id = system_id
         self._gate = gate

@@ -1,6 +1,6 @@
-"""Messages of ours on one bind: first in, first out, within the window and at the pace the SMSC allows.
+"""Sends our messages on one bind: first in, first out, within the window and at the pace the SMSC allows.
 
-What gives way stands behind everything else, and goes back to its sender where the SMSC wants it later.
+A message that gives way stays behind all others, and goes back to its sender when the SMSC wants it later.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from twisted.internet.defer import Deferred
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Refused, Unavailable
-from telephony.smpp.codec import decode_submit_resp
-from telephony.smpp.constants import (
+from telephony.smpp.observer import status_name
+from telephony.smpp.pace import Pace
+from telephony.smpp.window import Window
+from telephony.smpp.wire.codec import decode_submit_resp
+from telephony.smpp.wire.constants import (
     ESME_RINVBNDSTS,
     ESME_RMSGQFUL,
     ESME_ROK,
@@ -26,20 +29,17 @@ from telephony.smpp.constants import (
     ESME_RX_T_APPN,
     TAG_CONGESTION_STATE,
 )
-from telephony.smpp.observer import status_name
-from telephony.smpp.pace import Pace
-from telephony.smpp.pdus import Pdu, SubmitResp
-from telephony.smpp.window import Window
+from telephony.smpp.wire.pdus import Pdu, SubmitResp
 
 QUEUE_LIMIT: Final = 1_000
 PATIENCE_S: Final = 60.0
-"""A message that could not be sent for so long goes back to whoever wanted it sent."""
+"""A message that could not be sent for so long goes back to its sender."""
 
 SLOW_DOWN: Final = frozenset({ESME_RTHROTTLED, ESME_RMSGQFUL})
 PASSING: Final = frozenset(
     {ESME_RSYSERR, ESME_RX_T_APPN, ESME_RSUBMITFAIL, ESME_RINVBNDSTS, ESME_RUNKNOWNERR, *SLOW_DOWN}
 )
-"""Statuses after which the same message may well be taken later."""
+"""Statuses after which the same message may be accepted later."""
 
 
 class SubmitUnavailable(Unavailable):
@@ -76,7 +76,8 @@ class Submitter:
         self._clock = clock
         self._queue_limit = queue_limit
         self._queue: deque[_Waiting] = deque()
-        """What gives way behind the rest, each in the order of the tickets: what was throttled goes back to its place."""
+        """Messages that give way stand behind the rest, each in the order of the tickets: a throttled one returns to
+        its place."""
         self._tickets = 0
         self._timer: Call | None = None
         self._stopped: str | None = None
@@ -113,7 +114,7 @@ class Submitter:
         return waiting.response
 
     def stop(self, reason: str) -> None:
-        """Send nothing more; what waits fails. What was sent fails when the window is abandoned."""
+        """Send nothing more; messages that wait fail. Those that were sent fail when the window is abandoned."""
         self._stopped = reason
         if self._timer is not None:
             self._timer.cancel()

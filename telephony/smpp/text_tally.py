@@ -1,11 +1,11 @@
-"""What becomes of one text: the delivery receipts of its parts, brought together."""
+"""Combines the delivery receipts of a text's parts into the state of the text."""
 
 from __future__ import annotations
 
 import structlog
 
 from telephony.domain.text_message import OnState, TextState
-from telephony.smpp.receipts import DELIVRD, DeliveryReceipt
+from telephony.smpp.wire.receipts import DELIVRD, DeliveryReceipt
 
 log = structlog.get_logger()
 
@@ -49,5 +49,5 @@ class PartsTally:
         try:
             self._tell(state)
         except Exception:
-            # Whoever sent the text has a defect; the message centre and the other parts have not.
+            # The defect is the sender's, not that of the message centre or of the other parts.
             log.exception("state of a text not taken", state=state.value)

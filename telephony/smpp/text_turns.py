@@ -1,4 +1,4 @@
-"""Whose turn it is to send a text over one bind: never ahead of a press, its answer, or a USSD text."""
+"""Schedules texts on one bind: never ahead of a press, its answer, or a USSD text."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SHARE_OF_WINDOW: Final = 3
 
 
 class Bind(Protocol):
-    """What is to be known of a bind to choose the moment."""
+    """The state of a bind by which the moment is chosen."""
 
     @property
     def may_send(self) -> bool:
-        """Claim that it is bound, and for this direction."""
+        """Whether it is bound, and for this direction."""
         ...
 
     @property
@@ -125,7 +125,7 @@ class Turns:
         )
 
     def _give_up(self, now: float) -> None:
-        """Send away those who would wait in vain."""
+        """Fail the texts that would wait in vain."""
         for queue in (self._urgent, self._others):
             while queue and not self._bind.may_send:
                 queue.popleft().turn.errback(Unavailable("the bind was lost"))

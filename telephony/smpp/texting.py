@@ -1,8 +1,8 @@
-"""Texts of ours over whatever bind of whatever carrier is healthy, each of them past the silence policy.
+"""Sends our texts over a healthy bind, the recipient's carrier first, once the silence policy allows each.
 
 All parts of a message leave by one bind. When a part is not taken, the whole message goes again by the next bind: a
-repeat is better than half a message. Where a link breaks after a part was sent and before it was answered, nobody
-knows whether it was taken; the phone may then show the message twice, and never not at all.
+repeat is better than half a message. Where a link breaks after a part was sent and before it was answered, it is
+unknown whether it was taken; the phone may then show the message twice, but never not at all.
 """
 
 from __future__ import annotations
@@ -11,39 +11,28 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
 from telephony.clock import Clock
-from telephony.domain import silence
 from telephony.domain.errors import Malformed, Refused, Unavailable
+from telephony.domain.ports import Guard
 from telephony.domain.silence import Output
 from telephony.domain.text_message import OnState, TextMessage
-from telephony.domain.values import Msisdn
 from telephony.smpp.client import Esme
-from telephony.smpp.constants import ESME_RINVPRTFLG
 from telephony.smpp.settings import Dialect, Sms
 from telephony.smpp.submitting import SLOW_DOWN, SubmitRefused, SubmitUnavailable
-from telephony.smpp.text_parts import Segments, text_parts
-from telephony.smpp.text_request import Numbering, check_message, request_fields
 from telephony.smpp.text_tally import PartsTally
 from telephony.smpp.text_turns import Turns
+from telephony.smpp.wire.constants import ESME_RINVPRTFLG
+from telephony.smpp.wire.text_parts import Segments, text_parts
+from telephony.smpp.wire.text_request import Numbering, check_message, request_fields
 
 log = structlog.get_logger()
 
 THROTTLED_S: Final = 10.0
 """A part that an SMSC wants later (ESME_RTHROTTLED, ESME_RMSGQFUL) for so long goes by the next bind."""
-
-
-class Guard(Protocol):
-    """Asks the silence policy: `telephony.services.silence.SilenceGuard`."""
-
-    async def may_reach(
-        self, numbers: Sequence[Msisdn] | Msisdn, output: Output, text: str | None = None
-    ) -> silence.Refused | None:
-        """Give why not, or ``None``. Raises `Unavailable` where nobody can say."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +45,7 @@ class TextWay:
 
 
 class _Held(Exception):  # noqa: N818 - no failure: the policy's answer, on its way out of the attempts
-    """Nothing may be sent, by no bind: silence holds, or nobody can say whether it does."""
+    """Nothing may be sent by any bind: silence holds, or it is unknown whether it does."""
 
     def __init__(self, error: Refused | Unavailable) -> None:
         super().__init__(str(error))
@@ -66,13 +55,12 @@ class _Held(Exception):  # noqa: N818 - no failure: the policy's answer, on its 
 class BindTexter:
     """Sends texts (`telephony.domain.text_message.Texter`).
 
-    ``ways`` and ``numbering`` are asked at each message: the binds are made later than their texter, and the numbers
-    change with a reload. The phone's own carrier is tried first, its binds in turn, then the others in their order.
+    ``ways`` and ``numbering`` are looked at for each message: binds may join them, and the numbers change with a reload. The phone's own carrier is tried first, its binds in turn, then the others in their order.
     """
 
     def __init__(
         self,
-        ways: Callable[[], Sequence[TextWay]],
+        ways: Sequence[TextWay],
         guard: Guard,
         *,
         sms: Sms,
@@ -87,7 +75,7 @@ class BindTexter:
         self._clock = clock
         self._references = count(rng.randrange(256))
         self._rounds: dict[str, int] = {}
-        """By carrier, how many messages have been offered to it: whose turn it is among its binds."""
+        """Messages offered to each carrier so far: by it the carrier's binds take turns."""
         self._turns: dict[str, Turns] = {}
         """By the name of the bind."""
         self._knows_no_priority: set[str] = set()
@@ -95,8 +83,8 @@ class BindTexter:
 
     @property
     def is_ready(self) -> bool:
-        """Claim that there is a bind that takes messages now."""
-        return any(bind.may_send for way in self._ways() for bind in way.binds)
+        """Whether there is a bind that takes messages now."""
+        return any(bind.may_send for way in self._ways for bind in way.binds)
 
     async def send(self, message: TextMessage, on_state: OnState | None = None) -> str:
         """Send it: `Texter.send`. Unbounded in time while every bind is busy; cancelled, it sends no further part.
@@ -106,7 +94,7 @@ class BindTexter:
         to = message.to.masked
         try:
             check_message(message, self._numbering())
-            # Asked once more when its turn has come; here it spares the wait.
+            # Asked again when its turn has come; asking here saves a wait that would be in vain.
             await self._ask(message)
             bind, parts = await self._offer(message, on_state)
         except _Held as held:
@@ -146,7 +134,7 @@ class BindTexter:
         raise unavailable or refused or Unavailable("no carrier has a bind for texts")
 
     def _in_order(self, carrier: str) -> list[TextWay]:
-        return sorted((way for way in self._ways() if way.binds), key=lambda way: way.carrier != carrier)
+        return sorted((way for way in self._ways if way.binds), key=lambda way: way.carrier != carrier)
 
     def _round(self, way: TextWay) -> Iterable[Esme]:
         healthy = [bind for bind in way.binds if bind.may_send]
@@ -217,7 +205,7 @@ class BindTexter:
         await bind.submit(on_receipt=tally.heard, gives_way=True, **fields)
 
     async def _ask(self, message: TextMessage) -> None:
-        """Return where the policy lets the message through; raises `_Held`."""
+        """Return where the policy lets the message through; raises `_Held` otherwise."""
         try:
             refused = await self._guard.may_reach(message.to, Output.MESSAGE, message.text)
         except Unavailable as error:

@@ -1,4 +1,4 @@
-"""Requests of ours that the peer has not answered yet, on one link and in one direction."""
+"""Tracks our requests that the peer has not answered yet, on one link and in one direction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
-from telephony.smpp.constants import MAX_SEQUENCE
-from telephony.smpp.pdus import Pdu
+from telephony.smpp.wire.constants import MAX_SEQUENCE
+from telephony.smpp.wire.pdus import Pdu
 
 _SEQUENCE_AT = slice(12, 16)
 """Where the sequence number stands in a header (SMPP 3.4 clause 3.2)."""
@@ -43,7 +43,7 @@ class Window:
 
     @property
     def has_room(self) -> bool:
-        """Claim that one more request may be sent."""
+        """Whether one more request may be sent."""
         return len(self._outstanding) < self._size
 
     @property
@@ -52,7 +52,7 @@ class Window:
         return len(self._outstanding)
 
     def next_sequence(self) -> int:
-        """Give the next sequence number: from 1, and round again after 0x7FFFFFFF."""
+        """Return the next sequence number: from 1, and round again after 0x7FFFFFFF."""
         self._sequence = self._sequence + 1 if self._sequence < MAX_SEQUENCE else 1
         return self._sequence
 
@@ -65,7 +65,7 @@ class Window:
         self._write(pdu[: _SEQUENCE_AT.start] + sequence.to_bytes(4) + pdu[_SEQUENCE_AT.stop :])
 
     def answered(self, response: Pdu) -> bool:
-        """Match a response to its request; claim that there was one."""
+        """Match a response to its request; return whether there was one."""
         outstanding = self._outstanding.pop(response.sequence, None)
         if outstanding is None:
             return False

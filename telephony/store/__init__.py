@@ -1,1 +1,1 @@
-"""Durable memory: SQLAlchemy Core on SQLite or PostgreSQL."""
+"""The store: SQLAlchemy Core on SQLite or PostgreSQL."""

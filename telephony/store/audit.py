@@ -1,8 +1,8 @@
-"""The audit chain: every look at what is personal, each entry signed together with the one before.
+"""The audit chain: an entry for every look at personal data, each signed together with the one before.
 
 An entry's digest is HMAC-SHA-256, under the audit key of the key file, over the digest of the entry before and the
 plain content. So a changed, moved or copied entry no longer fits its own digest, and one that was taken out leaves a
-gap in the numbers. The content itself is sealed for its row; sealing it anew under another key leaves the digests as
+gap in the numbers. The content itself is sealed for its row; resealing it under another key leaves the digests as
 they are. What the table alone cannot show is that its end was cut off: the daemon's log and the anchors of commands name
 each entry with the beginning of its digest, and `audit verify` compares them (`telephony.store.audit_verifying`).
 
@@ -30,7 +30,7 @@ from telephony.store.sealing import keys_of, seal, unseal
 from telephony.store.times import from_us, to_us
 
 BEFORE_THE_FIRST: Final = bytes(32)
-"""What entry 1 has in the place of the digest before."""
+"""Stands in entry 1 in the place of the digest before."""
 
 PAGE: Final = 500
 """Entries read at once where all are gone through."""
@@ -52,8 +52,8 @@ _COLUMNS: Final = {
     ),
     "postgresql": "number, at, sealed, previous, digest",
 }
-"""An entry as it stands. SQLite keeps any type in any column, and whoever tampers may have put one there that cannot even
-be fetched."""
+"""An entry as it stands. SQLite keeps any type in any column, so tampering may have put a value there that cannot even be
+fetched."""
 _VERSION: Final = 2
 """How the content of an entry is written; version 1 has none."""
 _GROUP: Final = 4
@@ -64,7 +64,7 @@ _INSERT = BulkInsert(audit, ("number", "at", "sealed", "previous", "digest"))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What whoever wrote an entry may tell of it: the number, and the digest that stands for all entries up to it."""
+    """What the writer of an entry may tell of it: the number, and the digest that stands for all entries up to it."""
 
     number: int
     digest: bytes
@@ -112,7 +112,7 @@ def alone(connection: Connection) -> None:
 
 
 def append(connection: Connection, looked: Looked) -> Entry:
-    """Add an entry, inside whoever's write transaction: where that fails, there is no entry.
+    """Add an entry, inside the caller's write transaction: where that fails, there is no entry.
 
     On SQLite the caller holds the write lock (`one_transaction`), on PostgreSQL a lock of the chain is taken until the
     transaction ends. Raises `KeysUnavailable`.
@@ -132,14 +132,14 @@ def append(connection: Connection, looked: Looked) -> Entry:
 
 
 def head(connection: Connection) -> Entry | None:
-    """Give the last entry; None for an empty chain."""
+    """Return the last entry; None for an empty chain."""
     columns = _COLUMNS[connection.dialect.name]
     row = execute(connection, f"SELECT {columns} FROM audit ORDER BY number DESC LIMIT 1").fetchone()
     return None if row is None else Entry(int(row[0]), _octets(row[4]))
 
 
 def rows_after(connection: Connection, number: int, limit: int = PAGE) -> list[Row]:
-    """Give the next entries as they stand, in the order of their numbers."""
+    """Return the next entries as they stand, in the order of their numbers."""
     mark = placeholder(connection.dialect.name)
     found = execute(
         connection,
@@ -150,14 +150,14 @@ def rows_after(connection: Connection, number: int, limit: int = PAGE) -> list[R
 
 
 def rows_of(connection: Connection, numbers: Iterable[int]) -> list[Row]:
-    """Give these entries as they stand, those that are there."""
+    """Return these entries as they stand, those that are there."""
     columns = _COLUMNS[connection.dialect.name]
     found = select_in(connection, f"SELECT {columns} FROM audit WHERE number {{}}", numbers)
     return [_row(each) for each in found]
 
 
 def entries(connection: Connection, after: int = 0) -> Iterator[Kept]:
-    """Give what the entries say, page by page, in order; one that cannot be read raises `Damaged`."""
+    """Return what the entries say, page by page, in order; one that cannot be read raises `Damaged`."""
     ring = keys_of(connection)
     while rows := rows_after(connection, after):
         for row in rows:
@@ -185,7 +185,7 @@ def newest(connection: Connection, since: datetime) -> Iterator[Kept]:
 
 
 def count(connection: Connection) -> int:
-    """Give how many entries there are."""
+    """Return how many entries there are."""
     return int(execute(connection, "SELECT count(*) FROM audit").fetchone()[0])
 
 
@@ -214,7 +214,7 @@ def read(ring: KeyRing, row: Row) -> tuple[str, Looked]:
 
 
 def cut_of(looked: Looked) -> Entry | None:
-    """Give through which entry this one says that the chain was cut; None for an entry that says nothing of it."""
+    """Return through which entry this one says that the chain was cut; None for an entry that says nothing of it."""
     if looked.what != FORGOTTEN or looked.subject != AUDIT:
         return None
     found = _CUT.search(looked.why)
@@ -222,13 +222,13 @@ def cut_of(looked: Looked) -> Entry | None:
 
 
 def digest_of(key: bytes, number: int, at: int, content: str, previous: bytes) -> bytes:
-    """Give the digest of an entry: the one before (32 octets), then number, time and content as JSON."""
+    """Return the digest of an entry: the one before (32 octets), then number, time and content as JSON."""
     signed = json.dumps([number, at, content], ensure_ascii=True, separators=(",", ":"))
     return hmac.digest(key, previous + signed.encode("ascii"), "sha256")
 
 
 def about_number(international: str, subject: str) -> bool:
-    """Claim that an entry's subject is this number, with its plus sign or without."""
+    """Whether an entry's subject is this number, with its plus sign or without."""
     return subject.removeprefix("+") == international.removeprefix("+") != ""
 
 

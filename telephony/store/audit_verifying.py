@@ -1,4 +1,4 @@
-"""Is the audit chain whole: every entry, and every line in which a log has named one."""
+"""Verifies the audit chain: every entry, and every log line that names one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OTHER_KEY: Final = " (if none of them does, the key file has another audit key t
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where the chain is broken, and how, in words. ``first`` to ``last`` are the entries concerned."""
+    """A break of the chain: its place, and how it is broken, in words. ``first`` to ``last`` are the entries concerned."""
 
     first: int
     last: int
@@ -62,7 +62,7 @@ class LoggedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a walk through the chain found. ``head`` stands for all entries: note it down and compare it later.
+    """The result of a walk through the chain. ``head`` stands for all entries: note it down and compare it later.
 
     ``cut`` is the last entry that retention has deleted, as the chain itself says.
     """
@@ -80,7 +80,7 @@ class Verdict:
 
     @property
     def is_intact(self) -> bool:
-        """Claim that every entry is there and as it was written."""
+        """Whether every entry is there and as it was written."""
         return not self.breaks
 
 
@@ -109,7 +109,7 @@ def verify(connection: Connection, progress: Callable[[int], None] = lambda _: N
 
 
 def expected(connection: Connection) -> int:
-    """Give how many entries there are to verify, for the progress of it; 0 where that cannot be read."""
+    """Return how many entries there are to verify, for the progress of it; 0 where that cannot be read."""
     try:
         return count(connection)
     except connection.dialect.loaded_dbapi.Error as error:
@@ -118,7 +118,7 @@ def expected(connection: Connection) -> int:
 
 
 def emptied(connection: Connection, verdict: Verdict) -> Iterator[Break]:
-    """Tell an empty chain over a store that is not empty: nothing vouches for it."""
+    """Return the break of an empty chain over a store that is not empty: nothing vouches for it."""
     if verdict.entries or verdict.breaks:
         return
     held = [
@@ -129,7 +129,7 @@ def emptied(connection: Connection, verdict: Verdict) -> Iterator[Break]:
 
 
 def unanchored(verdict: Verdict, host: str, anchored: Container[int]) -> Iterator[Break]:
-    """Tell the last entry of this machine's commands where its anchors do not name it: they were cut, or it was killed."""
+    """Return the last entry of this machine's commands where its anchors do not name it: they were cut, or it was killed."""
     last = verdict.by_commands.get(host)
     if last is not None and last not in anchored:
         yield Break(
@@ -146,7 +146,7 @@ def _least(connection: Connection, at_least: int = -(1 << 63)) -> int | None:
 
 
 def _damage(error: Any) -> str:
-    """Give in words what is damaged; raises `Unavailable` where nothing is, and the store only cannot answer now."""
+    """Return the damage in words; raises `Unavailable` where there is none, and the store only cannot answer now."""
     code = getattr(error, "sqlite_errorcode", None)
     if "OperationalError" in (each.__name__ for each in type(error).__mro__) and code not in _DAMAGED:
         raise Unavailable(f"the store: {error}") from error
@@ -155,7 +155,7 @@ def _damage(error: Any) -> str:
 
 @dataclass
 class _Walk:
-    """What is known on the way."""
+    """The state of a walk through the chain."""
 
     ring: KeyRing
     key: bytes
@@ -189,7 +189,7 @@ class _Walk:
         self.entries += 1
 
     def _follows(self, before: Row, row: Row) -> bool:
-        """Claim that nothing speaks against it: after a gap, or a broken entry that was told, there is no telling."""
+        """Whether nothing speaks against it: after a gap, or a broken entry that was told, there is no telling."""
         is_next = row.number == before.number + 1
         return not (is_next and self.was_before_sound) or hmac.compare_digest(before.digest, row.previous)
 

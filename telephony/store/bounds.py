@@ -1,8 +1,8 @@
-"""How PostgreSQL is reached: bounds for every wait on it, and which of its servers may be believed.
+"""Bounds for every wait on PostgreSQL, and which of its servers may be believed.
 
-A server that vanishes says nothing: no RST, no FIN, no answer. Four nets, each for what falls through the one before:
+A server that vanishes says nothing: no RST, no FIN, no answer. Four safeguards, each for what the one before misses:
 TCP notices a peer that acknowledges nothing, the server ends what takes too long, our side gives up a statement whose
-answer does not come, and `Access.cut` ends at once whatever is under way on a store that was put away.
+answer does not come, and `Access.cut` ends at once all statements on a store that was put away.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST_CONNECTING_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a connection waits for at most, in seconds; ``None`` waits for ever."""
+    """The longest waits of a connection, in seconds; ``None`` waits for ever."""
 
     connect_s: int
     unacknowledged_s: float
@@ -91,11 +91,11 @@ class Access:
 
     @classmethod
     def of_daemon(cls, commit_budget_s: float, addresses_of: AddressesOf) -> Access:
-        """Return that of a process which commits presses."""
+        """Return the access of a process that commits presses."""
         return cls(writer(commit_budget_s), reader(commit_budget_s), addresses_of)
 
     def cut(self) -> None:
-        """End whatever is under way on every connection, within a second or two; for any thread."""
+        """End the statements on every connection, within a second or two; for any thread."""
         self.cuts += 1
 
 

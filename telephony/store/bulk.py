@@ -1,4 +1,4 @@
-"""Many rows in few statements.
+"""Writes and reads many rows in few statements.
 
 Python's sqlite3 gives up the interpreter lock around every step of a statement. A row-by-row ``executemany``
 beside a busy reactor therefore waits for the lock once per row; one statement of many rows waits once. Chunks
@@ -138,7 +138,7 @@ def select_among(connection: Connection, select: str, values: Iterable[bytes]) -
 
 
 def _filled_up(values: Sequence[T], filler: T) -> Iterator[Sequence[T]]:
-    """Give the values in pieces whose lengths are powers of two, filled up with what changes no answer.
+    """Return the values in pieces whose lengths are powers of two, filled up with what changes no answer.
 
     So a few prepared statements serve every number of values. SQLite could take them all in one JSON, but JSON has no
     octets.

@@ -1,21 +1,22 @@
-"""Calls of incidents: which call is which incident's, on which channel, and what its location token opens."""
+"""Calls of incidents: a call's incident and channel, and what its location token opens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Select, insert, select, update
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.store.bound import believed, bind_row, is_sound
 from telephony.store.bulk import select_in
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import append_facts, incident_to_change
@@ -56,7 +57,7 @@ class KnownCall:
 
 @dataclass(frozen=True, slots=True)
 class TokenHolder:
-    """What a location token speaks of: an incident, its caller, and the best that is known of where she is."""
+    """The incident that a location token stands for, its caller, and the best known position of her."""
 
     incident_id: str
     is_open: bool
@@ -68,14 +69,29 @@ _CALLS = select(call, incident.c.id.label("incident_id")).join(
     incident, incident.c.key == call.c.incident_key
 )
 _INCIDENT_IDS = (
-    "SELECT c.reference, i.id FROM call c JOIN incident i ON i.key = c.incident_key WHERE c.reference {}"
+    "SELECT c.reference, c.incident_key, c.server, c.trunk, c.token, c.started_at, c.ended_at, c.bound, i.id"
+    " FROM call c JOIN incident i ON i.key = c.incident_key WHERE c.reference {}"
 )
+
+
+class _KnownRow(NamedTuple):
+    """A row of these, in that order."""
+
+    reference: str
+    incident_key: int
+    server: str
+    trunk: str
+    token: bytes | None
+    started_at: int
+    ended_at: int | None
+    bound: bytes | None
+    incident_id: str
 
 
 def record_call(
     connection: Connection, plan: Plan, incident_id: str, record: CallRecord, facts: Sequence[Fact]
 ) -> bool:
-    """Keep what is known of a call, and its facts as `record_facts` does.
+    """Keep a call, and its facts as `record_facts` does.
 
     What was known stays known: the token and the end are never taken back, the incident and the start never change.
     Gives whether a fact was new. False, and nothing kept, for an unknown incident.
@@ -88,7 +104,7 @@ def record_call(
 
 
 def live_calls(connection: Connection, server: str) -> list[KnownCall]:
-    """Give the calls of a server of which no end is known, oldest first."""
+    """Return the calls of a server of which no end is known, oldest first."""
     return _known(
         connection,
         _CALLS.where(call.c.server == server, call.c.ended_at.is_(None)).order_by(call.c.started_at),
@@ -96,28 +112,34 @@ def live_calls(connection: Connection, server: str) -> list[KnownCall]:
 
 
 def known_calls(connection: Connection, references: Iterable[str]) -> dict[str, str]:
-    """Give for each of the references that is known, live or ended, the id of its incident."""
-    rows = select_in(connection, _INCIDENT_IDS, references)
-    return {row[0]: row[1] for row in rows}
+    """Return for each of the references that is known, live or ended, the id of its incident."""
+    ring = keys_of(connection)
+    rows = [_KnownRow(*row) for row in select_in(connection, _INCIDENT_IDS, references)]
+    return {row.reference: row.incident_id for row in rows if is_sound(ring, call.name, row)}
 
 
 def calls_of(connection: Connection, incident_id: str, *, only_live: bool = True) -> list[KnownCall]:
-    """Give the calls of an incident, oldest first; by default those of which no end is known."""
+    """Return the calls of an incident, oldest first; by default those of which no end is known."""
     found = _CALLS.where(incident.c.id == incident_id).order_by(call.c.started_at)
     return _known(connection, found.where(call.c.ended_at.is_(None)) if only_live else found)
 
 
-def by_token(connection: Connection, digest: bytes) -> TokenHolder | None:
-    """Give what the location token with this SHA-256 opens; ``None`` when there is no such token.
+def by_token(connection: Connection, digests: Sequence[bytes]) -> TokenHolder | None:
+    """Return what the location token opens that is kept by one of these digests; ``None`` when there is no such token, or none of ours.
 
-    The token dies with its incident: whoever answers with a position asks for ``is_open`` first.
+    The token dies with its incident: check ``is_open`` before answering with a position.
     """
-    row = connection.execute(
-        select(incident).join(call, call.c.incident_key == incident.c.key).where(call.c.token == digest)
-    ).one_or_none()
-    if row is None:
+    ring = keys_of(connection)
+    of_tokens = connection.execute(select(call).where(call.c.token.in_(list(digests)))).all()
+    of_token = next((row for row in of_tokens if is_sound(ring, call.name, row)), None)
+    if of_token is None:
         return None
-    who = unseal_incident(keys_of(connection), row.key, row.sealed)
+    wanted = select(incident).where(incident.c.key == of_token.incident_key)
+    found = connection.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    row = believed(ring, found)
+    who = unseal_incident(ring, row.key, row.sealed)
     return TokenHolder(row.id, row.state != CLOSED, who.msisdn, best_position(connection, row.id))
 
 
@@ -137,11 +159,12 @@ def _known(connection: Connection, query: Select[Any]) -> list[KnownCall]:
             row.incident_id,
         )
         for row in connection.execute(query)
+        if is_sound(ring, call.name, row)
     ]
 
 
 def _channel(ring: KeyRing, row: Any) -> str:
-    """Give a call's channel; a damaged one is no channel that Asterisk knows, and the call's end is found by its id."""
+    """Return a call's channel; a damaged one is no channel that Asterisk knows, and the call's end is found by its id."""
     try:
         return unseal_channel(ring, row.reference, row.sealed)
     except Malformed as error:
@@ -150,20 +173,26 @@ def _channel(ring: KeyRing, row: Any) -> str:
 
 
 def _keep(connection: Connection, incident_key: int, record: CallRecord) -> None:
-    sealed = seal_channel(keys_of(connection), record.reference, record.channel)
-    known: dict[str, Any] = {"sealed": sealed, "trunk": storable(record.trunk)}
-    if record.token is not None:
-        known["token"] = record.token
-    if record.ended_at is not None:
-        known["ended_at"] = to_us(record.ended_at)
-    changed = connection.execute(update(call).where(call.c.reference == record.reference).values(**known))
-    if changed.rowcount == 0:
-        connection.execute(
-            insert(call).values(
-                reference=record.reference,
-                incident_key=incident_key,
-                server=record.server,
-                started_at=to_us(record.started_at),
-                **known,
-            )
-        )
+    """Write a call down. Of a row that another hand changed nothing stays: only the present values are kept."""
+    ring, of_this = keys_of(connection), call.c.reference == record.reference
+    row = connection.execute(select(call).where(of_this).with_for_update()).one_or_none()
+    known: dict[str, Any] = {
+        "reference": record.reference,
+        "incident_key": incident_key,
+        "server": record.server,
+        "token": record.token,
+        "started_at": to_us(record.started_at),
+        "ended_at": None if record.ended_at is None else to_us(record.ended_at),
+    }
+    if row is not None and is_sound(ring, call.name, row):
+        changes = {name: known[name] for name in ("token", "ended_at") if known[name] is not None}
+        known = {name: getattr(row, name) for name in known} | changes
+    known["trunk"] = storable(record.trunk)
+    known |= {
+        "sealed": seal_channel(ring, record.reference, record.channel),
+        "bound": bind_row(ring, call.name, known),
+    }
+    if row is None:
+        connection.execute(insert(call).values(**known))
+    else:
+        connection.execute(update(call).where(of_this).values(**known))

@@ -13,9 +13,11 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred
 
-from telephony.clock import Call, Clock
+from telephony.background import Runner, handed_to
+from telephony.clock import Clock
 from telephony.domain.errors import Unavailable
-from telephony.store.database import Database, Runner
+from telephony.periodic import Periodic
+from telephony.store.database import Database
 
 log = structlog.get_logger()
 
@@ -23,13 +25,13 @@ EVERY_S = 1.0
 WORTH_IT = 4 * 1024 * 1024
 """A log smaller than this is left alone."""
 TOO_LARGE = 64 * 1024 * 1024
-"""Beyond this the log must begin anew, which takes a moment of the writer's time."""
+"""Beyond this the log must be restarted, which takes a moment of the writer's time."""
 SHARE = 32
 """Of a small volume a log is worth folding back from this part on, and too large from twice that: what it takes, presses lack."""
 
 
 def bounds_on(directory: Path) -> tuple[int, int]:
-    """Return from how many octets on a log on this volume is worth folding back, and from how many it is too large."""
+    """Return the sizes, in octets, from which a log on this volume is worth folding back, and from which it is too large."""
     try:
         volume = os.statvfs(directory)
     except OSError:
@@ -46,37 +48,33 @@ class Checkpointer:
         self._engine = engine
         self._database = database
         self._runner = runner
-        self._clock = clock
-        self._call: Call | None = None
-        self._is_running = False
+        self._rounds = Periodic(
+            self._look, "folding back of the log", every_s=EVERY_S, clock=clock, first_s=EVERY_S
+        )
 
     def start(self) -> None:
         """Begin to look."""
-        self._is_running = True
-        self._call = self._clock.callLater(EVERY_S, self._look)
+        self._rounds.startService()
 
     def stop(self) -> Deferred[None]:
         """End after the work that is under way."""
-        self._is_running = False
-        if self._call is not None and self._call.active():
-            self._call.cancel()
+        self._rounds.stopService()
         return self._runner.stop()
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         try:
             size = self._log_file.stat().st_size
         except OSError:
-            size = 0  # gone or not to be seen: whoever keeps the store says so
+            size = 0  # gone or not to be seen: the store keeper says so
         worth_it, too_large = bounds_on(self._log_file.parent)
         if size < worth_it:
-            self._look_again(None)
             return
-        self._runner.run(
-            self._fold_back, lambda is_done: self._folded(is_too_large=is_done and size > too_large)
-        )
+        is_done = await handed_to(self._runner, self._fold_back)
+        if is_done and size > too_large:
+            await self._database.between_groups(lambda: self._fold_back("TRUNCATE"))
 
     def _fold_back(self, mode: str = "PASSIVE") -> bool:
-        """Copy what is committed; PASSIVE makes nobody wait. Runs on a thread of its own, or on the writer's."""
+        """Copy the committed pages; PASSIVE makes no reader or writer wait. Runs on a thread of its own, or on the writer's."""
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
@@ -86,13 +84,3 @@ class Checkpointer:
             log.warning("log not folded back", error=str(getattr(error, "orig", error)))
             return False
         return True
-
-    def _folded(self, *, is_too_large: bool) -> None:
-        if is_too_large:
-            self._database.between_groups(lambda: self._fold_back("TRUNCATE")).addBoth(self._look_again)
-        else:
-            self._look_again(None)
-
-    def _look_again(self, _: object) -> None:
-        if self._is_running:
-            self._call = self._clock.callLater(EVERY_S, self._look)

@@ -1,4 +1,4 @@
-"""What two writers of one PostgreSQL do to each other, and how often a transaction is run again for it.
+"""Repeats transactions that PostgreSQL rolled back for another writer's, within bounds.
 
 It is no trouble of the store: one of the two is rolled back, and has only to begin again. `telephony.store.locks` says in
 which order locks are taken so that it happens seldom.
@@ -46,8 +46,6 @@ SHARED_WAIT_MS: Final = 20
 """How long a transaction that holds work of several kinds waits for a row: see `telephony.store.locks`."""
 LONE_WAIT_MS: Final = 150
 """How long work of one kind does; longer than a large group of the other daemon takes."""
-IDLE_MS: Final = 5_000
-"""After this time without a statement PostgreSQL ends a transaction, and its locks: its process may have been stopped."""
 
 MOST_RUNS: Final = 20
 MOST_RUNS_OF_A_GROUP: Final = 3

@@ -1,4 +1,4 @@
-"""Which errors of SQLite mean that the store's file is damaged, and which may mean it."""
+"""Tells which errors of SQLite mean that the store's file is damaged, and which may mean it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READING: Final = frozenset(
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether this error says that what stands in the file is not what was written, or cannot be read."""
+    """Whether this error says that the file's contents are not as they were written, or cannot be read."""
     code = _code(error)
     return code & _PRIMARY in _DAMAGED or code in _READING
 

@@ -1,6 +1,6 @@
-"""One writer, natural group commit, and readers beside it.
+"""All access to the store: one writer with natural group commit, and readers beside it.
 
-Whatever arrives while a commit is on its way to the disk waits, and then shares the next one: a lone press
+Work that arrives while a commit is on its way to the disk waits, and then shares the next one: a lone press
 waits for one fsync, a thousand at once for about two. Nothing urgent is delayed on purpose.
 
 On PostgreSQL other daemons write too. A transaction that is rolled back for one of theirs is run again, kind by kind:
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -20,10 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
+from telephony.background import Runner
 from telephony.clock import Call, Clock
 from telephony.domain.errors import Unavailable
 from telephony.store.bulk import execute
-from telephony.store.contention import IDLE_MS, Contended, Contention, Repeats, contention_of
+from telephony.store.contention import Contended, Contention, Repeats, contention_of
 from telephony.store.engines import one_transaction
 from telephony.store.own_files import StoreAway
 
@@ -37,7 +38,7 @@ MOST_WAITING = 50_000
 """Items that may wait for the writer. Beyond it the store is as good as gone, and memory must not go with it."""
 
 LINGER_S = 0.005
-"""How long what is not urgent waits for company: shorter than anybody notices, longer than a commit."""
+"""How long work that is not urgent waits for company: too short to be noticed, longer than a commit."""
 
 REPEATS_TOLD_EVERY_S = 10.0
 """Transactions that were run again for another daemon's are told of with their number, no more often than this."""
@@ -46,18 +47,6 @@ Answers = list[tuple[Deferred[Any], Any]]
 
 LARGEST_GROUP = 2_000
 """Items in one transaction: bounds how long the next press can wait behind the one before."""
-
-
-class Runner(Protocol):
-    """Runs work away from the reactor, one piece after another, and tells the reactor when it is done."""
-
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run ``work``; call ``done`` in the reactor with what it returned. ``work`` never raises."""
-        ...
-
-    def stop(self) -> Deferred[None]:
-        """Finish what was handed over, then end."""
-        ...
 
 
 @dataclass(slots=True)
@@ -101,7 +90,7 @@ class Database:
         self._prove = prove or _no_proof_is_needed
         self._away: str | None = None
         self._found_away: str | None = None
-        self.on_away: Callable[[str], None] = _nobody_is_told
+        self.on_away: Callable[[str], None] = _unreported
         """Told once each time, in the reactor, before anybody is refused."""
         self.sees: Callable[[BaseException], str | None] = _nothing_is_seen
         """Told every error of the store on any thread; returns why the store is to be put away, if it is."""
@@ -131,7 +120,7 @@ class Database:
         return self._away is not None
 
     def put_away(self, reason: str) -> None:
-        """Refuse everything at once, also what waits, until `bring_back`: nothing may be promised on this store.
+        """Refuse everything at once, also work that waits, until `bring_back`: nothing may be promised on this store.
 
         Work between groups is done all the same: it is how the store comes back.
         """
@@ -147,7 +136,7 @@ class Database:
             job.done.errback(StoreAway(f"store: {reason}"))
 
     def give_up_on_a_stall(self, after_s: float) -> bool:
-        """Put the store away when the transaction under way has taken that long: what came next would wait in vain.
+        """Put the store away when the transaction under way has taken that long: the next one would wait in vain.
 
         Returns whether it is away.
         """
@@ -161,7 +150,7 @@ class Database:
         self._away = self._found_away = None
 
     def let_go(self) -> None:
-        """Close what is not in use. For the writer's thread, between groups."""
+        """Close idle connections. For the writer's thread, between groups."""
         self._drop_connection()
         self._writing.dispose()
         self._reading.dispose()
@@ -198,7 +187,7 @@ class Database:
         return self.batch(alone, [arguments]).addCallback(_first)
 
     def between_groups(self, work: Callable[[], T]) -> Deferred[T]:
-        """Run work on the writer's thread while no transaction is open: for what must have the file to itself."""
+        """Run work on the writer's thread while no transaction is open: for work that must have the file to itself."""
         done: Deferred[T] = Deferred()
         self._undisturbed.append((work, done))
         self._next_group()
@@ -209,7 +198,7 @@ class Database:
         return self.read_on(self._reader, function, *arguments)
 
     def read_on(self, reader: Runner, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
-        """Do so on threads of somebody else's: what may hang must not keep others from reading."""
+        """Do so on other threads: a read that may hang must not hold up the others."""
         if self._away is not None:
             return fail(StoreAway(f"store: {self._away}"))
         done: Deferred[T] = Deferred()
@@ -221,7 +210,7 @@ class Database:
                         return function(connection, *arguments)
                     except (DBAPIError, self._driver.Error):
                         if not connection.invalidated:
-                            connection.invalidate()  # it may be what failed: its server may be a standby by now
+                            connection.invalidate()  # it may be the cause: its server may be a standby by now
                         raise
             except Exception as error:
                 self.sees(error)
@@ -231,7 +220,7 @@ class Database:
         return done
 
     def stop(self) -> Deferred[None]:
-        """Let what waits be committed, then close the connections."""
+        """Commit the work that waits, then close the connections."""
 
         def writer_ended(_: object) -> Deferred[None]:
             return self._reader.stop()
@@ -366,23 +355,21 @@ class Database:
             if (reason := str(error) if isinstance(error, StoreAway) else self.sees(error)) is not None:
                 self._found_away = reason
                 if not isinstance(error, StoreAway):
-                    raise  # a damaged store: what this connection remembers of it may be wanted
+                    raise  # a damaged store: the pages that this connection remembers may be wanted
             if contention_of(error) is None:
-                # The connection may be what failed: the next group opens a fresh one.
+                # The connection may be the cause: the next group opens a fresh one.
                 self._drop_connection()
-            self._wait_ms = 0  # what was set was rolled back with the rest
+            self._wait_ms = 0  # the bound that was set was rolled back with the rest
             raise
         finally:
             self._began = None
         return answers
 
     def _wait_for_rows(self, connection: Connection, kinds: int) -> None:
-        """Bound how long PostgreSQL lets this transaction wait for others, and others for it should we be stopped."""
+        """Bound how long PostgreSQL lets this transaction wait for others."""
         if connection.dialect.name != "postgresql":
             return
         wait_ms = self._repeats.wait_ms(kinds)
-        if not self._wait_ms:
-            execute(connection, f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
         if wait_ms != self._wait_ms:
             execute(connection, f"SET lock_timeout = {wait_ms}")
             self._wait_ms = wait_ms
@@ -401,7 +388,7 @@ class Database:
 def _answer(work: Callable[[], T], driver: Any) -> T | Failure:
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - handed to whoever asked
+    except Exception as error:  # noqa: BLE001 - handed to the caller
         return Failure(_as_ours(error, driver))
 
 
@@ -424,15 +411,15 @@ def _first(results: list[T]) -> T:
 
 
 def _no_proof_is_needed() -> None:
-    """For a store that nobody can take from under us."""
+    """For a store that cannot be taken from under us."""
 
 
-def _nobody_is_told(_: str) -> None:
-    """Until somebody keeps the store."""
+def _unreported(_: str) -> None:
+    """Tell no one: there is no store keeper yet."""
 
 
 def _nothing_is_seen(_: BaseException) -> str | None:
-    """For a store whose files nobody looks after."""
+    """For a store whose files are not watched."""
     return None
 
 

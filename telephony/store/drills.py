@@ -1,4 +1,4 @@
-"""What became of a drill: when 112 acknowledged its first report."""
+"""Reads when 112 acknowledged the first report of a drill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST_REPORT = 1
 
 
 def told_at(connection: Connection, incident_key: int) -> datetime | None:
-    """Give when 112 acknowledged the first report on whichever channel was the first; ``None``: not yet."""
+    """Return when 112 acknowledged the first report on whichever channel was the first; ``None``: not yet."""
     mark = placeholder(connection.dialect.name)
     (settled_at,) = execute(
         connection,

@@ -1,4 +1,4 @@
-"""A due row of the outbox as a delivery: read by itself, so that a damaged one costs nobody else anything."""
+"""Reads each due row of the outbox as a delivery, by itself, so that a damaged one does not cost the others anything."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from telephony.domain.delivery import ALERT, REPORTS, UPDATE, Delivery
-from telephony.domain.report import Part
+from telephony.domain.delivery import ALERT, PENDING, UPDATE, Delivery, DeliveryKind, kind_of
+from telephony.domain.facts import Newer
+from telephony.domain.report import Part, ReportKind
+from telephony.store.bound import UNBOUND, is_sound
+from telephony.store.crypto import KeyRing
+from telephony.store.outbox.writing import FIRST_TOKEN
 from telephony.store.remains import is_count, time_of_key
 from telephony.store.reports import UNREADABLE
 from telephony.store.times import from_us, seconds_to_us
-from telephony.store.updates import FIRST_TOKEN
+from telephony.store.updates import BoundDelivery
 
 LONGEST_PAYLOAD = 10_000
 """Characters; a payload holds a few numbers and the reasons of an update."""
@@ -30,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
 class DueRow(NamedTuple):
-    """What a claim reads of a delivery and of its incident, of which there may be none."""
+    """The columns that a claim reads of a delivery and of its incident, of which there may be none."""
 
     key: int
     incident_id: str | None
@@ -44,24 +48,35 @@ class DueRow(NamedTuple):
     created_at: int
     attempts: int
     lease_token: int
+    bound: bytes | None
 
     @property
     def next_token(self) -> int:
-        """The token of whoever takes it now; a damaged one is no token of anybody's."""
+        """The token of its next holder; a damaged token counts as none."""
         is_sound = type(self.lease_token) is int and 0 < self.lease_token < HIGHEST_TOKEN
         return self.lease_token + 1 if is_sound else FIRST_TOKEN
 
 
 def delivery_of(
-    row: DueRow, channel: str, lease_until: float, now: float
+    ring: KeyRing, row: DueRow, channel: str, lease_until: float, now: float
 ) -> tuple[Delivery, tuple[Part, ...]]:
-    """Return the delivery of any row, and what of it had to be guessed because it is damaged."""
+    """Return the delivery of any row, and what of it had to be guessed because it is damaged.
+
+    Of a row that another hand has changed, or moved here from another channel, only its incident is believed: its
+    report is an alert or an update that tells all there is.
+    """
     lost: list[Part] = []
     kind, is_report = _kind_of(row)
-    payload = _payload_of(row.payload, is_report=is_report)
+    bound = BoundDelivery(row.key, channel, row.sequence, row.kind, row.payload, PENDING, row.bound)
+    needs_no_code = kind in UNBOUND and not is_report
+    is_ours = needs_no_code or is_sound(ring, "delivery", bound)
+    payload = {} if needs_no_code else _payload_of(row.payload, is_report=is_report)
+    if not is_ours:
+        kind = _as_told(row.sequence) if is_report else kind
+        payload = None
     created_at = _moment(row.created_at)
     if (
-        kind != row.kind
+        str(kind) != row.kind
         or payload is None
         or created_at is None
         or (is_report and not is_count(row.sequence))
@@ -83,6 +98,7 @@ def delivery_of(
         attempts + 1,
         lease_until,
         lease_token=row.next_token,
+        written=row.payload if is_ours else "{}",
     )
     return delivery, tuple(lost)
 
@@ -92,17 +108,22 @@ def opened_at(row: DueRow) -> datetime | None:
     return _moment(row.opened_at) or _opened_by_key(row.key)
 
 
-def _kind_of(row: DueRow) -> tuple[str, bool]:
+def _kind_of(row: DueRow) -> tuple[DeliveryKind | Newer, bool]:
     """Return the kind, and whether it is a report: the sequence of one is above 0, and the first is the alert."""
-    if row.kind in REPORTS:
-        return (ALERT if row.sequence == 1 else row.kind), True
+    kind = kind_of(str(row.kind))
+    if isinstance(kind, ReportKind):
+        return (ALERT if row.sequence == 1 else kind), True
     if row.sequence > 0:
-        return (ALERT if row.sequence == 1 else UPDATE), True
-    return str(row.kind), False
+        return _as_told(row.sequence), True
+    return kind, False
+
+
+def _as_told(sequence: int) -> ReportKind:
+    return ALERT if sequence == 1 else UPDATE
 
 
 def _payload_of(written: Any, *, is_report: bool) -> Mapping[str, Any] | None:
-    """Return a payload; ``None`` for what was never written as one."""
+    """Return a payload; ``None`` for a value that was never written as one."""
     try:
         if len(written) > LONGEST_PAYLOAD:
             return None

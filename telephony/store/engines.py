@@ -1,4 +1,4 @@
-"""SQLAlchemy engines for the two databases we keep, with what durability asks of each."""
+"""SQLAlchemy engines for SQLite and PostgreSQL, set as durability needs each to be."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITER_CACHE_KIB, READER_CACHE_KIB = 8192, 1024
 
 
 def own_files_of(url: str) -> OwnFiles | None:
-    """Give what watches the files of a store; None for one that is a server's, or in memory."""
+    """Return what watches the files of a store; None for one that is a server's, or in memory."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
@@ -34,7 +34,7 @@ def own_files_of(url: str) -> OwnFiles | None:
 def open_engines(
     url: str, keys: Keys, files: OwnFiles | None = None, access: Access | None = None
 ) -> tuple[Engine, Engine]:
-    """Give (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
+    """Return (writing, reading) engines for ``sqlite:///…`` or ``postgresql+psycopg://…``.
 
     SQLite: write-ahead log, ``synchronous=FULL`` (the log is synced at every commit); transactions are begun by
     `one_transaction`, and a reader reads statement by statement. PostgreSQL: as the server is set;
@@ -96,6 +96,9 @@ def _sqlite(url: str, cache_kib: int, files: OwnFiles | None) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
+        # From the first row on: a page that splits while nothing is filled with zeros keeps copies of rows where no later
+        # deletion reaches them (the root of a table, once it has leaves). Most builds do so only when told.
+        cursor.execute("PRAGMA secure_delete=ON")
         # The log is folded back by `Checkpointer`, beside the writer and not inside somebody's commit.
         cursor.execute("PRAGMA wal_autocheckpoint=0")
         cursor.execute(f"PRAGMA cache_size=-{cache_kib}")
@@ -106,7 +109,7 @@ def _sqlite(url: str, cache_kib: int, files: OwnFiles | None) -> Engine:
 
 
 def _only_to(files: OwnFiles | None, engine: Engine) -> Engine:
-    """Let an engine connect to these files alone: SQLite would take, or make, whatever stands at their place."""
+    """Let an engine connect to these files alone: SQLite would open, or make, any file at their place."""
     if files is None:
         return engine
 
@@ -130,11 +133,11 @@ def _text(octets: bytes) -> str:
 
 
 CHECKPOINT_TIMEOUT_MS = 50
-"""How long a checkpoint that begins the log anew waits for readers: the writer, and every press, waits with it."""
+"""How long a checkpoint that restarts the log waits for readers: the writer, and every press, waits with it."""
 
 
 def sqlite_checkpoint_engine(url: str, files: OwnFiles | None = None) -> Engine:
-    """Give an engine without a pool and without BEGIN, for the one statement that folds back the log."""
+    """Return an engine without a pool and without BEGIN, for the one statement that folds back the log."""
     engine = create_engine(
         url,
         poolclass=NullPool,

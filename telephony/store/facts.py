@@ -1,20 +1,22 @@
-"""Facts of an incident: each is kept, and 112 is told of what is new."""
+"""Records facts of an incident, and the update that tells 112 of the new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Connection, select, update
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import REACH, Fact, Reach
+from telephony.domain.facts import Fact, FactKind, Reach, ReachFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
+from telephony.store.bound import believed
 from telephony.store.crypto import KeyRing
-from telephony.store.fact_rows import FACT, fact_row, said_by, storable_fact
+from telephony.store.fact_rows import FACT, FACT_COLUMNS, FactRow, fact_of, fact_row, said_by, storable_fact
 from telephony.store.schema import fact, incident
 from telephony.store.sealed_rows import unseal_fact
 from telephony.store.sealing import keys_of
@@ -23,7 +25,19 @@ from telephony.store.updates import News, plan_updates
 
 log = structlog.get_logger()
 
-_REASONS = frozenset(UpdateReason)
+_REASONS: Final[Mapping[str, UpdateReason]] = MappingProxyType(
+    {
+        FactKind.CALL: UpdateReason.CALL,
+        FactKind.KNOCK: UpdateReason.KNOCK,
+        FactKind.SILENCE: UpdateReason.SILENCE,
+        FactKind.GUARDIAN: UpdateReason.GUARDIAN,
+        FactKind.PERSON: UpdateReason.PERSON,
+        FactKind.SCORE: UpdateReason.SCORE,
+        FactKind.FALSE_ALARM: UpdateReason.FALSE_ALARM,
+        FactKind.ACKNOWLEDGED: UpdateReason.ACKNOWLEDGED,
+        FactKind.DISPATCHED: UpdateReason.DISPATCHED,
+    }
+)
 """Most kinds of facts are the reason of the update that tells of them."""
 
 
@@ -38,12 +52,13 @@ def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Se
 
 
 def incident_to_change(connection: Connection, incident_id: str) -> Any:
-    """Give the incident's row, or ``None``; no other daemon changes it before this transaction ends.
+    """Return the incident's row, or ``None``; no other daemon changes it before this transaction ends.
 
-    Whoever changes several in one transaction locks them first: `telephony.store.locks`.
+    A function that changes several in one transaction locks them first: `telephony.store.locks`.
     """
-    found = select(incident).where(incident.c.id == incident_id).with_for_update()
-    return connection.execute(found).one_or_none()
+    wanted = select(incident).where(incident.c.id == incident_id).with_for_update()
+    found = connection.execute(wanted).one_or_none()
+    return None if found is None else believed(keys_of(connection), found)
 
 
 def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[Fact]) -> bool:
@@ -62,7 +77,7 @@ def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[F
 
 
 def keep_facts(connection: Connection, row: Any, facts: Sequence[Fact]) -> Sequence[Fact]:
-    """Keep what is new in facts of an incident, and return that: 112 is told of it by whoever asks."""
+    """Keep the new ones among facts of an incident, and return them: it is the caller that tells 112."""
     ring = keys_of(connection)
     new = _new_ones(connection, ring, row.key, facts)
     if new:
@@ -81,18 +96,37 @@ def reasons_of(facts: Sequence[Fact]) -> tuple[UpdateReason, ...]:
 
 
 def _reason_of(known: Fact) -> UpdateReason | None:
-    if known.kind == REACH:
-        is_silent = known.data.get("state") == Reach.NOT_ANSWERING
+    if isinstance(known, ReachFact):
+        is_silent = known.state is Reach.NOT_ANSWERING
         return UpdateReason.NOT_ANSWERING if is_silent else UpdateReason.ANSWERING
-    return UpdateReason(known.kind) if known.kind in _REASONS else None
+    return _REASONS.get(known.kind)
+
+
+def facts_of_kind(connection: Connection, incident_key: int, kind: FactKind) -> list[Fact | None]:
+    """Return an incident's facts of one kind, in their order; ``None`` for one whose row cannot be read, which is logged."""
+    ring = keys_of(connection)
+    rows = connection.execute(
+        select(*FACT_COLUMNS)
+        .where(fact.c.incident_key == incident_key, fact.c.kind == kind)
+        .order_by(fact.c.number)
+    ).all()
+    return [_fact(ring, row) for row in rows]
+
+
+def _fact(ring: KeyRing, row: Any) -> Fact | None:
+    try:
+        return fact_of(ring, FactRow(*row))
+    except Malformed as error:
+        log.critical("fact unreadable", error=str(error))
+        return None
 
 
 def _new_ones(connection: Connection, ring: KeyRing, incident_key: int, facts: Sequence[Fact]) -> list[Fact]:
-    """Leave out what is known already; the time of a fact alone is no news."""
+    """Return the facts that are not known already; the time of a fact alone is no news."""
     standing: dict[tuple[str, str], str | None] = {}
     new = []
     for known in map(storable_fact, facts):
-        about = (known.kind, known.subject)
+        about = (str(known.kind), known.subject)
         if about not in standing:
             standing[about] = _standing(connection, ring, incident_key, *about)
         said = said_by(known)
@@ -116,6 +150,6 @@ def _standing(
     try:
         return unseal_fact(ring, incident_key, newest.number, newest.sealed)
     except Malformed as error:
-        # What cannot be read is told anew: better twice than not at all.
+        # A fact is told again where the standing one cannot be read: better twice than not at all.
         log.critical("fact unreadable", error=str(error))
         return None

@@ -1,33 +1,31 @@
-"""What the store keeps of telling guardians: facts of the incident, replies that are awaited, and the release."""
+"""Keeps what telling guardians leaves in the store: facts of the incident, awaited replies, and the release."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from telephony.domain.delivery import GUARDIANS, GUARDIANS_RELEASED, PENDING
+from telephony.domain.delivery import DELIVERED, FIRST_REPORT, GUARDIANS, GUARDIANS_RELEASED
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import GUARDIAN, Fact
-from telephony.domain.guardian_turns import BY_SMS, CALLING, CONFIRMED, RELEASED, TEXTED, WORDS, Turn
-from telephony.domain.guardian_words import GuardianReply
+from telephony.domain.facts import FactKind, GuardianFact, GuardianState, GuardianWay
+from telephony.domain.guardians.turns import Turn
+from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.values import Msisdn
 from telephony.store.awaited import Awaited, awaited_from, expect, settle
-from telephony.store.crypto import KeysUnavailable
-from telephony.store.fact_rows import FactRow, fact_of
+from telephony.store.fact_rows import FACT_COLUMNS, FactRow, fact_of
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.labels import record_false_alarm
 from telephony.store.locks import lock_incidents_called
+from telephony.store.outbox.writing import again, hasten
 from telephony.store.schema import delivery, fact, incident
 from telephony.store.sealing import keys_of
-from telephony.store.times import to_us
-from telephony.store.updates import DELIVERY
 
 log = structlog.get_logger()
 
@@ -37,6 +35,9 @@ REPLY_WITHIN: Final = timedelta(days=3)
 """So long a guardian may reply, if the incident is open so long."""
 MOST_WORDS: Final = 20
 """Texts of one guardian that 112 reads of an incident; the last place is written over."""
+_LONGEST_NUMBER: Final = 9
+"""Digits of a place or a round; more are none."""
+_ON_THE_WAY: Final = frozenset({GuardianState.TEXTED, GuardianState.CALLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class Taken:
     place: str
 
 
-def guardian_facts(connection: Connection, incident_id: str) -> tuple[Fact, ...]:
-    """Give what is known of an incident's guardians, in the order in which it came.
+def guardian_facts(connection: Connection, incident_id: str) -> tuple[GuardianFact, ...]:
+    """Return the facts about an incident's guardians, in the order in which they came.
 
     A fact that is damaged is left out: one guardian told twice is better than none told. Raises `KeysUnavailable`.
     """
@@ -56,27 +57,40 @@ def guardian_facts(connection: Connection, incident_id: str) -> tuple[Fact, ...]
     return () if key is None else _facts_of(connection, key)
 
 
-def keep_guardian_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
+def is_heard(connection: Connection, incident_id: str) -> bool:
+    """Return whether 112 has acknowledged any report of an incident."""
+    key = select(incident.c.key).where(incident.c.id == incident_id).scalar_subquery()
+    heard = select(delivery.c.sequence).where(
+        delivery.c.incident_key == key, delivery.c.sequence >= FIRST_REPORT, delivery.c.state == DELIVERED
+    )
+    return connection.execute(heard.limit(1)).one_or_none() is not None
+
+
+def keep_guardian_facts(
+    connection: Connection, plan: Plan, incident_id: str, facts: Sequence[GuardianFact]
+) -> bool:
     """Keep facts of guardians and tell 112; gives whether anything was new.
 
     Of a guardian who has confirmed nothing else is told any more: a receipt or a call that ends later takes nothing
-    back. Whoever was told while the incident was being closed is told that it is over, too.
+    back. A guardian who was told while the incident was being closed is told that it is over, too.
     """
     lock_incidents_called(connection, [incident_id])
     row = incident_to_change(connection, incident_id)
     if row is None:
         return False
-    settled = {each.subject for each in _facts_of(connection, row.key) if each.data.get("state") == CONFIRMED}
-    news = [each for each in facts if each.subject not in settled or each.data.get("state") == RELEASED]
+    settled = {
+        each.subject for each in _facts_of(connection, row.key) if each.state is GuardianState.CONFIRMED
+    }
+    news = [each for each in facts if each.subject not in settled or each.state is GuardianState.RELEASED]
     if not append_facts(connection, plan, row, news):
         return False
-    if row.state == CLOSED and any(each.data.get("state") in (TEXTED, CALLING) for each in news):
-        plan_release(connection, row.key, max(each.at for each in news))
+    if row.state == CLOSED and any(each.state in _ON_THE_WAY for each in news):
+        again(connection, row.key, GUARDIANS_RELEASED, max(each.at for each in news))
     return True
 
 
 def expect_reply(connection: Connection, incident_id: str, turn: Turn, now: datetime) -> None:
-    """Wait for the reply of the guardian whose turn it is; what was awaited of the same incident is replaced."""
+    """Wait for the reply of the guardian whose turn it is; a reply that was awaited about the same incident is replaced."""
     phone = turn.guardian.phone
     for earlier in awaited_from(connection, phone, GUARDIAN_TOLD, now=now):
         if earlier.payload.get("incident") == incident_id:
@@ -95,39 +109,27 @@ def take_reply(
 ) -> list[Taken]:
     """Do what a guardian's reply says, in every open incident they were told of; gives those.
 
-    A confirmation lets whoever was never told be told at once, and then it is over. What was told of a closed incident is awaited no longer.
+    After a confirmation those who were never told are told at once, and then it is over. A reply about a closed incident is
+    no longer awaited.
     """
     taken = []
     waiting = awaited_from(connection, phone, GUARDIAN_TOLD, now=now)
     lock_incidents_called(connection, [str(each.payload.get("incident", "")) for each in waiting])
     for awaited in waiting:
-        incident_id, place = (str(awaited.payload.get(name, "")) for name in ("incident", "place"))
+        incident_id, place = str(awaited.payload.get("incident", "")), _number(awaited, "place")
         row = incident_to_change(connection, incident_id)
-        if row is None or row.state == CLOSED:
+        if row is None or row.state == CLOSED or place is None:
             settle(connection, awaited.key)
             continue
-        append_facts(connection, plan, row, _facts_said(connection, row.key, awaited, phone, reply, now))
+        said = _facts_said(connection, row.key, _Waiting(awaited, place, phone), reply, now)
+        append_facts(connection, plan, row, said)
         if reply.is_mistake:
-            record_false_alarm(connection, plan, incident_id, f"guardian {place}", BY_SMS, now)
+            record_false_alarm(connection, plan, incident_id, place, GuardianWay.SMS, now)
         if reply.confirms:
-            hasten(connection, incident_id, now)
-        taken.append(Taken(incident_id, place))
+            # The next one is told now, and not when a reply was waited for in vain.
+            hasten(connection, incident_id, GUARDIANS, now)
+        taken.append(Taken(incident_id, str(place)))
     return taken
-
-
-def hasten(connection: Connection, incident_id: str, now: datetime) -> None:
-    """Let the next guardian be told now, and not when a reply was waited for in vain."""
-    key = select(incident.c.key).where(incident.c.id == incident_id).scalar_subquery()
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.incident_key == key,
-            delivery.c.channel == GUARDIANS,
-            delivery.c.state == PENDING,
-            delivery.c.due_at > to_us(now),
-        )
-        .values(due_at=to_us(now))
-    )
 
 
 def release_guardians(connection: Connection, row: Any, now: datetime) -> None:
@@ -135,74 +137,69 @@ def release_guardians(connection: Connection, row: Any, now: datetime) -> None:
 
     Nothing is written where no guardian is known to have been told of anything.
     """
-    there = select(fact.c.number).where(fact.c.incident_key == row.key, fact.c.kind == GUARDIAN).limit(1)
-    if connection.execute(there).one_or_none() is not None:
-        plan_release(connection, row.key, now)
-
-
-def plan_release(connection: Connection, incident_key: int, now: datetime) -> None:
-    """Let the guardians who were told hear that it is over, once more where that was done already.
-
-    Who is just telling them may not know of all: the row is taken from them, and done again when their lease lapses.
-    """
-    written = connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.incident_key == incident_key,
-            delivery.c.channel == GUARDIANS_RELEASED,
-            delivery.c.sequence == 0,
-        )
-        .values(
-            state=PENDING,
-            due_at=to_us(now),
-            settled_at=None,
-            lease_token=delivery.c.lease_token + 1,
-        )
+    there = (
+        select(fact.c.number).where(fact.c.incident_key == row.key, fact.c.kind == FactKind.GUARDIAN).limit(1)
     )
-    if written.rowcount == 0:
-        at = to_us(now)
-        row = (incident_key, GUARDIANS_RELEASED, 0, GUARDIANS_RELEASED, "{}", at, at, None, 0)
-        DELIVERY.run(connection, [row])
+    if connection.execute(there).one_or_none() is not None:
+        again(connection, row.key, GUARDIANS_RELEASED, now)
 
 
-def _facts_of(connection: Connection, incident_key: int) -> tuple[Fact, ...]:
+def _facts_of(connection: Connection, incident_key: int) -> tuple[GuardianFact, ...]:
     ring = keys_of(connection)
     rows = connection.execute(
-        select(fact.c.incident_key, fact.c.number, fact.c.kind, fact.c.subject, fact.c.at, fact.c.sealed)
-        .where(fact.c.incident_key == incident_key, fact.c.kind == GUARDIAN)
+        select(*FACT_COLUMNS)
+        .where(fact.c.incident_key == incident_key, fact.c.kind == FactKind.GUARDIAN)
         .order_by(fact.c.number)
     ).all()
     found = []
     for row in rows:
         try:
-            found.append(fact_of(ring, FactRow(*row)))
-        except KeysUnavailable:
-            raise
-        except (ValueError, Malformed) as error:
+            known = fact_of(ring, FactRow(*row))
+        except Malformed as error:
             log.warning("guardian's state unreadable", number=row.number, error=str(error))
+        else:
+            found += [known] if isinstance(known, GuardianFact) else []
     return tuple(found)
 
 
-def _facts_said(  # noqa: PLR0917 - one step of `take_reply`, which has all of them
-    connection: Connection,
-    incident_key: int,
-    awaited: Awaited,
-    phone: Msisdn,
-    reply: GuardianReply,
-    now: datetime,
-) -> list[Fact]:
-    known = {name: str(awaited.payload.get(name, "")) for name in ("round", "relation")}
-    known = {name: text for name, text in known.items() if text} | {"phone": phone.masked, "by": BY_SMS}
-    place = str(awaited.payload.get("place", ""))
-    earlier = _facts_of(connection, incident_key)
+class _Waiting(NamedTuple):
+    """A reply that is awaited, of the guardian at this place, who has this phone."""
+
+    awaited: Awaited
+    place: int
+    phone: Msisdn
+
+
+def _facts_said(
+    connection: Connection, incident_key: int, waiting: _Waiting, reply: GuardianReply, now: datetime
+) -> list[GuardianFact]:
+    place = waiting.place
+    confirmed = GuardianFact(
+        place,
+        now,
+        GuardianState.CONFIRMED,
+        _number(waiting.awaited, "round"),
+        GuardianWay.SMS,
+        str(waiting.awaited.payload.get("relation", "")),
+        waiting.phone.masked,
+    )
+    earlier = [each for each in _facts_of(connection, incident_key) if each.place == place]
     facts = []
-    has_confirmed = any(each.subject == place and each.data.get("state") == CONFIRMED for each in earlier)
+    has_confirmed = any(
+        each.text_number is None and each.state is GuardianState.CONFIRMED for each in earlier
+    )
     if reply.confirms and not has_confirmed:
-        facts.append(Fact(GUARDIAN, place, now, {"state": CONFIRMED, **known}))
+        facts.append(confirmed)
     # Each text stands beside the earlier ones and beside the guardian's state, so each has a subject of its own.
-    said = [each for each in earlier if each.subject.startswith(f"{place}.")]
-    if reply.words and reply.words not in (each.data.get("words") for each in said):
+    said = [each for each in earlier if each.text_number is not None]
+    if reply.words and reply.words not in (each.words for each in said):
         number = min(len(said) + 1, MOST_WORDS)
-        words = {"state": WORDS, "words": reply.words, **known}
-        facts.append(Fact(GUARDIAN, f"{place}.{number}", now, words))
+        facts.append(replace(confirmed, state=GuardianState.WORDS, words=reply.words, text_number=number))
     return facts
+
+
+def _number(awaited: Awaited, name: str) -> int | None:
+    written = str(awaited.payload.get(name, ""))
+    return (
+        int(written) if written.isascii() and written.isdigit() and len(written) <= _LONGEST_NUMBER else None
+    )

@@ -1,4 +1,4 @@
-"""Earlier presses, drills and false alarms of a person: what a press is weighed by.
+"""The history of a person: earlier presses, drills and false alarms, by which a press is scored.
 
 A row says nothing without the keys: whom it is of is a keyed hash, and where it was is sealed. It follows the person,
 not the number: of somebody who is registered it is kept under the key of their row. It is kept for a time, and never
@@ -20,8 +20,9 @@ from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.score import FALSE_ALARM, PRESS, Earlier
 from telephony.domain.values import Msisdn
+from telephony.store.bound import bind, bound_anew, is_sound
 from telephony.store.crypto import KeyRing, KeysUnavailable, Place
-from telephony.store.people_erasing import clear_around, fill_with_zeros
+from telephony.store.people_erasing import clear_around
 from telephony.store.schema import press_history
 from telephony.store.sealing import keys_of, seal, unseal
 from telephony.store.times import from_us, to_us
@@ -45,24 +46,24 @@ class Remembered:
     place: Position | None = field(default=None, repr=False)
 
     def seen_from(self, here: Position | None) -> Earlier:
-        """Give it as a score weighs it."""
+        """Return it as a score weighs it."""
         if here is None or self.place is None:
             return Earlier(self.kind, self.at)
         return Earlier(self.kind, self.at, self.place.distance_m(here))
 
 
 def registered(person_key: int) -> str:
-    """Give whom a history is of: somebody who is registered, by the key of their row."""
+    """Return whom a history is of: somebody who is registered, by the key of their row."""
     return f"person:{person_key}"
 
 
 def unregistered(number: Msisdn) -> str | None:
-    """Give the same of a number that nobody registered; ``None`` for a withheld one."""
+    """Return the same of a number that is not registered; ``None`` for a withheld one."""
     return number.number or None
 
 
 def history_place(subject: bytes, at_us: int) -> Place:
-    """Give the place that a row's value is sealed for."""
+    """Return the place that a row's value is sealed for."""
     return Place("press_history", "sealed", int.from_bytes(subject, "big"), at_us)
 
 
@@ -77,6 +78,8 @@ def remember(
     same = (press_history.c.subject.in_(ring.hashes(SUBJECT, subject)), press_history.c.at == at_us)
     rows = connection.execute(select(press_history).where(*same)).all()
     for row in rows:
+        if not is_sound(ring, press_history.name, row):
+            continue
         known = _read(ring, row)
         if row.kind == FALSE_ALARM and kind == PRESS:
             kind = FALSE_ALARM
@@ -85,7 +88,10 @@ def remember(
         connection.execute(delete(press_history).where(*same))
     digest = ring.hash(SUBJECT, subject)
     sealed = seal(ring, history_place(digest, at_us), _octets(subject, place))
-    connection.execute(insert(press_history).values(subject=digest, at=at_us, kind=kind, sealed=sealed))
+    code = bind(ring, press_history.name, (digest, at_us, kind))
+    connection.execute(
+        insert(press_history).values(subject=digest, at=at_us, kind=kind, sealed=sealed, bound=code)
+    )
     if not rows:
         _keep_the_newest(connection, ring, subject)
 
@@ -93,7 +99,7 @@ def remember(
 def history(
     connection: Connection, subject: str, *, since: datetime, besides: datetime | None = None
 ) -> list[Remembered]:
-    """Give what is remembered of a person since a time, the newest first; ``besides`` leaves out the press of that time.
+    """Return the presses that are remembered of a person since a time, the newest first; ``besides`` leaves out the press of that time.
 
     What retention has not deleted yet, but should have, is left out by ``since``.
     """
@@ -104,7 +110,7 @@ def history(
     if besides is not None:
         wanted = wanted.where(press_history.c.at != to_us(besides))
     rows = connection.execute(wanted.order_by(press_history.c.at.desc()).limit(MOST_KEPT)).all()
-    return [_read(ring, row) for row in rows]
+    return [_read(ring, row) for row in rows if is_sound(ring, press_history.name, row)]
 
 
 def forget_places(connection: Connection, at: Iterable[int]) -> None:
@@ -117,7 +123,7 @@ def forget_places(connection: Connection, at: Iterable[int]) -> None:
             said = json.loads(unseal(ring, place, row.sealed))
             sealed = seal(ring, place, _octets(said["subject"], None))
         except (Malformed, KeysUnavailable, ValueError, KeyError, TypeError):
-            # Nobody can read it, or not any more.
+            # It cannot be read, or not any more.
             sealed = None
         connection.execute(
             update(press_history)
@@ -129,7 +135,6 @@ def forget_places(connection: Connection, at: Iterable[int]) -> None:
 
 def forget_history(connection: Connection, ring: KeyRing, subject: str) -> int:
     """Delete everything of a person, on SQLite with every trace of it in the file; gives how many rows."""
-    fill_with_zeros(connection)
     hashes = ring.hashes(SUBJECT, subject)
     gone = connection.execute(delete(press_history).where(press_history.c.subject.in_(hashes)))
     if gone.rowcount:
@@ -138,7 +143,7 @@ def forget_history(connection: Connection, ring: KeyRing, subject: str) -> int:
 
 
 def reseal_history(connection: Connection, rows: Iterable[Any]) -> int:
-    """Write rows of the table anew, hash and value, under the current key; gives how many.
+    """Write rows of the table again, hash and value, under the current key; gives how many.
 
     For the rotation of keys. A row that cannot be read is left as it is: raises `KeysUnavailable` or `Damaged`.
     """
@@ -150,7 +155,10 @@ def reseal_history(connection: Connection, rows: Iterable[Any]) -> int:
         here = (press_history.c.subject == old, press_history.c.at == row.at)
         connection.execute(delete(press_history).where(*here))
         sealed = seal(ring, history_place(new, row.at), plain)
-        connection.execute(insert(press_history).values(subject=new, at=row.at, kind=row.kind, sealed=sealed))
+        code = bound_anew(ring, press_history.name, row._asdict(), subject=new)
+        connection.execute(
+            insert(press_history).values(subject=new, at=row.at, kind=row.kind, sealed=sealed, bound=code)
+        )
         written += 1
     return written
 
@@ -181,7 +189,7 @@ def _octets(subject: str, place: Position | None) -> bytes:
 
 
 def _read(ring: KeyRing, row: Any) -> Remembered:
-    """Give what a row says; a damaged one still tells what happened and when."""
+    """Return what a row says; a damaged one still tells what happened and when."""
     at = from_us(row.at)
     try:
         plain = json.loads(unseal(ring, history_place(bytes(row.subject), row.at), row.sealed))
@@ -190,7 +198,7 @@ def _read(ring: KeyRing, row: Any) -> Remembered:
             latitude, longitude = plain["place"]
             place = Position(latitude, longitude, None, None, "unknown", "history", at, at)
     except (Malformed, ValueError, KeyError, TypeError) as error:
-        # What it held is not repeated.
+        # Its contents are not repeated.
         log.warning("history unreadable", kind=row.kind, error=type(error).__name__)
         place = None
     return Remembered(row.kind, at, place)

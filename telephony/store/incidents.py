@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
-from sqlalchemy import Connection, exists, func, select, text, update
+from sqlalchemy import Connection, exists, func, select, text
 
-from telephony.domain.delivery import CLOSING, GUARDIANS, LOCATE, PENDING, PERSON, SUPERSEDED, TRACK
+from telephony.domain.delivery import (
+    CLOSING,
+    DELIVERED,
+    GUARDIANS,
+    LOCATE,
+    PENDING,
+    PERSON,
+    REJECTED,
+    SUPERSEDED,
+    TRACK,
+)
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact, Newer
 from telephony.domain.incident import CLOSED, TRANSITIONS
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.report import UpdateReason
 from telephony.domain.values import Msisdn
+from telephony.store.bound import believed, is_sound, rebind
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
+from telephony.store.facts import incident_to_change
 from telephony.store.guardian_rows import release_guardians
 from telephony.store.locks import lock_incidents_called
 from telephony.store.orders import AUDIBLE
+from telephony.store.outbox.writing import supersede
 from telephony.store.reports import position_of
 from telephony.store.schema import delivery, fact, incident, position, press
 from telephony.store.sealed_rows import (
@@ -44,7 +58,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 UNREADABLE = "(unreadable)"
-"""What stands for a value that was damaged; the rest of its incident is told all the same."""
+"""Stands for a value that was damaged; the rest of its incident is told all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +83,26 @@ class IncidentRow:
     """When the first position came."""
 
 
+class Happened(StrEnum):
+    """The kinds of line in a story; a settled delivery by the state that it ended in."""
+
+    PRESS = "press"
+    POSITION = "position"
+    FACT = "fact"
+    PLANNED = "planned"
+    DELIVERED = DELIVERED.value
+    REJECTED = REJECTED.value
+    SUPERSEDED = SUPERSEDED.value
+    NEXT_ATTEMPT = "next attempt"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class StoryLine:
     """One thing that happened, with its time (UTC) and its facts."""
 
     at: datetime
-    kind: str
+    kind: Happened | Newer
     facts: dict[str, Any]
     position: Position | None = None
     known: Fact | None = None
@@ -92,9 +120,7 @@ class Story:
 
 _TOLD = (
     select(func.min(delivery.c.settled_at))
-    .where(
-        delivery.c.incident_key == incident.c.key, delivery.c.sequence == 1, delivery.c.state == "delivered"
-    )
+    .where(delivery.c.incident_key == incident.c.key, delivery.c.sequence == 1, delivery.c.state == DELIVERED)
     .scalar_subquery()
     .label("told_at")
 )
@@ -107,18 +133,19 @@ _LOCATED = (
 _delivered = delivery.alias()
 _OWED = select(delivery.c.incident_key).where(
     text(
-        "delivery.state = 'pending'"
-    ),  # in these words SQLite sees that its index of what is pending will do
+        f"delivery.state = '{PENDING}'"
+    ),  # in these words SQLite sees that its index of pending deliveries will do
     delivery.c.sequence > 0,
     ~exists().where(
         _delivered.c.incident_key == delivery.c.incident_key,
         _delivered.c.sequence == delivery.c.sequence,
-        _delivered.c.state == "delivered",
+        _delivered.c.state == DELIVERED,
     ),
 )
 
 
-def _row(ring: KeyRing, row: Any) -> IncidentRow:
+def _row(ring: KeyRing, found: Any) -> IncidentRow:
+    row = believed(ring, found)
     who = _legible(lambda: unseal_incident(ring, row.key, row.sealed), None)
     return IncidentRow(
         row.id,
@@ -143,7 +170,7 @@ def _reason(ring: KeyRing, row: Any) -> str | None:
 
 
 def _legible(read: Callable[[], T], instead: T) -> T:
-    """Give what was read, or something instead of it where the row is damaged."""
+    """Return the value that was read, or a substitute where the row is damaged."""
     try:
         return read()
     except (Malformed, ValueError) as error:
@@ -156,20 +183,33 @@ def _moment(microseconds: int | None) -> datetime | None:
 
 
 def list_incidents(
-    connection: Connection, *, only_open: bool = False, only_owed: bool = False, limit: int = 50
+    connection: Connection,
+    *,
+    only_open: bool = False,
+    only_owed: bool = False,
+    states: Collection[str] = (),
+    carriers: Collection[str] = (),
+    since: datetime | None = None,
+    limit: int = 50,
 ) -> list[IncidentRow]:
-    """Give the newest incidents first; of those that owe 112 a report, the ones with one that no channel has delivered."""
+    """Return the newest incidents first; of those that owe 112 a report, the ones with one that no channel has delivered."""
     query = select(incident, _TOLD, _LOCATED).order_by(incident.c.opened_at.desc()).limit(limit)
     if only_open:
         query = query.where(incident.c.state != CLOSED)
     if only_owed:
         query = query.where(incident.c.key.in_(_OWED))
+    if states:
+        query = query.where(incident.c.state.in_(states))
+    if carriers:
+        query = query.where(incident.c.carrier.in_(carriers))
+    if since is not None:
+        query = query.where(incident.c.opened_at >= to_us(since))
     ring = keys_of(connection)
     return [_row(ring, row) for row in connection.execute(query)]
 
 
 def story(connection: Connection, incident_id: str) -> Story | None:
-    """Give everything the store knows of an incident, in order of time; None when there is none of that id."""
+    """Return everything the store knows of an incident, in order of time; None when there is none of that id."""
     row = connection.execute(
         select(incident, _TOLD, _LOCATED).where(incident.c.id == incident_id)
     ).one_or_none()
@@ -186,7 +226,7 @@ def story(connection: Connection, incident_id: str) -> Story | None:
         *(line for item in deliveries for line in _delivery_lines(ring, item)),
     ]
     if row.closed_at is not None:
-        lines.append(StoryLine(from_us(row.closed_at), "closed", {"reason": _reason(ring, row)}))
+        lines.append(StoryLine(from_us(row.closed_at), Happened.CLOSED, {"reason": _reason(ring, row)}))
     lines.sort(key=lambda line: line.at)
     owed = sum(1 for item in deliveries if item.sequence > 0 and item.state == PENDING)
     return Story(_row(ring, row), tuple(lines), owed)
@@ -212,7 +252,7 @@ def _press_lines(connection: Connection, ring: KeyRing, incident_key: int) -> li
         }
         if row.part_total is not None:
             facts["part"] = f"{row.part_number}/{row.part_total}"
-        lines.append(StoryLine(from_us(row.received_at), "press", facts))
+        lines.append(StoryLine(from_us(row.received_at), Happened.PRESS, facts))
     return lines
 
 
@@ -223,7 +263,7 @@ def _position_lines(connection: Connection, ring: KeyRing, incident_key: int) ->
     return [
         StoryLine(
             from_us(row.received_at),
-            "position",
+            Happened.POSITION,
             {
                 "number": row.number,
                 "source": row.source,
@@ -244,10 +284,10 @@ def _fact_lines(connection: Connection, ring: KeyRing, incident_key: int) -> lis
     ).all()
     lines = []
     for row in rows:
-        kept = FactRow(incident_key, row.number, row.kind, row.subject, row.at, row.sealed)
+        kept = FactRow(*row)
         facts = {"number": row.number, "kind": row.kind, "subject": row.subject}
         known = _legible(partial(fact_of, ring, kept), None)
-        lines.append(StoryLine(from_us(row.at), "fact", facts, known=known))
+        lines.append(StoryLine(from_us(row.at), Happened.FACT, facts, known=known))
     return lines
 
 
@@ -266,12 +306,19 @@ def _delivery_lines(ring: KeyRing, row: Any) -> list[StoryLine]:
     is_order = row.sequence < 0
     if row.sealed is not None:
         facts |= _legible(partial(unseal_order, ring, *at, row.sealed), {"by": UNREADABLE})
-    lines = [] if row.sequence == 0 else [StoryLine(from_us(row.created_at), "planned", facts)]
+    lines = [] if row.sequence == 0 else [StoryLine(from_us(row.created_at), Happened.PLANNED, facts)]
     if row.settled_at is not None and (is_order or row.state != SUPERSEDED):
-        lines.append(StoryLine(from_us(row.settled_at), row.state, facts))
+        lines.append(StoryLine(from_us(row.settled_at), _settled(row.state), facts))
     elif row.state == PENDING and row.sequence != 0:
-        lines.append(StoryLine(from_us(row.due_at), "next attempt", facts))
+        lines.append(StoryLine(from_us(row.due_at), Happened.NEXT_ATTEMPT, facts))
     return lines
+
+
+def _settled(state: str) -> Happened | Newer:
+    try:
+        return Happened(state)
+    except ValueError:
+        return Newer(str(state))
 
 
 def close_incident(
@@ -290,25 +337,15 @@ def close_incident(
     112 must have the whole history.
     """
     lock_incidents_called(connection, [incident_id])
-    closable = [state for state, targets in TRANSITIONS.items() if CLOSED in targets]
-    wanted = [incident.c.id == incident_id, incident.c.state.in_(closable)]
-    if quiet_since is not None:
-        wanted.append(incident.c.last_press_at < to_us(quiet_since))
-    changed = connection.execute(update(incident).where(*wanted).values(state=CLOSED, closed_at=to_us(now)))
-    if changed.rowcount == 0:
+    row = incident_to_change(connection, incident_id)
+    if row is None or CLOSED not in TRANSITIONS.get(row.state, ()):
         return False
-    row = connection.execute(select(incident).where(incident.c.id == incident_id)).one()
-    sealed = seal_close_reason(keys_of(connection), row.key, storable(reason) or "")
-    connection.execute(update(incident).where(incident.c.key == row.key).values(close_reason=sealed))
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.incident_key == row.key,
-            delivery.c.kind.in_([LOCATE, TRACK, GUARDIANS, PERSON, *AUDIBLE]),
-            delivery.c.state == PENDING,
-        )
-        .values(state=SUPERSEDED, settled_at=to_us(now), lease_until=0)
-    )
+    if quiet_since is not None and row.last_press_at >= to_us(quiet_since):
+        return False
+    ring = keys_of(connection)
+    sealed = seal_close_reason(ring, row.key, storable(reason) or "")
+    rebind(connection, ring, row, state=CLOSED, closed_at=to_us(now), close_reason=sealed)
+    supersede(connection, row.key, (LOCATE, TRACK, GUARDIANS, PERSON, *AUDIBLE), now)
     news = News(
         row.key,
         row.carrier,
@@ -326,7 +363,7 @@ def close_incident(
 
 
 class OpenIncident(NamedTuple):
-    """An open incident as whoever remembers callers needs it."""
+    """An open incident, as the known callers need it."""
 
     caller: str
     """What presses are joined by: see `telephony.store.presses.caller_key`."""
@@ -336,9 +373,12 @@ class OpenIncident(NamedTuple):
 
 
 def open_incidents(connection: Connection, since: datetime, limit: int = 10_000) -> list[OpenIncident]:
-    """Give the open incidents with a press since the given time, the one that was pressed for longest ago first."""
+    """Return the open incidents with a press since the given time, the one that was pressed for longest ago first.
+
+    Without those that another hand has changed: her next press opens one of its own.
+    """
     rows = connection.execute(
-        select(incident.c.key, incident.c.sealed, incident.c.id, incident.c.opened_at, incident.c.press_count)
+        select(incident)
         .where(incident.c.state != CLOSED, incident.c.last_press_at >= to_us(since))
         .order_by(incident.c.last_press_at.desc())
         .limit(limit)
@@ -346,6 +386,8 @@ def open_incidents(connection: Connection, since: datetime, limit: int = 10_000)
     ring = keys_of(connection)
     found = []
     for row in reversed(rows):
+        if not is_sound(ring, incident.name, row):
+            continue
         who = _legible(partial(unseal_incident, ring, row.key, row.sealed), None)
         if who is not None:
             found.append(OpenIncident(who.caller, row.id, from_us(row.opened_at), row.press_count))
@@ -353,7 +395,7 @@ def open_incidents(connection: Connection, since: datetime, limit: int = 10_000)
 
 
 def quiet_incidents(connection: Connection, before: datetime, limit: int = 100) -> Sequence[str]:
-    """Give ids of open incidents whose last press is older than the given time, oldest first."""
+    """Return ids of open incidents whose last press is older than the given time, oldest first."""
     return list(
         connection.execute(
             select(incident.c.id)

@@ -1,4 +1,4 @@
-"""What a press turned out to be: a false alarm, as those say who may, or a drill."""
+"""Records what a press turned out to be: a false alarm, by the word of those who may say so, or a drill."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from telephony.domain import score
-from telephony.domain.audit import MARKED_FALSE, Looked
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import FALSE_ALARM, Fact
+from telephony.domain.facts import FactKind, FalseAlarmFact, Sayer, subject_of
 from telephony.domain.plan import Plan
-from telephony.store.audit import Entry, append
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.history import registered, remember, unregistered
 from telephony.store.people import Registry
@@ -25,43 +23,23 @@ from telephony.store.times import from_us
 
 
 def record_false_alarm(  # noqa: PLR0917 - `Database.transact` hands its arguments over by position
-    connection: Connection, plan: Plan, incident_id: str, subject: str, by: str, now: datetime, why: str = ""
+    connection: Connection, plan: Plan, incident_id: str, sayer: Sayer, by: str, now: datetime, why: str = ""
 ) -> bool:
     """Keep that somebody says it was a false alarm, and remember it of the person; False for an unknown incident.
 
-    ``subject`` is who: ``guardian 1``, ``112``; ``by`` how, or which desk. 112 is told while the incident is open,
-    which it stays: whoever knows better may be the one she fears, so that only 112 closes. Said once more by the same
-    it is no news. A drill is remembered as a drill.
+    ``sayer`` is a guardian's place or ``112``; ``by`` how, or which desk. 112 is told while the incident is open,
+    which it stays: the one who says so may be the one she fears, so that only 112 closes. A repetition by the same
+    sayer is no news. A drill is remembered as a drill.
     """
     row = incident_to_change(connection, incident_id)
     if row is None:
         return False
-    if _is_said(connection, row.key, subject):
+    if _is_said(connection, row.key, subject_of(sayer)):
         return True
-    known = {"by": by, "at": now.isoformat(timespec="seconds"), "why": why}
-    said = Fact(FALSE_ALARM, subject, now, {name: text for name, text in known.items() if text})
-    append_facts(connection, plan, row, [said])
+    append_facts(connection, plan, row, [FalseAlarmFact(sayer, now, by, why, now.replace(microsecond=0))])
     if not row.test:
         _remember(connection, row, score.FALSE_ALARM)
     return True
-
-
-def mark_false_alarm(  # noqa: PLR0917 - as above
-    connection: Connection,
-    plan: Plan,
-    incident_id: str,
-    by: str,
-    why: str,
-    now: datetime,
-    looked: Looked | None = None,
-) -> Entry | None:
-    """Do so for the 112 side, with an entry of the audit chain in the same transaction; None for an unknown incident.
-
-    ``looked`` is the entry where it is known who says so; otherwise it is in the name of ``by``.
-    """
-    if not record_false_alarm(connection, plan, incident_id, "112", by, now, why):
-        return None
-    return append(connection, looked or Looked(by, MARKED_FALSE, incident_id, why, now))
 
 
 def remember_drill(connection: Connection, incident_id: str) -> None:
@@ -73,7 +51,7 @@ def remember_drill(connection: Connection, incident_id: str) -> None:
 
 def _is_said(connection: Connection, incident_key: int, subject: str) -> bool:
     there = select(fact.c.number).where(
-        fact.c.incident_key == incident_key, fact.c.kind == FALSE_ALARM, fact.c.subject == subject
+        fact.c.incident_key == incident_key, fact.c.kind == FactKind.FALSE_ALARM, fact.c.subject == subject
     )
     return connection.execute(there.limit(1)).one_or_none() is not None
 
@@ -84,7 +62,7 @@ def _remember(connection: Connection, row: Any, kind: str) -> None:
     try:
         found = Registry(partial(keys_of, connection)).found(connection, number)
     except Malformed:
-        # A damaged row is still somebody's, but nobody can say whose history it is.
+        # A damaged row is still somebody's, but it cannot be known whose history it belongs to.
         return
     subject = unregistered(number) if found is None else registered(found.key)
     if subject is not None:

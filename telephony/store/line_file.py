@@ -1,4 +1,4 @@
-"""A file of lines beside the store: appended to, synced, written anew.
+"""A file of lines beside the store: appended to, synced, rewritten.
 
 It is opened for every write and closed after it, so that a file that was removed or replaced meanwhile is noticed. Some room is
 kept in it ahead, for the trouble may be a full disk.
@@ -24,7 +24,7 @@ class LineFile:
         self.path = path
         self._end = 0
         self._inode: int | None = None
-        """Of the file as it was written last; None: it has to be written anew."""
+        """Of the file as it was written last; None: it has to be rewritten."""
 
     @property
     def size(self) -> int:
@@ -67,7 +67,7 @@ class LineFile:
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _write(file, octets, 0)
-            # Without room for what may come later, what is there is kept all the same.
+            # Without room for later lines, those that are there are kept all the same.
             with contextlib.suppress(OSError):
                 os.posix_fallocate(file, 0, max(ROOM, len(octets)))
             os.fsync(file)
@@ -86,7 +86,7 @@ class LineFile:
             os.close(folder)
 
     def set_aside(self) -> Path:
-        """Rename a file that holds what is not ours, so that nobody's octets are lost; return its new name."""
+        """Rename a file that holds foreign lines, so that no octets are lost; return its new name."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
         self.path.replace(aside)
         return aside

@@ -34,7 +34,7 @@ Kept = tuple[int, Locating]
 
 
 def keep_locatings(connection: Connection, items: Sequence[Kept]) -> list[Unavailable | None]:
-    """Write these down, or what came of them where they are written already.
+    """Write these requests down, or their answers where they are written already.
 
     One answer per item: missing keys are that of all of them, and not a failure of the presses in the same commit.
     """
@@ -71,7 +71,7 @@ def locatings_of_numbers(
     subjects = [each for number in numbers for each in caller_hashes(connection, number.number)]
     wanted = or_(locating.c.subject.in_(subjects), locating.c.incident_id.in_(incidents))
     found = _read(connection, select(locating).where(wanted).order_by(locating.c.key))
-    # What is sealed decides, not the hash that led there.
+    # The sealed number decides, not the hash that led there.
     return [each for each in found if each.msisdn in numbers]
 
 

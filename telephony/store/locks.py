@@ -1,13 +1,13 @@
 """The order in which transactions take their locks, and the statements that take them. On PostgreSQL; SQLite has one writer.
 
 Two daemons that take the same rows in different orders wait for each other for ever: PostgreSQL then rolls one back, after a
-second. So every function that runs in a transaction locks in this order, and whoever adds one keeps to it:
+second. So every function that runs in a transaction locks in this order, and any new one must keep to it:
 
-1. the incidents that it reads in order to change them or what belongs to them, by their keys, before it reads any of it:
+1. the incidents that it reads in order to change them or their rows, by their keys, before it reads any of it:
    ``FOR UPDATE`` gives the row as it is then, and no other daemon changes it before this transaction ends. So what is counted
    on (presses, facts, positions, reports) has one writer;
 2. new incidents, by the hashes of their callers: the unique index lets the second of one caller wait for the first;
-3. deliveries, by their primary key: incident, channel, sequence. A claim never waits, it skips what is locked. Who changes
+3. deliveries, by their primary key: incident, channel, sequence. A claim never waits, it skips locked rows. A change to
    deliveries of an incident beside its newest report locks the pending ones first (`lock_pending`);
 4. everything else that does not belong to a locked incident: last positions, awaited replies, people, histories;
 5. the advisory locks: of the keys of awaited replies, of the audit chain.
@@ -54,13 +54,13 @@ def lock_incidents(connection: Connection, keys: Iterable[int]) -> None:
 
 
 def lock_incidents_called(connection: Connection, ids: Iterable[str]) -> None:
-    """Lock incidents by their ids and what is pending of them."""
+    """Lock incidents by their ids and their pending deliveries."""
     if has_other_writers(connection):
         lock_pending(connection, [row[0] for row in select_in(connection, _BY_ID, ids)])
 
 
 def lock_pending(connection: Connection, keys: Iterable[int]) -> None:
-    """Lock what is pending of incidents that are locked already."""
+    """Lock the pending deliveries of incidents that are locked already."""
     if has_other_writers(connection):
         select_in(connection, _PENDING, keys)
 

@@ -1,7 +1,7 @@
-"""Finds rows of the outbox that no claim would ever find, because what it looks for is damaged, and makes good for them.
+"""Mends the outbox: finds rows that no claim would find, because their columns are damaged, and makes good for them.
 
 A report is found by its channel, state and times, and known by its incident and sequence. Where any of these is damaged
-the report stands in the store and nobody sends it. Nothing is guessed about it: what its incident owes 112 is written
+the report stands in the store and is never sent. Nothing is guessed about it: what its incident owes 112 is written
 down again, and 112 discards what it has already by the report's id.
 """
 
@@ -30,10 +30,14 @@ from telephony.domain.plan import Plan, locating_channel, tracking_channel
 from telephony.store.bulk import execute, placeholder
 from telephony.store.due_rows import KEY_IS_SOUND
 from telephony.store.locks import lock_incidents, lock_pending
+from telephony.store.outbox.repairing import Condition, give_a_state, make_due, move, set_aside
+from telephony.store.outbox.writing import enqueue, new_row
 from telephony.store.presses import NODE_BITS
+from telephony.store.putting_right import Changed, find_changed, put_right
 from telephony.store.remains import LARGEST_COUNT, is_count
+from telephony.store.sealing import keys_of
 from telephony.store.times import seconds_to_us
-from telephony.store.updates import DELIVERY, Beside, News, plan_updates
+from telephony.store.updates import Beside, News, plan_updates
 
 LONGEST_WAIT_S = 86_400.0
 """No delivery is due later than this, nor leased for longer: what says so is damaged. A report waits for its turn only."""
@@ -56,13 +60,15 @@ _TOLD = f"{_REPORTS}, '{LOCATE}', '{TRACK}'"
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """What was found and made good, in rows; ``incidents`` are those of which 112 is told again."""
+    """The number of rows that were found and made good; ``incidents`` are those of which 112 is told again."""
 
     times: int = 0
     states: int = 0
     keys: int = 0
     channels: int = 0
     counts: int = 0
+    changed: int = 0
+    """Rows that another hand had changed, which are on the safe side now."""
     incidents: tuple[str, ...] = ()
 
     @property
@@ -72,7 +78,7 @@ class Mended:
 
 
 class Mending:
-    """The search for rows that nobody would send; ``channels`` are those of which this service has a loop."""
+    """The search for rows that would never be sent; ``channels`` are those of which this service has a loop."""
 
     def __init__(self, plan: Plan, channels: Collection[str]) -> None:
         self._plan = plan
@@ -86,27 +92,22 @@ class Mending:
         return any(
             search.rows(f"SELECT 1 FROM delivery WHERE {where} LIMIT 1", values)
             for where, values in (search.times, search.states, search.keys, search.strays)
-        ) or bool(search.wrong_counts() or search.owing())
+        ) or bool(search.wrong_counts() or search.owing() or any(search.changed()))
 
     def mend(self, connection: Connection, now: float, since: float) -> Mended:
-        """Make good for what is found, in one transaction."""
+        """Mend the rows that are found, in one transaction."""
         search = _Search(connection, self._channels, now, since, self._slowest_s)
         mark, at = search.mark, seconds_to_us(now)
-        # What lacks a report now is all that can lack one afterwards.
-        concerned = {row[0] for row in (*search.owing(), *search.wrong_counts())}
-        lock_incidents(connection, concerned)
+        # No incident lacks a report afterwards that does not lack it now.
+        changed = search.changed()
+        concerned = {row[0] for row in (*search.owing(), *search.wrong_counts(), *changed.reports)}
+        lock_incidents(connection, concerned.union(changed.incidents))
         lock_pending(connection, concerned)
-        times = search.change(f"due_at = {mark}, lease_until = 0", (at,), search.times)
-        # What was settled is not sent again under a state that is only a guess.
-        states = search.change(
-            f"state = CASE WHEN settled_at IS NULL THEN '{PENDING}' ELSE '{SUPERSEDED}' END, due_at = {mark}, lease_until = 0",
-            (at,),
-            search.states,
-        )
-        keys = search.change(
-            f"state = '{REJECTED}', settled_at = {mark}, lease_until = 0", (at,), search.keys
-        )
-        channels = self._moved(search, at)
+        put = put_right(connection, search.changed(), at)
+        times = make_due(connection, search.times, at)
+        states = give_a_state(connection, search.states, at)
+        keys = set_aside(connection, search.keys, at)
+        channels = self._moved(search, connection, at)
         counts = search.wrong_counts()
         for key, column, counted, number, least in counts:
             execute(
@@ -116,7 +117,7 @@ class Mending:
                 (key, key),
             )
         told = [row for row in search.owing() if self._tell(search, connection, row, at)]
-        return Mended(times, states, keys, channels, len(counts), tuple(str(row[1]) for row in told))
+        return Mended(times, states, keys, channels, len(counts), put, tuple(str(row[1]) for row in told))
 
     def _tell(self, search: _Search, connection: Connection, row: Any, at: int) -> bool:
         """Write down again the report that an incident lacks: the alert, or one that says everything it has."""
@@ -136,8 +137,10 @@ class Mending:
             plan_updates(connection, self._plan, [known])
             return True
         taken = search.channels_of(key, 1)
+        ring = keys_of(connection)
         rows = [
-            (
+            new_row(
+                ring,
                 key,
                 route.channel,
                 1,
@@ -145,17 +148,15 @@ class Mending:
                 known.payload(Beside()),
                 at,
                 at + seconds_to_us(route.after_s),
-                None,
-                0,
             )
             for route in self._plan.reports(str(carrier))
             if route.channel not in taken and not (is_test == 1 and route.alerts_only)
         ]
-        DELIVERY.run(connection, rows)
+        enqueue(connection, rows)
         return bool(rows)
 
-    def _moved(self, search: _Search, at: int) -> int:
-        """Move what is owed on a channel that is none of ours to one that its incident lacks it on; the rest is set aside."""
+    def _moved(self, search: _Search, connection: Connection, at: int) -> int:
+        """Move deliveries that are owed on a channel that is none of ours to one on which their incident lacks them; set the rest aside."""
         changed = 0
         for key, sequence, kind, carrier in search.stray_rows():
             taken = search.channels_of(key, sequence)
@@ -166,11 +167,9 @@ class Mending:
                 (*values, key, sequence),
             )
             if to is not None:
-                changed += search.change(f"channel = {search.mark}, due_at = {search.mark}", (to, at), found)
+                changed += move(connection, found, to, at)
             elif kind in REPORTS:
-                changed += search.change(
-                    f"state = '{REJECTED}', settled_at = {search.mark}, lease_until = 0", (at,), found
-                )
+                changed += set_aside(connection, found, at)
         return changed
 
     def _channels_for(self, kind: str, carrier: str) -> list[str]:
@@ -184,11 +183,8 @@ class Mending:
         ]
 
 
-Condition = tuple[str, tuple[Any, ...]]
-
-
 class _Search:
-    """What is looked for, as conditions on the delivery table."""
+    """The search, as conditions on the delivery table."""
 
     def __init__(
         self, connection: Connection, channels: Collection[str], now: float, since: float, slowest_s: float
@@ -221,13 +217,6 @@ class _Search:
         found: list[Any] = execute(self._connection, statement, values).fetchall()
         return found
 
-    def change(self, to: str, values: tuple[Any, ...], found: Condition) -> int:
-        where, more = found
-        count: int = execute(
-            self._connection, f"UPDATE delivery SET {to} WHERE {where}", (*values, *more)
-        ).rowcount
-        return count
-
     def owing(self) -> list[Any]:
         """Return the incidents whose alert or newest report no row stands for that is settled or can be claimed."""
 
@@ -247,7 +236,7 @@ class _Search:
         return self.rows(statement, (*known, self._first, *known, *known))
 
     def wrong_counts(self) -> list[Any]:
-        """Return what is to be counted anew, of each count that is none, or less than a report's number."""
+        """Return the counts to make again: those that are no number, or less than a report's number."""
         found = []
         for column, counted, number, least in COUNTS:
             too_low = ""
@@ -265,8 +254,12 @@ class _Search:
             ]
         return found
 
+    def changed(self) -> Changed:
+        """Return what another hand has changed of the newest incidents, and of their reports."""
+        return find_changed(self._connection, self._channels, self._first)
+
     def stray_rows(self) -> list[Any]:
-        """Return incident, sequence, kind and carrier of what is owed on channels that are none of ours."""
+        """Return incident, sequence, kind and carrier of deliveries that are owed on channels that are none of ours."""
         where, values = self.strays
         statement = (
             "SELECT d.incident_key, d.sequence, d.kind, i.carrier FROM (SELECT incident_key, sequence, kind FROM delivery"

@@ -1,4 +1,4 @@
-"""What the 112 side orders about an incident: silence lifted or held, its call ended, its caller called back.
+"""Gives orders of the 112 side about an incident: to lift or hold silence, end its call, call its caller back.
 
 An order is a delivery on the channel `CALL_CONTROL`. Its sequence is negative, so that it is no report and that the
 orders of one incident are carried out one after the other.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
 from telephony.domain.delivery import (
     CALL_BACK,
@@ -17,15 +17,16 @@ from telephony.domain.delivery import (
     HANG_UP,
     HOLD_SILENCE,
     LIFT_SILENCE,
-    PENDING,
-    SUPERSEDED,
 )
-from telephony.domain.fact import PHONE, SILENCE, Fact
+from telephony.domain.facts import SilenceFact, SilenceState
 from telephony.domain.incident import CLOSED
+from telephony.domain.orders import OrderRefused
 from telephony.domain.plan import Plan
-from telephony.domain.silence import Output, Refused, may_reach
+from telephony.domain.silence import Output, may_reach
+from telephony.store.bound import believed, rebind
 from telephony.store.facts import append_facts, incident_to_change
 from telephony.store.locks import lock_incidents_called
+from telephony.store.outbox.writing import SealedOrder, enqueue_order, supersede
 from telephony.store.schema import delivery, incident
 from telephony.store.sealed_rows import seal_order, unseal_incident
 from telephony.store.sealing import keys_of
@@ -46,85 +47,82 @@ def set_silence(  # noqa: PLR0917 - `Database.transact` hands its arguments over
     lifted: bool,  # noqa: FBT001 - likewise
     by: str,
     now: datetime,
-) -> Refused | None:
+) -> OrderRefused | None:
     """Lift silence for an incident or hold it again, tell 112, and order its calls to follow.
 
-    ``by`` is who asked. Asked once more for what holds already, the order is given again and 112 is told nothing.
+    ``by`` names who asked. Where it holds already, the order is given again and 112 is told nothing.
     """
-    lock_incidents_called(connection, [incident_id])
-    row = incident_to_change(connection, incident_id)
-    refused = _not_open(row, incident_id)
-    if refused is not None:
-        return refused
+    row = open_incident_to_change(connection, incident_id)
+    if isinstance(row, OrderRefused):
+        return row
     if lifted != (row.silence_lifted_at is not None):
-        connection.execute(
-            update(incident)
-            .where(incident.c.key == row.key)
-            .values(silence_lifted_at=to_us(now) if lifted else None)
-        )
-        state = "lifted" if lifted else "held"
-        append_facts(connection, plan, row, [Fact(SILENCE, PHONE, now, {"state": state, "by": by})])
+        rebind(connection, keys_of(connection), row, silence_lifted_at=to_us(now) if lifted else None)
+        state = SilenceState.LIFTED if lifted else SilenceState.HELD
+        append_facts(connection, plan, row, [SilenceFact(now, state, by)])
     if not lifted:
-        take_back_audible(connection, row.key, now)
+        supersede(connection, row.key, AUDIBLE, now)
     _order(connection, row.key, LIFT_SILENCE if lifted else HOLD_SILENCE, by, now)
     return None
 
 
 def silence_lifted(connection: Connection, incident_id: str) -> bool:
-    """Claim that something of ours may reach the caller's phone: lifted, and the incident is open."""
-    row = connection.execute(
-        select(incident.c.state, incident.c.silence_lifted_at).where(incident.c.id == incident_id)
-    ).one_or_none()
-    return row is not None and row.state != CLOSED and row.silence_lifted_at is not None
+    """Whether something of ours may reach the caller's phone: lifted, and the incident is open."""
+    found = connection.execute(select(incident).where(incident.c.id == incident_id)).one_or_none()
+    if found is None:
+        return False
+    row = believed(keys_of(connection), found)
+    return row.state != CLOSED and row.silence_lifted_at is not None
 
 
-def order_hang_up(connection: Connection, incident_id: str, by: str, now: datetime) -> Refused | None:
+def open_incident_to_change(connection: Connection, incident_id: str) -> Any | OrderRefused:
+    """Return the row of an open incident, locked with its pending deliveries; or why nothing can be ordered about it."""
+    lock_incidents_called(connection, [incident_id])
+    row = incident_to_change(connection, incident_id)
+    return _why_not_open(row, incident_id) or row
+
+
+def order_hang_up(connection: Connection, incident_id: str, by: str, now: datetime) -> OrderRefused | None:
     """Order that the incident's calls are ended; a closed one may still have some."""
     row = incident_to_change(connection, incident_id)
     if row is None:
-        return _unknown(incident_id)
+        return unknown(incident_id)
     _order(connection, row.key, HANG_UP, by, now)
     return None
 
 
-def order_call_back(connection: Connection, incident_id: str, by: str, now: datetime) -> Refused | None:
+def order_call_back(connection: Connection, incident_id: str, by: str, now: datetime) -> OrderRefused | None:
     """Order a call to the caller's phone."""
     row = incident_to_change(connection, incident_id)
-    refused = _not_open(row, incident_id) or may_reach(
-        Output.CALL_BACK, silence_lifted=row.silence_lifted_at is not None
-    )
+    refused = _why_not_open(row, incident_id)
     if refused is not None:
         return refused
+    silenced = may_reach(Output.CALL_BACK, silence_lifted=row.silence_lifted_at is not None)
+    if silenced is not None:
+        return OrderRefused(silenced.reason)
     number = unseal_incident(keys_of(connection), row.key, row.sealed).msisdn
     if number.is_withheld:
-        return Refused("the caller's number is withheld: there is nothing to call")
+        return OrderRefused("the caller's number is withheld: there is nothing to call")
     if not number.is_e164:
-        return Refused("what the carrier gave is no number that can be called")
+        return OrderRefused("what the carrier gave is no number that can be called")
     _order(connection, row.key, CALL_BACK, by, now)
     return None
 
 
-def take_back_audible(connection: Connection, incident_key: int, now: datetime) -> None:
-    """End the orders that wait and after which something could reach the caller's phone."""
-    connection.execute(
-        update(delivery)
-        .where(
-            delivery.c.incident_key == incident_key,
-            delivery.c.kind.in_(AUDIBLE),
-            delivery.c.state == PENDING,
-        )
-        .values(state=SUPERSEDED, settled_at=to_us(now), lease_until=0)
-    )
+def unknown(incident_id: str) -> OrderRefused:
+    """Return the answer to an order about an incident that is none."""
+    return OrderRefused(f"there is no incident {incident_id}")
 
 
-def _unknown(incident_id: str) -> Refused:
-    return Refused(f"there is no incident {incident_id}")
+def not_open(connection: Connection, incident_id: str) -> OrderRefused | None:
+    """Return why nothing can be ordered about an incident that is to be open; none where it is."""
+    return _why_not_open(incident_to_change(connection, incident_id), incident_id)
 
 
-def _not_open(row: Any, incident_id: str) -> Refused | None:
+def _why_not_open(row: Any, incident_id: str) -> OrderRefused | None:
+    """Do as `not_open`, for a row that was read in this transaction."""
     if row is None:
-        return _unknown(incident_id)
-    return Refused(f"incident {incident_id} is closed") if row.state == CLOSED else None
+        return unknown(incident_id)
+    return OrderRefused(f"incident {incident_id} is closed") if row.state == CLOSED else None
 
 
 def _order(connection: Connection, incident_key: int, kind: str, by: str, now: datetime) -> None:
@@ -135,19 +133,4 @@ def _order(connection: Connection, incident_key: int, kind: str, by: str, now: d
     ).scalar_one()
     sequence = (BEFORE_FIRST_ORDER if newest is None else newest) + 1
     sealed = seal_order(keys_of(connection), incident_key, sequence, {"by": storable(by)})
-    at = to_us(now)
-    connection.execute(
-        insert(delivery).values(
-            incident_key=incident_key,
-            channel=CALL_CONTROL,
-            sequence=sequence,
-            kind=kind,
-            payload="{}",
-            sealed=sealed,
-            state=PENDING,
-            attempts=0,
-            created_at=at,
-            due_at=at,
-            lease_until=0,
-        )
-    )
+    enqueue_order(connection, SealedOrder(incident_key, CALL_CONTROL, sequence, kind, sealed), now)

@@ -1,4 +1,4 @@
-"""Everything that is kept about one person, for themselves: what the registry holds is only a part of it."""
+"""Gathers everything that is kept about one person, for that person: the registry is only a part of it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from sqlalchemy import Connection, func, select
 
 from telephony.domain.audit import Looked
 from telephony.domain.locating import Locating
-from telephony.domain.people import Person
+from telephony.domain.people.person import Person
+from telephony.domain.recording import Recording
 from telephony.domain.values import Msisdn
 from telephony.store.audit import about_number, entries
-from telephony.store.callers import caller_hashes
+from telephony.store.bound import believed
+from telephony.store.callers import caller_hashes, is_of
 from telephony.store.history import MOST_KEPT, Remembered, history, registered, unregistered
 from telephony.store.locatings import locatings_of_numbers
 from telephony.store.people import Registry
+from telephony.store.recordings.register import recordings_of_numbers
 from telephony.store.schema import fact, incident, position, press
+from telephony.store.sealing import keys_of
 from telephony.store.times import from_us
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +42,7 @@ class OwnIncident:
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """What is kept. ``person`` is None for a number that nobody has registered."""
+    """The data that are kept. ``person`` is None for a number that is not registered."""
 
     person: Person | None = field(repr=False)
     numbers: tuple[Msisdn, ...]
@@ -46,12 +50,14 @@ class OwnData:
     history: tuple[Remembered, ...]
     locatings: tuple[Locating, ...] = field(repr=False)
     """Requests to carriers for any of the numbers, also of incidents that were deleted."""
+    recordings: tuple[Recording, ...] = field(repr=False)
+    """Of calls from any of the numbers, also of incidents that were deleted."""
     guarded: int
     """People for whom one of the numbers stands as a guardian's."""
 
 
 def own_data(connection: Connection, registry: Registry, number: Msisdn) -> OwnData:
-    """Gather what is kept of whoever has this number, but for the audit chain: see `own_entries`."""
+    """Gather what is kept of the person who has this number, but for the audit chain: see `own_entries`."""
     found = registry.found(connection, number)
     person = None if found is None else found.person
     numbers = (number,) if person is None else tuple(device.number for device in person.devices)
@@ -68,6 +74,7 @@ def own_data(connection: Connection, registry: Registry, number: Msisdn) -> OwnD
         incidents,
         tuple(sorted(remembered, key=lambda each: each.at)),
         tuple(locatings_of_numbers(connection, numbers, [each.id for each in incidents])),
+        tuple(recordings_of_numbers(connection, numbers, [each.id for each in incidents])),
         len({key for each in numbers for key in _guarded(connection, registry, each)}),
     )
 
@@ -83,23 +90,23 @@ def own_entries(
 
 
 def _incidents(connection: Connection, numbers: Sequence[Msisdn]) -> Iterator[OwnIncident]:
-    callers = [
-        each
-        for number in numbers
-        for key in (number.number, f"test:{number.number}")
-        for each in caller_hashes(connection, key)
-    ]
+    keys = {key for number in numbers for key in (number.number, f"test:{number.number}")}
+    callers = [each for key in keys for each in caller_hashes(connection, key)]
+    ring = keys_of(connection)
     rows = connection.execute(
         select(incident).where(incident.c.caller.in_(callers)).order_by(incident.c.key)
     ).all()
     for row in rows:
+        if not is_of(ring, row.key, row.sealed, keys):
+            continue
         counts = [
             connection.execute(
                 select(func.count()).select_from(table).where(table.c.incident_key == row.key)
             ).scalar_one()
             for table in (press, position, fact)
         ]
-        yield OwnIncident(row.id, from_us(row.opened_at), row.state, row.test, *counts)
+        known = believed(ring, row)
+        yield OwnIncident(row.id, from_us(row.opened_at), known.state, known.test, *counts)
 
 
 def _guarded(connection: Connection, registry: Registry, number: Msisdn) -> list[str]:

@@ -1,8 +1,8 @@
-"""The files that an SQLite store was taken up from, and whether the next start would find those very files.
+"""Watches the files of an SQLite store: whether the next start would find the very files that this process has open.
 
 SQLite goes on writing into files that were removed, moved or replaced under it, and what is committed then goes with the
 process. So an anchor keeps them open from the first moment to the last, every commit compares what stands at their
-places with what is open, and what nobody else holds any more is written back from there.
+places with what is open, and what only this process still holds is written back from there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Part:
 
     @classmethod
     def at(cls, place: Path) -> _Part:
-        """Take what stands there now."""
+        """Take the file that is there now."""
         descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
         status = os.fstat(descriptor)
         return cls(place, (status.st_dev, status.st_ino), descriptor)
@@ -74,7 +74,7 @@ class OwnFiles:
         return self._anchor is not None
 
     def moor(self) -> None:
-        """Open what stands at the store's place, made where there is nothing, and remember what it is.
+        """Open the file at the store's place, made where there is none, and remember its identity.
 
         Raises `sqlite3.Error` or `OSError` for what cannot be opened.
         """
@@ -101,7 +101,7 @@ class OwnFiles:
         _close(parts, anchor)
 
     def trouble(self) -> str | None:
-        """Give what does not stand where it should, in a sentence; None while all do. Three `stat`: microseconds."""
+        """Return in a sentence which file is not where it should be; None while all are. Three `stat`: microseconds."""
         for part in self._parts:
             try:
                 found = part.place.stat()
@@ -120,10 +120,10 @@ class OwnFiles:
             raise StoreAway(trouble)
 
     def recover(self) -> None:
-        """Bring back or set aside what only we still have; returns when the store can be opened anew.
+        """Bring back or set aside what only we still have; returns when the store can be opened again.
 
-        What was removed is written anew, into a place where nothing stands. What was moved is waited for. Where another
-        store stands in its place, nobody but the operator knows which is wanted: that one is left alone, and ours is
+        What was removed is written again, into a place where nothing stands. What was moved is waited for. Where another
+        store stands in its place, only the operator knows which is wanted: that one is left alone, and ours is
         kept beside it when it has no name of its own any more. Raises `StoreAway`, which says what is waited for, or
         `sqlite3.Error` or `OSError` when something cannot be done now.
         """
@@ -199,7 +199,7 @@ class OwnFiles:
         _sync_folder(self._real)
 
     def _clear_log(self) -> None:
-        """Take our log, which is folded back, and its index from beside whatever stands there now."""
+        """Remove our log, which is folded back, and its index from beside the file that is there now."""
         for part in self._parts[1:]:
             with suppress(FileNotFoundError):
                 found = part.place.stat()
@@ -215,7 +215,7 @@ def _close(parts: tuple[_Part, ...] | list[_Part], anchor: sqlite3.Connection | 
 
 
 def _identity(place: Path) -> Identity | None:
-    """Give what stands at a place; None for nothing, and for an empty file, which is as good."""
+    """Return the identity of the file at a place; None for no file, and for an empty one, which is as good."""
     try:
         found = place.stat()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Deleting so that nothing is left in the file.
+"""Deletes people so that nothing is left of them in SQLite's file.
 
-SQLite's ``secure_delete`` fills what is deleted with zeros. What it does not reach are copies that stay in the unused
+SQLite's ``secure_delete`` (`engines`) fills deleted rows with zeros. It does not reach copies that stay in the unused
 part of a page when the page was split and its rows moved to another: of 10,000 hashes deleted from a table of 200,000
-four could still be found. So the rows around a deleted one are written anew: pages that such a copy can be in are
+four could still be found. So the rows around a deleted one are rewritten: pages that such a copy can be in are
 filled afresh or given up, and a page that is given up is filled with zeros. After that none was found.
 
 On PostgreSQL a deleted row stays in its page until VACUUM, and in the server's log until that is recycled; it is
@@ -22,19 +22,13 @@ from telephony.store.schema import metadata
 AROUND = {
     "person_number": 200, "guardian_number": 200, "person": 16, "incident": 16, "press": 20, "position": 40,
     "fact": 30, "call": 30, "delivery": 60, "press_history": 60, "awaited_reply": 30, "audit": 20,
-    "locating": 30, "withdrawn": 30,
+    "locating": 30, "withdrawn": 30, "recording": 30,
 }  # fmt: skip
 """Rows to either side: more than a page, which holds about 130 hashes or ten people."""
 
 
-def fill_with_zeros(connection: Connection) -> None:
-    """Have SQLite overwrite from now on what this connection deletes; most builds would do so only when told."""
-    if connection.dialect.name == "sqlite":
-        execute(connection, "PRAGMA secure_delete=ON").fetchall()
-
-
 def delete_hashes(connection: Connection, table: str, key: int, hashes: Iterable[bytes]) -> None:
-    """Delete these hashes of one person; what is not there does not matter."""
+    """Delete these hashes of one person; missing ones do not matter."""
     mark = placeholder(connection.dialect.name)
     statement = f"DELETE FROM {table} WHERE hash = {mark} AND person_key = {mark}"
     execute_many(connection, statement, [(each, key) for each in hashes])
@@ -47,7 +41,6 @@ def forget_rows(
 
     The log (``-wal``) still holds earlier pages until it is folded back: see `fold_back`.
     """
-    fill_with_zeros(connection)
     delete_hashes(connection, "person_number", key, numbers)
     delete_hashes(connection, "guardian_number", key, guardians)
     execute(connection, f"DELETE FROM person WHERE key = {placeholder(connection.dialect.name)}", (key,))
@@ -57,11 +50,11 @@ def forget_rows(
 
 
 def clear_around(connection: Connection, table: str, places: Iterable[Any]) -> None:
-    """Write anew the rows around places in a table's key where a row has just been deleted."""
+    """Rewrite the rows around places in a table's key where a row has just been deleted."""
     if connection.dialect.name != "sqlite":
         return
     for place in places:
-        _write_anew(connection, table, place)
+        _rewrite(connection, table, place)
 
 
 def fold_back(connection: Connection) -> bool:
@@ -75,7 +68,7 @@ def fold_back(connection: Connection) -> bool:
     return not is_busy
 
 
-def _write_anew(connection: Connection, table: str, place: Any) -> None:
+def _rewrite(connection: Connection, table: str, place: Any) -> None:
     columns = metadata.tables[table].columns.keys()
     key, listed = columns[0], ", ".join(columns)
     bounds = (
@@ -91,7 +84,7 @@ def _write_anew(connection: Connection, table: str, place: Any) -> None:
 
 
 def _bound(connection: Connection, table: str, where: str, place: Any) -> Any:
-    """Give the key that is so many rows away, or that of the last row, or the place itself where there is none."""
+    """Return the key that is so many rows away, or that of the last row, or the place itself where there is none."""
     key = metadata.tables[table].columns.keys()[0]
     rows = execute(connection, f"SELECT {key} FROM {table} WHERE {where} LIMIT {AROUND[table]}", (place,))
     return ([place] + [row[0] for row in rows.fetchall()])[-1]

@@ -1,4 +1,4 @@
-"""What is known of a person as octets, to be encrypted: JSON, padded so that its length says little."""
+"""A person's record as octets, to be encrypted: JSON, padded so that its length says little."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 from datetime import date
 from typing import Any
 
-from telephony.domain.consent_items import ConsentItem
 from telephony.domain.errors import Malformed
-from telephony.domain.people import Consent, Device, GuardianEntry, Person
+from telephony.domain.guardians.standing import AgeGroup, Relation, Standing
+from telephony.domain.people.consent_items import ConsentItem
+from telephony.domain.people.person import Consent, Device, GuardianEntry, Language, Person, Refusal
 from telephony.domain.values import Msisdn
 from telephony.store.times import from_us, to_us
 
@@ -18,7 +19,7 @@ PADDED_TO = 64
 
 
 def to_octets(person: Person) -> bytes:
-    """Give the record: equal persons have equal octets."""
+    """Return the record: equal persons have equal octets."""
     consent = person.consent
     plain = {
         "v": FORMAT,
@@ -26,7 +27,15 @@ def to_octets(person: Person) -> bytes:
         "born": person.birth_date.isoformat(),
         "devices": [[device.number.number, device.carrier, device.kind] for device in person.devices],
         "guardians": [
-            [each.phone.number, each.relation, each.language, each.rounds, each.is_confirmed]
+            [
+                each.phone.number,
+                each.relation,
+                each.language,
+                each.rounds,
+                each.is_confirmed,
+                # Nothing where it is not known, as below.
+                *([] if each.standing is None else [_standing_as_json(each.standing)]),
+            ]
             for each in person.guardians
         ],
         "consent": [
@@ -41,12 +50,33 @@ def to_octets(person: Person) -> bytes:
         ],
         "texts": dict(sorted(person.texts.items())),
     }
+    if person.refused:
+        plain["refused"] = [[each.digits, each.means, to_us(each.at)] for each in person.refused]
     octets = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
     return octets.ljust(-(-len(octets) // PADDED_TO) * PADDED_TO)
 
 
+def _standing_as_json(standing: Standing) -> list[Any]:
+    return [standing.relation, standing.age, standing.means, to_us(standing.at)]
+
+
+def _guardian(  # noqa: PLR0917 - the order is the record's
+    phone: str,
+    relation: str,
+    language: Language,
+    rounds: int,
+    is_confirmed: bool = True,  # noqa: FBT001, FBT002 - a record of an earlier release has none
+    standing: Any = None,
+) -> GuardianEntry:
+    known = None
+    if standing is not None:
+        who, age, means, at = standing
+        known = Standing(Relation(who), AgeGroup(age), means, from_us(at))
+    return GuardianEntry(Msisdn(phone), relation, language, rounds, is_confirmed, known)
+
+
 def from_octets(octets: bytes) -> Person:
-    """Read a record. Raises `Malformed` for what is none: a newer release wrote it, or there is a defect."""
+    """Read a record. Raises `Malformed` for anything else: a newer release wrote it, or there is a defect."""
     try:
         return _person(json.loads(octets))
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
@@ -63,10 +93,7 @@ def _person(plain: Any) -> Person:
         name=plain["name"],
         birth_date=date.fromisoformat(plain["born"]),
         devices=tuple(Device(Msisdn(number), carrier, kind) for number, carrier, kind in plain["devices"]),
-        guardians=tuple(
-            GuardianEntry(Msisdn(phone), relation, language, rounds, *is_confirmed)
-            for phone, relation, language, rounds, *is_confirmed in plain["guardians"]
-        ),
+        guardians=tuple(_guardian(*each) for each in plain["guardians"]),
         consent=Consent(
             by,
             means,
@@ -78,4 +105,5 @@ def _person(plain: Any) -> Person:
             tuple(ConsentItem(each) for each in items),
         ),
         texts=plain["texts"],
+        refused=tuple(Refusal(digits, means, from_us(at)) for digits, means, at in plain.get("refused", ())),
     )

@@ -1,4 +1,4 @@
-"""Positions of an incident: each is kept, and 112 is told of what is new."""
+"""Records positions of an incident, and the update that tells 112 of a fix that is news."""
 
 from __future__ import annotations
 
@@ -11,14 +11,24 @@ import structlog
 from sqlalchemy import Connection, insert, select, update
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import PHONE, REACH, Fact, Reach
+from telephony.domain.facts import Fact, Reach, ReachFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position, is_better
 from telephony.domain.report import UpdateReason
-from telephony.domain.whereabouts import Told, is_answer, is_newer, is_sharper, worth_telling
+from telephony.domain.whereabouts import (
+    AgeOf,
+    Told,
+    as_it_came_before,
+    is_answer,
+    is_newer,
+    is_sharper,
+    on_the_clock_of,
+    worth_telling,
+)
+from telephony.store.bound import believed, bind_row
 from telephony.store.bulk import execute, placeholder
-from telephony.store.callers import caller_hashes
+from telephony.store.callers import caller_hashes, caller_of
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import keep_facts, reasons_of
 from telephony.store.reach import reach_states
@@ -34,34 +44,37 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of where the caller of an incident is."""
+    """The positions of an incident's caller."""
 
     best: Position | None
     last_known: Position | None
     """The newest position of an earlier incident of the same caller."""
 
 
-_LAST_POSITION = select(position).join(
-    last_position,
-    (last_position.c.incident_key == position.c.incident_key) & (last_position.c.number == position.c.number),
+_LAST_POSITION = (
+    select(position, incident.c.sealed.label("whose"))
+    .join(
+        last_position,
+        (last_position.c.incident_key == position.c.incident_key)
+        & (last_position.c.number == position.c.number),
+    )
+    .join(incident, incident.c.key == position.c.incident_key)
 )
 
 
 def whereabouts(connection: Connection, incident_key: int) -> Whereabouts:
-    """Read what is known of where the caller is."""
+    """Read the positions of an incident's caller."""
     row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
     ring = keys_of(connection)
-    last = connection.execute(
-        _LAST_POSITION.where(
-            last_position.c.caller.in_(_callers(connection, ring, row)),
-            last_position.c.incident_key != incident_key,
-        )
-    ).first()
-    return Whereabouts(_position(connection, ring, incident_key, row.best_position), _read(ring, last))
+    earlier = last_position.c.caller.in_(_callers(connection, ring, row)) & (
+        last_position.c.incident_key != incident_key
+    )
+    last = _last_of(connection, ring, row, earlier)
+    return Whereabouts(_position(connection, ring, incident_key, row.best_position), last)
 
 
 def best_position(connection: Connection, incident_id: str) -> Position | None:
-    """Read the best that is known of where the caller of an incident is."""
+    """Read the best position of an incident's caller."""
     row = connection.execute(
         select(position)
         .join(
@@ -74,7 +87,7 @@ def best_position(connection: Connection, incident_id: str) -> Position | None:
 
 
 class Located(NamedTuple):
-    """What became of a position that came."""
+    """The outcome of recording a position."""
 
     became_best: bool
     is_told: bool
@@ -83,17 +96,24 @@ class Located(NamedTuple):
     """Whether the phone has answered, and not what a location server remembers of it."""
 
 
-def record_position(connection: Connection, plan: Plan, incident_key: int, found: Position) -> Located:
+def record_position(
+    connection: Connection, plan: Plan, incident_key: int, found: Position, age_s: AgeOf
+) -> Located:
     """Keep a position; where it is news to 112, write down the update that tells so.
 
-    A closed incident takes no more positions.
+    A closed incident takes no more positions. What came before it is compared by how long before it came, not by what
+    the machine's clock showed then.
     """
-    row = connection.execute(select(incident).where(incident.c.key == incident_key).with_for_update()).one()
+    ring = keys_of(connection)
+    wanted = select(incident).where(incident.c.key == incident_key).with_for_update()
+    row = believed(ring, connection.execute(wanted).one())
     if row.state == CLOSED:
         return Located(became_best=False, is_told=False)
-    ring = keys_of(connection)
     said = _last_reports(connection, row)
-    known = _positions(connection, ring, row, said)
+    known = {
+        number: as_it_came_before(found.received_at, earlier, age_s)
+        for number, earlier in _positions(connection, ring, row, said).items()
+    }
     best, newest = known.get(row.best_position), known.get(row.newest_position)
     number = row.position_count + 1
     became_best = is_better(found, best, found.received_at)
@@ -103,7 +123,7 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
         changes["best_position"] = number
         if is_sharper(found, known.get(row.sharpest_position)):
             changes["sharpest_position"] = number
-        _remember(connection, ring, row, number, found)
+        _remember(connection, ring, row, found, number=number, age_s=age_s)
     if is_newest:
         changes["newest_position"] = number
     answered = is_answer(found, newest)
@@ -114,7 +134,7 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
     _keep(connection, ring, incident_key, number, found, became_best=became_best)
     connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
     news = worth_telling(
-        found, found if became_best or best is None else best, _told(said, known),
+        found, found if became_best or best is None else best, _told(said, known, found.received_at, age_s),
         is_newest=is_newest, now=found.received_at,
     )  # fmt: skip
     reasons = reasons_of(facts)
@@ -132,18 +152,18 @@ def record_position(connection: Connection, plan: Plan, incident_key: int, found
 
 
 def record_position_of(
-    connection: Connection, plan: Plan, incident_id: str, found: Position
+    connection: Connection, plan: Plan, incident_id: str, found: Position, age_s: AgeOf
 ) -> Located | None:
     """Do as `record_position`, for an incident that is known by its id; ``None`` where there is none."""
     key = connection.execute(select(incident.c.key).where(incident.c.id == incident_id)).scalar_one_or_none()
-    return None if key is None else record_position(connection, plan, key, found)
+    return None if key is None else record_position(connection, plan, key, found, age_s)
 
 
 def _answers_again(connection: Connection, row: Any, found: Position) -> Sequence[Fact]:
     """Keep that the phone answers, where 112 was told that it does not."""
     if reach_states(connection, row.key)[-1:] != [Reach.NOT_ANSWERING]:
         return ()
-    return keep_facts(connection, row, [Fact(REACH, PHONE, found.received_at, {"state": Reach.ANSWERING})])
+    return keep_facts(connection, row, [ReachFact(found.received_at, Reach.ANSWERING)])
 
 
 def _keep(
@@ -155,20 +175,20 @@ def _keep(
     *,
     became_best: bool,
 ) -> None:
-    connection.execute(
-        insert(position).values(
-            incident_key=incident_key,
-            number=number,
-            sealed=seal_coordinates(ring, incident_key, number, found.latitude, found.longitude),
-            uncertainty_m=found.uncertainty_m,
-            confidence=found.confidence,
-            method=found.method,
-            source=found.source,
-            fixed_at=fix_time_to_us(found.fixed_at),
-            received_at=to_us(found.received_at),
-            became_best=became_best,
-        )
-    )
+    said: dict[str, Any] = {
+        "incident_key": incident_key,
+        "number": number,
+        "uncertainty_m": found.uncertainty_m,
+        "confidence": found.confidence,
+        "method": found.method,
+        "source": found.source,
+        "fixed_at": fix_time_to_us(found.fixed_at),
+        "received_at": to_us(found.received_at),
+        "became_best": became_best,
+    }
+    sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude)
+    code = bind_row(ring, position.name, said)
+    connection.execute(insert(position).values(**said, sealed=sealed, bound=code))
 
 
 LATELY: Final = 12
@@ -190,7 +210,7 @@ class _Said(NamedTuple):
 
 
 def _last_reports(connection: Connection, row: Any) -> list[_Said]:
-    """Give the last reports of an incident, the newest first; where 112 was told nothing there is none."""
+    """Return the last reports of an incident, the newest first; where 112 was told nothing there is none."""
     since = max(0, row.last_sequence - LATELY)
     query = _LAST_REPORTS.format(placeholder(connection.dialect.name))
     return [
@@ -202,7 +222,7 @@ def _last_reports(connection: Connection, row: Any) -> list[_Said]:
 
 
 def _positions(connection: Connection, ring: KeyRing, row: Any, said: Sequence[_Said]) -> dict[int, Position]:
-    """Give the positions that the incident knows as best, newest and sharpest, and those of its last reports."""
+    """Return the positions that the incident knows as best, newest and sharpest, and those of its last reports."""
     numbers = {numbered(each.payload, role) for each in said for role in ("position", "newest")}
     numbers |= {row.best_position or 0, row.newest_position or 0, row.sharpest_position or 0}
     numbers.discard(0)
@@ -215,8 +235,8 @@ def _positions(connection: Connection, ring: KeyRing, row: Any, said: Sequence[_
     return {number: found for number, found in read.items() if found is not None}
 
 
-def _told(said: Sequence[_Said], known: Mapping[int, Position]) -> Told:
-    """Give what the last report says, and what those before it said."""
+def _told(said: Sequence[_Said], known: Mapping[int, Position], now: datetime, age_s: AgeOf) -> Told:
+    """Return what the last report says, and what those before it said."""
     if not said:
         return Told(datetime.min.replace(tzinfo=UTC))
     last = said[0]
@@ -225,7 +245,7 @@ def _told(said: Sequence[_Said], known: Mapping[int, Position]) -> Told:
     circle = known.get(numbered(last.payload, "position"))
     calm = last.payload.get("calm", 0)
     return Told(
-        from_us(last.created_at),
+        on_the_clock_of(now, from_us(last.created_at), age_s),
         circle,
         known.get(numbered(last.payload, "newest"), circle),
         [known[number] for number in sorted(circles) if number in known],
@@ -247,7 +267,7 @@ def _position(
 
 
 def _read(ring: KeyRing, row: Any) -> Position | None:
-    """Give the position of a row; a damaged one is as good as none: whatever comes next is better."""
+    """Return the position of a row; a damaged one is as good as none: whatever comes next is better."""
     try:
         return None if row is None else position_of(ring, row)
     except Malformed as error:
@@ -256,7 +276,7 @@ def _read(ring: KeyRing, row: Any) -> Position | None:
 
 
 def _callers(connection: Connection, ring: KeyRing, row: Any) -> Sequence[bytes]:
-    """Give the hashes under which the last position of an incident's caller may stand."""
+    """Return the hashes under which the last position of an incident's caller may stand."""
     try:
         return caller_hashes(connection, unseal_incident(ring, row.key, row.sealed).caller)
     except Malformed as error:
@@ -264,7 +284,21 @@ def _callers(connection: Connection, ring: KeyRing, row: Any) -> Sequence[bytes]
         return (row.caller,)
 
 
-def _remember(connection: Connection, ring: KeyRing, row: Any, number: int, found: Position) -> None:
+def _last_of(connection: Connection, ring: KeyRing, row: Any, where: Any) -> Position | None:
+    """Return where the caller of an incident was last; of a row that names another caller's incident nothing."""
+    caller = caller_of(ring, row.key, row.sealed)
+    if caller is None:
+        return None
+    for found in connection.execute(_LAST_POSITION.where(where)).all():
+        if caller_of(ring, found.incident_key, found.whose) == caller:
+            return _read(ring, found)
+        ring.noticed.note(last_position.name, found.incident_key, "caller")
+    return None
+
+
+def _remember(
+    connection: Connection, ring: KeyRing, row: Any, found: Position, *, number: int, age_s: AgeOf
+) -> None:
     """Note where the caller was last, for a later incident; what an earlier one knew better stands."""
     hashes = _callers(connection, ring, row)
     of_caller = last_position.c.caller.in_(hashes)
@@ -272,8 +306,10 @@ def _remember(connection: Connection, ring: KeyRing, row: Any, number: int, foun
     names = {"caller": hashes[0], "incident_key": row.key, "number": number}
     if connection.execute(update(last_position).where(of_this_incident).values(**names)).rowcount:
         return
-    earlier = _read(ring, connection.execute(_LAST_POSITION.where(of_caller)).first())
-    if earlier is not None and is_better(earlier, found, found.received_at):
+    earlier = _last_of(connection, ring, row, of_caller)
+    if earlier is not None and is_better(
+        as_it_came_before(found.received_at, earlier, age_s), found, found.received_at
+    ):
         return
     if not connection.execute(update(last_position).where(of_caller).values(**names)).rowcount:
         connection.execute(insert(last_position).values(**names))

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that give up: see `telephony.store.bounds`."""
+"""Connections to PostgreSQL whose every wait is bounded: see `telephony.store.bounds`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.add_notice_handler(self._noticed)
 
     def wait(self, gen: PQGen[T], *arguments: Any, **options: Any) -> T:
-        """Wait as psycopg does, until what was asked for has come; close and raise `OperationalError` where it cannot.
+        """Wait as psycopg does for the answer; close and raise `OperationalError` where it cannot.
 
         So it does with what a standby has answered, and with a commit that no standby was seen to have.
         """

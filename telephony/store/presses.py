@@ -1,26 +1,29 @@
-"""From presses to incidents: the one transaction on which everything else rests.
+"""Records presses into incidents: the one transaction on which everything else rests.
 
 For a whole group of presses at once: remember each sender's reference, open or join the caller's one open
-incident with a recorded reason, and write down what must leave the house. Two reads and four writes, however
+incident with a recorded reason, and write the deliveries. Two reads and four writes, however
 many presses there are. Locks are taken in the order that `telephony.store.locks` says.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from string import ascii_lowercase
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from telephony.domain.delivery import ALERT, LOCATE, Delivery, update_pause_s
-from telephony.domain.fact import Fact
+from telephony.domain.delivery import ALERT, LOCATE, Delivery, DeliveryKind, update_pause_s
+from telephony.domain.facts import Fact
 from telephony.domain.incident import CLOSED, OPEN, Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.report import UpdateReason
 from telephony.domain.trigger import Repetition, Trigger
+from telephony.store.bound import bind, is_sound
 from telephony.store.bulk import (
     BulkInsert,
     execute_many,
@@ -28,17 +31,19 @@ from telephony.store.bulk import (
     select_among,
     select_in,
 )
-from telephony.store.callers import CALLER, REFERENCE
-from telephony.store.crypto import KeyRing
-from telephony.store.fact_rows import FACT, fact_row, storable_fact
+from telephony.store.callers import CALLER, DRILL, REFERENCE
+from telephony.store.crypto import HASH_OCTETS, KeyRing
+from telephony.store.fact_rows import FACT, fact_row
+from telephony.store.journal_position import JournalPlace, move
 from telephony.store.locks import has_other_writers
+from telephony.store.outbox.writing import FIRST_TOKEN, NewRow, enqueue, new_row
 from telephony.store.repeats import Seen, is_same_press, load_seen, own_reference
 from telephony.store.schema import incident, press
 from telephony.store.sealed_rows import seal_incident, seal_press
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
 from telephony.store.times import seconds_to_us, to_us
-from telephony.store.updates import DELIVERY, FIRST_TOKEN, News, plan_updates
+from telephony.store.updates import News, plan_updates
 
 Payload = tuple[str, Mapping[str, Any]]
 """A delivery's payload as its row holds it, and read."""
@@ -53,17 +58,19 @@ class NewPress:
 
     ``incident_id`` is the id to open an incident under, if one is opened; the same press always brings the same
     one. ``leases`` gives, for channels that have room in this process, the Unix time until which the new
-    incident's deliveries belong to it; the others are left to whoever claims them first.
+    incident's deliveries belong to it; the others are left to the process that claims them first. ``place`` is where it
+    stands in a journal, if it does: recording it moves that journal's position.
     """
 
     trigger: Trigger
     incident_id: str
     leases: Mapping[str, float] = field(default_factory=dict)
+    place: JournalPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a press: its receipt, and deliveries whose lease this process already holds."""
+    """A press that was recorded: its receipt, and deliveries whose lease this process already holds."""
 
     receipt: Receipt
     held: tuple[Delivery, ...] = ()
@@ -71,7 +78,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What recording needs to know beside the press itself."""
+    """The settings that recording needs beside the press itself."""
 
     plan: Plan
     owner: str
@@ -81,7 +88,7 @@ class Rules:
     """This daemon's number, 0 to 255, drawn at start: keeps the keys of two daemons apart."""
 
     def repeat_window_us(self, carrier: str) -> int:
-        """Give a carrier's window in microseconds."""
+        """Return a carrier's window in microseconds."""
         return seconds_to_us(self.repeat_window_s.get(carrier, DEFAULT_REPEAT_WINDOW_S))
 
 
@@ -113,7 +120,7 @@ class _Open:
 
 
 def caller_key(trigger: Trigger) -> str:
-    """Give what a caller's presses are joined by.
+    """Return what a caller's presses are joined by.
 
     A drill never joins an emergency; two callers who withhold their numbers are two callers. So are two calls without
     a number in E.164: what stands in its place is a word or a number of a switch's, the same for many.
@@ -125,11 +132,12 @@ def caller_key(trigger: Trigger) -> str:
         key = number.number
     else:
         key = f"raw:{number.number}"
-    return f"test:{key}" if trigger.test else key
+    return f"{DRILL}{key}" if trigger.test else key
 
 
 _INCIDENT_COLUMNS = (
     "key", "id", "caller", "sealed", "carrier", "connector", "source", "test", "opened_at", "last_press_at",
+    "bound",
 )  # fmt: skip
 _INCIDENT = BulkInsert(
     incident, _INCIDENT_COLUMNS, {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"}
@@ -138,16 +146,40 @@ _PRESS = BulkInsert(
     press,
     (
         "incident_key", "reference", "number", "sealed", "source", "connector", "carrier", "encoding",
-        "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at",
+        "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at", "bound",
     ),
     {"seen": "1"},
 )  # fmt: skip
 _OPEN_INCIDENTS = (
-    "SELECT caller, key, id, carrier, source, press_count, last_press_at, last_sequence, best_position,"
-    " fact_count FROM incident"
+    "SELECT caller, key, id, carrier, connector, source, state, test, opened_at, closed_at,"
+    " silence_lifted_at, bound, press_count, last_press_at, last_sequence, best_position, fact_count FROM incident"
     f" WHERE state <> '{CLOSED}' AND caller {{}}"
 )
 _OPEN_INCIDENTS_LOCKED = f"{_OPEN_INCIDENTS} ORDER BY key FOR UPDATE"
+
+
+class _OpenRow(NamedTuple):
+    """A row of these, in that order."""
+
+    caller: bytes
+    key: int
+    id: str
+    carrier: str
+    connector: str
+    source: str
+    state: str
+    test: bool
+    opened_at: int
+    closed_at: int | None
+    silence_lifted_at: int | None
+    bound: bytes | None
+    press_count: int
+    last_press_at: int
+    last_sequence: int
+    best_position: int | None
+    fact_count: int
+
+
 _TAKEN = "SELECT id FROM incident WHERE id {}"
 
 
@@ -156,7 +188,9 @@ class _First(NamedTuple):
 
     channel: str
     sequence: int
-    kind: str
+    kind: DeliveryKind
+    written: str
+    """The kind as its column holds it: a driver binds a plain text faster."""
     after_us: int
 
 
@@ -167,18 +201,28 @@ class PressRecorder:
         self._rules = rules
         self._last_key = 0
 
+    def go_by(self, plan: Plan) -> None:
+        """Plan the reports of the next group of presses so; called in another thread than the one that records."""
+        self._rules = replace(self._rules, plan=plan)
+
     def _next_key(self, trigger: Trigger) -> int:
-        """Give a key that grows with time, and that no other daemon gives: microseconds and the daemon's number."""
+        """Return a key that grows with time, and that no other daemon gives: microseconds and the daemon's number."""
         key = to_us(trigger.received_at) << NODE_BITS | self._rules.node
         self._last_key = max(self._last_key + (1 << NODE_BITS), key)
         return self._last_key
 
     def __call__(self, connection: Connection, items: Sequence[NewPress]) -> list[Recorded]:
-        """Record the presses in order, each knowing those before it in the same group."""
+        """Record the presses in order, each knowing those before it in the same group.
+
+        Those of a journal are of one, in its order. Raises `PositionMoved` where the store is not where that is.
+        """
         ring = keys_of(connection)
+        places = [item.place for item in items if item.place is not None]
+        if places:
+            move(connection, ring, places)
         callers = [caller_key(item.trigger) for item in items]
         hashes = {caller: ring.hashes(CALLER, caller) for caller in callers}
-        known = _open_incidents(connection, hashes)
+        known = _open_incidents(connection, ring, hashes)
         self._load_seen(connection, ring, known, callers, items)
         free_id = _free_ids(
             connection, [i.incident_id for i, c in zip(items, callers, strict=True) if c not in known]
@@ -223,7 +267,7 @@ class _Group:
         self._ring = ring
         self._incidents: list[tuple[Any, ...]] = []
         self._presses: list[tuple[Any, ...]] = []
-        self._deliveries: list[tuple[Any, ...]] = []
+        self._deliveries: list[NewRow] = []
         self._seen_again: list[tuple[int, int, bytes]] = []
         self._facts: list[tuple[Any, ...]] = []
         self._changed: dict[str, _Open] = {}
@@ -242,6 +286,13 @@ class _Group:
             (
                 key, incident_id, hashed, sealed, trigger.carrier, trigger.connector,
                 trigger.source, trigger.test, received, received,
+                bind(
+                    self._ring, "incident",
+                    (
+                        key, incident_id, hashed, trigger.carrier, trigger.connector, trigger.source, OPEN,
+                        int(trigger.test), received, None, None,
+                    ),
+                ),
             )
         )  # fmt: skip
         self._add_press(found, trigger, trigger.reference, received, Join.FIRST)
@@ -297,18 +348,20 @@ class _Group:
             trigger.raw,
             part,
         )
+        parts = (part.reference, part.total, part.number) if part else (None, None, None)
+        labels = "\n".join(trigger.labels) or None
+        said = (found.key, number, hashed, trigger.source, trigger.encoding, *parts, labels, received)
         self._presses.append(
             (
                 found.key, hashed, number, sealed, trigger.source, trigger.connector, trigger.carrier, trigger.encoding,
-                part.reference if part else None, part.total if part else None, part.number if part else None,
-                "\n".join(trigger.labels) or None, received, joined.value, received,
+                *parts, labels, received, joined.value, received, bind(self._ring, "press", said),
             )
         )  # fmt: skip
 
     def _keep(self, facts: Sequence[Fact], found: _Open) -> None:
         for known in facts:
             found.fact_count += 1
-            self._facts.append(fact_row(self._ring, found.key, found.fact_count, storable_fact(known)))
+            self._facts.append(fact_row(self._ring, found.key, found.fact_count, known))
         self._told_more[found.key] = found
 
     def write(self, connection: Connection) -> None:
@@ -316,7 +369,7 @@ class _Group:
             self._incidents.sort(key=_caller_hash)
         _INCIDENT.run(connection, self._incidents)
         _PRESS.run(connection, self._presses)
-        DELIVERY.run(connection, self._deliveries)
+        enqueue(connection, self._deliveries)
         FACT.run(connection, self._facts)
         mark = placeholder(connection.dialect.name)
         if self._seen_again:
@@ -352,9 +405,9 @@ class _Group:
             written, payload = report if first.sequence else NOTHING
             lease = leases.get(first.channel, 0.0) if first.after_us == 0 else 0.0
             self._deliveries.append(
-                (
-                    key, first.channel, first.sequence, first.kind, written, received, received + first.after_us,
-                    self._rules.owner if lease else None, int(lease * 1_000_000),
+                new_row(
+                    self._ring, key, first.channel, first.sequence, first.written, written, received,
+                    received + first.after_us, self._rules.owner if lease else None, int(lease * 1_000_000),
                 )
             )  # fmt: skip
             if lease:
@@ -370,24 +423,25 @@ class _Group:
                         0,
                         lease,
                         lease_token=FIRST_TOKEN,
+                        written=written,
                     )
                 )
         return tuple(held)
 
     def _firsts(self, carrier: str, *, is_test: bool) -> tuple[_First, ...]:
-        """Give what a new incident of a carrier has to do; worked out once per group."""
+        """Return what a new incident of a carrier has to do; worked out once per group."""
         found = self._firsts_by_carrier.get((carrier, is_test))
         if found is None:
             plan = self._rules.plan
             firsts = [
-                _First(route.channel, 1, ALERT, seconds_to_us(route.after_s))
+                _First(route.channel, 1, ALERT, ALERT.value, seconds_to_us(route.after_s))
                 for route in plan.reports(carrier)
-                # A drill wakes nobody who answers a telephone.
+                # A drill wakes no one who answers a telephone.
                 if not (is_test and route.alerts_only)
             ]
-            firsts.append(_First(locating_channel(carrier), 0, LOCATE, 0))
+            firsts.append(_First(locating_channel(carrier), 0, LOCATE, LOCATE.value, 0))
             errands = plan.errands_of_a_drill if is_test else plan.errands
-            firsts += [_First(errand, 0, errand, 0) for errand in errands]
+            firsts += [_First(errand.value, 0, errand, errand.value, 0) for errand in errands]
             found = self._firsts_by_carrier[carrier, is_test] = tuple(firsts)
         return found
 
@@ -414,29 +468,42 @@ def _first_payload(facts: int) -> Payload:
     return f'{{"presses":1,"facts":{facts}}}', {"presses": 1, "facts": facts}
 
 
-def _open_incidents(connection: Connection, hashes: Mapping[str, Sequence[bytes]]) -> dict[str, _Open]:
+def _open_incidents(
+    connection: Connection, ring: KeyRing, hashes: Mapping[str, Sequence[bytes]]
+) -> dict[str, _Open]:
+    """Return the callers' open incidents. A row that another hand has changed, or given her hash, is put out of the way.
+
+    It gets a hash that no caller has: her press opens an incident of its own, and 112 is told of it at once, as hers.
+    `telephony.store.mending` makes good for the row.
+    """
     by_hash = {each: caller for caller, theirs in hashes.items() for each in theirs}
     wanted = _OPEN_INCIDENTS_LOCKED if has_other_writers(connection) else _OPEN_INCIDENTS
-    rows = select_among(connection, wanted, by_hash)
-    return {by_hash[row[0]]: _Open(*row[1:]) for row in rows}
+    found, strangers = {}, []
+    for row in map(_OpenRow._make, select_among(connection, wanted, by_hash)):
+        caller = by_hash[row.caller]
+        if is_sound(ring, "incident", row):
+            found[caller] = _Open(row.key, row.id, row.carrier, row.source, *row[-5:])
+        else:
+            strangers.append((os.urandom(HASH_OCTETS), row.key))
+    if strangers:
+        mark = placeholder(connection.dialect.name)
+        execute_many(connection, f"UPDATE incident SET caller = {mark} WHERE key = {mark}", strangers)
+    return found
 
 
 def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
-    """Give a function from a wanted incident id to one that no incident has.
+    """Return a function from a wanted incident id to one that no incident has.
 
     An id is taken when the same caller sent the same content in the same hour and that incident was closed.
     """
     taken = {row[0] for row in select_in(connection, _TAKEN, wanted)}
 
     def free(incident_id: str) -> str:
-        candidate = incident_id
-        for letter in (*ascii_lowercase, ""):
-            if candidate not in taken:
-                taken.add(candidate)
-                return candidate
-            candidate = f"{incident_id}{letter}" if letter else f"{incident_id}{len(taken)}"
-            if select_in(connection, _TAKEN, [candidate]):
-                taken.add(candidate)
+        for suffix in chain(("", *ascii_lowercase), map(str, count(1))):
+            candidate = f"{incident_id}{suffix}"
+            if candidate not in taken and not (suffix and select_in(connection, _TAKEN, [candidate])):
+                break
+        taken.add(candidate)
         return candidate
 
     return free

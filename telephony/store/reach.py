@@ -1,4 +1,4 @@
-"""Whether the location service still reaches a caller's phone: 112 is told when it does not any more, and when it does again."""
+"""Records whether the location service reaches a caller's phone: 112 is told when it no longer does, and when it does again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import LAST_ANSWERED, PHONE, REACH, Fact, Reach
+from telephony.domain.facts import FactKind, Newer, NotReached, Reach, ReachFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
-from telephony.domain.ports import NotReached
-from telephony.store.fact_rows import FactRow, fact_of
-from telephony.store.facts import append_facts
+from telephony.domain.whereabouts import AgeOf, as_it_came_before, on_the_clock_of
+from telephony.store.bound import believed
+from telephony.store.facts import append_facts, facts_of_kind
 from telephony.store.reports import position_of
-from telephony.store.schema import fact, incident, position
+from telephony.store.schema import incident, position
 from telephony.store.sealing import keys_of
 from telephony.store.times import from_us, to_us
 
@@ -28,11 +28,13 @@ _ENOUGH_DOUBLINGS = 20
 
 
 class Missed(NamedTuple):
-    """A question about a phone that the phone did not answer, and for how long nobody is told of such."""
+    """A location request that the phone did not answer, and for how long 112 is not told of such."""
 
     why: NotReached
     at: datetime
     patience: timedelta
+    age_s: AgeOf
+    """How long ago it is that something was written down: the clock may have been set since."""
 
 
 def record_unreached(connection: Connection, plan: Plan, incident_key: int, missed: Missed) -> bool:
@@ -42,7 +44,8 @@ def record_unreached(connection: Connection, plan: Plan, incident_key: int, miss
     patience doubles with each time that 112 was told, up to `LONGEST_PATIENCE`. A number that no carrier knows has to
     have answered before.
     """
-    row = connection.execute(select(incident).where(incident.c.key == incident_key).with_for_update()).one()
+    found = connection.execute(select(incident).where(incident.c.key == incident_key).with_for_update()).one()
+    row = believed(keys_of(connection), found)
     if row.state == CLOSED or (missed.why is NotReached.UNKNOWN and row.newest_position is None):
         return False
     if row.unreached_since is None:
@@ -54,35 +57,20 @@ def record_unreached(connection: Connection, plan: Plan, incident_key: int, miss
         return False
     doubled = min(states.count(Reach.NOT_ANSWERING), _ENOUGH_DOUBLINGS)
     needed = min(missed.patience * 2**doubled, max(missed.patience, LONGEST_PATIENCE))
-    if missed.at - from_us(row.unreached_since) < needed:
+    if missed.at - on_the_clock_of(missed.at, from_us(row.unreached_since), missed.age_s) < needed:
         return False
-    said: dict[str, str] = {"state": Reach.NOT_ANSWERING, "why": missed.why}
-    answered_at = _last_answer(connection, row)
-    if answered_at is not None:
-        said[LAST_ANSWERED] = answered_at.isoformat(timespec="seconds")
-    return append_facts(connection, plan, row, [Fact(REACH, PHONE, missed.at, said)])
+    known = ReachFact(missed.at, Reach.NOT_ANSWERING, missed.why, _last_answer(connection, row, missed))
+    return append_facts(connection, plan, row, [known])
 
 
-def reach_states(connection: Connection, incident_key: int) -> list[str]:
-    """Give what 112 was told of reaching an incident's phone, in order."""
-    ring = keys_of(connection)
-    rows = connection.execute(
-        select(fact.c.incident_key, fact.c.number, fact.c.kind, fact.c.subject, fact.c.at, fact.c.sealed)
-        .where(fact.c.incident_key == incident_key, fact.c.kind == REACH)
-        .order_by(fact.c.number)
-    ).all()
-    states = []
-    for row in rows:
-        try:
-            states.append(fact_of(ring, FactRow(*row)).data.get("state", ""))
-        except (Malformed, ValueError) as error:
-            log.critical("fact unreadable", error=str(error))
-            states.append("")
-    return states
+def reach_states(connection: Connection, incident_key: int) -> list[Reach | Newer]:
+    """Return what 112 was told of reaching an incident's phone, in order."""
+    known = facts_of_kind(connection, incident_key, FactKind.REACH)
+    return [each.state if isinstance(each, ReachFact) else Newer() for each in known]
 
 
-def _last_answer(connection: Connection, row: Any) -> datetime | None:
-    """Give when the phone was last measured, or came in where that is not known; ``None``: not in this incident."""
+def _last_answer(connection: Connection, row: Any, missed: Missed) -> datetime | None:
+    """Return when the phone was last measured, or came in where that is not known; ``None``: not in this incident."""
     of_newest = (position.c.incident_key == row.key) & (position.c.number == row.newest_position)
     newest = connection.execute(select(position).where(of_newest)).one_or_none()
     try:
@@ -90,4 +78,7 @@ def _last_answer(connection: Connection, row: Any) -> datetime | None:
     except Malformed as error:
         log.critical("position unreadable", error=str(error))
         return None
-    return None if found is None or found.is_memory else found.fixed_at or found.received_at
+    if found is None or found.is_memory:
+        return None
+    found = as_it_came_before(missed.at, found, missed.age_s)
+    return found.fixed_at or found.received_at

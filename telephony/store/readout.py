@@ -1,6 +1,6 @@
-"""What somebody reads out to 112 on the telephone when no report reaches it.
+"""Reads an incident for an operator to read out to 112 on the telephone when no report reaches it.
 
-Whatever is damaged costs itself alone: an incident whose report cannot be made is told from the rows that can be read,
+Damage costs no more than the damaged row: an incident whose report cannot be made is told from the rows that can be read,
 and in the end from its own row.
 """
 
@@ -15,19 +15,18 @@ import structlog
 from sqlalchemy import Connection, exists, select, text, union
 from sqlalchemy.exc import SQLAlchemyError
 
-from telephony.domain.audit import TOLD_112, Looked
-from telephony.domain.delivery import CLOSING, DELIVERED, PENDING, UPDATE, Delivery
+from telephony.domain.delivery import DELIVERED, PENDING, Delivery
 from telephony.domain.errors import OnetouchError
-from telephony.domain.fact import CENTRE, TOLD_BY_VOICE, Fact
+from telephony.domain.facts import Fact, ToldByVoiceFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
-from telephony.domain.report import UNREADABLE_NUMBER, Report, report_id
+from telephony.domain.report import UNREADABLE_NUMBER, Report, ReportKind, report_id
 from telephony.domain.values import Msisdn
-from telephony.store.audit import Entry, append
+from telephony.store.bound import believed
 from telephony.store.fact_rows import told
 from telephony.store.facts import append_facts, incident_to_change
-from telephony.store.incidents import story
+from telephony.store.incidents import Happened, story
 from telephony.store.reports import load_what_can_be_read
 from telephony.store.schema import delivery, incident
 from telephony.store.sealed_rows import unseal_incident
@@ -45,9 +44,9 @@ _OWED = exists().where(
     delivery.c.incident_key == incident.c.key, delivery.c.sequence > 0, delivery.c.state == PENDING
 )
 _CANDIDATES = union(
-    # In these words SQLite sees that its indices of what is open and what is pending will do.
-    select(incident.c.key).where(text("incident.state <> 'closed'")),
-    select(delivery.c.incident_key).where(text("delivery.state = 'pending'"), delivery.c.sequence > 0),
+    # In these words SQLite sees that its indices of open incidents and pending deliveries will do.
+    select(incident.c.key).where(text(f"incident.state <> '{CLOSED}'")),
+    select(delivery.c.incident_key).where(text(f"delivery.state = '{PENDING}'"), delivery.c.sequence > 0),
 )
 
 
@@ -66,9 +65,9 @@ class ReadOut:
     is_damaged: bool
 
     @property
-    def by_voice(self) -> Fact | None:
+    def by_voice(self) -> ToldByVoiceFact | None:
         """When somebody last read it out to 112, and who."""
-        return next((fact for fact in self.report.facts if fact.kind == TOLD_BY_VOICE), None)
+        return next((fact for fact in self.report.facts if isinstance(fact, ToldByVoiceFact)), None)
 
     @property
     def has_news(self) -> bool:
@@ -98,14 +97,15 @@ def read_out(connection: Connection, incident_id: str, now: datetime) -> ReadOut
 
     Raises `SQLAlchemyError` where its own row cannot be read.
     """
-    row = connection.execute(
+    found = connection.execute(
         select(incident, _REPORTED.label("is_reported"), _OWED.label("is_owed")).where(
             incident.c.id == incident_id
         )
     ).one_or_none()
-    if row is None:
+    if found is None:
         return None
-    kind = CLOSING if row.state == CLOSED else UPDATE
+    row = believed(keys_of(connection), found)
+    kind = ReportKind.CLOSING if row.state == CLOSED else ReportKind.UPDATE
     report = _legible(connection, lambda: _as_112_would_get_it(connection, row, kind, now))
     is_damaged = report is None
     report = report or _legible(connection, lambda: _from_what_is_legible(connection, row, kind, now))
@@ -118,31 +118,27 @@ def read_out(connection: Connection, incident_id: str, now: datetime) -> ReadOut
     )
 
 
-def mark_told_by_voice(  # noqa: PLR0917 - as its neighbours that are handed over by position
-    connection: Connection,
-    plan: Plan,
-    incident_id: str,
-    by: str,
-    why: str,
-    now: datetime,
-    looked: Looked | None = None,
-) -> Entry | None:
-    """Keep that somebody has read an incident out to 112; return the entry of the audit chain, None for an unknown one.
-
-    ``looked`` is the entry where it is known who says so; otherwise it is in the name of ``by``.
+def record_told_by_voice(  # noqa: PLR0917 - as its neighbours that are handed over by position
+    connection: Connection, plan: Plan, incident_id: str, by: str, why: str, now: datetime
+) -> bool:
+    """Keep that somebody has read an incident out to 112; False for an unknown one.
 
     Its reports stay owed: 112 gets all of them when it can be reached again, and reads in them that it was told. 112
     reads the time in the zone of ``now``.
     """
     row = incident_to_change(connection, incident_id)
     if row is None:
-        return None
-    said = {"by": by, "why": why, "at": now.isoformat(sep=" ", timespec="seconds")}
-    append_facts(connection, plan, row, [Fact(TOLD_BY_VOICE, CENTRE, now.astimezone(UTC), said)])
-    return append(connection, looked or Looked(by, TOLD_112, incident_id, why, now.astimezone(UTC)))
+        return False
+    append_facts(
+        connection,
+        plan,
+        row,
+        [ToldByVoiceFact(now.astimezone(UTC), by, why, now.replace(microsecond=0))],
+    )
+    return True
 
 
-def _as_112_would_get_it(connection: Connection, row: Any, kind: str, now: datetime) -> Report | None:
+def _as_112_would_get_it(connection: Connection, row: Any, kind: ReportKind, now: datetime) -> Report | None:
     known = {"presses": row.press_count, "facts": row.fact_count}
     if row.best_position is not None:
         known["position"] = row.best_position
@@ -151,12 +147,12 @@ def _as_112_would_get_it(connection: Connection, row: Any, kind: str, now: datet
     return report if isinstance(report, Report) else None
 
 
-def _from_what_is_legible(connection: Connection, row: Any, kind: str, now: datetime) -> Report | None:
+def _from_what_is_legible(connection: Connection, row: Any, kind: ReportKind, now: datetime) -> Report | None:
     known = story(connection, row.id)
     if known is None:
         return None
     lines = known.lines
-    texts = [line.facts["text"] for line in lines if line.kind == "press" and line.facts["text"]]
+    texts = [line.facts["text"] for line in lines if line.kind is Happened.PRESS and line.facts["text"]]
     best = [line.position for line in lines if line.position is not None and line.facts["became_best"]]
     return _report(
         row,
@@ -169,14 +165,14 @@ def _from_what_is_legible(connection: Connection, row: Any, kind: str, now: date
     )
 
 
-def _from_its_own_row(connection: Connection, row: Any, kind: str, now: datetime) -> Report:
+def _from_its_own_row(connection: Connection, row: Any, kind: ReportKind, now: datetime) -> Report:
     who = _legible(connection, lambda: unseal_incident(keys_of(connection), row.key, row.sealed))
     return _report(row, kind, now, None if who is None else who.msisdn)
 
 
 def _report(
     row: Any,
-    kind: str,
+    kind: ReportKind,
     now: datetime,
     msisdn: Msisdn | None,
     *,
@@ -206,7 +202,7 @@ def _report(
 
 
 def _legible(connection: Connection, read: Callable[[], T]) -> T | None:
-    """Return what was read, ``None`` where rows are damaged, their key is not here, or the disk gives none."""
+    """Return the value that was read, ``None`` where rows are damaged, their key is not here, or the disk gives none."""
     driver: Any = connection.dialect.loaded_dbapi
     try:
         return read()

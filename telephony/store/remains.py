@@ -1,6 +1,6 @@
-"""What 112 is told of an incident whose rows are damaged: each part is read on its own, and what is lost is named.
+"""Makes the report of an incident whose rows are damaged: each part is read on its own, and lost parts are named.
 
-Whole reports are made in `telephony.store.reports`. Here nothing is believed: in SQLite a damaged column holds a value
+Reports of sound rows are made in `telephony.store.reports`. Here nothing is believed: in SQLite a damaged column holds a value
 of any type and size, a row may be gone, and still somebody has pressed.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from telephony.domain.delivery import ALERT, CLOSING, Delivery
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact
 from telephony.domain.position import Position
 from telephony.domain.report import (
     DETAILS_LOST,
@@ -23,9 +23,11 @@ from telephony.domain.report import (
     EarlierReport,
     Part,
     Report,
+    ReportKind,
     UpdateReason,
     report_id,
 )
+from telephony.store.bound import is_sound
 from telephony.store.bulk import execute, placeholder
 from telephony.store.crypto import KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
@@ -55,22 +57,47 @@ T = TypeVar("T")
 LARGEST_COUNT = 1_000_000
 """Presses, facts, positions or reports of one incident: a row that says more is damaged."""
 
-_INCIDENT = "SELECT sealed, carrier, source, opened_at, test, close_reason FROM incident WHERE key = {0}"
+_INCIDENT = (
+    "SELECT key, id, carrier, connector, source, state, test, opened_at, closed_at, silence_lifted_at, caller,"
+    " bound, sealed, close_reason FROM incident WHERE key = {0}"
+)
 _PRESSES = f"{PRESS_COLUMNS} WHERE incident_key = {{0}} AND number <= {{0}} ORDER BY number DESC LIMIT {NEWEST_PRESSES}"
 POSITIONS_TRIED = 20
 _POSITIONS = (
-    "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at"
-    " FROM position WHERE became_best AND incident_key = {0} AND number <= {0}"
+    "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at,"
+    " became_best, bound FROM position WHERE became_best AND incident_key = {0} AND number <= {0}"
     f" ORDER BY number DESC LIMIT {POSITIONS_TRIED}"
 )
 _FACTS = (
-    "SELECT incident_key, number, kind, subject, at, sealed FROM fact"
+    "SELECT incident_key, number, kind, subject, at, sealed, bound FROM fact"
     f" WHERE incident_key = {{0}} AND number <= {{0}} ORDER BY number DESC LIMIT {NEWEST_FACTS}"
 )
 _REPORTS = (
     "SELECT DISTINCT sequence, created_at FROM delivery WHERE incident_key = {0} AND sequence > 0 AND sequence < {0}"
     " ORDER BY sequence"
 )
+
+
+class _IncidentRow(NamedTuple):
+    """The columns that are read of an incident, each of which may hold a value of any type."""
+
+    key: Any
+    id: Any
+    carrier: Any
+    connector: Any
+    source: Any
+    state: Any
+    test: Any
+    opened_at: Any
+    closed_at: Any
+    silence_lifted_at: Any
+    caller: Any
+    bound: Any
+    sealed: Any
+    close_reason: Any
+
+
+_NO_INCIDENT = _IncidentRow(*[None] * len(_IncidentRow._fields))
 
 
 def is_count(value: Any) -> bool:
@@ -93,10 +120,10 @@ def time_of_key(key: Any) -> datetime:
 def what_is_left(
     connection: Connection, item: Delivery, lost: Sequence[Part] = ()
 ) -> Report | KeysUnavailable:
-    """Return the report that a delivery stands for as far as its rows can be read; ``lost`` names what is not of it already.
+    """Return the report that a delivery stands for as far as its rows can be read; ``lost`` names the parts lost already.
 
     An error stands for one of which everything is sealed under a key that is not here: it is whole, and waits. Where
-    anything can be opened, a key that nobody knows is damage too: what belongs together was sealed together.
+    anything can be opened, an unknown key is damage too: what belongs together was sealed together.
     """
     reading = _Reading(connection, item, lost)
     report = reading.report()
@@ -127,13 +154,14 @@ class _Reading:
     def report(self) -> Report:
         item, ring = self._item, self._ring
         rows = self._rows(_INCIDENT)
-        nothing: Sequence[Any] = (None,) * 6
-        sealed, carrier, source, opened, test, close_reason = rows[0] if rows else nothing
-        if not rows:
+        row = _IncidentRow(*rows[0]) if rows else _NO_INCIDENT
+        is_whole = bool(rows) and is_sound(ring, "incident", row)
+        if not is_whole:
             self._lost[Part.INCIDENT] = None
-        who = self._opened(Part.NUMBER, lambda: unseal_incident(ring, item.incident_key, sealed))
+        who = self._opened(Part.NUMBER, lambda: unseal_incident(ring, item.incident_key, row.sealed))
+        caller = None if who is None else who.caller
         opened_at = (
-            self._part(Part.INCIDENT, lambda: from_us(opened))
+            self._part(Part.INCIDENT, lambda: from_us(row.opened_at) if is_whole else None)
             or self._part(Part.INCIDENT, lambda: time_of_key(item.incident_key))
             or item.created_at
         )
@@ -143,20 +171,20 @@ class _Reading:
         reason = None
         if item.kind == CLOSING:
             reason = self._opened(
-                Part.CLOSE_REASON, lambda: unseal_close_reason(ring, item.incident_key, close_reason)
+                Part.CLOSE_REASON, lambda: unseal_close_reason(ring, item.incident_key, row.close_reason)
             )
         return Report(
             report_id=report_id(item.incident_id, sequence_of(item)),
-            kind=item.kind,
+            kind=item.kind if isinstance(item.kind, ReportKind) else ReportKind.UPDATE,
             incident_id=item.incident_id,
             sequence=sequence_of(item),
             earlier=self._earlier(),
             sent_at=item.created_at,
-            # What may be an emergency is never told as a drill.
-            test=bool(self._part(Part.INCIDENT, lambda: is_test(test))),
+            # A possible emergency is never told as a drill.
+            test=bool(self._part(Part.INCIDENT, lambda: is_test(row.test, caller))),
             msisdn=UNREADABLE_NUMBER if who is None else who.msisdn,
-            carrier=self._part(Part.INCIDENT, lambda: text_of(carrier)) or "?",
-            source=self._part(Part.INCIDENT, lambda: text_of(source)) or "?",
+            carrier=self._part(Part.INCIDENT, lambda: text_of(row.carrier)) or "?",
+            source=self._part(Part.INCIDENT, lambda: text_of(row.source)) or "?",
             destination="?" if who is None else who.destination,
             opened_at=opened_at,
             press_count=self._press_count,
@@ -185,7 +213,7 @@ class _Reading:
 
     def _press(self, key: int, number: int, sealed: bytes, *rest: Any) -> PressRow:
         row = press_row(self._ring, key, number, sealed, *rest)
-        # Each by itself, so that what is wrong in one does not cost the others.
+        # Each by itself, so that a fault in one does not cost the others.
         from_us(row.received_at)
         joined_texts([row])
         labels_of([row], ())
@@ -243,7 +271,7 @@ class _Reading:
         return found
 
     def _opened(self, part: Part, read: Callable[[], T]) -> T | None:
-        """Read what is sealed."""
+        """Open a sealed value."""
         try:
             found = read()
         except KeysUnavailable as error:

@@ -1,4 +1,4 @@
-"""Which press of an open incident a press comes again of: the newest that said the same, if it is not too old."""
+"""Finds the press of an open incident that a new one repeats: the newest that said the same, if it is not too old."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 
 from telephony.domain.errors import Malformed
 from telephony.domain.trigger import Repetition, Trigger
+from telephony.store.bound import is_sound
 from telephony.store.bulk import execute, placeholder, select_pairs
 from telephony.store.callers import REFERENCE
 from telephony.store.crypto import KeyRing, KeysUnavailable
+from telephony.store.schema import press
 from telephony.store.sealed_rows import unseal_press
 from telephony.store.times import to_us
 
@@ -28,29 +30,51 @@ class Seen(NamedTuple):
     hash: bytes
     times: int
     received_at: int
+    is_ours: bool = True
+    """False where another hand changed its row: no press is told as a repeat of it."""
 
 
+class _Row(NamedTuple):
+    """The columns that are read of a press."""
+
+    incident_key: int
+    number: int
+    reference: bytes
+    source: str
+    encoding: str | None
+    part_reference: int | None
+    part_total: int | None
+    part_number: int | None
+    labels: str | None
+    received_at: int
+    bound: bytes | None
+    seen: int
+    sealed: bytes
+
+
+_COLUMNS: Final = ", ".join(_Row._fields)
 _SEEN: Final = (
-    "SELECT incident_key, reference, seen, received_at FROM {} JOIN press"
-    " ON press.incident_key = wanted.a AND press.reference = wanted.b"
+    f"SELECT {_COLUMNS} FROM {{}} JOIN press ON press.incident_key = wanted.a AND press.reference = wanted.b"
 )
 _NEWEST: Final = (
-    "SELECT number, sealed, reference, seen, received_at FROM press"
+    f"SELECT {_COLUMNS} FROM press"
     " WHERE incident_key = {0} AND received_at >= {0} ORDER BY number DESC LIMIT {0}"
 )
 
 
 def own_reference(reference: str, number: int) -> str:
-    """Give the reference of an incident's n-th press where an earlier one with the same words has that already."""
+    """Return the reference of an incident's n-th press where an earlier one with the same words has that already."""
     return f"{reference}#{number}"
 
 
 def is_same_press(trigger: Trigger, seen: Seen, window_us: int) -> bool:
-    """Whether what comes again is the press that was seen, and no new one with the same words.
+    """Whether this is the press that was seen, delivered again, and not a new one with the same words.
 
     A reference that is the press's own says so by itself. One made of the words does within the window, counted from
     the first delivery: counted from the last, a key pressed every few minutes would be one press for ever.
     """
+    if not seen.is_ours:
+        return False
     if trigger.repetition is Repetition.NONE:
         return True
     return abs(to_us(trigger.received_at) - seen.received_at) <= window_us
@@ -70,8 +94,8 @@ def load_seen(
         for each in ring.hashes(REFERENCE, trigger.reference)
     }
     found: dict[tuple[int, str], Seen] = {}
-    for key, *row in select_pairs(connection, _SEEN, list(triggers)):
-        seen = Seen(*row)
+    for row in map(_Row._make, select_pairs(connection, _SEEN, list(triggers))):
+        key, seen = row.incident_key, _seen(ring, row)
         trigger, window_us = triggers[key, seen.hash]
         if not is_same_press(trigger, seen, window_us):
             seen = _said_since(connection, ring, key, trigger, window_us) or seen
@@ -82,17 +106,21 @@ def load_seen(
 def _said_since(
     connection: Connection, ring: KeyRing, key: int, trigger: Trigger, window_us: int
 ) -> Seen | None:
-    """Give the newest press within the window whose reference was made of the same words."""
+    """Return the newest press within the window whose reference was made of the same words."""
     statement = _NEWEST.format(placeholder(connection.dialect.name))
     bounds = (key, to_us(trigger.received_at) - window_us, MOST_LOOKED_AT)
-    for number, sealed, *row in execute(connection, statement, bounds).fetchall():
-        if _words_of(ring, key, number, sealed) == trigger.reference:
-            return Seen(*row)
+    for row in map(_Row._make, execute(connection, statement, bounds).fetchall()):
+        if _words_of(ring, key, row.number, row.sealed) == trigger.reference:
+            return _seen(ring, row)
     return None
 
 
+def _seen(ring: KeyRing, row: _Row) -> Seen:
+    return Seen(row.reference, row.seen, row.received_at, is_sound(ring, press.name, row))
+
+
 def _words_of(ring: KeyRing, key: int, number: int, sealed: Any) -> str | None:
-    """Give the part of a press's reference that is made of its words; ``None`` where it cannot be read."""
+    """Return the part of a press's reference that is made of its words; ``None`` where it cannot be read."""
     try:
         reference = unseal_press(ring, key, number, sealed).reference
     except (KeysUnavailable, Malformed) as error:

@@ -1,8 +1,9 @@
-"""What each report to 112 says: a delivery names how much of its incident it tells, and this reads it."""
+"""Reads the reports to 112 from the store: a delivery names how much of its incident its report tells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -12,12 +13,21 @@ from telephony.alphabets.joining import Piece, joined, messages_of
 from telephony.alphabets.plausibility import REPLACEMENT
 from telephony.domain.delivery import CLOSING, Delivery
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import Fact
+from telephony.domain.facts import Fact
 from telephony.domain.position import Position
-from telephony.domain.report import EarlierReport, Report, UpdateReason, report_id
+from telephony.domain.report import (
+    EarlierReport,
+    Report,
+    ReportKind,
+    UpdateReason,
+    opening_report,
+    report_id,
+)
 from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, PartKind
+from telephony.store.bound import is_sound
 from telephony.store.bulk import execute, placeholder, select_in, select_numbered
-from telephony.store.crypto import KeyRing, KeysUnavailable
+from telephony.store.callers import is_drill
+from telephony.store.crypto import Damaged, KeyRing, KeysUnavailable
 from telephony.store.fact_rows import NEWEST_FACTS, FactRow, fact_of, told
 from telephony.store.sealed_rows import (
     unseal_close_reason,
@@ -40,10 +50,17 @@ class _IncidentRow(NamedTuple):
     opened_at: int
     test: bool
     close_reason: bytes | None
+    id: str
+    connector: str
+    state: str
+    closed_at: int | None
+    silence_lifted_at: int | None
+    caller: bytes
+    bound: bytes | None
 
 
 class PressRow(NamedTuple):
-    """What a report reads of a press."""
+    """The columns that a report reads of a press."""
 
     incident_key: int
     number: int
@@ -56,10 +73,13 @@ class PressRow(NamedTuple):
     part_number: int | None
     labels: str | None
     encoding: str | None
+    reference: bytes
+    source: str
+    bound: bytes | None
 
 
 class PositionRow(NamedTuple):
-    """What a report reads of a position."""
+    """The columns that a report reads of a position."""
 
     incident_key: int
     number: int
@@ -70,13 +90,21 @@ class PositionRow(NamedTuple):
     source: str
     fixed_at: int
     received_at: int
+    became_best: bool
+    bound: bytes | None
 
 
-_INCIDENTS = "SELECT key, sealed, carrier, source, opened_at, test, close_reason FROM incident WHERE key {}"
+_INCIDENTS = (
+    "SELECT key, sealed, carrier, source, opened_at, test, close_reason, id, connector, state, closed_at,"
+    " silence_lifted_at, caller, bound FROM incident WHERE key {}"
+)
 NEWEST_PRESSES = 40
 """Presses whose words a report carries: a key that is stuck for an hour must not make the reports heavy."""
 
-PRESS_COLUMNS = "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels, encoding FROM press"
+PRESS_COLUMNS = (
+    "SELECT incident_key, number, sealed, received_at, part_reference, part_total, part_number, labels, encoding,"
+    " reference, source, bound FROM press"
+)
 _FIRST_PRESSES = (
     f"{PRESS_COLUMNS} WHERE number <= {NEWEST_PRESSES} AND incident_key {{}} ORDER BY incident_key, number"
 )
@@ -84,11 +112,11 @@ _SOME_PRESSES = (
     f"{PRESS_COLUMNS} WHERE number > {{0}} AND number <= {{0}} AND incident_key = {{0}} ORDER BY number"
 )
 _POSITIONS = (
-    "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at"
-    " FROM {} JOIN position ON position.incident_key = wanted.a AND position.number = wanted.b"
+    "SELECT incident_key, number, sealed, uncertainty_m, confidence, method, source, fixed_at, received_at,"
+    " became_best, bound FROM {} JOIN position ON position.incident_key = wanted.a AND position.number = wanted.b"
 )
 _FACTS = (
-    "SELECT incident_key, number, kind, subject, at, sealed FROM fact"
+    "SELECT incident_key, number, kind, subject, at, sealed, bound FROM fact"
     " WHERE number > {0} AND number <= {0} AND incident_key = {0} ORDER BY number"
 )
 _REPORTS = (
@@ -98,7 +126,7 @@ _REPORTS = (
 
 
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, Malformed)
-"""What reading a damaged row may raise: in SQLite a column can hold a value of any type and size."""
+"""The errors that reading a damaged row may raise: in SQLite a column can hold a value of any type and size."""
 
 
 def text_of(value: Any) -> str:
@@ -108,15 +136,18 @@ def text_of(value: Any) -> str:
     raise ValueError(f"{type(value).__name__} where a text belongs")
 
 
-def is_test(value: Any) -> bool:
-    """Whether the column marks a drill. Raises `ValueError` for what says neither: an emergency is no drill by accident."""
-    if value in (0, 1):
-        return bool(value)
-    raise ValueError("neither a drill nor none")
+def is_test(value: Any, caller: str | None) -> bool:
+    """Whether an incident is a drill: its sealed caller says so, and the column the same.
+
+    Raises `ValueError` for a column that says another thing: an emergency is no drill by accident.
+    """
+    if value not in (0, 1):
+        raise ValueError("neither a drill nor none")
+    return is_drill(caller)
 
 
 def load_reports(connection: Connection, deliveries: Sequence[Delivery]) -> list[Report | None]:
-    """Give the report that each delivery stands for, as of the facts in its payload: every attempt says the same.
+    """Return the report that each delivery stands for, as of the facts in its payload: every attempt says the same.
 
     ``None`` stands for a report whose rows cannot be read: one damaged incident must not cost a whole channel. Raises
     `KeysUnavailable` where the key of one is not here.
@@ -193,7 +224,10 @@ def _presses_of(
 def press_row(ring: KeyRing, key: int, number: int, sealed: bytes, *rest: Any) -> PressRow:
     """Return what a report reads of a press, from its columns in the order of `PRESS_COLUMNS`; raises one of `UNREADABLE`."""
     came = unseal_press(ring, key, number, sealed)
-    return PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest)
+    row = PressRow(key, number, came.text, came.part_kind, came.part_octets, *rest)
+    if not is_sound(ring, "press", row):
+        raise Damaged(f"press {key}.{number}: what is plain of it was changed")
+    return row
 
 
 def _facts_of(connection: Connection, ring: KeyRing, item: Delivery) -> tuple[Fact, ...]:
@@ -215,31 +249,36 @@ def _report(
     facts: tuple[Fact, ...],
     reports: Sequence[tuple[int, int, int]],
 ) -> Report:
+    if not is_sound(ring, "incident", incident):
+        raise Damaged(f"incident {incident.key}: what is plain of it was changed")
     who = unseal_incident(ring, incident.key, incident.sealed)
     is_closing = item.kind == CLOSING
     best = positions["position"]
     seen_again_us = seen_again_us_in(item.payload)
     texts = joined_texts(presses)
-    return Report(
-        report_id=report_id(item.incident_id, item.sequence),
-        kind=item.kind,
-        incident_id=item.incident_id,
-        sequence=item.sequence,
-        earlier=_earlier(item, reports),
-        sent_at=item.created_at,
-        test=is_test(incident.test),
+    opening = opening_report(
+        item.incident_id,
+        opened_at=from_us(incident.opened_at),
+        test=is_test(incident.test, who.caller),
         msisdn=who.msisdn,
         carrier=text_of(incident.carrier),
         source=text_of(incident.source),
         destination=who.destination,
-        opened_at=from_us(incident.opened_at),
+        texts=texts,
+        labels=labels_of(presses, texts),
+        facts=facts,
+    )
+    return replace(
+        opening,
+        report_id=report_id(item.incident_id, item.sequence),
+        kind=ReportKind(str(item.kind)),
+        sequence=item.sequence,
+        earlier=_earlier(item, reports),
+        sent_at=item.created_at,
         press_count=item.payload["presses"],
         last_press_at=from_us(max(row.received_at for row in presses)),
-        texts=texts,
         position=None if best is None else position_of(ring, best),
-        labels=labels_of(presses, texts),
         close_reason=unseal_close_reason(ring, incident.key, incident.close_reason) if is_closing else None,
-        facts=facts,
         reasons=tuple(each for each in UpdateReason if each in item.payload.get("why", ())),
         newest=_legible(ring, positions["newest"]),
         sharpest=_legible(ring, positions["sharpest"]),
@@ -248,7 +287,7 @@ def _report(
 
 
 def _legible(ring: KeyRing, row: PositionRow | None) -> Position | None:
-    """Give a position that stands beside the best one; a damaged one must not cost the report."""
+    """Return a position that stands beside the best one; a damaged one must not cost the report."""
     try:
         return None if row is None else position_of(ring, row)
     except Malformed as error:
@@ -257,7 +296,7 @@ def _legible(ring: KeyRing, row: PositionRow | None) -> Position | None:
 
 
 def labels_of(presses: Sequence[PressRow], texts: Sequence[str]) -> tuple[str, ...]:
-    """Give every remark once, in the order in which they came up; the last is of parts that do not fit together."""
+    """Return every remark once, in the order in which they came up; the last is of parts that do not fit together."""
     labels = dict.fromkeys(label for row in presses if row.labels for label in row.labels.split("\n"))
     if len(presses) > len(texts) and any(REPLACEMENT in text for text in texts):
         labels[PARTLY_UNREADABLE_TEXT] = None
@@ -278,7 +317,9 @@ def _earlier(item: Delivery, reports: Sequence[tuple[int, int, int]]) -> tuple[E
 
 
 def position_of(ring: KeyRing, row: Any) -> Position:
-    """Give the domain's position of a row of the position table. Raises `Malformed` or `KeysUnavailable`."""
+    """Return the domain's position of a row of the position table. Raises `Malformed` or `KeysUnavailable`."""
+    if not is_sound(ring, "position", row):
+        raise Damaged(f"position {row.incident_key}.{row.number}: what is plain of it was changed")
     return Position(
         *unseal_coordinates(ring, row.incident_key, row.number, row.sealed),
         row.uncertainty_m,
@@ -297,7 +338,7 @@ LONGEST_TEXTS = 20
 
 
 def joined_texts(presses: Sequence[PressRow]) -> tuple[str, ...]:
-    """Give what the caller wrote, oldest first, the parts of a long SMS joined in their order.
+    """Return what the caller wrote, oldest first, the parts of a long SMS joined in their order.
 
     A part that has not come is shown as ``…``. References of different kinds never mix.
     """

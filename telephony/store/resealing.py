@@ -1,9 +1,9 @@
-"""Bringing everything that is sealed under the current key, row by row, while daemons go on.
+"""Reseals everything under the current key, row by row, while daemons go on.
 
 Each table is walked in the order of its key. Rows under an older key are looked for beside the writer, and written in
-short transactions, each only where it still stands as it was read: whoever changed it meanwhile has sealed it under the
-current key already. A walk begins again until it finds nothing to do, so it may be broken off at any point. Hashes
-for look-up are made anew with the value that they belong to; meanwhile rows are found under either (`KeyRing.hashes`).
+short transactions, each only where it still stands as it was read: a change meanwhile has sealed it under the
+current key already. A walk begins again until it finds nothing to do, so it may be broken off at any point. Look-up
+hashes are computed again with the value that they belong to; meanwhile rows are found under either (`KeyRing.hashes`).
 
 What cannot be read is left as it is and counted: its key must not be forgotten.
 """
@@ -13,19 +13,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from telephony.domain.errors import Malformed
+from telephony.domain.incident import CLOSED
+from telephony.domain.recording import RecordingState
 from telephony.store import awaited, history
+from telephony.store.bound import BOUND, COLUMN, bound_anew
 from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import CALLER, REFERENCE
 from telephony.store.crypto import KEY_ID_OCTETS, KeyRing, KeysUnavailable, Place
+from telephony.store.journal_position import bind_anew, sound_rows
 from telephony.store.locatings import subject_of
 from telephony.store.people import Registry
-from telephony.store.schema import press_history
+from telephony.store.recordings import register as recordings
+from telephony.store.recordings import sealed as sealed_recording
+from telephony.store.schema import press_history, recording
 from telephony.store.sealed_rows import unseal_incident, unseal_press
 from telephony.store.sealing import key_id_of, keys_of, seal, unseal
 
@@ -53,7 +60,7 @@ class Walk(Protocol):
         ...
 
     def count(self, connection: Connection) -> dict[int, int]:
-        """Give how many values are sealed under each key id; reads the whole table."""
+        """Return how many values are sealed under each key id; reads the whole table."""
         ...
 
     def find(self, connection: Connection, after: After, limit: int) -> Page | None:
@@ -66,7 +73,7 @@ class Walk(Protocol):
 
 
 def walks(registry: Registry) -> tuple[Walk, ...]:
-    """Give the ways through all tables that hold anything sealed or hashed; incidents before what is hashed with them."""
+    """Return the ways through all tables that hold anything sealed or hashed; incidents before what is hashed with them."""
     return (
         SealedTable("key_proof", ("key",), ("sealed",), ("key",)),
         SealedTable("incident", ("key",), ("sealed", "close_reason"), ("key",), ("caller", _caller), _ONE_OPEN),
@@ -85,14 +92,17 @@ def walks(registry: Registry) -> tuple[Walk, ...]:
         ),
         SealedTable("audit", ("number",), ("sealed",), ("number",)),
         SealedTable("locating", ("key",), ("sealed",), ("key",), ("subject", _subject)),
+        SealedTable("recording", ("key",), ("sealed",), ("key",), ("subject", _recorded)),
+        RecordingHeaders(),
         AwaitedReplies(),
         History(),
+        JournalPositions(),
         People(registry),
     )  # fmt: skip
 
 
 def count_by_key(connection: Connection, ways: Sequence[Walk]) -> dict[int, int]:
-    """Give how many values are sealed under each key id."""
+    """Return how many values are sealed under each key id."""
     counted: Counter[int] = Counter()
     for way in ways:
         counted.update(way.count(connection))
@@ -100,7 +110,7 @@ def count_by_key(connection: Connection, ways: Sequence[Walk]) -> dict[int, int]
 
 
 _ONE_OPEN = (
-    " AND (state = 'closed' OR NOT EXISTS (SELECT 1 FROM incident o WHERE o.caller = {caller} AND o.state <> 'closed'"
+    f" AND (state = '{CLOSED}' OR NOT EXISTS (SELECT 1 FROM incident o WHERE o.caller = {{caller}} AND o.state <> '{CLOSED}'"
     " AND o.key <> incident.key))"
 )
 """Two daemons may have opened one caller's incident each, at the very moment at which the keys changed. There may only
@@ -120,9 +130,13 @@ def _subject(ring: KeyRing, row: Row) -> bytes:
     return subject_of(ring, row["key"], row["sealed"])
 
 
+def _recorded(ring: KeyRing, row: Row) -> bytes:
+    return recordings.subject_of(ring, row["key"], row["sealed"])
+
+
 @dataclass(frozen=True, slots=True)
 class SealedTable:
-    """A table whose sealed values are written anew as they are, with at most one hash beside them."""
+    """A table whose sealed values are resealed as they are, with at most one hash beside them."""
 
     table: str
     key: tuple[str, ...]
@@ -136,13 +150,13 @@ class SealedTable:
     def count(self, connection: Connection) -> dict[int, int]:
         """See `Walk`."""
         counted: Counter[int] = Counter()
-        for column in self.sealed:
+        for column in self.under_keys:
             counted.update(_count(connection, self.table, column))
         return dict(counted)
 
     def find(self, connection: Connection, after: After, limit: int) -> Page | None:
         """See `Walk`."""
-        columns = tuple(dict.fromkeys((*self.key, *self.place, *self.sealed)))
+        columns = tuple(dict.fromkeys((*self.key, *self.place, *self.under_keys, *BOUND.get(self.table, ()))))
         rows = _page(connection, self.table, columns, self.key, after, limit)
         if not rows:
             return None
@@ -150,7 +164,7 @@ class SealedTable:
         found = [dict(zip(columns, row, strict=True)) for row in rows]
         return Page(
             tuple(found[-1][column] for column in self.key),
-            [row for row in found if any(_is_old(row[column], current) for column in self.sealed)],
+            [row for row in found if any(_is_old(row[column], current) for column in self.under_keys)],
         )
 
     def reseal(self, connection: Connection, rows: Sequence[Any]) -> int:
@@ -159,12 +173,16 @@ class SealedTable:
         return sum(self._one(connection, ring, row) for row in rows)
 
     def _one(self, connection: Connection, ring: KeyRing, row: Row) -> int:
-        stood = {column: row[column] for column in self.sealed if row[column] is not None}
+        stood = {column: row[column] for column in self.under_keys if row[column] is not None}
         try:
-            values = {column: self._anew(ring, row, column) for column in stood}
+            values: dict[str, bytes | None] = {
+                column: self._resealed(ring, row, column) for column in self.sealed if column in stood
+            }
             if self.hashed is not None:
                 column, make = self.hashed
                 values[column] = make(ring, row)
+            if self.is_bound:
+                values[COLUMN] = bound_anew(ring, self.table, row, **values)
         except (Malformed, KeysUnavailable) as error:
             log.critical("left under its key", table=self.table, error=str(error))
             return 0
@@ -183,7 +201,17 @@ class SealedTable:
         )
         return int(changed.rowcount)
 
-    def _anew(self, ring: KeyRing, row: Row, column: str) -> bytes:
+    @property
+    def is_bound(self) -> bool:
+        """Whether the row has a code over its plain columns: under a key too, as it begins with its id."""
+        return self.table in BOUND
+
+    @property
+    def under_keys(self) -> tuple[str, ...]:
+        """The columns of which a key must be there."""
+        return (*self.sealed, COLUMN) if self.is_bound else self.sealed
+
+    def _resealed(self, ring: KeyRing, row: Row, column: str) -> bytes:
         place = Place(self.table, column, *[row[each] for each in self.place])
         return seal(ring, place, unseal(ring, place, row[column]))
 
@@ -242,6 +270,53 @@ class LastPositions:
         return done
 
 
+class RecordingHeaders:
+    """The headers of sealed recordings: files of this machine. Another machine's daemon does its own.
+
+    Files are written as they are found, beside the store's writer, and the register is told afterwards.
+    """
+
+    table = "recording"
+
+    def count(self, connection: Connection) -> dict[int, int]:
+        """See `Walk`."""
+        wanted = select(recording.c.key_id, func.count()).where(recording.c.state == RecordingState.SEALED)
+        rows = connection.execute(wanted.group_by(recording.c.key_id)).all()
+        return {int(key_id): int(number) for key_id, number in rows}
+
+    def find(self, connection: Connection, after: After, limit: int) -> Page | None:
+        """See `Walk`."""
+        ring = keys_of(connection)
+        rows = connection.execute(
+            select(recording.c.key, recording.c.name, recording.c.host, recording.c.path)
+            .where(
+                recording.c.key > (after[0] if after else 0),
+                recording.c.key_id != ring.current.id,
+                recording.c.state == RecordingState.SEALED,
+            )
+            .order_by(recording.c.key)
+            .limit(limit)
+        ).all()
+        if not rows:
+            return None
+        done = [(int(row.key), key_id) for row in rows if (key_id := self._reseal(ring, row)) is not None]
+        return Page((int(rows[-1].key),), done)
+
+    def reseal(self, connection: Connection, rows: Sequence[Any]) -> int:
+        """See `Walk`."""
+        return len(recordings.resealed(connection, rows))
+
+    @staticmethod
+    def _reseal(ring: KeyRing, row: Any) -> int | None:
+        try:
+            return sealed_recording.reseal(Path(row.path), ring)
+        except (Malformed, KeysUnavailable, OSError) as error:
+            log.critical(
+                "left under its key", table="recording", name=row.name, host=row.host, error=str(error)
+            )
+            return None
+
+
 class AwaitedReplies:
     """Replies that are awaited: few, and short-lived."""
 
@@ -266,7 +341,7 @@ class AwaitedReplies:
 
 
 class History:
-    """What a press is weighed by. The hash is part of the key, and of what each value is sealed for."""
+    """The history, by which a press is scored. The hash is part of the key, and of what each value is sealed for."""
 
     table = "press_history"
 
@@ -300,6 +375,31 @@ class History:
             except (Malformed, KeysUnavailable) as error:
                 log.critical("left under its key", table=self.table, error=str(error))
         return done
+
+
+class JournalPositions:
+    """How far each journal of presses is taken up: one row for each daemon, with nothing sealed and a code.
+
+    What another hand has changed is neither counted nor made ours: its daemon says so, and goes by its journal.
+    """
+
+    table = "journal_position"
+
+    def count(self, connection: Connection) -> dict[int, int]:
+        """See `Walk`."""
+        return dict(Counter(key_id_of(row.bound) for row in sound_rows(connection)))
+
+    def find(self, connection: Connection, after: After, limit: int) -> Page | None:  # noqa: ARG002 - they are few
+        """See `Walk`."""
+        rows = [] if after else sound_rows(connection)
+        if not rows:
+            return None
+        current = keys_of(connection).current.id
+        return Page((rows[-1].journal,), [row for row in rows if _is_old(row.bound, current)])
+
+    def reseal(self, connection: Connection, rows: Sequence[Any]) -> int:
+        """See `Walk`."""
+        return sum(bind_anew(connection, row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ incident, channel and sequence. That makes a redelivery and a repeated report co
 an index per table on the way of a press. Inside the store an incident is known by an integer that grows with
 time, so that what belongs together is written side by side: ten presses touch 30 pages of the file, not 70.
 
-Whoever has the file learns nothing of anybody from it. What is personal stands in columns that are sealed
+The file by itself tells nothing about anyone. Personal data stands in columns that are sealed
 (`telephony.store.sealing`), each for its own row; a caller and the sender's reference of a press are keyed hashes.
+
+What stands plain and decides something is bound to its row by a code in the column ``bound``: see `telephony.store.bound`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ from sqlalchemy import (
     text,
 )
 
+from telephony.domain.delivery import FIRST_REPORT, PENDING
+from telephony.domain.incident import CLOSED
+
 metadata = MetaData()
+
+Bound = LargeBinary(20)
+"""Id of the key, and the code over what is bound."""
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """SQLite keeps a table in the order of its INTEGER PRIMARY KEY, and of no other spelling."""
@@ -36,8 +44,8 @@ incident = Table(
     metadata,
     Column("key", Key, primary_key=True, autoincrement=False),
     Column("id", String(40), nullable=False, unique=True),
-    Column("caller", LargeBinary(16), nullable=False),  # hash of what presses are joined by
-    Column("sealed", LargeBinary, nullable=False),  # that itself, the number, what was dialled
+    Column("caller", LargeBinary(16), nullable=False),  # hash of the key by which presses are joined
+    Column("sealed", LargeBinary, nullable=False),  # that key, the number, the destination
     Column("carrier", Text, nullable=False),
     Column("connector", Text, nullable=False),
     Column("source", Text, nullable=False),
@@ -60,13 +68,14 @@ incident = Table(
     Column(
         "unreached_since", BigInteger
     ),  # when the location service first did not reach the phone; null: it answers
+    Column("bound", Bound),
 )
 Index(
     "one_open_incident_per_caller",
     incident.c.caller,
     unique=True,
-    sqlite_where=text("state <> 'closed'"),
-    postgresql_where=text("state <> 'closed'"),
+    sqlite_where=text(f"state <> '{CLOSED}'"),
+    postgresql_where=text(f"state <> '{CLOSED}'"),
 )
 
 press = Table(
@@ -75,9 +84,7 @@ press = Table(
     Column("incident_key", BigInteger, primary_key=True, autoincrement=False),
     Column("reference", LargeBinary(16), primary_key=True),  # hash of the sender's
     Column("number", Integer, nullable=False),  # 1, 2, 3 … within the incident
-    Column(
-        "sealed", LargeBinary, nullable=False
-    ),  # the reference, what was dialled, the text, the raw octets
+    Column("sealed", LargeBinary, nullable=False),  # the reference, the destination, the text, the raw octets
     Column("source", Text, nullable=False),
     Column("connector", Text, nullable=False),
     Column("carrier", Text, nullable=False),
@@ -90,6 +97,7 @@ press = Table(
     Column("joined", Text, nullable=False),  # the recorded reason
     Column("seen", Integer, nullable=False),  # how often the sender delivered it
     Column("last_seen_at", BigInteger, nullable=False),
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 
@@ -106,6 +114,7 @@ position = Table(
     Column("fixed_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("became_best", Boolean, nullable=False),
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 
@@ -118,6 +127,7 @@ fact = Table(
     Column("subject", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # JSON: an object of texts
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 
@@ -134,6 +144,7 @@ call = Table(
     Column("token", LargeBinary(32)),  # SHA-256 of the location token: the token itself is with 112 alone
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 Index("calls_of_an_incident", call.c.incident_key)
@@ -164,7 +175,7 @@ delivery = Table(
     Column(
         "payload", Text, nullable=False
     ),  # JSON: how much of the incident a report tells; nothing of anybody
-    Column("sealed", LargeBinary),  # JSON: what an order holds beside it, which is who gave it
+    Column("sealed", LargeBinary),  # JSON: the rest of an order, which is who gave it
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -172,16 +183,25 @@ delivery = Table(
     Column("lease_owner", Text),
     Column("lease_until", BigInteger, nullable=False),
     Column("settled_at", BigInteger),
-    Column("last_error", LargeBinary),  # sealed: what the far end said
+    Column("last_error", LargeBinary),  # sealed: the far end's words
     Column("lease_token", Integer, nullable=False, server_default="1"),  # one higher with each acquisition
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 Index(
     "delivery_due",
     delivery.c.channel,
     delivery.c.due_at,
-    sqlite_where=text("state = 'pending'"),
-    postgresql_where=text("state = 'pending'"),
+    sqlite_where=text(f"state = '{PENDING}'"),
+    postgresql_where=text(f"state = '{PENDING}'"),
+)
+# The alerts among them: they are looked for first, however many updates are due.
+Index(
+    "delivery_alerts",
+    delivery.c.channel,
+    delivery.c.due_at,
+    sqlite_where=text(f"state = '{PENDING}' AND sequence = {FIRST_REPORT}"),
+    postgresql_where=text(f"state = '{PENDING}' AND sequence = {FIRST_REPORT}"),
 )
 
 key_proof = Table(
@@ -240,13 +260,14 @@ awaited_reply = Table(
     Column("kind", String(16), nullable=False),
     Column(
         "sealed", LargeBinary, nullable=False
-    ),  # what the reply will bring about, and the code it must hold
+    ),  # the step that the reply brings about, and the code that it must hold
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column(
         "failures", Integer, nullable=False, server_default="0"
     ),  # wrong codes, of the kind that counts them
     Column("sent_at", BigInteger),  # when the question left; before that nothing counts as its reply
+    Column("bound", Bound),
 )
 Index("awaited_from_a_phone", awaited_reply.c.hash)
 Index("awaited_until", awaited_reply.c.expires_at)
@@ -256,10 +277,11 @@ press_history = Table(
     metadata,
     Column(
         "subject", LargeBinary(16), primary_key=True
-    ),  # hash of a person, or of a number nobody registered
+    ),  # hash of a person, or of a number that is not registered
     Column("at", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("sealed", LargeBinary),  # where it was
+    Column("bound", Bound),
     sqlite_with_rowid=False,
 )
 Index("history_until", press_history.c.at)
@@ -282,6 +304,44 @@ locating = Table(
 Index("locatings_of_an_incident", locating.c.incident_id)
 Index("locatings_of_a_number", locating.c.subject)
 Index("locatings_until", locating.c.at)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=False),  # grows with time
+    Column("name", Text, nullable=False),  # of the WAV file, as 112 reads it
+    Column("call_name", Text, nullable=False),  # the call's own, as 112 reads it in the INVITE
+    Column("incident_id", Text, nullable=False),  # it outlives the incident
+    Column("subject", LargeBinary(16), nullable=False),  # the caller's hash of her number
+    Column("server", Text, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("octets", BigInteger, nullable=False),  # of the WAV file
+    Column("host", Text, nullable=False),  # the machine that sees the sealed file
+    Column("path", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("key_id", Integer, nullable=False),  # of the key that the file's header is under
+    Column("sealed", LargeBinary, nullable=False),  # JSON: the number, the call's reference
+)
+Index("recording_by_name", recording.c.name, unique=True)
+Index("recordings_of_an_incident", recording.c.incident_id)
+Index("recordings_of_a_call", recording.c.call_name)
+Index("recordings_of_a_number", recording.c.subject)
+Index("recordings_until", recording.c.ended_at)
+Index(
+    "recordings_over",
+    recording.c.host,
+    sqlite_where=text("state = 'over'"),
+    postgresql_where=text("state = 'over'"),
+)
+
+journal_position = Table(
+    "journal_position",
+    metadata,
+    Column("journal", LargeBinary(16), primary_key=True),  # of one daemon's disk
+    Column("number", BigInteger, nullable=False),  # up to which its presses are here
+    Column("bound", LargeBinary),
+)
 
 withdrawn = Table(
     "withdrawn",

@@ -1,4 +1,4 @@
-"""What of the rows of the spine is sealed, as octets, and back.
+"""Packs and unpacks the sealed columns of the spine's rows.
 
 Packed and not JSON: every press packs two of them. A first octet says by which table the rest is to be read, so that a
 later release can tell its own rows from these, and this one those that are not padded yet. Texts are UTF-8; half a surrogate pair, which a carrier may send within
@@ -49,7 +49,7 @@ _POSITION: Final = Struct(">Bdd")
 
 @dataclass(frozen=True, slots=True)
 class SealedIncident:
-    """Who presses: what her presses are joined by, her number, and what she dialled at first."""
+    """The caller: the key by which her presses are joined, her number, and what she dialled at first."""
 
     caller: str = field(repr=False)
     msisdn: Msisdn
@@ -58,7 +58,7 @@ class SealedIncident:
 
 @dataclass(frozen=True, slots=True)
 class SealedPress:
-    """What came with a press; of a part of a long text, what kind of reference it has and its undecoded octets."""
+    """The contents of a press; of a part of a long text also the kind of its reference and its undecoded octets."""
 
     reference: str = field(repr=False)
     destination: str = field(repr=False)
@@ -69,7 +69,7 @@ class SealedPress:
 
 
 def seal_incident(ring: KeyRing, key: int, caller: str, msisdn: Msisdn, destination: str) -> bytes:
-    """Give an incident's ``sealed`` column."""
+    """Return an incident's ``sealed`` column."""
     who, number, dialled = _octets(caller), _octets(msisdn.number), _octets(destination)
     head = _INCIDENT.pack(_PADDED, msisdn.is_e164, len(who), len(number), len(dialled))
     plain = padded(b"".join((head, who, number, dialled)), _SHORT)
@@ -102,7 +102,7 @@ def seal_press(  # noqa: PLR0917 - the columns of a row, called once per press
     raw: bytes | None,
     part: Part | None = None,
 ) -> bytes:
-    """Give the ``sealed`` column of an incident's n-th press."""
+    """Return the ``sealed`` column of an incident's n-th press."""
     named, dialled = _octets(reference), _octets(destination)
     words = b"" if text is None else text.encode("utf-8", "surrogatepass")
     flags = (0 if text is None else _HAS_TEXT) | (0 if raw is None else _HAS_RAW)
@@ -155,7 +155,7 @@ def unseal_press(ring: KeyRing, key: int, number: int, sealed: bytes) -> SealedP
 
 
 def seal_coordinates(ring: KeyRing, key: int, number: int, latitude: float, longitude: float) -> bytes:
-    """Give the ``sealed`` column of an incident's n-th position."""
+    """Return the ``sealed`` column of an incident's n-th position."""
     return seal(ring, Place("position", "sealed", key, number), _POSITION.pack(_FORMAT, latitude, longitude))
 
 
@@ -171,7 +171,7 @@ def unseal_coordinates(ring: KeyRing, key: int, number: int, sealed: bytes) -> t
 
 
 def seal_fact(ring: KeyRing, key: int, number: int, data: str) -> bytes:
-    """Give the ``sealed`` column of an incident's n-th fact."""
+    """Return the ``sealed`` column of an incident's n-th fact."""
     return seal(ring, Place("fact", "sealed", key, number), _closed(data.encode(), _WORDS))
 
 
@@ -181,7 +181,7 @@ def unseal_fact(ring: KeyRing, key: int, number: int, sealed: bytes) -> str:
 
 
 def seal_channel(ring: KeyRing, reference: str, channel: str) -> bytes:
-    """Give the ``sealed`` column of a call."""
+    """Return the ``sealed`` column of a call."""
     return seal(ring, Place("call", "sealed", reference), _closed(_octets(channel), _SHORT))
 
 
@@ -191,7 +191,7 @@ def unseal_channel(ring: KeyRing, reference: str, sealed: bytes) -> str:
 
 
 def seal_order(ring: KeyRing, key: int, sequence: int, said: Mapping[str, Any]) -> bytes:
-    """Give the ``sealed`` column of an order's delivery."""
+    """Return the ``sealed`` column of an order's delivery."""
     plain = json.dumps(dict(said), ensure_ascii=False).encode()
     return seal(ring, Place("delivery", "sealed", key, sequence), padded(plain, _WORDS, b" "))
 
@@ -209,7 +209,7 @@ def unseal_order(ring: KeyRing, key: int, sequence: int, sealed: bytes) -> dict[
 
 
 def seal_error(ring: KeyRing, key: int, sequence: int, words: str | None) -> bytes | None:
-    """Give the ``last_error`` column of a delivery: NULL where nothing was said."""
+    """Return the ``last_error`` column of a delivery: NULL where nothing was said."""
     if not words:
         return None
     return seal(ring, Place("delivery", "last_error", key, sequence), _closed(words.encode(), _SHORT))
@@ -224,7 +224,7 @@ def unseal_error(ring: KeyRing, key: int, sequence: int, sealed: bytes | None) -
 
 
 def seal_close_reason(ring: KeyRing, key: int, reason: str) -> bytes:
-    """Give the ``close_reason`` column of an incident."""
+    """Return the ``close_reason`` column of an incident."""
     return seal(ring, Place("incident", "close_reason", key), _closed(_octets(reason), _SHORT))
 
 
@@ -272,5 +272,5 @@ def _check(found: int, expected: int) -> None:
 
 
 def _strange(table: str, row: int | str) -> Malformed:
-    # What stands there is not repeated: it would be in the clear.
+    # The value is not repeated: it would be in the clear.
     return Malformed(f"{table} {row} cannot be read: was it written by a newer release?")

@@ -1,6 +1,6 @@
-"""The store's own way to its keys: what is personal in a row is sealed for that row, and found by a keyed hash.
+"""Seals personal data for the row that it stands in, under the keys of the connection's store.
 
-The key ring hangs on the engines (`open_engines`), so that whoever has a connection can seal and open. A sealed value
+The key ring hangs on the engines (`open_engines`), so that any code with a connection can seal and open. A sealed value
 is key id (4 octets, big-endian), nonce (12), ciphertext and tag (16).
 """
 
@@ -36,7 +36,7 @@ def with_keys(engine: Engine, keys: Keys) -> Engine:
 
 
 def keys_of(connection: Connection) -> KeyRing:
-    """Give the keys of the store that a connection leads to. Raises `KeysUnavailable`."""
+    """Return the keys of the store that a connection leads to. Raises `KeysUnavailable`."""
     keys: Any = connection.get_execution_options().get(_OPTION)
     if keys is None:
         raise KeysUnavailable("this connection was opened without the store's keys")
@@ -74,5 +74,5 @@ def unseal(ring: KeyRing, place: Place, sealed: bytes) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> int:
-    """Give the id of the key that a sealed value is under."""
+    """Return the id of the key that a sealed value is under."""
     return int.from_bytes(sealed[:KEY_ID_OCTETS], "big")

@@ -1,4 +1,4 @@
-"""The calls that stand, with what somebody at a desk wants to see of each at a glance."""
+"""The calls that stand, with what an operator wants to see of each at a glance."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import structlog
 from sqlalchemy import Connection, select
 
 from telephony.domain.errors import Malformed
-from telephony.domain.fact import CALL
+from telephony.domain.facts import CallFact, FactKind
 from telephony.domain.values import Msisdn
+from telephony.store.bound import believed
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
 from telephony.store.schema import call, fact, incident
@@ -40,17 +41,14 @@ class StandingCall:
 
 
 def standing_calls(connection: Connection, server: str) -> list[StandingCall]:
-    """Give the calls of a server of which no end is known, oldest first."""
+    """Return the calls of a server of which no end is known, oldest first."""
     ring = keys_of(connection)
     rows = connection.execute(
         select(
             call.c.reference,
             call.c.trunk,
             call.c.started_at,
-            incident.c.id,
-            incident.c.key,
-            incident.c.sealed,
-            incident.c.silence_lifted_at,
+            incident,
         )
         .join(incident, incident.c.key == call.c.incident_key)
         .where(call.c.server == server, call.c.ended_at.is_(None))
@@ -65,31 +63,32 @@ def standing_calls(connection: Connection, server: str) -> list[StandingCall]:
                 row.reference,
                 row.trunk,
                 from_us(row.started_at),
-                said.get("state", ""),
-                said.get("silence", ""),
-                row.silence_lifted_at is not None,
+                "" if said is None else str(said.state),
+                "" if said is None else said.silence,
+                believed(ring, row).silence_lifted_at is not None,
                 _caller(ring, row.key, row.sealed),
             )
         )
     return standing
 
 
-def _newest(connection: Connection, ring: KeyRing, incident_key: int, reference: str) -> dict[str, str]:
-    """Give what was said of a call last; empty where nothing was, or it cannot be read."""
+def _newest(connection: Connection, ring: KeyRing, incident_key: int, reference: str) -> CallFact | None:
+    """Return the newest fact of a call; ``None`` where there is none, or it cannot be read."""
     row = connection.execute(
         select(fact)
-        .where(fact.c.incident_key == incident_key, fact.c.kind == CALL, fact.c.subject == reference)
+        .where(fact.c.incident_key == incident_key, fact.c.kind == FactKind.CALL, fact.c.subject == reference)
         .order_by(fact.c.number.desc())
         .limit(1)
     ).one_or_none()
     if row is None:
-        return {}
-    kept = FactRow(incident_key, row.number, row.kind, row.subject, row.at, row.sealed)
+        return None
+    kept = FactRow(*row)
     try:
-        return dict(fact_of(ring, kept).data)
-    except (Malformed, ValueError) as error:
+        known = fact_of(ring, kept)
+    except Malformed as error:
         log.critical("row unreadable", error=str(error))
-        return {}
+        return None
+    return known if isinstance(known, CallFact) else None
 
 
 def _caller(ring: KeyRing, incident_key: int, sealed: bytes) -> Msisdn | None:

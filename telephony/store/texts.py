@@ -1,4 +1,4 @@
-"""How the store keeps texts that came from outside."""
+"""Makes texts that came from outside storable in both databases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def storable(text: str | None) -> str | None:
-    """Give the text as both databases keep it.
+    """Return the text as both databases keep it.
 
     PostgreSQL has no NUL in text, so its picture stands for it; half a surrogate pair is no UTF-8 and becomes U+FFFD.
     """

@@ -37,7 +37,7 @@ class ThreadRunner:
         self._work.put((work, done))
 
     def stop(self) -> Deferred[None]:
-        """End every thread after what was queued before."""
+        """End every thread after the work that was queued before."""
         ends = [Deferred[None]() for _ in range(self._threads)]
         for end in ends:
             self._work.put(end)

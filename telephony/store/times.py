@@ -1,4 +1,4 @@
-"""How the store keeps time: microseconds since 1970 UTC, in a 64-bit integer."""
+"""The store's times: microseconds since 1970 UTC, in a 64-bit integer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def to_us(moment: datetime) -> int:
 
 
 def from_us(microseconds: int) -> datetime:
-    """Give the UTC datetime of such a count, exact."""
+    """Return the UTC datetime of such a count, exact."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -24,7 +24,7 @@ def seconds_to_us(seconds: float) -> int:
 
 
 _NOT_KNOWN = 0
-"""Stands in the column of a fix's time for one that nobody stated; no phone was located in 1970."""
+"""Stands in the column of a fix's time where none was stated; no phone was located in 1970."""
 
 
 def fix_time_to_us(moment: datetime | None) -> int:

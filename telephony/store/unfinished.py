@@ -1,4 +1,4 @@
-"""What is still to be brought over from damaged stores, kept beside the store so that a restart goes on with it.
+"""Notes the tables that are still to be brought over from damaged stores, beside the store, so that a restart goes on with it.
 
 A small JSON file, written beside and renamed into place. It holds names of files and tables.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telephony.store.salvage import ORDER, PEOPLE
-from telephony.store.setting_aside import real
+from telephony.store.salvage.runs import ORDER, PEOPLE
+from telephony.store.salvage.setting_aside import real
 
 ENDING: Final = ".salvage"
 LARGEST: Final = 64 * 1024
@@ -40,7 +40,7 @@ class UnfinishedNote:
         self._path = Path(f"{real(store)}{ENDING}")
 
     def read(self) -> list[Unfinished]:
-        """Return what is left to do; nothing of stores that are not there any more."""
+        """Return the stores and tables that are left; none of stores that are not there any more."""
         try:
             with self._path.open("rb") as file:
                 noted = json.loads(file.read(LARGEST))

@@ -1,4 +1,4 @@
-"""Which reports an incident owes to 112: what is news becomes an update, or goes into one that waits."""
+"""Plans the updates that an incident owes to 112: news becomes an update of its own, or goes into one that waits."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ from sqlalchemy import Connection
 from telephony.domain.delivery import PENDING, UPDATE
 from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
-from telephony.store.bulk import BulkInsert, execute_many, placeholder, select_in
+from telephony.store.bound import is_sound
+from telephony.store.bulk import execute_many, placeholder, select_in
+from telephony.store.crypto import KeyRing
 from telephony.store.locks import has_other_writers
-from telephony.store.schema import delivery
+from telephony.store.outbox.writing import NewRow, Place, enqueue, fold, hurry, new_row
+from telephony.store.sealing import keys_of
 from telephony.store.times import seconds_to_us
-
-DELIVERY = BulkInsert(
-    delivery,
-    (
-        "incident_key", "channel", "sequence", "kind", "payload", "created_at", "due_at", "lease_owner",
-        "lease_until",
-    ),
-    {"state": f"'{PENDING}'", "attempts": "0"},
-)  # fmt: skip
-
-FIRST_TOKEN: Final = 1
-"""The token of the lease that a delivery is written with; each acquisition after it has one that is higher by 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What an incident has to tell: how many presses, which position (its number) and how many facts 112 should know of.
+    """The news of an incident: the number of presses, the position (by its number) and the number of facts that 112 should know of.
 
     Numbers only: what they stand for is sealed in its own rows, and read when the report is made.
     """
@@ -45,7 +36,7 @@ class News:
     position: int | None
     facts: int
     reasons: tuple[UpdateReason, ...]
-    """What is news in it; folded news adds to the reasons of the update that it goes into."""
+    """The reasons why it is news; folded news adds to the reasons of the update that it goes into."""
     kind: str = UPDATE
     calm: int = 0
     """How many reports in a row, with this one, show nothing new of where the phone is."""
@@ -74,7 +65,7 @@ class News:
 
 
 class Beside(NamedTuple):
-    """Which positions of an incident stand in its reports beside the best one, by their numbers."""
+    """The positions of an incident that stand in its reports beside the best one, by their numbers."""
 
     newest: int | None = None
     sharpest: int | None = None
@@ -102,7 +93,7 @@ class Begun(Exception):  # noqa: N818 - what happened to the update
 
 
 def is_waiting(kind: str | None, state: str | None, attempts: int | None) -> bool:
-    """Whether a report is an update that nobody has begun to send, so that news can go into it."""
+    """Whether a report is an update that has not begun to be sent, so that news can go into it."""
     return kind == UPDATE and state == PENDING and attempts == 0
 
 
@@ -126,8 +117,8 @@ def _reasons_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 _LAST_REPORTS = (
-    "SELECT i.key, d.kind, d.state, d.attempts, d.payload, d.created_at, i.newest_position, i.sharpest_position"
-    " FROM incident i {0} delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence"
+    "SELECT i.key, d.kind, d.state, d.attempts, d.payload, d.created_at, i.newest_position, i.sharpest_position,"
+    " d.channel, d.sequence, d.bound FROM incident i {0} delivery d ON d.incident_key = i.key AND d.sequence = i.last_sequence"
     " WHERE i.key {{}}{1}"
 )
 _LAST_REPORTS_IF_ANY = _LAST_REPORTS.format("LEFT JOIN", "")
@@ -136,21 +127,35 @@ _LAST_REPORTS_LOCKED = _LAST_REPORTS.format(
 )
 
 
+class BoundDelivery(NamedTuple):
+    """The bound columns of a delivery, and their code."""
+
+    incident_key: int
+    channel: str
+    sequence: int
+    kind: str
+    payload: str
+    state: str
+    bound: bytes | None
+
+
 class _Last(NamedTuple):
-    """The newest report of an incident: as of when, and what it tells, if it is an update that nobody has begun."""
+    """The newest report of an incident: as of when, and what it tells, if it is an update that has not begun to be sent."""
 
     created_at: int
     is_foldable: bool
     payload: str
     beside: Beside
-    channels: int
+    channels: tuple[str, ...]
 
 
-_NO_REPORT = _Last(0, is_foldable=False, payload="", beside=Beside(), channels=0)
+_NO_REPORT = _Last(0, is_foldable=False, payload="", beside=Beside(), channels=())
 
 
-def _last_reports(connection: Connection, keys: Sequence[int]) -> dict[int, _Last]:
-    """Return the newest report of each incident. It waits only where nobody has begun it on any channel.
+def _last_reports(connection: Connection, ring: KeyRing, keys: Sequence[int]) -> dict[int, _Last]:
+    """Return the newest report of each incident. It waits only where it has not been begun on any channel.
+
+    Into one that another hand has changed no news goes: it would be told as ours.
 
     What waits is locked: no channel of any daemon begins it before this transaction ends.
     """
@@ -161,44 +166,49 @@ def _last_reports(connection: Connection, keys: Sequence[int]) -> dict[int, _Las
         keys = [key for key in keys if key not in found]
     rows += select_in(connection, _LAST_REPORTS_IF_ANY, keys)
     last: dict[int, _Last] = {}
-    for key, kind, state, attempts, payload, created_at, *positions in rows:
+    for key, kind, state, attempts, payload, created_at, newest, sharpest, channel, sequence, code in rows:
         before = last.get(key)
-        is_foldable = is_waiting(kind, state, attempts) and (before is None or before.is_foldable)
-        channels = 1 if before is None else before.channels + 1
-        last[key] = _Last(created_at or 0, is_foldable, payload or "", Beside(*positions), channels)
+        row = BoundDelivery(key, channel, sequence, kind, payload, state, code)
+        is_foldable = (
+            is_waiting(kind, state, attempts)
+            and (before is None or before.is_foldable)
+            and is_sound(ring, "delivery", row)
+        )
+        channels = (channel,) if before is None else (*before.channels, channel)
+        beside = Beside(newest, sharpest)
+        last[key] = _Last(created_at or 0, is_foldable, payload or "", beside, channels)
     return last
 
 
 def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> None:
-    """Write down that 112 must hear the news.
+    """Write down, in a waiting update or a new one, the news that 112 must hear.
 
-    Where the newest report is an update that nobody has begun to send, the news goes into that one: while 112 is
+    Where the newest report is an update that has not begun to be sent, the news goes into that one: while 112 is
     out of reach, an incident owes one update, not one per fact. Otherwise the incident gets its next report, on
     every channel of its carrier that is told more than the alert. What may wait (``pause_s``) is written down as of
     the time at which it is to be told. Call it once per transaction and incident, after the incident's own row is
     written and under its lock. Raises `Begun` where an update was begun all the same.
     """
-    last = _last_reports(connection, [item.incident_key for item in news])
-    rows: list[tuple[Any, ...]] = []
-    folded: list[tuple[str, int, int]] = []
-    folded_rows = 0
-    hurried: list[tuple[int, int, int, int, str]] = []
+    ring = keys_of(connection)
+    last = _last_reports(connection, ring, [item.incident_key for item in news])
+    rows: list[NewRow] = []
+    folded: list[tuple[str, Place]] = []
+    folded_quietly: list[tuple[str, Place]] = []
+    hurried: list[tuple[int, int, Place]] = []
     moved: list[tuple[int, int]] = []
     for item in news:
         routes = [route for route in plan.reports(item.carrier) if not route.alerts_only]
         before = last.get(item.incident_key, _NO_REPORT)
+        key, sequence = item.incident_key, item.last_sequence
         if before.is_foldable and not item.pause_s and before.created_at > item.at_us:
             hurried.extend(
-                (
-                    item.at_us, item.at_us + seconds_to_us(route.after_s),
-                    item.incident_key, item.last_sequence, route.channel,
-                )
+                (item.at_us, item.at_us + seconds_to_us(route.after_s), Place(key, sequence, route.channel))
                 for route in routes
-            )  # fmt: skip
+            )
         if item.kind == UPDATE and before.is_foldable:
             written = item.payload(before.beside, payload_of(before.payload))
-            folded.append((written, item.incident_key, item.last_sequence))
-            folded_rows += before.channels
+            told = folded if routes else folded_quietly
+            told.extend((written, Place(key, sequence, channel)) for channel in before.channels)
             continue
         if not routes:
             continue
@@ -207,27 +217,20 @@ def plan_updates(connection: Connection, plan: Plan, news: Sequence[News]) -> No
             pause_us = seconds_to_us(item.pause_s)
             # Of a later time only where the machine's clock has been set back since: that must not be waited for.
             at_us = max(at_us, min(before.created_at, at_us) + pause_us)
-        sequence = item.last_sequence + 1
+        sequence += 1
         written = item.payload(before.beside)
-        moved.append((sequence, item.incident_key))
+        moved.append((sequence, key))
         rows.extend(
-            (
-                item.incident_key, route.channel, sequence, item.kind, written, at_us,
-                at_us + seconds_to_us(route.after_s), None, 0,
+            new_row(
+                ring, key, route.channel, sequence, item.kind, written, at_us,
+                at_us + seconds_to_us(route.after_s),
             )
             for route in routes
         )  # fmt: skip
-    mark = placeholder(connection.dialect.name)
-    # What is on its way is never written over, whoever has begun it.
-    where = f"WHERE incident_key = {mark} AND sequence = {mark} AND state = '{PENDING}' AND attempts = 0"
-    DELIVERY.run(connection, rows)
-    if (
-        folded
-        and execute_many(connection, f"UPDATE delivery SET payload = {mark} {where}", folded) != folded_rows
-    ):
+    enqueue(connection, rows)
+    if not (fold(connection, folded, is_news=True) and fold(connection, folded_quietly, is_news=False)):
         raise Begun("an update was begun while news was written into it")
-    if hurried:
-        times = f"created_at = {mark}, due_at = {mark}"
-        execute_many(connection, f"UPDATE delivery SET {times} {where} AND channel = {mark}", hurried)
+    hurry(connection, hurried)
     if moved:
+        mark = placeholder(connection.dialect.name)
         execute_many(connection, f"UPDATE incident SET last_sequence = {mark} WHERE key = {mark}", moved)

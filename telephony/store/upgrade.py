@@ -7,28 +7,26 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, Engine, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from telephony.domain.errors import Malformed
-from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable, Place
-from telephony.store.schema import key_proof, metadata
-from telephony.store.sealing import key_id_of, seal, unseal
+from telephony.domain.errors import Unavailable
+from telephony.store.crypto import KeyFile, KeysUnavailable
+from telephony.store.keys.proof import prove_and_renew
+from telephony.store.schema import metadata
 
 log = structlog.get_logger()
 
-HEAD = "0009"
+HEAD = "0013"
 """The newest step in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(112)"}
 """Makes one transaction of all steps, and lets daemons that start together take turns: the second finds all done.
-Without it SQLite commits every table on its own, and a start killed half-way would leave a store that nobody can use."""
+Without it SQLite commits every table on its own, and a start killed half-way would leave a store that cannot be used."""
 
 
 _OWES_A_CLEARING = 5
 """SQLite's ``user_version`` while pages that were given up may hold what stood there before it was sealed."""
-
-_PROOF = Place("key_proof", "sealed", 1)
 
 _SEALED = (
     ("key_proof", "sealed"),
@@ -38,16 +36,38 @@ _SEALED = (
     ("awaited_reply", "sealed"),
     ("press_history", "subject"),
     ("locating", "sealed"),
+    ("recording", "sealed"),
 )
 """Where a first row is: without one of these there is nothing that an old key is needed for."""
 
 
+class LaterSchema(Unavailable):
+    """The store was upgraded by a version of the code later than this one, which must leave it as it is."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"a later version has upgraded the store to schema {version}, this one speaks {HEAD}: "
+            "start that version again, or restore the backup from before the upgrade"
+        )
+
+
+def refuse_later(version: str | None) -> None:
+    """Raise `LaterSchema` for the version of a schema that this code does not know yet."""
+    if version is not None and version > HEAD:
+        raise LaterSchema(version)
+
+
 def version_of(engine: Engine) -> str | None:
-    """Give the version of the database's schema; None for an empty database."""
+    """Return the version of the database's schema; None for an empty database."""
     with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        return version_in(connection)
+
+
+def version_in(connection: Connection) -> str | None:
+    """Return the same over an open connection."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def take_up(engine: Engine, key_file: KeyFile) -> bool:
@@ -66,35 +86,16 @@ def take_up(engine: Engine, key_file: KeyFile) -> bool:
         key_file.make()
     except OSError as error:
         raise KeysUnavailable(f"the key file {key_file.path} cannot be made: {error.strerror}") from error
-    ring = key_file.ring()
+    ring = key_file.first_ring()
     is_changed = upgrade(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql(_ALONE[engine.dialect.name])
-        if not prove(connection, key_file.path, ring):
-            connection.execute(insert(key_proof).values(key=_PROOF.row, sealed=seal(ring, _PROOF, b"")))
+        prove_and_renew(connection, key_file.path, ring)
     return is_changed
 
 
-def prove(connection: Connection, source: Path, ring: KeyRing) -> bool:
-    """Open what was sealed at the store's first use; False where nothing was yet.
-
-    Raises `KeysUnavailable`, with ``source`` named, for keys that cannot.
-    """
-    sealed = connection.execute(select(key_proof.c.sealed)).scalar_one_or_none()
-    if sealed is None:
-        return False
-    try:
-        unseal(ring, _PROOF, sealed)
-    except (KeysUnavailable, Malformed):
-        raise KeysUnavailable(
-            f"{source} is not the key file of this store, or an older one: bring back the one that was used "
-            f"last, or copy it from the machine that shares the store; it holds key {key_id_of(sealed)}"
-        ) from None
-    return True
-
-
 def holds_sealed(engine: Engine) -> bool:
-    """Claim that the database holds anything that an existing key is needed for."""
+    """Whether the database holds anything that an existing key is needed for."""
     with engine.connect() as connection:
         found = inspect(connection)
         return any(
@@ -108,9 +109,10 @@ def holds_sealed(engine: Engine) -> bool:
 def upgrade(engine: Engine) -> bool:
     """Bring the schema to the newest version where it is not; gives whether anything was done.
 
-    Raises `KeysUnavailable` where rows have to be sealed and there is no key.
+    Raises `KeysUnavailable` where rows have to be sealed and there is no key, `LaterSchema` where it is newer.
     """
     version = version_of(engine)
+    refuse_later(version)
     if version == HEAD:
         clear(engine)
         return False
@@ -136,7 +138,7 @@ def _in_its_own_time(connection: Connection) -> AbstractContextManager[None]:
 
 
 def clear(engine: Engine) -> None:
-    """Write SQLite's file anew after a climb, so that nothing is left of rows that were plain; also after a kill.
+    """Rewrite SQLite's file after a climb, so that nothing is left of rows that were plain; also after a kill.
 
     The log is cut to nothing too. Where another process is in the way, the next start does it. On PostgreSQL the files
     of the plain tables went with the transaction; what its own log still holds goes as that is recycled.

@@ -1,1 +1,1 @@
-"""USSD dialogues: what a dialled code means and what the phone is shown. Pure; the wire is `telephony.smpp`."""
+"""USSD dialogues: presses by SOS code, the service menu, the texts shown. Pure; the wire is `telephony.smpp`."""

@@ -1,4 +1,4 @@
-"""Which code a USSD message was dialled with: pure, and total for whatever the message holds."""
+"""Finds the code that a USSD message was dialled with. Pure, and total for any content."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def code_in(
         code = recognition.ussd_code(string)
         if code is not None:
             return Dialled(code, is_listed=True, text=_beyond(code, string, words))
-    # What cannot have been dialled is words, and words are not lost in a code.
+    # Words cannot have been dialled, and must not be lost in a code.
     dialled = (string for string in strings if may_be_dialled(string))
     code = next(dialled, "") or next((string for string in strings if string), "")
     return Dialled(code, is_listed=False, text=words if words and words != code else None)
 
 
 def service_codes(recognition: Recognition) -> frozenset[str]:
-    """Give the codes that open the menu: those of the service numbers that are dialled as codes."""
+    """Return the codes that open the menu: those of the service numbers that are dialled as codes."""
     return frozenset(each for each in recognition.service_numbers if is_code(each))
 
 
@@ -55,7 +55,7 @@ def service_code_in(
 ) -> str | None:
     """Find the service code as `code_in` finds an SOS code, which goes before it; ``None`` where there is none.
 
-    What the gateway gives as dialled may lack its signs. Anywhere else a bare number is an address.
+    Where the gateway puts the dialled string, the signs may be missing. Anywhere else a bare number is an address.
     """
     codes = service_codes(recognition)
     words = words_of(message)
@@ -73,12 +73,12 @@ def service_code_in(
 
 
 def is_service_code(words: str, recognition: Recognition) -> bool:
-    """Claim that these words are the service code, signs included."""
+    """Whether these words are the service code, signs included."""
     return words[:1] in ("*", "#") and any(_bare(words) == _bare(code) for code in service_codes(recognition))
 
 
 def may_be_dialled(words: str) -> bool:
-    """Claim that words can be a dialled code: with signs, or digits from which a gateway took them."""
+    """Whether words can be a dialled code: with signs, or digits from which a gateway took them."""
     return words[:1] in ("*", "#") or (words.isdigit() and len(words) >= _SHORTEST_BARE_CODE)
 
 
@@ -88,7 +88,7 @@ def is_choice(words: str) -> bool:
 
 
 def is_call_for_help(words: str, recognition: Recognition) -> bool:
-    """Claim that words typed in a menu are an SOS code, or have a word of distress among them.
+    """Whether words typed in a menu are an SOS code, or have a word of distress among them.
 
     A word in Latin letters counts where it stands alone: it may well be a part of a name.
     """
@@ -103,17 +103,17 @@ def is_call_for_help(words: str, recognition: Recognition) -> bool:
 
 
 def is_code(destination: str) -> bool:
-    """Claim that an address can only have been dialled as a code: no number begins so."""
+    """Whether an address can only have been dialled as a code: no number begins so."""
     return destination[:1] in ("*", "#") and destination.endswith("#")
 
 
 def _bare(code: str) -> str:
-    """Give a code without its signs and without supplementary information (3GPP TS 22.030 clause 6.5.2)."""
+    """Return a code without its signs and without supplementary information (3GPP TS 22.030 clause 6.5.2)."""
     return code.strip("*#").partition("*")[0]
 
 
 def _beyond(code: str, string: str, words: str) -> str | None:
-    """Give what was typed besides the code: other words, or supplementary information within the dialled string."""
+    """Return what was typed besides the code: other words, or supplementary information within the dialled string."""
     if words and words != string:
         return words
     return None if string.strip("*#") == code.strip("*#") else string

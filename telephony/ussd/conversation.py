@@ -1,11 +1,11 @@
-"""One dialogue as a phone sees it: words in, a page or a wish out. Pure; bounded in turns and in wrong answers."""
+"""Runs one dialogue of the menu: words in, a page or an action out. Pure; bounded in turns and wrong answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from telephony.domain.people import Language
+from telephony.domain.people.person import Language
 from telephony.ussd.menu import Action, Do, Effects, End, Memory, Note, Screen, Show, new_menu
 from telephony.ussd.menu_reading import Reading, read
 from telephony.ussd.menu_texts import MORE_KEY, WORDS, last_text, text_of
@@ -13,19 +13,19 @@ from telephony.ussd.pages import PLAIN_PAGE, pages
 
 MOST_TURNS: Final = 100
 MOST_WRONG: Final = 5
-"""In a row: then somebody, or a machine, types what no page asks for."""
+"""Wrong answers in a row: a person or a machine is typing what no page asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page for the phone; ``ends`` claims that no answer is waited for."""
+    """A page for the phone; ``ends``: whether no answer is waited for."""
 
     text: str = field(repr=False)
     ends: bool
 
 
 class Conversation:
-    """Feeds the machine with what was typed and keeps the pages of what it shows."""
+    """Feeds the state machine with the typed words, and keeps the pages of the screen that it shows."""
 
     def __init__(self, language: Language, reading: Reading, *, plain_page: int = PLAIN_PAGE) -> None:
         self.memory = Memory(language)
@@ -33,7 +33,7 @@ class Conversation:
         self._plain_page = plain_page
         self._menu = new_menu(self.memory)
         self._screen: Screen | None = None
-        """What the phone shows and waits with; none once the dialogue is over but for its last pages."""
+        """The screen that the phone shows; none once only the last pages of the dialogue are left."""
         self._pages: tuple[str, ...] = ()
         self._ends = False
         self._turns = 0
@@ -45,13 +45,13 @@ class Conversation:
         return Page(self._pages[0], self._ends and len(self._pages) == 1)
 
     def begin(self, *, is_lost: bool = False) -> Page:
-        """Open the dialogue; ``is_lost``: somebody answered a page that nobody remembers."""
+        """Open the dialogue; ``is_lost``: a page was answered that we do not remember."""
         found = self._follow(self._menu.resumed() if is_lost else self._menu.dialled())
         assert isinstance(found, Page)
         return found
 
     def hear(self, words: str) -> Page | Action:
-        """Take what was typed: the next page, or what is to be asked of the desk first."""
+        """Take typed words; return the next page, or the action to ask of the desk first."""
         self._turns += 1
         if self._turns > MOST_TURNS:
             return self._leave()
@@ -74,11 +74,11 @@ class Conversation:
         return self._settled(self._menu.failed())
 
     def aborted(self) -> None:
-        """End it: phone or network have."""
+        """End it, as the phone or the network has done."""
         self._menu.aborted()
 
     def timed_out(self) -> None:
-        """End it: nobody answers."""
+        """End it, because no answer comes."""
         self._menu.timed_out()
 
     def _settled(self, effects: Effects) -> Page:
@@ -88,7 +88,7 @@ class Conversation:
 
     def _follow(self, effects: Effects) -> Page | Action:
         if not effects:
-            # The dialogue was ended meanwhile; nobody will see this page.
+            # The dialogue was ended meanwhile; this page will not be seen.
             return self.page
         (effect,) = effects
         match effect:

@@ -1,7 +1,8 @@
-"""The dialogues of one carrier: which message is a press, and when the phone gets its one neutral text.
+"""Rules for the USSD dialogues of one carrier: which message is a press, and when the phone gets the neutral text.
 
 An SOS code is a press on its first message and the dialogue is over with one text. The service code opens the menu,
-where there is one; whatever looks like a call for help in it is a press all the same. Pure: times are passed in.
+where there is one; a message in it that looks like a call for help is a press all the same. Pure: times are passed
+in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from telephony.domain.ussd import (
     UssdReply,
     UssdTurn,
 )
+from telephony.remembered import Remembered
 from telephony.ussd.codes import (
     Dialled,
     code_in,
@@ -54,7 +56,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """No page may be shown. ``is_press``: because silence holds; otherwise nobody can say, or a defect of ours."""
+    """No page may be shown. ``is_press``: because silence holds; otherwise it is unknown, or we have a defect."""
 
     is_press: bool = False
 
@@ -63,7 +65,7 @@ class Menus(Protocol):
     """The menus that are open on the phones of a carrier."""
 
     def is_open(self, caller: str, session: str) -> bool:
-        """Claim that this phone was shown a page and has not answered it yet."""
+        """Whether this phone was shown a page and has not answered it yet."""
         ...
 
     def abort(self, caller: str, session: str) -> None:
@@ -106,7 +108,7 @@ class Dialogues:
         self._neutral_texts = neutral_texts
         self._code_tlv = code_tlv
         self._menus = menus
-        self._begun: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._begun: Remembered[tuple[str, str], tuple[str, float]] = Remembered(REMEMBERED)
         """Caller and session to the code that was dialled and when: an answer often comes without its code."""
         self._told: OrderedDict[str, _Told] = OrderedDict()
         """By the reference of the press."""
@@ -136,7 +138,7 @@ class Dialogues:
             dialled = self._of_dialogue(message, session, dialled, now)
         else:
             self._remember(message.source, session, dialled.code, now)
-        # Nobody waits for a text once the gateway has ended the dialogue: it would arrive as something new.
+        # No dialogue waits for a text once the gateway has ended it: the text would arrive as a new one.
         reply = self._reply(message) if is_sure and step is not Step.LAST else None
         return UssdPress(dialled.code, dialled.text, session, _labels(dialled), reply)
 
@@ -171,7 +173,7 @@ class Dialogues:
     def _is_answer(
         self, message: UssdMessage, step: Step, recognition: Recognition, *, is_open: bool
     ) -> bool:
-        """Claim that words answer a page. Gateways that send no operation leave it to what the words can be."""
+        """Whether words answer a page. Gateways that send no operation leave it to what the words can be."""
         words = words_of(message)
         if is_service_code(words, recognition):
             return False
@@ -228,7 +230,7 @@ class Dialogues:
         return code_in(message, self._profile.places, self._code_tlv, recognition).is_listed
 
     def _is_of_press(self, caller: str, session: str, now: float) -> bool:
-        """Claim that this dialogue began with a code that is a press."""
+        """Whether this dialogue began with a code that is a press."""
         begun = self._begun.get((caller, session))
         return begun is not None and now - begun[1] <= self.session_s
 
@@ -257,7 +259,7 @@ class Dialogues:
             self._menus.page_shown(menu.message.source, menu.session, was_taken=was_taken)
 
     def _page(self, message: UssdMessage, page: Page) -> UssdReply:
-        """Give a page of the menu, with every name of the dialogue that came."""
+        """Return a page of the menu, with every name of the dialogue that came."""
         if page.ends:
             return self._ending(message, page.text)
         info = message.session_info
@@ -276,10 +278,10 @@ class Dialogues:
     def reply_to(
         self, press: UssdPress, reference: str, begun_at: float, now: float, *, is_known: bool
     ) -> UssdReply | None:
-        """Give the text that is to be sent now: `UssdRules.reply_to`."""
+        """Return the text that is to be sent now: `UssdRules.reply_to`."""
         told = self._told.get(reference)
         if told is None and is_known and press.session:
-            # It was heard before our memory began: by another daemon, or by us before a restart.
+            # The dialogue began before our memory does: with another daemon, or with us before a restart.
             return None
         if told is not None:
             is_repeat = bool(press.session) or begun_at - told.begun_at <= self.session_s
@@ -295,12 +297,12 @@ class Dialogues:
         return press.reply
 
     def not_taken(self, reference: str) -> None:
-        """Let a repeat within the dialogue have the text."""
+        """Let a repeat within the dialogue be answered with the text."""
         if reference in self._told:
             self._told[reference] = replace(self._told[reference], has_failed=True)
 
     def _reply(self, message: UssdMessage) -> UssdReply | None:
-        """Give the text that ends the dialogue, with every name of it that came."""
+        """Return the text that ends the dialogue, with every name of it that came."""
         text = self._closing_text
         if may_reach(
             Output.USSD_CLOSING_TEXT, silence_lifted=False, text=text, neutral_texts=self._neutral_texts
@@ -322,22 +324,19 @@ class Dialogues:
         )
 
     def _vendor_tlvs(self, message: UssdMessage) -> tuple[tuple[int, bytes], ...]:
-        """Return what is the gateway's own, to go back to it; not the dialled string, which a phone could show."""
+        """Return the gateway's own parameters, to be sent back; not the dialled string, which a phone could show."""
         return tuple(each for each in message.tlvs if each[0] in VENDOR_TAGS and each[0] != self._code_tlv)
 
     def _remember(self, caller: str, session: str, code: str, now: float) -> None:
         self._begun[caller, session] = code, now
-        self._begun.move_to_end((caller, session))
-        while len(self._begun) > REMEMBERED:
-            self._begun.popitem(last=False)
 
     def _of_dialogue(self, message: UssdMessage, session: str, dialled: Dialled, now: float) -> Dialled:
-        """Give the words of an answer the code that their dialogue began with."""
+        """Return the words of an answer the code that their dialogue began with."""
         code, begun_at = self._begun.get((message.source, session), ("", now))
         if dialled.is_listed:
             return dialled
         if not code or now - begun_at > self.session_s:
-            # What was typed is what she says, never a destination.
+            # Typed words are her text, never a destination.
             return Dialled(message.destination, is_listed=False, text=words_of(message) or None)
         return Dialled(code, is_listed=True, text=words_of(message) or None)
 

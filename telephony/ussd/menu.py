@@ -1,6 +1,6 @@
-"""One dialogue of the USSD menu: its screens, and what leads from one to the other.
+"""State machine of one dialogue of the USSD menu: its screens, and the inputs that lead from one to another.
 
-The machine is pure: each input returns the effects that somebody else performs, in order. It knows no words, no page
+The machine is pure: each input returns the effects that its caller performs, in order. It knows no words, no page
 lengths, no store. One row of `TABLE` is one arrow of ``docs/state-machines/ussd-menu.svg``; an input that has no row in
 a state changes nothing there.
 """
@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from automat import TypeMachineBuilder
 
-from telephony.domain.people import Language
+from telephony.domain.people.person import Language
+from telephony.net.tables import Row, always, inputs_of, machine
 
 
 class Screen(Enum):
-    """What a phone shows and waits with."""
+    """Screens that a phone shows and answers."""
 
     MAIN = "main"
     NAME = "name"
@@ -40,7 +41,7 @@ class Screen(Enum):
 class Note(Enum):
     """A sentence before a screen."""
 
-    LOST = "begun anew after a time-out or a restart"
+    LOST = "begun again after a time-out or a restart"
     TRY_AGAIN = "could not be done now"
     NOT_UNDERSTOOD = "what was typed has no meaning here"
 
@@ -68,7 +69,7 @@ class End:
 
 
 class Action(Enum):
-    """What is asked of the enrolment desk; its answer is `Menu.done`, or `Menu.failed`."""
+    """A request to the enrolment desk; its answer is `Menu.done`, or `Menu.failed`."""
 
     REGISTER = "register"
     LIST = "list the guardians"
@@ -92,7 +93,7 @@ Effects = tuple[Effect, ...]
 
 @dataclass
 class Memory:
-    """What was typed so far in a dialogue, and in which language it is held."""
+    """The words typed so far in a dialogue, and its language."""
 
     language: Language
     name: str = field(default="", repr=False)
@@ -107,14 +108,14 @@ class Memory:
 
 
 class Menu(Protocol):
-    """What can happen in a dialogue."""
+    """The inputs of the machine: the events of a dialogue."""
 
     def dialled(self) -> Effects:
         """Learn that the service code was dialled."""
         ...
 
     def resumed(self) -> Effects:
-        """Learn that somebody answers a page that nobody remembers."""
+        """Learn that a page was answered that we do not remember."""
         ...
 
     def language(self) -> Effects:
@@ -202,7 +203,7 @@ class Menu(Protocol):
         ...
 
     def timed_out(self) -> Effects:
-        """Learn that nobody has answered for too long."""
+        """Learn that no answer has come for too long."""
         ...
 
 
@@ -241,10 +242,6 @@ STATES: Final = (
 )  # fmt: skip
 
 
-def _always(*effects: Effect) -> Callable[..., Effects]:
-    return lambda _memory, *_arguments: effects
-
-
 def _keeping(name: str, *effects: Effect) -> Callable[..., Effects]:
     """Keep the input's argument under this name of the memory."""
 
@@ -272,125 +269,103 @@ _ANSWER: Final = Show(Screen.ANSWER)
 
 
 def _again(screen: Screen) -> Callable[..., Effects]:
-    return _always(Show(screen, Note.NOT_UNDERSTOOD))
+    return always(Show(screen, Note.NOT_UNDERSTOOD))
 
 
 def _try_again(screen: Screen) -> Callable[..., Effects]:
-    return _always(Show(screen, Note.TRY_AGAIN))
+    return always(Show(screen, Note.TRY_AGAIN))
 
 
 _ANSWERED: Final = _keeping("answer", _ANSWER)
 _LAST_ANSWER: Final = _keeping("answer", End(Ending.ANSWER))
 
-TABLE: Final[tuple[tuple[str, Any, str, Callable[..., Effects]], ...]] = (
-    (NEW, Menu.dialled, MAIN, _always(_MAIN)),
-    (NEW, Menu.resumed, MAIN, _always(Show(Screen.MAIN, Note.LOST))),
+TABLE: Final[tuple[Row[Effect], ...]] = (
+    (NEW, Menu.dialled, MAIN, always(_MAIN)),
+    (NEW, Menu.resumed, MAIN, always(Show(Screen.MAIN, Note.LOST))),
     (MAIN, Menu.language, MAIN, _other_language),
-    (MAIN, Menu.register, NAME, _always(Show(Screen.NAME))),
-    (MAIN, Menu.guardians, GUARDIANS, _always(_GUARDIANS)),
-    (MAIN, Menu.my_data, READING, _always(Do(Action.MY_DATA))),
-    (MAIN, Menu.test, TEST, _always(Show(Screen.TEST))),
-    (MAIN, Menu.cancel, CANCEL, _always(Show(Screen.CANCEL))),
-    (MAIN, Menu.back, OVER, _always(End(Ending.BYE))),
+    (MAIN, Menu.register, NAME, always(Show(Screen.NAME))),
+    (MAIN, Menu.guardians, GUARDIANS, always(_GUARDIANS)),
+    (MAIN, Menu.my_data, READING, always(Do(Action.MY_DATA))),
+    (MAIN, Menu.test, TEST, always(Show(Screen.TEST))),
+    (MAIN, Menu.cancel, CANCEL, always(Show(Screen.CANCEL))),
+    (MAIN, Menu.back, OVER, always(End(Ending.BYE))),
     (MAIN, Menu.not_understood, MAIN, _again(Screen.MAIN)),
     # 1 Register.
     (NAME, Menu.named, BIRTH, _keeping("name", Show(Screen.BIRTH))),
-    (NAME, Menu.back, MAIN, _always(_MAIN)),
+    (NAME, Menu.back, MAIN, always(_MAIN)),
     (NAME, Menu.not_understood, NAME, _again(Screen.NAME)),
     (BIRTH, Menu.born, SUMMARY, _born),
     (BIRTH, Menu.born_lately, MINOR, _keeping("birth", Show(Screen.MINOR))),
-    (BIRTH, Menu.back, NAME, _always(Show(Screen.NAME))),
+    (BIRTH, Menu.back, NAME, always(Show(Screen.NAME))),
     (BIRTH, Menu.not_understood, BIRTH, _again(Screen.BIRTH)),
     (MINOR, Menu.numbered, SUMMARY_OF_MINOR, _keeping("guardian", _SUMMARY)),
-    (MINOR, Menu.back, BIRTH, _always(Show(Screen.BIRTH))),
+    (MINOR, Menu.back, BIRTH, always(Show(Screen.BIRTH))),
     (MINOR, Menu.not_understood, MINOR, _again(Screen.MINOR)),
-    (SUMMARY, Menu.yes, REGISTERING, _always(Do(Action.REGISTER))),
-    (SUMMARY, Menu.back, BIRTH, _always(Show(Screen.BIRTH))),
+    (SUMMARY, Menu.yes, REGISTERING, always(Do(Action.REGISTER))),
+    (SUMMARY, Menu.back, BIRTH, always(Show(Screen.BIRTH))),
     (SUMMARY, Menu.not_understood, SUMMARY, _again(Screen.SUMMARY)),
-    (SUMMARY_OF_MINOR, Menu.yes, REGISTERING_MINOR, _always(Do(Action.REGISTER))),
-    (SUMMARY_OF_MINOR, Menu.back, MINOR, _always(Show(Screen.MINOR))),
+    (SUMMARY_OF_MINOR, Menu.yes, REGISTERING_MINOR, always(Do(Action.REGISTER))),
+    (SUMMARY_OF_MINOR, Menu.back, MINOR, always(Show(Screen.MINOR))),
     (SUMMARY_OF_MINOR, Menu.not_understood, SUMMARY_OF_MINOR, _again(Screen.SUMMARY)),
     (REGISTERING, Menu.done, ANSWERED, _ANSWERED),
     (REGISTERING, Menu.failed, SUMMARY, _try_again(Screen.SUMMARY)),
     (REGISTERING_MINOR, Menu.done, ANSWERED, _ANSWERED),
     (REGISTERING_MINOR, Menu.failed, SUMMARY_OF_MINOR, _try_again(Screen.SUMMARY)),
     # 2 Guardians.
-    (GUARDIANS, Menu.list_guardians, LISTING, _always(Do(Action.LIST))),
-    (GUARDIANS, Menu.add, PHONE, _always(Show(Screen.PHONE))),
-    (GUARDIANS, Menu.remove, CHOOSING, _always(Do(Action.LIST))),
-    (GUARDIANS, Menu.back, MAIN, _always(_MAIN)),
+    (GUARDIANS, Menu.list_guardians, LISTING, always(Do(Action.LIST))),
+    (GUARDIANS, Menu.add, PHONE, always(Show(Screen.PHONE))),
+    (GUARDIANS, Menu.remove, CHOOSING, always(Do(Action.LIST))),
+    (GUARDIANS, Menu.back, MAIN, always(_MAIN)),
     (GUARDIANS, Menu.not_understood, GUARDIANS, _again(Screen.GUARDIANS)),
     (LISTING, Menu.done, LISTED, _ANSWERED),
     (LISTING, Menu.failed, GUARDIANS, _try_again(Screen.GUARDIANS)),
-    (LISTED, Menu.back, GUARDIANS, _always(_GUARDIANS)),
+    (LISTED, Menu.back, GUARDIANS, always(_GUARDIANS)),
     (LISTED, Menu.not_understood, LISTED, _again(Screen.ANSWER)),
     (PHONE, Menu.numbered, RELATION, _keeping("phone", Show(Screen.RELATION))),
-    (PHONE, Menu.back, GUARDIANS, _always(_GUARDIANS)),
+    (PHONE, Menu.back, GUARDIANS, always(_GUARDIANS)),
     (PHONE, Menu.not_understood, PHONE, _again(Screen.PHONE)),
     (RELATION, Menu.related, ADD, _keeping("relation", Show(Screen.ADD))),
-    (RELATION, Menu.back, PHONE, _always(Show(Screen.PHONE))),
+    (RELATION, Menu.back, PHONE, always(Show(Screen.PHONE))),
     (RELATION, Menu.not_understood, RELATION, _again(Screen.RELATION)),
-    (ADD, Menu.yes, ADDING, _always(Do(Action.ADD))),
-    (ADD, Menu.back, RELATION, _always(Show(Screen.RELATION))),
+    (ADD, Menu.yes, ADDING, always(Do(Action.ADD))),
+    (ADD, Menu.back, RELATION, always(Show(Screen.RELATION))),
     (ADD, Menu.not_understood, ADD, _again(Screen.ADD)),
     (ADDING, Menu.done, LISTED, _ANSWERED),
     (ADDING, Menu.failed, ADD, _try_again(Screen.ADD)),
     (CHOOSING, Menu.done, REMOVE, _keeping("answer", Show(Screen.REMOVE))),
     (CHOOSING, Menu.failed, GUARDIANS, _try_again(Screen.GUARDIANS)),
     (REMOVE, Menu.placed, SURE_TO_REMOVE, _keeping("place", Show(Screen.SURE_TO_REMOVE))),
-    (REMOVE, Menu.back, GUARDIANS, _always(_GUARDIANS)),
+    (REMOVE, Menu.back, GUARDIANS, always(_GUARDIANS)),
     (REMOVE, Menu.not_understood, REMOVE, _again(Screen.REMOVE)),
-    (SURE_TO_REMOVE, Menu.yes, REMOVING, _always(Do(Action.REMOVE))),
-    (SURE_TO_REMOVE, Menu.back, REMOVE, _always(Show(Screen.REMOVE))),
+    (SURE_TO_REMOVE, Menu.yes, REMOVING, always(Do(Action.REMOVE))),
+    (SURE_TO_REMOVE, Menu.back, REMOVE, always(Show(Screen.REMOVE))),
     (SURE_TO_REMOVE, Menu.not_understood, SURE_TO_REMOVE, _again(Screen.SURE_TO_REMOVE)),
     (REMOVING, Menu.done, LISTED, _ANSWERED),
     (REMOVING, Menu.failed, SURE_TO_REMOVE, _try_again(Screen.SURE_TO_REMOVE)),
     # 3 My data.
     (READING, Menu.done, ANSWERED, _ANSWERED),
     (READING, Menu.failed, MAIN, _try_again(Screen.MAIN)),
-    # 4 Test and 5 cancel end the dialogue: what follows comes as a text, or there is nothing left to ask.
-    (TEST, Menu.yes, TESTING, _always(Do(Action.TEST))),
-    (TEST, Menu.back, MAIN, _always(_MAIN)),
+    # 4 Test and 5 cancel end the dialogue: the rest comes as a text, or there is nothing left to ask.
+    (TEST, Menu.yes, TESTING, always(Do(Action.TEST))),
+    (TEST, Menu.back, MAIN, always(_MAIN)),
     (TEST, Menu.not_understood, TEST, _again(Screen.TEST)),
     (TESTING, Menu.done, OVER, _LAST_ANSWER),
     (TESTING, Menu.failed, TEST, _try_again(Screen.TEST)),
-    (CANCEL, Menu.yes, CANCELLING, _always(Do(Action.CANCEL))),
-    (CANCEL, Menu.back, MAIN, _always(_MAIN)),
+    (CANCEL, Menu.yes, CANCELLING, always(Do(Action.CANCEL))),
+    (CANCEL, Menu.back, MAIN, always(_MAIN)),
     (CANCEL, Menu.not_understood, CANCEL, _again(Screen.CANCEL)),
     (CANCELLING, Menu.done, OVER, _LAST_ANSWER),
     (CANCELLING, Menu.failed, CANCEL, _try_again(Screen.CANCEL)),
-    (ANSWERED, Menu.back, MAIN, _always(_MAIN)),
+    (ANSWERED, Menu.back, MAIN, always(_MAIN)),
     (ANSWERED, Menu.not_understood, ANSWERED, _again(Screen.ANSWER)),
-    # Nobody is there any more to be shown anything.
-    *((state, Menu.aborted, OVER, _always()) for state in STATES if state != OVER),
-    *((state, Menu.timed_out, OVER, _always()) for state in STATES if state != OVER),
+    # The phone has left: there is no one to show anything to.
+    *((state, Menu.aborted, OVER, always()) for state in STATES if state != OVER),
+    *((state, Menu.timed_out, OVER, always()) for state in STATES if state != OVER),
 )
-"""Rows of (state, input, next state, effects as a function of the memory and of the input's arguments)."""
 
-INPUTS: Final = tuple(getattr(Menu, name) for name in vars(Menu) if not name.startswith("_"))
+INPUTS: Final = inputs_of(Menu)
 
-
-def _build() -> Callable[[Memory], Menu]:
-    builder = TypeMachineBuilder(Menu, Memory)
-    states = {name: builder.state(name) for name in STATES}
-
-    def output(effects: Callable[..., Effects]) -> Callable[..., Effects]:
-        def give(_menu: Menu, memory: Memory, *arguments: object) -> Effects:
-            return effects(memory, *arguments)
-
-        return give
-
-    for state, event, following, effects in TABLE:
-        states[state].upon(event).to(states[following])(output(effects))
-    written = {(state, event) for state, event, _, _ in TABLE}
-    for state in STATES:
-        for event in INPUTS:
-            if (state, event) not in written:
-                states[state].upon(event).loop().returns(())
-    return builder.build()
-
-
-_new_menu: Final = _build()
+_new_menu: Final = machine(TypeMachineBuilder(Menu, Memory), STATES, TABLE)
 
 
 def new_menu(memory: Memory) -> Menu:

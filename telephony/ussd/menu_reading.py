@@ -1,4 +1,4 @@
-"""What somebody typed, read as an input of the menu: pure and total."""
+"""Reads typed words as an input of the menu. Pure and total."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final
 
-from telephony.domain.guardian import is_same_phone
-from telephony.domain.people import MOST_GUARDIANS, birthday
+from telephony.domain.guardians.guardian import is_same_phone
+from telephony.domain.people.person import MOST_GUARDIANS, birthday
 from telephony.domain.values import Msisdn
 from telephony.ussd.menu import Effects, Memory, Menu, Screen
 from telephony.ussd.menu_texts import WORDS
@@ -23,17 +23,17 @@ LONGEST_NAME: Final = 80
 LONGEST_RELATION: Final = 40
 LONGEST_TYPED: Final = 1_000
 """Characters: a phone sends 182 at most; composing tens of thousands of a gateway's takes seconds."""
-"""Characters, as in `telephony.domain.enrolment`."""
+"""Characters, as in `telephony.domain.people.draft`."""
 
 _DATE = re.compile(r"(\d{4})\D{0,2}(\d{1,2})\D{0,2}(\d{1,2})\D?")
 _OLDEST_YEARS = 130
 _SHORTEST_NUMBER = 10
 """Digits in E.164, country code included."""
 _RESIDENT_NUMBER = re.compile(r"\d{6}\s*-?\s*[1-8]\d{6}")
-"""Of Korean residents: the law lets hardly anybody keep it."""
+"""The resident registration number of Korea, which hardly anyone may store by law."""
 
 Do = Callable[[Menu], Effects]
-"""Puts what was read into the machine."""
+"""Gives the input to the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Reading:
 
 
 def read(screen: Screen, words: str, memory: Memory, reading: Reading) -> Do:
-    """Give the input that these words are on this screen."""
+    """Return the input that these words are on this screen."""
     if len(words) > LONGEST_TYPED:
         return _not_understood
     # Korean keyboards write digits of full width; NFC alone would leave them.

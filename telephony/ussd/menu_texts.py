@@ -1,6 +1,6 @@
-"""What each screen of the USSD menu says, in Korean and in English. Pure.
+"""Texts of the USSD menu's screens, in Korean and in English. Pure.
 
-One page in Korean holds 80 characters: every screen without somebody's own words fits on one, its sentence included.
+One page in Korean holds 80 characters: every screen without a person's own words fits on one, its sentence included.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from telephony.domain.people import Language
+from telephony.domain.people.person import Language
 from telephony.ussd.menu import Ending, Memory, Note, Screen
 
 MORE_KEY: Final = "#"
@@ -138,10 +138,10 @@ _EN: Final = Words(
             Screen.MAIN: "Type 1-5, 9 or 0.",
             Screen.NAME: "A name has letters.",
             Screen.BIRTH: "That is no date. Year, month, day:",
-            Screen.MINOR: "That is no number of somebody else.",
+            Screen.MINOR: "That is not another person's number.",
             Screen.SUMMARY: "Type 1 or 0.",
             Screen.GUARDIANS: "Type 1, 2, 3 or 0.",
-            Screen.PHONE: "That is no number of somebody else.",
+            Screen.PHONE: "That is not another person's number.",
             Screen.RELATION: "Type a digit or a word.",
             Screen.ADD: "Type 1 or 0.",
             Screen.REMOVE: "The place is a number from 1 to 10.",
@@ -151,7 +151,7 @@ _EN: Final = Words(
             Screen.ANSWER: "Type 0.",
         }
     ),
-    lost="Begun anew, sorry.",
+    lost="Sorry, timed out.",
     try_again="Failed. Try again.",
     guardian_of_minor="\nGuardian {guardian}",
     bye="Thank you.",
@@ -164,7 +164,7 @@ WORDS: Final[Mapping[Language, Words]] = MappingProxyType({"ko": _KO, "en": _EN}
 
 
 def text_of(screen: Screen, note: Note | None, memory: Memory) -> str:
-    """Give what a screen says, without its keys and however long; a note comes first."""
+    """Return what a screen says, without its keys and however long; a note comes first."""
     words = WORDS[memory.language]
     guardian = words.guardian_of_minor.format(guardian=memory.guardian) if memory.guardian else ""
     text = words.screens[screen].format(
@@ -187,5 +187,5 @@ def text_of(screen: Screen, note: Note | None, memory: Memory) -> str:
 
 
 def last_text(ending: Ending, memory: Memory) -> str:
-    """Give the text that ends a dialogue."""
+    """Return the text that ends a dialogue."""
     return memory.answer if ending is Ending.ANSWER else WORDS[memory.language].bye

@@ -1,4 +1,4 @@
-"""The menus that are open on the phones of a carrier, and what they ask of the enrolment desk.
+"""Runs the menus that are open on the phones of a carrier, and puts their requests to the enrolment desk.
 
 Before every page the silence guard is asked: a phone whose silence holds is shown the neutral closing text, and its
 message is a press. A phone has one USSD dialogue at a time, so a menu is found by its caller; a session id that
@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 
-from telephony.clock import Clock, within
+from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import OnetouchError, Unavailable
-from telephony.domain.people import Language
-from telephony.domain.silence import Output, Refused
+from telephony.domain.people.person import Language
+from telephony.domain.ports import Guard
+from telephony.domain.silence import Output
 from telephony.domain.trigger import Trigger
 from telephony.domain.ussd import UssdMenu
 from telephony.domain.values import Msisdn
-from telephony.services.enrolment import Asking, EnrolmentDesk
+from telephony.services.people.desk import Asking, EnrolmentDesk
 from telephony.ussd.conversation import Conversation, Page
 from telephony.ussd.dialogues import Held
 from telephony.ussd.menu import Action
@@ -41,26 +41,18 @@ MOST_OPEN: Final = 20_000
 IDLE_S: Final = 600.0
 """No network waits longer for an answer (3GPP TS 29.002 clause 17.1.2: operation timer ml, at most 10 minutes)."""
 REPEAT_S: Final = 0.5
-"""The same words so soon after a page are a message that comes again: nobody reads and types as fast."""
+"""The same words so soon after a page are a message that comes again: no person reads and types that fast."""
 
 _MOST_GUARD_S: Final = 2.0
 _GUARD_PART: Final = 0.1
 _MOST_ACTION_S: Final = 10.0
 _ACTION_PART: Final = 0.5
-"""Of the time that the gateway waits: questions to the guard and one action are done well within it."""
-
-
-class Guard(Protocol):
-    """Knows for whom silence holds: `telephony.services.silence.SilenceGuard`."""
-
-    async def may_reach(self, numbers: Msisdn, output: Output) -> Refused | None:
-        """Give ``None`` where the output may reach this phone; raises `Unavailable` where nobody can say."""
-        ...
+"""Part of the gateway's waiting time within which the questions to the guard and one action are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class MenuRules:
-    """What the settings say. ``session_s`` is how long the gateway waits for our answer, ``plain_page`` `pages` tells."""
+    """The menu's settings. ``session_s`` is how long the gateway waits for our answer, ``plain_page`` is as in `pages`."""
 
     language: Language = "ko"
     session_s: float = 30.0
@@ -109,7 +101,7 @@ class OpenMenus:
         """By caller, in the order in which they were last heard."""
 
     def is_open(self, caller: str, session: str) -> bool:
-        """Claim that this phone is in a menu."""
+        """Whether this phone is in a menu."""
         opened = self._find(caller, session)
         return opened is not None and not opened.is_over
 
@@ -139,7 +131,7 @@ class OpenMenus:
         except CancelledError:
             raise
         except Exception:
-            # Whatever is wrong with us, the phone waits: it gets the text that tells nothing.
+            # Whatever defect we have, the phone waits: it gets the neutral text.
             log.exception("menu could not be shown", connector=trigger.connector)
             self._forget(menu)
             return Held()
@@ -151,7 +143,7 @@ class OpenMenus:
             refused = await within(asked, self._guard_s, self._clock)
         except CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - where nobody can say, nothing is shown
+        except Exception as error:  # noqa: BLE001 - where it is unknown, nothing is shown
             log.warning(
                 "menu not shown, silence not known", connector=trigger.connector, error=_reason(error)
             )
@@ -187,7 +179,7 @@ class OpenMenus:
         self._heard(menu, opened)
         found = opened.conversation.hear(words)
         if isinstance(found, Action):
-            # Nothing is done either for a phone that somebody else may hold by now.
+            # Nor is anything done for a phone that another person may hold by now.
             held = await self.may_reach(menu, trigger, Output.USSD_TEXT)
             if held is not None:
                 return held
@@ -196,7 +188,7 @@ class OpenMenus:
 
     def _settled(self, menu: UssdMenu, opened: _Open, page: Page) -> Page | None:
         if self._open.get(menu.message.source) is not opened:
-            # The phone has left, or begun anew, while others were asked.
+            # The phone has left, or begun again, while guard or desk were asked.
             return None
         opened.is_busy, opened.is_over = False, page.ends
         return page
@@ -221,7 +213,7 @@ class OpenMenus:
         rules = self._rules
         reading = Reading(
             Msisdn.parse(caller, country_code=rules.country_code, trunk_prefix=rules.trunk_prefix),
-            datetime.fromtimestamp(now, UTC).date(),
+            utc_now(self._clock).date(),
             rules.adult_age,
             rules.country_code,
             rules.trunk_prefix,
@@ -240,10 +232,11 @@ class OpenMenus:
         self._open.pop(menu.message.source, None)
 
     def _is_repeat(self, opened: _Open, menu: UssdMenu) -> bool:
-        """Claim that the gateway delivers the same message again.
+        """Whether the gateway delivers the same message again.
 
         A phone answers a page after it was shown, and the gateway takes a page only after it has read that the
-        message before it was taken. So what comes before a page was taken, or too soon after, is no new answer.
+        message before it was taken. So a message that comes before a page was taken, or too soon after, is no new
+        answer.
         """
         if opened.is_busy and menu.words is not None:
             return True
@@ -314,14 +307,14 @@ class OpenMenus:
 
 
 def _mark(menu: UssdMenu) -> bytes:
-    """Give what tells a message from the next, as far as a gateway lets us: words, operation and unit."""
+    """Return what tells a message from the next, as far as a gateway lets us: words, operation and unit."""
     message = menu.message
     key = f"{message.operation}\0{message.session_info!r}\0{message.destination}\0{message.text}"
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _reason(error: BaseException) -> str:
-    """Give why, without anything that somebody typed: only sentences of ours are repeated."""
+    """Return the reason without anything that was typed: only sentences of ours are repeated."""
     return str(error) if isinstance(error, OnetouchError) else type(error).__name__
 
 

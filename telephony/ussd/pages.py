@@ -1,4 +1,4 @@
-"""A text cut into the pages that a phone shows at once by USSD. Pure.
+"""Cuts a text into pages that a phone can show by USSD. Pure.
 
 A page is 160 octets: 182 characters of GSM 7 bit (3GPP TS 23.038 clause 6.1.2.3.1), or 80 of UCS-2. Here a character of
 GSM 7 bit is one that is the same in every alphabet of a gateway; a page with any other counts as UCS-2, so it fits
@@ -14,7 +14,7 @@ PLAIN_PAGE: Final = 182
 UCS2_PAGE: Final = 80
 """Characters; of UCS-2 its units, of which a character outside the basic plane takes two."""
 MOST_PAGES: Final = 12
-"""A longer text is cut: nobody turns so many pages on a telephone, and every page is a dialogue unit of the carrier."""
+"""A longer text is cut: no one turns so many pages on a phone, and every page is a dialogue unit of the carrier."""
 
 PLAIN: Final = frozenset(
     "\n !\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -29,14 +29,14 @@ _SKIN_TONES: Final = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def fits(text: str, plain_page: int = PLAIN_PAGE) -> bool:
-    """Claim that a text fits on one page. ``plain_page`` is less where the gateway packs nothing we can send."""
+    """Whether a text fits on one page. ``plain_page`` is less where the gateway packs nothing we can send."""
     if PLAIN.issuperset(text):
         return len(text) <= plain_page
     return len(text.encode("utf-16-be", "surrogatepass")) // 2 <= UCS2_PAGE
 
 
 def pages(text: str, keys: str, more: str, plain_page: int = PLAIN_PAGE) -> tuple[str, ...]:
-    """Give the pages of a text, at least one and at most `MOST_PAGES`; each fits, and says which keys there are.
+    """Return the pages of a text, at least one and at most `MOST_PAGES`; each fits, and says which keys there are.
 
     ``keys`` stands on a line of its own at the end of each page, ``more`` before it on all but the last; both may be
     empty. Words stay whole where they fit, characters always. Raises `ValueError` where the keys leave no room.
@@ -55,7 +55,7 @@ def pages(text: str, keys: str, more: str, plain_page: int = PLAIN_PAGE) -> tupl
 
 
 def shown(text: str) -> str:
-    """Give a text as a page can hold it: composed, on clean lines, without control characters or half characters."""
+    """Return a text as a page can hold it: composed, on clean lines, without control characters or half characters."""
     lines = unicodedata.normalize("NFC", text).splitlines()
     clean = ["".join(_printable(each) for each in line).strip() for line in lines]
     return "\n".join(line for line in clean if line)
@@ -73,7 +73,7 @@ def _joined(text: str, foot: str) -> str:
 
 
 def _longest(text: str, ending: str, foot: str, plain_page: int) -> int:
-    """Give how many characters fit on a page with this foot."""
+    """Return how many characters fit on a page with this foot."""
     room = 0
     for length in range(1, min(len(text), plain_page) + 1):
         if not fits(_joined(text[:length].rstrip() + ending, foot), plain_page):
@@ -86,14 +86,14 @@ def _longest(text: str, ending: str, foot: str, plain_page: int) -> int:
 
 
 def _end_of_word(text: str, room: int) -> int:
-    """Give where to cut at the latest after so many characters: behind the last whole word, if there is one."""
+    """Return where to cut at the latest after so many characters: behind the last whole word, if there is one."""
     if room == len(text) or text[room].isspace():
         return room
     return next((at for at in range(room, 0, -1) if text[at - 1].isspace()), room)
 
 
 def _is_between_characters(text: str, at: int) -> bool:
-    """Claim that what a reader sees as one character is not cut here: accents, joined signs, letters of a syllable."""
+    """Whether what a reader sees as one character is not cut here: accents, joined signs, letters of a syllable."""
     if at >= len(text):
         return True
     following = text[at]

@@ -1,4 +1,4 @@
-"""How the USSD gateways that are known differ: where the code is, what names the session, how a dialogue is ended."""
+"""Profiles of known USSD gateways: where the code is, what names the session, how a dialogue is ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Place(Enum):
 
 
 class SessionId(Enum):
-    """What tells one dialogue of a phone from its next."""
+    """The field that tells one dialogue of a phone from its next."""
 
     ITS_15_BITS = "its_session_info without its lowest bit"
     ITS_NUMBER = "first octet of its_session_info"
@@ -45,7 +45,7 @@ class SessionId(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The habits of one kind of gateway. Where a named parameter does not come, the dialogue has no session id."""
+    """The behaviour of one kind of gateway. Where a named parameter does not come, the dialogue has no session id."""
 
     name: ProfileName
     places: tuple[Place, ...] = (Place.TEXT, Place.DESTINATION)
@@ -66,7 +66,7 @@ class Profile:
     """How the alphabet of our text is named; ``None``: as the gateway named that of its message."""
 
     def is_sure(self, message: UssdMessage) -> bool:
-        """Claim that an answer will end a dialogue: sent to a gateway that sees a message, it would arrive as one."""
+        """Whether an answer will end a dialogue: sent to a gateway that sees a message, it would arrive as one."""
         return (
             message.operation is not None
             or message.service_type.upper() in self.service_types
@@ -97,12 +97,12 @@ class Profile:
         }.isdisjoint(self.session_ids)
 
     def is_later_unit(self, message: UssdMessage) -> bool:
-        """Claim that the count of units says: no first message. Such a gateway may send no operation."""
+        """Whether the count of units says: no first message. Such a gateway may send no operation."""
         info = message.session_info
         return self.counts_units and info is not None and len(info) == SESSION_INFO_OCTETS and info[1] >= UNIT
 
     def session_of(self, message: UssdMessage) -> str:
-        """Give the name of the dialogue, empty where the gateway gives none."""
+        """Return the name of the dialogue, empty where the gateway gives none."""
         info, reference = message.session_info, message.message_reference
         is_usual = info is not None and len(info) == SESSION_INFO_OCTETS
         for kind in self.session_ids:

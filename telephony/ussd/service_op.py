@@ -10,7 +10,7 @@ from telephony.domain.ussd import UssdMessage
 
 PSSD_INDICATION: Final = 0x00
 PSSR_INDICATION: Final = 0x01
-"""ProcessUnstructuredSS-Request: somebody has dialled a code."""
+"""ProcessUnstructuredSS-Request: a code was dialled."""
 USSR_REQUEST: Final = 0x02
 USSN_REQUEST: Final = 0x03
 PSSD_RESPONSE: Final = 0x10
@@ -25,7 +25,7 @@ ANSWERS: Final = frozenset({USSR_CONFIRM, USSN_CONFIRM})
 SESSION_INFO_OCTETS: Final = 2
 """Of its_session_info: session number, then a count of the units with the end bit (SMPP 3.4 clause 5.3.2.43).
 
-Where a gateway gives it another length, nobody but the gateway knows what its bits mean.
+Where a gateway gives it another length, only the gateway knows what its bits mean.
 """
 END_OF_SESSION: Final = 0x01
 """Lowest bit of the second octet."""
@@ -45,7 +45,7 @@ class Step(Enum):
 def step_of(message: UssdMessage, releases: AbstractSet[int]) -> Step:
     """Say where a message stands; ``releases`` are the operations by which this gateway ends a dialogue.
 
-    What no table knows begins a dialogue: better a press too many than one that nobody takes.
+    An operation in no table begins a dialogue: a press too many is better than one that is lost.
     """
     if message.is_conversation_abort or message.operation in releases:
         return Step.OVER

@@ -1,4 +1,4 @@
-"""Settings of USSD: the neutral texts, and what a carrier's gateway does its own way."""
+"""Settings of USSD: the neutral texts, and the gateway of each carrier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ClosingText = Annotated[str, Field(min_length=1, max_length=182)]
 
 
 class Ussd(Table):
-    """What a phone shows after an SOS code, by language: ``[ussd]``. It must betray nothing."""
+    """The text that a phone shows after an SOS code, by language: ``[ussd]``. It must betray nothing."""
 
     closing_ko: ClosingText = "요청이 처리되었습니다."
     closing_en: ClosingText = "Request completed."

@@ -1,1 +1,1 @@
-"""What others may ask of us over HTTP."""
+"""The web server for others: the location URL of a call."""

@@ -1,4 +1,4 @@
-"""The location URL: whoever holds an incident's token learns where the phone is, for as long as the incident is open.
+"""Serves the location URL: the holder of an incident's token learns where the phone is while the incident is open.
 
 ``GET /v1/location/<token>`` gives PIDF-LO, ``POST`` of a HELD locationRequest HELD's answer (RFC 6753). The INVITE to
 112 carries this URL in its Geolocation header (RFC 6442).
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -21,6 +20,7 @@ from twisted.web.server import NOT_DONE_YET
 from telephony.background import run_in_background
 from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import Unavailable
+from telephony.domain.location_token import sought_digests
 from telephony.psap.pidf_lo import (
     HELD_TYPE,
     LOCATION_UNKNOWN,
@@ -36,7 +36,7 @@ from telephony.store.calls import TokenHolder
 log = structlog.get_logger()
 
 FIND_WITHIN_S: Final = 2.0
-"""The store answers in a millisecond, or something is wrong with it."""
+"""Time-out of the store, which answers in a millisecond when it is well."""
 
 FINDING_AT_ONCE: Final = 4
 """Questions with the store. Its readers serve the relay too: a flood of askers has to wait here, not before them."""
@@ -48,7 +48,7 @@ RETRY_POSITION_S: Final = 5
 """About the time in which a carrier's first position comes."""
 
 STRANGERS_TOLD: Final = 10
-"""Lines in a second about askers whom no incident knows."""
+"""Log lines in a second about requests with an unknown token."""
 
 METHODS: Final = (b"GET", b"HEAD", b"POST")
 
@@ -56,15 +56,16 @@ _TOKEN = re.compile(rb"[A-Za-z0-9_-]{20,128}")
 _QUALITY = re.compile(r"q=([01](?:\.\d{0,3})?)")
 
 
-Find = Callable[[bytes], Awaitable[TokenHolder | None]]
-"""Gives the incident of a token, asked by the token's SHA-256. May raise `Unavailable`."""
+Digests = tuple[bytes, ...]
+Find = Callable[[Digests], Awaitable[TokenHolder | None]]
+"""Gives the incident of a token, asked by the digests that it may be kept by. May raise `Unavailable`."""
 Saw = Callable[[str], None]
 """Is told the incident whose position is given out, for the audit chain. Never waits, never raises: safety goes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent. ``holder`` is the incident it speaks of, ``None`` for a stranger."""
+    """The answer. ``holder`` is the incident it is about, ``None`` for an unknown token."""
 
     status: int
     body: bytes = b""
@@ -104,19 +105,19 @@ class LocationResource(Resource):
         elif not _TOKEN.fullmatch(token):
             self._send(request, NOT_FOUND)
         else:
-            answering = run_in_background(self._answer(request, sha256(token).digest()), "location URL")
+            answering = run_in_background(self._answer(request, sought_digests(token)), "location URL")
             request.notifyFinish().addErrback(lambda _: answering.cancel())
         return NOT_DONE_YET
 
-    async def _answer(self, request: Any, digest: bytes) -> None:
+    async def _answer(self, request: Any, digests: Digests) -> None:
         try:
-            holder = await self._question.ask(digest)
+            holder = await self._question.ask(digests)
         except CancelledError:
             raise  # the asker has gone
         except (Unavailable, GaveUp):
             answer = UNAVAILABLE
         except Exception:
-            # Whatever it is, the asker must hear that asking again may help.
+            # After any defect of ours the asker must hear that asking again may help.
             log.exception("location not looked up")
             answer = UNAVAILABLE
         else:
@@ -146,7 +147,7 @@ class LocationResource(Resource):
 
     def _plain(self, holder: TokenHolder) -> Answer:
         if holder.best is None:
-            # Whoever expects PIDF-LO goes by the status alone.
+            # A client that expects PIDF-LO goes by the status alone.
             return Answer(404, held_error(LOCATION_UNKNOWN), HELD_TYPE, RETRY_POSITION_S, holder)
         return Answer(200, self._write(presence, holder), PIDF_TYPE, holder=holder, has_position=True)
 
@@ -199,20 +200,20 @@ class _Question:
         self._clock = clock
         self._places = DeferredSemaphore(FINDING_AT_ONCE)
 
-    def ask(self, digest: bytes) -> Deferred[TokenHolder | None]:
+    def ask(self, digests: Digests) -> Deferred[TokenHolder | None]:
         """Fails as ``find`` does, and with Twisted's `TimeoutError`."""
-        return within(Deferred.fromCoroutine(self._ask(digest)), FIND_WITHIN_S, self._clock)
+        return within(Deferred.fromCoroutine(self._ask(digests)), FIND_WITHIN_S, self._clock)
 
-    async def _ask(self, digest: bytes) -> TokenHolder | None:
+    async def _ask(self, digests: Digests) -> TokenHolder | None:
         await self._places.acquire()
         answer: Deferred[TokenHolder | None] = Deferred()
-        asked = Deferred.fromCoroutine(self._asked(digest))
-        # Whoever has given up has cancelled the answer; Twisted lets one that comes afterwards fall.
+        asked = Deferred.fromCoroutine(self._asked(digests))
+        # A request that was given up has cancelled the answer; Twisted drops one that comes afterwards.
         asked.addBoth(self._leave_place).addBoth(answer.callback)
         return await answer
 
-    async def _asked(self, digest: bytes) -> TokenHolder | None:
-        return await self._find(digest)
+    async def _asked(self, digests: Digests) -> TokenHolder | None:
+        return await self._find(digests)
 
     def _leave_place(self, result: Any) -> Any:
         self._places.release()
@@ -220,7 +221,7 @@ class _Question:
 
 
 class _Strangers:
-    """Tells of askers whom no incident knows: a few in a second, so that a flood of them costs no other lines."""
+    """Logs requests with an unknown token: a few in a second, so that a flood of them costs no other lines."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -242,7 +243,7 @@ class _Strangers:
 
 
 def prefers_held(accept: str) -> bool:
-    """Claim that an Accept header (RFC 9110 section 12.5.1) wants HELD's document rather than PIDF-LO alone."""
+    """Whether an Accept header (RFC 9110 section 12.5.1) wants HELD's document rather than PIDF-LO alone."""
     qualities = {"*/*": 0.0}
     for item in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in item.split(";"))

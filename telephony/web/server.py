@@ -1,8 +1,8 @@
-"""Our own web server: twisted.web, with bounds on all that a stranger can make it hold, do or log.
+"""Our web server: twisted.web, with bounds on the memory, work and log lines that a stranger can cause.
 
 What twisted.web does by itself and is not wanted here: it writes URLs into logs, keeps bodies of any size on the disk,
-takes forms apart unasked, grants time anew for every octet, answers a thousand pipelined requests in one go, and shows
-requests in its error pages.
+takes forms apart unasked, restarts the time-out with every octet, answers a thousand pipelined requests in one go,
+and shows requests in its error pages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -19,12 +18,13 @@ from twisted.web import server
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 
+from telephony.alarms import Alarms
 from telephony.clock import Call
-from telephony.listening import PatientPort
-from telephony.places import Places, affordable, is_loopback, source_of
-from telephony.refusals import Cause, Refusals
-from telephony.server_tls import server_tls
-from telephony.services.alarms import Alarms
+from telephony.net.listening import PatientPort
+from telephony.net.places import Places, affordable, is_loopback, source_of
+from telephony.net.refusals import Cause, Refusals
+from telephony.net.server_tls import server_tls
+from telephony.service import Service
 from telephony.web.settings import Web
 
 ABOUT: Final = "web"
@@ -45,7 +45,8 @@ AT_A_TIME: Final = 4_096
 """Octets that are taken in before we look whether the connection is still wanted."""
 
 MOST_REQUESTS: Final = 100
-"""Requests on one connection. twisted.web goes on answering whoever pipelines and never reads: this bounds the pile."""
+"""Requests on one connection. twisted.web goes on answering a client that pipelines and never reads: this bounds the
+pile."""
 
 CLOSED_WITHIN_S: Final = 5.0
 """A client that does not take its answer is cut off after this time."""
@@ -57,7 +58,7 @@ _LINE_TOO_LONG: Final = (
 
 
 class WebServer(Service):
-    """Serves resources (``IResource``) by their paths, ``{"v1/location": …}``; everything else is answered 404, without a word.
+    """Serves resources (``IResource``) by their paths, ``{"v1/location": …}``; any other path is answered 404, without a body.
 
     A connection ends with its answer, unless the resource sets ``Connection: keep-alive``: then it has seen something
     that a stranger does not have.
@@ -73,7 +74,7 @@ class WebServer(Service):
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen. A port that is taken, or certificate files that cannot be used, are an alarm and tried again."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._patient = PatientPort(
             self._factory,
             self._settings.interface,
@@ -98,7 +99,7 @@ class WebServer(Service):
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Listen no longer and cut every connection; fires when the last one is gone."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         endings: list[Deferred[Any]] = [self._site.cut_all()]
         if self._patient is not None:
             endings.append(self._patient.close())
@@ -108,9 +109,9 @@ class WebServer(Service):
 
 
 class _Site(server.Site):
-    """The connections, at most so many: a newcomer takes the place of one that asks for nothing (`telephony.places`).
+    """The connections, at most so many: a newcomer takes the place of one that asks for nothing (`telephony.net.places`).
 
-    So whoever only holds connections open cannot keep the centre out; a refused newcomer would be the centre.
+    So a client that only holds connections open cannot keep the centre out; a refused newcomer would be the centre.
     """
 
     noisy = False
@@ -185,7 +186,7 @@ class _Channel(HTTPChannel):
             self.site.places.idle(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        """Take in what came; once something in it was refused, the rest costs nothing."""
+        """Take the octets that came; once a request was refused, the rest costs nothing."""
         for at in range(0, len(data), AT_A_TIME):
             if self._transport.disconnecting:
                 return
@@ -254,7 +255,7 @@ class _Request(server.Request):
         if self._is_too_large:
             return
         self.channel.site.places.busy(self.channel)
-        # twisted.web takes forms apart unasked, before anybody has looked at the path; nested ones cost it 80 ms.
+        # twisted.web takes forms apart unasked, before the path is looked at; nested ones cost it 80 ms.
         self._content_types = self.requestHeaders.getRawHeaders(b"content-type", [])
         self.requestHeaders.removeHeader(b"content-type")
         super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
@@ -281,7 +282,7 @@ class _Request(server.Request):
             self.responseHeaders.setRawHeaders(b"connection", [b"close"])
 
     def _refuse(self) -> None:
-        """Answer before the body is read: what comes of it is thrown away."""
+        """Answer before the body is read; the body is discarded as it comes."""
         if not self._is_too_large:
             self._is_too_large = True
             self.requestHeaders.removeHeader(b"expect")  # or else it would still be told to go on

@@ -1,4 +1,4 @@
-"""Settings of our own web server, beside the code that obeys them."""
+"""Settings of our web server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from telephony.fields import Port, Seconds, Table
 
 
 class Web(Table):
-    """Where others ask us, 112 for the position of a call above all: ``[web]``."""
+    """The web server for others, above all for 112 asking for a call's position: ``[web]``."""
 
     interface: str = "127.0.0.1"
     port: Port = 8480

@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from telephony.asterisk.ami import Packet
-from telephony.asterisk.sos_call import incident_id
+from telephony.asterisk.ami.packets import Packet
+from telephony.asterisk.sos.sos_call import incident_id
+from telephony.domain.location_token import digest_of
+from tests.doubles import NINE_HOURS
 
 SERVER = "voice-1"
 CAPTURED = Path(__file__).parent / "captured"
@@ -24,7 +26,7 @@ def captured(name: str) -> list[Packet]:
 
 
 def without(packets: Sequence[Packet], *, event: str, **headers: str) -> list[Packet]:
-    """Leave out the events that nobody heard."""
+    """Leave out the events that were not heard."""
     return [
         each
         for each in packets
@@ -48,10 +50,11 @@ class Held:
     ) -> None:
         self.uniqueid = f"{server}-{began}.{count}"
         self.reference = f"{server}/{self.uniqueid}"
-        self.incident = incident_id(self.uniqueid) or ""
+        self.incident = incident_id(self.uniqueid, NINE_HOURS) or ""
         self.channel = f"PJSIP/{trunk}-{count:08x}"
         self.trunk, self.dialled, self.caller, self.silence = trunk, dialled, caller, silence
         self.token = f"{count:045d}"
+        self.token_digest = digest_of(self.token.encode())
         self.sip_call_id = f"{count}@127.0.0.1"
         self._about = self._channel(self.channel, self.uniqueid)
 
@@ -95,7 +98,7 @@ class Held:
             "Trunk": self.trunk,
             "Dialled": self.dialled,
             "Caller": self.caller,
-            "Token": self.token,
+            "TokenDigest": self.token_digest,
             "Silence": self.silence,
             "SIPCallID": self.sip_call_id,
         }
@@ -129,7 +132,7 @@ class Held:
     def note(self, ended: str = "") -> str:
         """The journal's note of it (20-sos.conf)."""
         call = f"{self.uniqueid}|{self.trunk}|{self.dialled}|{self.caller}"
-        return f"{call}|{self.token}|{self.silence}|{self.sip_call_id}|{ended}"
+        return f"{call}|{self.token_digest}|{self.silence}|{self.sip_call_id}|{ended}"
 
     def row(self, **changes: str) -> tuple[tuple[str, str], ...]:
         """The phone's channel in CoreShowChannels."""

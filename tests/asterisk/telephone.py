@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from telephony.asterisk.outgoing import OutgoingCalls
-from telephony.domain.spoken_call import CallOutcome
+from telephony.asterisk.spoken.outgoing import OutgoingCalls
+from telephony.domain.guardians.spoken_call import CallOutcome
 
 
 class Telephone(OutgoingCalls):

@@ -20,6 +20,7 @@ from telephony.domain.audit import (
     SAW_INCIDENTS,
     SAW_PERSON,
     SAW_POSITION,
+    WAS_REFUSED,
     Looked,
 )
 from telephony.domain.trigger import Trigger
@@ -266,6 +267,7 @@ def test_every_command_that_shows_something_leaves_an_entry(office):
         (SAW_CALLS, "live calls"),
         (GAVE_ORDER, INCIDENT),
         (CLOSED_INCIDENT, INCIDENT),
+        (WAS_REFUSED, "sos-none"),
         (KEYS_ROTATED, ""),
     ]
     assert office.told()[2][2] == "unit 12 asks"
@@ -328,7 +330,7 @@ def test_the_retention_is_told_in_a_line_per_kind(office):
     assert (
         "incidents             365 days           1 kept, the oldest 40.0 days; 0 overdue; last run" in told
     )
-    assert len(told.splitlines()) == 9
+    assert len(told.splitlines()) == 10
 
 
 def test_broken_notes_of_the_retention_do_not_matter(office):

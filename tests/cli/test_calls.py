@@ -7,19 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from telephony.asterisk.sos_call import incident_id
-from telephony.domain.fact import CALL, Fact
+from telephony.asterisk.sos.sos_call import incident_id
+from telephony.domain.facts import FactKind
 from telephony.settings import load
 from telephony.store.calls import record_call
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
+from telephony.store.fact_rows import from_data
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from telephony.store.upgrade import upgrade
 from tests.cli.test_incidents import FIRST, START, press
+from tests.doubles import NINE_HOURS
 from tests.store.ledger import call_record
 
 UNIQUEID = "voice-1-1795464999.12"
-NAME = incident_id(UNIQUEID) or ""
+NAME = incident_id(UNIQUEID, NINE_HOURS) or ""
 REFERENCE = f"voice-1/{UNIQUEID}"
 
 
@@ -39,7 +41,9 @@ def config_with_a_line(config, tmp_path):
         PressRecorder(Rules(settings.plan, "onetouch", {}))(
             connection, [NewPress(press("821012345678", "a", START), FIRST)]
         )
-        record_call(connection, settings.plan, FIRST, record, [Fact(CALL, REFERENCE, START, said)])
+        record_call(
+            connection, settings.plan, FIRST, record, [from_data(FactKind.CALL, REFERENCE, START, said)]
+        )
     writing.dispose()
     reading.dispose()
     return config
@@ -49,7 +53,7 @@ def test_the_list_tells_of_each_call_whose_it_is_and_how_it_stands(run, config_w
     told = run("calls", "list", "--config", config_with_a_line).output
 
     assert told == (
-        f"{FIRST}  8210******78  skt-voice  connected  silent (no-rtp)  since 2026-03-01 12:00:07 UTC\n"
+        f"{FIRST}  8210******78  skt-voice  connected  silent (no-rtp)  since 2026-03-01 21:00:07 KST\n"
     )
 
 

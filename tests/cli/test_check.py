@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import socket
 import threading
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import make_url
 
-from telephony.asterisk.ami import AmiStream, encode_packet
+import telephony.cli.check  # noqa: F401 - as it is, before a test changes what it takes from others
+from telephony.asterisk.ami.packets import AmiStream, encode_packet
 from telephony.lab.ports import free_port
-from telephony.smpp.building import build
-from telephony.smpp.codec import PduStream, decode_bind
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import PduStream, decode_bind
+from tests.pem_files import write_pair
 
 
 class Listener:
@@ -63,7 +68,7 @@ class ManagerInterface(Listener):
             with (
                 connection,
                 contextlib.suppress(OSError),
-            ):  # whoever only tries the way has gone before the banner came
+            ):  # a client that only tries the way has gone before the banner came
                 connection.sendall(b"Asterisk Call Manager/5.0.4\r\n")
                 self._serve_one(connection)
 
@@ -117,11 +122,72 @@ def test_every_fault_is_told_on_a_line_and_gives_two(run, config):
     result = run("check", "--config", config)
 
     assert result.exit_code == 2
-    told = result.stderr.splitlines()
-    assert told[0].startswith(f"{config}: recognition.sos_numbers: is empty; write ")
-    assert told[1].startswith(f"{config}: carrier[0].smpp[0].port: 0 is not a port number; write ")
-    assert told[2].startswith("2 faults")
-    assert len(told) == 3
+    told = result.stdout.splitlines()
+    assert told[0].startswith(f"{config}:5: recognition.sos_numbers: is empty; write ")
+    assert told[1].startswith(f"{config}:11: (link skt-1) port: 0 is not a port number; write ")
+    assert len(told) == 2
+
+
+def with_certificate(config, **dates):
+    """Give the link a certificate of these dates, named on line 9."""
+    files = config.with_name("own.pem"), config.with_name("own.key")
+    write_pair(*files, **dates)
+    tls = f'tls = {{client_certificate = "{files[0]}", client_key = "{files[1]}"}}'
+    config.write_text(config.read_text().replace("[[carrier.smpp]]", f"[[carrier.smpp]]\n{tls}"))
+
+
+def test_a_certificate_that_has_expired_gives_two_and_the_far_ends_are_tried_all_the_same(run, config):
+    with_certificate(config, ends_in=timedelta(days=-1))
+
+    result = run("check", "--config", config, "--links")
+
+    first, *others = result.stdout.splitlines()
+    assert result.exit_code == 2
+    assert first.startswith(f"{config}:9: (link skt-1) tls.client_certificate: ")
+    assert [": FAILED: Connection refused" in line for line in others] == [True] * 3
+
+
+def test_a_certificate_that_soon_ends_is_a_remark_and_gives_zero(run, config):
+    with_certificate(config, ends_in=timedelta(days=9))
+
+    result = run("check", "--config", config)
+
+    remark, verdict = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert remark.startswith(f"{config}:9: remark: (link skt-1) tls.client_certificate: ")
+    assert ": no faults; " in verdict
+
+
+def test_a_person_reads_faults_set_out_at_the_width_of_the_terminal(run, config, monkeypatch):
+    monkeypatch.setattr("telephony.cli.told_faults.is_terminal", lambda **_: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(config.parent)
+    config.write_text(config.read_text().replace("port = 1", "port = 0").replace('"112"', '"112", "[bold]"'))
+
+    result = run("check", "--config", config.name)
+
+    assert result.stdout.splitlines() == [
+        "fault onetouch.toml:5 recognition.sos_numbers[1]",
+        '    "[bold]" does not fit here',
+        "    → write a number in quotes: digits, *, # and +, 24 at most, e.g. sos_numbers",
+        '      = ["112"]',
+        "fault onetouch.toml:11 (link skt-1) port",
+        "    0 is not a port number",
+        "    → write a number from 1 to 65535, e.g. port = 2775",
+        "2 faults; docs/configuration.md explains every key",
+    ]
+
+
+def test_a_person_reads_far_ends_as_a_table_of_eighty_columns(run, config, monkeypatch):
+    monkeypatch.setattr("telephony.cli.check.is_terminal", lambda **_: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    result = run("check", "--config", config, "--links")
+
+    heading, smsc, *others = result.stdout.splitlines()[1:]
+    assert heading.split() == ["what", "name", "where", "result", "ms"]
+    assert smsc.split()[:6] == ["SMSC", "skt-1", "127.0.0.1:1", "FAILED", "Connection", "refused"]
+    assert all(len(line) <= 80 for line in (heading, smsc, *others))
 
 
 def test_serve_tells_the_same_faults_and_does_not_start(run, config):
@@ -141,7 +207,77 @@ def test_remarks_are_told_and_change_no_exit_code(run, config):
     result = run("check", "--config", config)
 
     assert result.exit_code == 0
-    assert 'remark: carrier "skt", lbs.url: http:// is not encrypted' in result.output
+    assert f"{config}:14: remark: (carrier skt) lbs.url: http:// is not encrypted; write" in result.output
+
+
+def test_a_journal_that_cannot_be_written_is_a_remark(run, config, tmp_path, monkeypatch):
+    assert "remark: journal" not in run("check", "--config", config).output
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != journal and access(path, mode))
+
+    told = run("check", "--config", config)
+
+    assert told.exit_code == 0
+    assert f"remark: journal: {journal} cannot be written by this account" in told.output
+
+
+def test_a_volume_without_room_for_the_journal_is_a_remark(run, config, tmp_path, monkeypatch):
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    (journal / "0000000001.segment").touch()  # of 4 MiB
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=10 << 8, f_frsize=4096))
+
+    told = run("check", "--config", config)
+
+    assert told.exit_code == 0
+    assert (
+        f"remark: journal.largest_mib: 64 MiB are wanted, and the volume of {journal} has room for 14 MiB"
+        in told.output
+    )
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=60 << 8, f_frsize=4096))
+    assert "remark: journal" not in run("check", "--config", config).output
+
+
+def test_segments_that_nothing_takes_up_are_a_remark(run, config, tmp_path):
+    with config.open("a") as file:
+        file.write('[journal]\nack_after = "store"\n')
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    assert "remark: journal" not in run("check", "--config", config).output
+    (journal / "0000000001.segment").touch()
+
+    assert (
+        f'{config}:23: remark: journal.ack_after: 1 segments stand in {journal}, and with "store" nothing takes'
+        in run("check", "--config", config).output
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [(0o755, "others may read"), (None, "nothing there is sealed"), (0o700, None)],
+    ids=["open", "not there", "private"],
+)
+def test_a_folder_of_recordings_that_others_may_read_or_we_may_not_is_a_remark(
+    run, config, tmp_path, mode, words
+):
+    folder = tmp_path / "monitor"
+    if mode is not None:
+        folder.mkdir()
+        folder.chmod(mode)
+    (tmp_path / "secret").write_text("s3cret")
+    server = (
+        f'[[asterisk]]\nname = "voice-1"\nsecret = {{file = "{tmp_path}/secret"}}\nrecordings = "{folder}"\n'
+    )
+    config.write_text(config.read_text() + server)
+
+    result = run("check", "--config", config)
+
+    told = [line for line in result.output.splitlines() if "remark: (Asterisk voice-1) recordings" in line]
+    assert result.exit_code == 0
+    assert len(told) == (words is not None)
+    assert words is None or words in told[0]
 
 
 def test_endpoints_in_the_clear_are_told_where_their_folder_is_named(run, config, tmp_path):
@@ -151,7 +287,7 @@ def test_endpoints_in_the_clear_are_told_where_their_folder_is_named(run, config
     untold = run("check", "--config", config)
 
     assert (told.exit_code, untold.exit_code) == (0, 0)
-    assert "remark: pjsip.conf, centre: SIP without TLS" in told.output
+    assert f"{tmp_path}/pjsip.conf:1: remark: (centre): SIP without TLS" in told.output
     assert "pjsip.conf" not in untold.output
 
 
@@ -174,8 +310,12 @@ def test_a_far_end_that_cannot_be_reached_gives_one(run, make_config, listen):
     result = run("check", "--config", config, "--links")
 
     assert result.exit_code == 1
-    assert result.output.count("ok") == 2
-    assert "Connection refused" in result.output
+    lines = result.output.splitlines()[1:]
+    assert [": connected, " in line for line in lines] == [True, True, False]
+    assert (
+        f"{config}:21: (channel centre-a) url 112 127.0.0.1:{psap.port}: FAILED: Connection refused"
+        in lines[2]
+    )
 
 
 def test_the_server_of_the_store_is_connected_to_as_the_daemon_does(run, make_config, listen, postgresql_url):
@@ -252,7 +392,7 @@ def test_an_asterisk_is_connected_to_and_gets_no_octet(run, with_asterisk, liste
 
     assert result.exit_code == 0, result.output
     assert "1 carrier, 1 link, 1 trunk, 1 Asterisk server, 1 centre" in result.output
-    assert result.output.count("│ connected") == 4
+    assert result.output.count(": connected, ") == 4
     assert asterisk.got == []
 
 

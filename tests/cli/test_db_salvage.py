@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 from telephony.domain.audit import SAW_PERSON, Looked
 from telephony.store.audit import append
+from telephony.store.bound import UNSETTLED, bind
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
 from tests.store.garbage import overwrite, pages_of, root_of
@@ -81,15 +83,33 @@ def test_lost_people_are_counted_and_the_rest_is_found_by_number_again(config: P
     assert found.count(False) == lost
 
 
+def test_when_lost_rows_were_made_is_told_by_the_services_clock_and_to_programs_in_utc(
+    config: Path, store: Path, run, tmp_path: Path
+):
+    overwrite(store, [pages_of(store, "person")[1]], seed=1)
+
+    told = run("db", "salvage", "--config", config, "--to", tmp_path / "one.sqlite").stdout
+    in_utc = run("db", "salvage", "--config", config, "--to", tmp_path / "two.sqlite", "--utc").stdout
+    _, report = report_of(run, config, "--to", tmp_path / "three.sqlite")
+
+    day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.search(rf"lost between {day} KST and {day} KST", told)
+    assert re.search(rf"lost between {day} UTC and {day} UTC", in_utc)
+    [[after, upto]] = next(each["lost_between"] for each in report["tables"] if each["table"] == "person")
+    assert datetime.fromisoformat(after) < datetime.fromisoformat(upto)
+    assert after.endswith("+00:00")
+
+
 def test_into_the_store_in_use_comes_what_it_lacks_and_nothing_that_is_owed(config: Path, store: Path, run):
     kept = store.with_name("onetouch.sqlite.damaged-20261130T000000Z")
     with closing(sqlite3.connect(store)) as connection:
-        connection.execute(
-            "INSERT INTO delivery VALUES (5, 'centre-a', 1, 'alert', '{}', NULL, 'pending', 0, 1, 1, NULL, 0, NULL, NULL, 1)"
-        )
-        connection.execute(
-            "INSERT INTO delivery VALUES (6, 'centre-a', 1, 'alert', '{}', NULL, 'delivered', 0, 1, 1, NULL, 0, 2, NULL, 1)"
-        )
+        ring = KeyFile(store.with_name("data.keys")).ring()
+        for key, state in ((5, "pending"), (6, "delivered")):
+            said = (key, "centre-a", 1, "alert", "{}", UNSETTLED if state == "pending" else state)
+            connection.execute(
+                "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, NULL, ?, 0, 1, 1, NULL, 0, 2, NULL, 1, ?)",
+                (*said[:5], state, bind(ring, "delivery", said)),
+            )
         connection.commit()
     store.rename(kept)
     assert run("db", "upgrade", "--config", config).exit_code == 0

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
 
 import pytest
 
-from telephony.asterisk.blocking_ami import BlockingAmi
-from telephony.asterisk.diagnosis import (
+from telephony.asterisk.operator.blocking_ami import BlockingAmi
+from telephony.asterisk.operator.connection import OperatorAmi
+from telephony.asterisk.operator.diagnosis import (
     NEEDED_MODULES,
     SOS_CONTEXTS,
-    _contexts,
-    _endpoints,
+    contexts_loaded,
     diagnose,
+    judged,
     knocks_heard,
 )
-from telephony.asterisk.operator_line import OperatorLine
 from telephony.asterisk.settings import AsteriskServer
+from telephony.asterisk.sos.sealed_caller import KEY_FILE
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.fields import Secret
-from tests.cli.private_asterisk import SECRET_ENV, private_asterisk
+from tests.cli.private_asterisk import DIALPLANS, private_asterisk
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +78,8 @@ def pretend():
         each.close()
 
 
-def test_a_healthy_asterisk_is_told_line_by_line_and_gives_zero(run, config, asterisk, monkeypatch):
+def test_a_healthy_asterisk_is_told_line_by_line_and_gives_zero(run, config, asterisk):
     asterisk.settings(config)
-    monkeypatch.setenv(SECRET_ENV, asterisk.secret)
 
     result = run("doctor", "asterisk", "--config", config, "--json")
 
@@ -87,46 +88,88 @@ def test_a_healthy_asterisk_is_told_line_by_line_and_gives_zero(run, config, ast
     assert all(each["is_fine"] for each in told)
     found = {each["what"]: each["found"] for each in told}
     assert found["systemname"] == "voice-1"
-    assert found["channels"] == "0 up"
+    assert found["calls"] == "0 up"
     assert "from-kt-voice, from-skt-voice" in found["contexts"]
-    assert found["journal"] == "0 calls noted"
+    assert found["journal"] == "written, callers under its key"
     assert "heard are keys sent as telephone-event/8000 or INFO" in found["knocks"]
     assert found["keys"] == "those pressed at the centre end here"
+    recorded = [each["found"] for each in told if each["what"] == "recordings"]
+    assert recorded[0] == "SOS_RECORD = on"
+    assert recorded[1].endswith("/spool/monitor: nobody else may read it")
     assert {"version", "up since", "clock", "endpoint", "modules", "reachable", "login"} <= found.keys()
 
 
-def test_the_table_says_what_to_do_and_gives_one(run, config, asterisk, monkeypatch):
+def test_the_table_says_what_to_do_and_gives_one(run, config, asterisk):
     asterisk.settings(config, name="voice-2")
-    monkeypatch.setenv(SECRET_ENV, asterisk.secret)
 
     result = run("doctor", "asterisk", "--config", config)
 
     assert result.exit_code == 1
     assert result.output.count("FAILED") == 1
     assert "systemname" in result.output
+    assert "modules" not in result.output
+    assert re.search(r"^1 finding, (\d+) of \d+ are well; --all shows them$", result.output, re.MULTILINE)
 
 
-def test_a_wrong_secret_is_told_as_such(run, config, asterisk, monkeypatch):
+def test_findings_stand_first_and_the_rest_is_shown_on_demand(run, config, asterisk):
+    asterisk.settings(config, name="voice-2")
+
+    told = run("doctor", "asterisk", "--config", config, "--all").output
+    plain = [
+        json.loads(line)["is_fine"]
+        for line in run("doctor", "asterisk", "--config", config, "--json").output.splitlines()
+    ]
+
+    assert told.index("systemname") < told.index("reachable")
+    assert "modules" in told
+    assert "--all" not in told
+    assert plain == sorted(plain)
+    assert plain.count(False) == 1
+
+
+def test_where_all_is_well_a_line_says_so(run, config, asterisk):
     asterisk.settings(config)
-    monkeypatch.setenv(SECRET_ENV, "wrong")
+
+    result = run("doctor", "asterisk", "--config", config)
+
+    assert re.fullmatch(r"no findings, (\d+) of \1 are well; --all shows them\n", result.output)
+
+
+def test_recordings_that_others_may_read_are_told(run, config, asterisk):
+    asterisk.settings(config)
+    folder = asterisk.etc.parent / "spool" / "monitor"
+    folder.chmod(0o755)
+
+    result = run("doctor", "asterisk", "--config", config, "--json")
+
+    folder.chmod(0o700)
+    (told,) = [each for line in result.output.splitlines() if not (each := json.loads(line))["is_fine"]]
+    assert (result.exit_code, told["what"]) == (1, "recordings")
+    assert told["found"].startswith(f"others may read {folder} (mode 0755")
+    assert "UMask=0077" in told["do"]
+
+
+def test_a_wrong_secret_is_told_as_such(run, config, asterisk):
+    asterisk.settings(config)
+    config.with_name("daemons.secret").write_text("wrong")
 
     result = run("doctor", "asterisk", "--config", config, "--json")
 
     told = [json.loads(line) for line in result.output.splitlines()]
     assert result.exit_code == 1
-    assert [each["what"] for each in told] == ["reachable", "login"]
-    assert "manager.conf" in told[1]["do"]
+    assert [each["what"] for each in told] == ["login", "reachable"]
+    assert "manager.conf" in told[0]["do"]
     assert "wrong" not in result.output.replace("wrongly", "")
 
 
-def test_without_a_secret_it_is_said_where_to_put_it(run, config, asterisk, monkeypatch):
+def test_a_secret_that_this_account_may_not_read_is_told(run, config, asterisk):
     asterisk.settings(config)
-    monkeypatch.delenv(SECRET_ENV, raising=False)
+    config.with_name("daemons.secret").unlink()
 
     result = run("doctor", "asterisk", "--config", config)
 
     assert result.exit_code == 2
-    assert SECRET_ENV in result.stderr
+    assert "daemons.secret" in result.output + result.stderr
 
 
 def test_settings_without_asterisk_are_told(run, config):
@@ -137,7 +180,6 @@ def test_a_clock_that_differs_and_a_module_that_must_not_be_there_are_found():
     with private_asterisk(extra_modules="load = func_env.so\nnoload = func_rand.so\n") as running:
         told = diagnose(
             server(running.ami_port, timeout_s=5),
-            "operator",
             running.secret,
             trunks=TRUNKS,
             now=lambda: time.time() - 10,
@@ -164,66 +206,63 @@ def test_a_clock_that_differs_and_a_module_that_must_not_be_there_are_found():
     ],
 )
 def test_it_is_told_in_which_forms_a_trunks_keys_are_heard(mode, heard, is_fine):
-    lines = [" direct_media                       : false", f" dtmf_mode                          : {mode}"]
+    found, do = knocks_heard("skt-voice", mode)
 
-    [(what, found, do)] = knocks_heard("skt-voice", lines)
-
-    assert what == "knocks"
     assert found.startswith("skt-voice: ")
     assert heard in found
     assert (do == "") is is_fine
 
 
-ENDPOINTS = """\
- Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>
- Endpoint:  centre-1                                             Unavailable   0 of inf
-      Contact:  centre-1/sip:127.0.0.1:25901               4e8d210857 Unavail         nan
- Endpoint:  centre-2                                             Not in use    0 of inf
-      Contact:  centre-2/sip:127.0.0.1:25902               b0fe248857 Avail         1.250
- Endpoint:  skt-voice                                            Unavailable   0 of inf
-""".splitlines()
-
-
-def test_an_endpoint_that_does_not_answer_options_is_found():
-    told = list(_endpoints(ENDPOINTS, ["skt-voice"]))
-
-    assert [found for _, found, _ in told] == [
-        "centre-1: unreachable",
-        "centre-2: reachable",
-        "skt-voice: calls us only",
-    ]
-    assert [bool(do) for _, _, do in told] == [True, False, False]
-
-
-SHOWN = (
-    """\
-[ Context 'from-skt-voice' created by 'pbx_config' ]
-[ Context 'from-old-voice' created by 'pbx_config' ]
-[ Context 'from-112' created by 'pbx_config' ]
-""".splitlines()
-    + [f"[ Context '{name}' created by 'pbx_config' ]" for name in SOS_CONTEXTS]
+@pytest.mark.parametrize(
+    ("contacts", "found", "is_fine"),
+    [
+        (["Reachable"], "centre-1: reachable", True),
+        (["Reachable", "Unreachable"], "centre-1: unreachable", False),
+        (["NonQualified"], "centre-1: there, nobody asks whether it answers (qualify_frequency = 0)", True),
+        ([], "centre-1: none, or without a contact, though a route to 112 leads there", False),
+    ],
 )
+def test_an_endpoint_of_112_is_judged_by_its_contacts(contacts, found, is_fine):
+    told, do = judged("centre-1", contacts)
+
+    assert (told, do == "") == (found, is_fine)
 
 
-def test_a_trunk_of_the_settings_without_endpoint_or_context_is_found_and_one_that_only_asterisk_has():
-    endpoints = {found: do for _, found, do in _endpoints(ENDPOINTS, ["skt-voice", "lgu-voice"])}
-    contexts = {found: do for _, found, do in _contexts(SHOWN, ["skt-voice", "lgu-voice"], ["lgu-voice"])}
+SHOWN = {"from-skt-voice", "from-old-voice", "from-112", *SOS_CONTEXTS}
 
-    said = "lgu-voice: none, though the settings have a [[carrier.trunk]] of this name"
-    assert "[lgu-voice] in pjsip.conf" in endpoints[said]
-    assert "dialplan check" in contexts["not loaded: from-lgu-voice"]
+
+def test_a_context_that_the_settings_need_is_missed_and_one_that_only_asterisk_has_is_found():
+    told = {found: do for _, found, do in contexts_loaded(SHOWN, ["skt-voice", "lgu-voice"], ["lgu-voice"])}
+
+    assert "dialplan check" in told["not loaded: from-lgu-voice"]
     assert (
-        'name = "old-voice"'
-        in contexts["from-old-voice takes calls, and the settings have no trunk old-voice"]
+        'name = "old-voice"' in told["from-old-voice takes calls, and the settings have no trunk old-voice"]
     )
-    assert [do for _, _, do in _contexts(SHOWN, ["skt-voice", "old-voice"], ["skt-voice"])] == [""]
+    assert [do for *_, do in contexts_loaded(SHOWN, ["skt-voice", "old-voice"], ["skt-voice"])] == [""]
+
+
+def test_a_trunk_without_its_endpoint_is_found(asterisk):
+    told = diagnose(server(asterisk.ami_port, timeout_s=5), asterisk.secret, trunks=["lgu-voice", *TRUNKS])
+
+    [wrong] = [each for each in told if each.what == "endpoint" and not each.is_fine]
+    assert wrong.found == "lgu-voice: none, though the settings have a [[carrier.trunk]] of this name"
+    assert "[lgu-voice] in pjsip.conf" in wrong.do
+
+
+def test_a_journal_without_a_key_is_told_and_how_to_make_one():
+    with private_asterisk(without=(KEY_FILE,)) as running:
+        told = diagnose(server(running.ami_port, timeout_s=5), running.secret, trunks=TRUNKS)
+
+    [wrong] = [each for each in told if not each.is_fine]
+    assert (wrong.what, wrong.found) == ("journal", "no key: the numbers of callers stand in the clear")
+    assert "head -c 12 /dev/urandom | base64" in wrong.do
 
 
 def test_nobody_there_is_told():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
 
-    told = diagnose(server(port), "operator", "x")
+    told = diagnose(server(port), "x")
 
     assert [each.what for each in told] == ["reachable"]
     assert "start Asterisk" in told[0].do
@@ -238,17 +277,17 @@ def test_nobody_there_is_told():
         ((b"x" * 70_000,), "longer than"),
     ],
 )
-def test_whoever_does_not_speak_ami_is_told_in_bounded_time(pretend, pieces, words):
+def test_a_server_that_does_not_speak_ami_is_reported_in_bounded_time(pretend, pieces, words):
     began = time.monotonic()
 
-    told = diagnose(server(pretend(*pieces)), "operator", "x")
+    told = diagnose(server(pretend(*pieces)), "x")
 
     assert words in told[0].found
     assert time.monotonic() - began < 60
 
 
 def test_octets_that_drip_do_not_hold_it():
-    """py-Asterisk's own time-out begins anew with every octet."""
+    """py-Asterisk's own time-out begins again with every octet."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 
@@ -262,7 +301,7 @@ def test_octets_that_drip_do_not_hold_it():
     thread.start()
     began = time.monotonic()
 
-    told = diagnose(server(listener.getsockname()[1]), "operator", "x")
+    told = diagnose(server(listener.getsockname()[1]), "x")
 
     stop.set()
     thread.join()
@@ -272,25 +311,25 @@ def test_octets_that_drip_do_not_hold_it():
 
 
 @pytest.fixture
-def line(asterisk):
+def operator_ami(asterisk):
     with BlockingAmi("127.0.0.1", asterisk.ami_port, "operator", asterisk.secret) as ami:
-        yield OperatorLine(ami, 5.0)
+        yield OperatorAmi(ami, 5.0)
 
 
-def test_py_asterisk_over_our_connection_gets_the_lines_of_a_command(line):
+def test_py_asterisk_over_our_connection_gets_the_lines_of_a_command(operator_ami):
     """On its own it keeps the last of the Output lines."""
-    lines = line.Command("core show applications")
+    lines = operator_ami.Command("core show applications")
 
     assert len(lines) > 30
     assert any(each.strip().startswith("Dial:") for each in lines)
 
 
 @pytest.mark.parametrize("value", ["1\r\nAction: Originate", "1\n", "1\r", "1\0"])
-def test_py_asterisk_over_our_connection_sends_no_second_action(line, value):
+def test_py_asterisk_over_our_connection_sends_no_second_action(operator_ami, value):
     with pytest.raises(Malformed):
-        line.Command(value)
+        operator_ami.Command(value)
     with pytest.raises(Malformed):
-        line.Setvar("PJSIP/x", "A", value)
+        operator_ami.Setvar("PJSIP/x", "A", value)
 
 
 def test_the_connection_tells_refusals_lists_and_events_apart(asterisk):
@@ -305,32 +344,19 @@ def test_the_connection_tells_refusals_lists_and_events_apart(asterisk):
 
 
 def test_a_module_that_is_needed_is_one_that_our_dialplans_load():
-    from tests.cli.private_asterisk import DIALPLANS  # noqa: PLC0415 - one constant
-
     loaded = (DIALPLANS / "modules.conf").read_text()
 
     assert [name for name in NEEDED_MODULES if f"load = {name}.so" not in loaded] == []
 
 
-def test_the_shipped_account_of_people_at_a_terminal_is_enough_for_the_doctor_and_hears_no_call():
-    """A SOSCall event tells who calls and the token of the incident."""
-    call = (("Channel", "Local/s@sos-up/n"), ("Application", "Wait"), ("Data", "600"), ("Async", "true"))
-    with private_asterisk(has_shipped_manager=True) as asterisk:
+def test_asterisk_has_no_account_for_people_and_the_daemons_may_run_no_command(asterisk):
+    """Any account that may log in may ask who is in a bridge, whatever its rights (Asterisk 16)."""
+    accounts = set(re.findall(r"^\[(.+)\]", (DIALPLANS / "manager.conf").read_text(), re.MULTILINE))
 
-        def logged_in(name: str) -> BlockingAmi:
-            return BlockingAmi("127.0.0.1", asterisk.ami_port, name, asterisk.secret)
+    with BlockingAmi("127.0.0.1", asterisk.ami_port, "onetouch", asterisk.secret) as daemon:
+        with pytest.raises(Refused):
+            daemon.command("core show channels")
+        rights_of_nobody = [name for name, what in daemon.action("ListCommands").headers if "<none>" in what]
 
-        told = diagnose(server(asterisk.ami_port, timeout_s=5), "operator", asterisk.secret, trunks=TRUNKS)
-        with logged_in("operator") as ami, logged_in("onetouch") as daemon:
-            daemon.action("Originate", call)
-            until = time.monotonic() + 60
-            while "Newchannel" not in (each.event for each in daemon.take_events()):
-                assert time.monotonic() < until
-                daemon.action("Ping")
-            # What is queued for a session leaves before the answer to its next action.
-            for _ in range(2):
-                ami.action("Ping")
-            heard = {each.event for each in ami.take_events()}
-
-    assert [each.found for each in told if not each.is_fine] == []
-    assert heard == {"FullyBooted"}
+    assert accounts == {"general", "onetouch"}
+    assert {"BridgeInfo", "BridgeDestroy"} <= set(rights_of_nobody)

@@ -1,4 +1,4 @@
-"""``onetouch incidents``: what the store knows, told without what nobody needs to see."""
+"""``onetouch incidents``: what the store knows, told without what an operator does not need to see."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from telephony.cli.telling_facts import fact_in_words, order_in_words
-from telephony.domain.fact import CALL, GUARDIAN, KNOCK, SILENCE, Fact
+from telephony.cli.story_facts import fact_in_words, order_in_words
+from telephony.domain.facts import FactKind
 from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
 from telephony.settings import load
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
+from telephony.store.fact_rows import from_data
 from telephony.store.facts import record_facts
 from telephony.store.orders import set_silence
 from telephony.store.positions import record_position
@@ -27,6 +28,7 @@ from telephony.store.schema import press as press_table
 from telephony.store.sealed_rows import seal_error
 from telephony.store.times import to_us
 from telephony.store.upgrade import upgrade
+from tests.doubles import age_by
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FIRST, SECOND = "sos-20260301-7k3qwz2m9t", "sos-20260301-8m4rxa3n0v"
@@ -55,7 +57,7 @@ def config_with_incidents(config):
         found = Position(
             37.566535, 126.977969, 120.0, 67.0, "cell", "lbs:skt", START, START + timedelta(milliseconds=900)
         )
-        record_position(connection, settings.plan, key, found)
+        record_position(connection, settings.plan, key, found, age_by(found.received_at))
         connection.execute(
             update(delivery)
             .where(delivery.c.incident_key == key, delivery.c.sequence == 1)
@@ -153,12 +155,12 @@ def config_with_a_call(config):
     knock = {"digits": "4711", "taps": "4", "meaning": "weapon", "ko": "무기", "en": "a weapon"}
     guardian = {"state": "confirmed", "relation": "mother", "phone": "821055556666", "round": "2"}
     facts = [
-        Fact(CALL, reference, START + timedelta(seconds=1), call),
-        Fact(KNOCK, f"{reference}#1", START + timedelta(seconds=2), knock),
-        Fact(GUARDIAN, "1", START + timedelta(seconds=3), guardian),
-        Fact("weather", "sky", START + timedelta(seconds=4), {"where": "kitchen"}),
-        Fact(
-            CALL,
+        from_data(FactKind.CALL, reference, START + timedelta(seconds=1), call),
+        from_data(FactKind.KNOCK, f"{reference}#1", START + timedelta(seconds=2), knock),
+        from_data(FactKind.GUARDIAN, "1", START + timedelta(seconds=3), guardian),
+        from_data("weather", "sky", START + timedelta(seconds=4), {"where": "kitchen"}),
+        from_data(
+            FactKind.CALL,
             reference,
             START + timedelta(seconds=9),
             {"state": "ended", "ended-by": "112", "duration-s": "8"},
@@ -231,9 +233,9 @@ def test_what_became_of_an_order_is_told_in_words(became, words):
     assert order_in_words(became, {"kind": "hang-up", "attempts": 2, "detail": "1 call"}) == words
 
 
-@pytest.mark.parametrize("kind", [CALL, KNOCK, SILENCE, GUARDIAN])
+@pytest.mark.parametrize("kind", [FactKind.CALL, FactKind.KNOCK, FactKind.SILENCE, FactKind.GUARDIAN])
 def test_a_fact_that_says_nothing_is_a_line_all_the_same(kind):
-    assert fact_in_words(Fact(kind, "7", START, {})).startswith(kind)
+    assert fact_in_words(from_data(kind, "7", START, {})).startswith(kind)
 
 
 def test_closing_leaves_a_closing_report_for_112_and_can_be_done_once(run, config_with_incidents):
@@ -330,7 +332,7 @@ def test_a_file_that_is_no_store_is_told_in_a_line(run, config):
 
 
 def onetouch(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, where nobody has set up any log before."""
+    """Run the command in a process of its own, where no log has been set up before."""
     command = [sys.executable, "-m", "telephony", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

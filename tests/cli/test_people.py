@@ -1,4 +1,4 @@
-"""People from a file into the store and out again, as whoever enrols a school does it."""
+"""People from a file into the store and out again, as a registrar enrols a school."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import csv
 import json
 import sqlite3
 import stat
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,13 @@ from telephony.domain.audit import (
     OWN_DATA,
     SAW_PERSON,
 )
+from telephony.domain.people.person import Refusal
+from telephony.domain.values import Msisdn
 from telephony.settings import load
 from telephony.store.audit import entries
 from telephony.store.crypto import KeyFile
-from telephony.store.engines import open_engines
+from telephony.store.engines import one_transaction, open_engines
+from telephony.store.people import Registry
 
 HEAD = "이름,생년월일,휴대폰번호,통신사,보호자 관계,보호자 전화번호,비고\n"
 ROWS = [
@@ -39,6 +44,8 @@ def people(run, config: Path):
     run("db", "upgrade", "--config", config)
 
     def invoke(command: str, *arguments: object, stdin: bytes | None = None):
+        if command == "import" and "--language" not in arguments:
+            arguments = (*arguments, "--language", "en")
         return run("people", command, "--config", config, *arguments, stdin=stdin)
 
     return invoke
@@ -119,7 +126,7 @@ def test_a_dry_run_is_a_look_for_it_tells_who_is_registered(people, tmp_path, ch
     ids=["code alone", "code and words", "code before words", "both the same", "words alone"],
 )
 def test_a_reason_is_words_or_a_code_that_needs_none(people, chain, options, kept):
-    assert people("show", "010-1234-0001", "--reveal", *options).exit_code == 1, "nobody is registered"
+    assert people("show", "010-1234-0001", "--reveal", *options).exit_code == 1, "no one is registered"
 
     assert [each.why for each in chain()] == [kept]
 
@@ -183,8 +190,8 @@ BAD = HEAD + "".join(
 WRONG = [
     ("line 2, 이름: is empty", "write the person's name"),
     ("line 3, 생년월일: is a resident registration number", "2015-03-02"),
-    ("line 4, 생년월일: is a day that there is not", "2015-03-02"),
-    ("line 5, 휴대폰번호: Excel has rounded", "format the column as text"),
+    ("line 4, 생년월일: is not a calendar date", "2015-03-02"),
+    ("line 5, 휴대폰번호: was rounded by Excel", "format the column as text"),
     ("line 6, 통신사: is not a carrier", "skt"),
     ("line 7, 보호자 전화번호: is empty", "guardian's telephone number"),
     ("line 8, 보호자 전화번호: a person under 19", "guardian who agreed"),
@@ -200,7 +207,8 @@ def test_each_bad_row_is_told_with_line_column_reason_and_what_to_write(people, 
     assert "added 1, changed 0, unchanged 0, bad rows 9" in result.output
     lines = result.output.splitlines()
     for problem, remedy in WRONG:
-        assert any(line.startswith(problem) and remedy in line for line in lines), problem
+        told = [f"{line}; {below}" for line, below in pairwise(lines)]
+        assert any(line.startswith(problem) and remedy in line for line in told), problem
     assert "150302" not in result.output
     assert "1234-0003" not in result.output
     with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as report:
@@ -242,7 +250,7 @@ def test_without_consent_nobody_is_enrolled(people, tmp_path):
     result = people("import", file_of(tmp_path, TEXT.encode()))
 
     assert result.exit_code == 3
-    assert "line 2, consent_by: nobody has agreed" in result.output
+    assert "lines 2, 3, consent_by: there is no consent to keeping these data (2 rows)" in result.output
 
 
 def test_show_masks_and_reveals_only_with_a_reason_that_is_in_the_chain_first(people, tmp_path, chain):
@@ -260,7 +268,7 @@ def test_show_masks_and_reveals_only_with_a_reason_that_is_in_the_chain_first(pe
 
     assert "김하늘" in revealed
     assert "+821012340001" in revealed
-    assert [(each.what, each.subject, each.why) for each in chain()] == [
+    assert [(each.what, each.subject.rpartition(": ")[2], each.why) for each in chain()] == [
         (IMPORTED_PEOPLE, "class.csv", "한국초: 서면"),
         (SAW_PERSON, "+821012340001", "masked"),
         (SAW_PERSON, "+821012340001", "asked by herself"),
@@ -349,6 +357,66 @@ def test_an_export_can_be_imported_again_and_makes_no_spreadsheet_calculate(peop
     assert "unchanged 1, bad rows 0" in people("import", tmp_path / "out.csv").output
 
 
+def test_what_a_registrar_has_on_paper_of_a_guardian_is_taken_as_confirmed_and_recorded_as_such(
+    people, tmp_path
+):
+    """The age group is optional; a guardian without one may be told of a press and consents to nothing later."""
+    head = "이름,생년월일,휴대폰번호,보호자1 관계,보호자1 전화번호,보호자1 연령,보호자2 관계,보호자2 전화번호,동의일\n"
+    row = "김하늘,2015-03-02,010-1234-0001,어머니,010-9876-0001,성인,삼촌,010-9876-0002,2026-03-02\n"
+    file = file_of(tmp_path, (head + row).encode())
+    people("import", file, *CONSENT)
+
+    registered = json.loads(people("own", "010-1234-0001", "--json", "--why", "letter").output)["registered"]
+
+    assert [each["says of themselves"] for each in registered["guardians"]] == [
+        "mother, adult, papers, 2026-03-02",
+        "",
+    ]
+    assert "mother, adult, papers, 2026-03-02" in people("show", "010-1234-0001").output
+    assert "unchanged 1" in people("import", file, *CONSENT).output
+    people("export", tmp_path / "out.csv", "--why", "a test")
+    assert "unchanged 1, bad rows 0" in people("import", tmp_path / "out.csv").output
+
+
+@pytest.mark.parametrize(
+    ("relation", "age", "words"),
+    [("어머니", "예", "is not an age group"), ("삼촌", "성인", "may not consent for a minor")],
+)
+def test_a_row_whose_guardian_is_no_legal_one_by_its_own_words_is_bad(people, tmp_path, relation, age, words):
+    head = "이름,생년월일,휴대폰번호,보호자 관계,보호자 전화번호,보호자 연령\n"
+    row = f"김하늘,2015-03-02,010-1234-0001,{relation},010-9876-0001,{age}\n"
+
+    result = people("import", file_of(tmp_path, (head + row).encode()), *CONSENT)
+
+    assert result.exit_code == 3
+    assert words in result.output
+
+
+def test_the_registrar_lists_whom_a_guardian_has_refused(people, config, tmp_path, chain):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    settings = load(config)
+    writing, reading = open_engines(settings.database_url, KeyFile(settings.key_file).ring)
+    refusal = Refusal("0009", "SMS", datetime(2026, 11, 23, tzinfo=UTC))
+    with writing.connect() as connection, one_transaction(connection):
+        Registry(KeyFile(settings.key_file).ring).change(
+            connection,
+            Msisdn("821012340001"),
+            lambda person: replace(person, refused=(refusal,)),
+            refusal.at,
+        )
+    writing.dispose()
+    reading.dispose()
+
+    said = people("refused").output
+
+    assert said.splitlines() == [
+        "8210******01  2026-11-23 09:00:00 KST  SMS  1 of 1 guardians agreed, 0 may consent",
+        "1 people",
+    ]
+    assert chain()[-1].why == "masked"
+    assert "…0009" in people("own", "010-1234-0001", "--why", "letter").output
+
+
 def test_a_person_is_deleted_with_a_reason(people, tmp_path, chain):
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
 
@@ -415,7 +483,7 @@ def test_a_person_is_given_their_own_data_with_every_look_at_them(people, tmp_pa
     assert "registered: nothing" in people("own", "010-9999-0001", "--why", "letter").output
 
 
-def test_a_lost_key_file_is_not_made_anew_over_people(people, tmp_path):
+def test_a_lost_key_file_is_not_made_again_over_people(people, tmp_path):
     file = file_of(tmp_path, TEXT.encode())
     people("import", file, *CONSENT)
     (tmp_path / "data.keys").unlink()
@@ -426,13 +494,47 @@ def test_a_lost_key_file_is_not_made_anew_over_people(people, tmp_path):
     assert "bring it back from its backup" in result.output
 
 
+def test_with_a_look_up_key_of_another_nobody_is_said_to_be_unknown(people, tmp_path, run, config):
+    people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
+    path = tmp_path / "data.keys"
+    plain = json.loads(path.read_text())
+    plain["keys"][0]["look_up"] = plain["audit"]
+    path.write_text(json.dumps(plain))
+
+    for shown in (
+        people("show", "010-1234-0001"),
+        people("count"),
+        run("incidents", "list", "--config", config),
+    ):
+        assert shown.exit_code == 1
+        assert "look-up key of key" in shown.output
+        assert "is not this store's" in shown.output
+    checked = run("db", "check", "--config", config)
+    assert checked.exit_code == 1
+    assert "look-up key of key" in checked.output
+
+
+def test_a_key_is_kept_while_the_key_of_incidents_names_cannot_be_resealed(people, tmp_path, run, config):
+    (tmp_path / "service.key").write_bytes(b"no key of any kind")
+    (old,) = json.loads((tmp_path / "data.keys").read_text())["keys"]
+
+    kept = run("keys", "rotate", "--forget-old", "--config", config)
+
+    assert (
+        f"kept key {old['id']}: {tmp_path}/service.key cannot be sealed under the current one" in kept.output
+    )
+    assert len(json.loads((tmp_path / "data.keys").read_text())["keys"]) == 2
+    (tmp_path / "service.key").unlink()
+    assert f"forgot key {old['id']}" in run("keys", "rotate", "--forget-old", "--config", config).output
+
+
 def test_keys_are_made_shown_rotated_and_forgotten(people, tmp_path, run, config):
     assert run("keys", "init", "--config", config).exit_code == 1
     people("import", file_of(tmp_path, TEXT.encode()), *CONSENT)
 
     rotated = run("keys", "rotate", "--forget-old", "--config", config)
 
-    assert "encrypted anew: 2 people" in rotated.output
+    assert "encrypted again: 2 people" in rotated.output
     assert "forgot key" in rotated.output
     shown = run("keys", "show", "--config", config)
     assert shown.exit_code == 0

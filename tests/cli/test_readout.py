@@ -8,34 +8,22 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from telephony.cli import readable_store
 from telephony.cli.readout_wording import sentences
 from telephony.cli.spoken import Numbering
-from telephony.domain.fact import (
-    CALL,
-    CALLER,
-    FALSE_ALARM,
-    GUARDIAN,
-    KNOCK,
-    LAST_ANSWERED,
-    PERSON,
-    PHONE,
-    REACH,
-    SILENCE,
-    TOLD_BY_VOICE,
-    Fact,
-    Reach,
-)
+from telephony.domain.facts import CALLER, PHONE, FactKind, Reach
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.domain.report import Report
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
-from telephony.psap.cap import KST
 from telephony.settings import load
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
+from telephony.store.fact_rows import from_data, to_data
 from telephony.store.facts import record_facts
 from telephony.store.incidents import close_incident
 from telephony.store.positions import record_position
@@ -43,7 +31,9 @@ from telephony.store.presses import NewPress, PressRecorder, Rules
 from telephony.store.readout import UNREADABLE_NUMBER, ReadOut, read_out, unreported
 from telephony.store.schema import delivery, fact, incident, position
 from telephony.store.schema import press as press_table
-from telephony.store.upgrade import upgrade
+from telephony.store.upgrade import take_up, upgrade
+from tests.any_fact import FACTS
+from tests.doubles import KST, age_by
 
 CHILD, WITHHELD, DRILL, KNOWN = (
     f"sos-20260301-{name}" for name in ("7k3qwz2m9t", "8m4rxa3n0v", "9n5sybc4p1", "0p6tzcd5q2")
@@ -85,9 +75,9 @@ def house(config):
         record(connection, [NewPress(press(Msisdn("8227654321"), "d", start, test=True), DRILL)])
         at = start + timedelta(minutes=10)
         record(connection, [NewPress(press(Msisdn("821012345678"), "a", at), CHILD)])
-        record_facts(connection, settings.plan, CHILD, [Fact(PERSON, CALLER, at, PERSON_DATA)])
+        record_facts(connection, settings.plan, CHILD, [from_data(FactKind.PERSON, CALLER, at, PERSON_DATA)])
         found = Position(37.5665349, 126.9779692, 120.0, 67.0, "cell", "lbs:skt", at, at)
-        record_position(connection, settings.plan, key_of(connection, CHILD), found)
+        record_position(connection, settings.plan, key_of(connection, CHILD), found, age_by(at))
         at = start + timedelta(minutes=20)
         record(connection, [NewPress(press(Msisdn(""), "c", at, None), WITHHELD)])
         record(connection, [NewPress(press(Msisdn("821055556666"), "e", at), KNOWN)])
@@ -165,10 +155,12 @@ class TestWhatIsReadOut:
         now = datetime.now(UTC)
         with house.writing.begin() as connection:
             for incident_id, known in (
-                (CHILD, {LAST_ANSWERED: (now - timedelta(minutes=12)).isoformat(timespec="seconds")}),
+                (CHILD, {"last-answered": (now - timedelta(minutes=12)).isoformat(timespec="seconds")}),
                 (WITHHELD, {}),
             ):
-                silent = Fact(REACH, PHONE, now, {"state": Reach.NOT_ANSWERING, "why": "absent", **known})
+                silent = from_data(
+                    FactKind.REACH, PHONE, now, {"state": Reach.NOT_ANSWERING, "why": "absent", **known}
+                )
                 record_facts(connection, house.settings.plan, incident_id, [silent])
         told = readout(CHILD).output
         assert (
@@ -206,7 +198,7 @@ class TestWhatIsReadOut:
                 connection,
                 house.settings.plan,
                 KNOWN,
-                [Fact(CALL, "v/1", datetime.now(UTC), {"state": "ended"})],
+                [from_data(FactKind.CALL, "v/1", datetime.now(UTC), {"state": "ended"})],
             )
         assert "not yet the news since" in readout(KNOWN, "--language", "en").output
 
@@ -267,7 +259,7 @@ class TestWhoHasReadWhat:
         with house.reading.connect() as connection:
             known = read_out(connection, CHILD, datetime.now(UTC))
             assert CHILD in unreported(connection)
-        assert known.by_voice.data["by"] == "Kim"
+        assert to_data(known.by_voice)["by"] == "Kim"
         assert known.is_owed
 
     def test_an_unknown_incident_and_an_empty_name_are_refused(self, run, house):
@@ -340,6 +332,20 @@ class TestWhenTheHouseBurns:
             DRILL,
         ]
 
+    def test_with_a_look_up_key_of_another_all_is_shown_with_the_reason_why_nobody_is_known(
+        self, readout, house
+    ):
+        path = house.settings.key_file
+        take_up(house.writing, KeyFile(path))
+        plain = json.loads(path.read_text())
+        plain["keys"][0]["look_up"] = plain["audit"]
+        path.write_text(json.dumps(plain))
+
+        told = readout()
+
+        assert headings(told.stdout) == [CHILD, WITHHELD, DRILL]
+        assert "CALLERS CANNOT BE LOOKED UP: in " in told.stderr
+
     def test_a_store_that_cannot_be_opened_for_writing_is_read_from_a_copy(
         self, readout, house, monkeypatch, tmp_path
     ):
@@ -347,10 +353,10 @@ class TestWhenTheHouseBurns:
         opened = readable_store.ready_engines
         own = house.settings.database_url
 
-        def refusing(settings):
+        def refusing(settings, **which):
             if settings.database_url == own:
                 raise readable_store.click.ClickException("the store: attempt to write a readonly database")
-            return opened(settings)
+            return opened(settings, **which)
 
         monkeypatch.setattr(readable_store, "ready_engines", refusing)
         monkeypatch.setattr("syslog.syslog", lambda *_: None)
@@ -366,7 +372,7 @@ class TestWhenTheHouseBurns:
             'system_id = "onetouch"', 'system_id = "onetouch"\npassword = {env = "NOT_SET_ANYWHERE"}'
         )
         house.config.write_text(text)
-        assert run("incidents", "list", "--config", house.config).exit_code == 2
+        assert run("check", "--config", house.config).exit_code == 2
         assert run("incidents", "readout", "--config", house.config).exit_code == 0
 
     def test_without_the_key_file_one_line_says_what_to_bring_back(self, readout, house):
@@ -429,47 +435,58 @@ def known(facts=(), *, language="ko", **changes):
     [
         ([], "이름은 아직 확인되지 않았습니다.", "The name has not been looked up yet."),
         (
-            [Fact(PERSON, CALLER, NOW, {"registered": "no"})],
+            [from_data(FactKind.PERSON, CALLER, NOW, {"registered": "no"})],
             "등록되지 않은 번호라 이름은 모릅니다.",
             "The number is not registered, so the name is not known.",
         ),
         (
-            [Fact(PERSON, CALLER, NOW, {"registered": "unknown"})],
+            [from_data(FactKind.PERSON, CALLER, NOW, {"registered": "unknown"})],
             "등록 정보를 읽을 수 없습니다. 등록된 사람일 수 있습니다.",
             "The registry cannot be read. The caller may be registered all the same.",
         ),
         (
-            [Fact(PERSON, CALLER, NOW, {"registered": "yes", "name": NAME, "born": "?"})],
+            [from_data(FactKind.PERSON, CALLER, NOW, {"registered": "yes", "name": NAME})],
             f"신고자 이름은 {NAME}입니다.",
             f"The caller's name is {NAME}.",
         ),
         (
-            [Fact(KNOCK, "v#1", NOW, {"taps": "2", "ko": "말할 수 없음", "en": "cannot speak"})],
+            [
+                from_data(
+                    FactKind.KNOCK, "v#1", NOW, {"taps": "2", "ko": "말할 수 없음", "en": "cannot speak"}
+                )
+            ],
             "뜻: 말할 수 없음",
             "That means: cannot speak",
         ),
         (
-            [Fact(GUARDIAN, "1", NOW, {"state": "confirmed", "relation": "어머니", "phone": "8210******01"})],
+            [
+                from_data(
+                    FactKind.GUARDIAN,
+                    "1",
+                    NOW,
+                    {"state": "confirmed", "relation": "어머니", "phone": "8210******01"},
+                )
+            ],
             "보호자(어머니)에게 알렸고, 보호자가 확인했습니다.",
             "A guardian (어머니) was told, and has confirmed.",
         ),
         (
-            [Fact(GUARDIAN, "1", NOW, {"state": "words", "words": "help"})],
+            [from_data(FactKind.GUARDIAN, "1", NOW, {"state": "words", "words": "help"})],
             "보호자(1)가 문자로 전해 왔습니다: help",
             "A guardian (1) writes: help",
         ),
         (
-            [Fact(SILENCE, PHONE, NOW, {"state": "lifted", "by": "desk"})],
+            [from_data(FactKind.SILENCE, PHONE, NOW, {"state": "lifted", "by": "desk"})],
             "무음은 112 요청으로 해제되었습니다.",
             "Silence was lifted because 112 asked for it.",
         ),
         (
-            [Fact(FALSE_ALARM, "guardian 1", NOW, {"by": "sms"})],
+            [from_data(FactKind.FALSE_ALARM, "guardian 1", NOW, {"by": "sms"})],
             "보호자 1: 오신고라고 알림(sms)",
             "Guardian 1 says that it was a false alarm (sms)",
         ),
         (
-            [Fact(CALL, "v/1", NOW, {"state": "connected"})],
+            [from_data(FactKind.CALL, "v/1", NOW, {"state": "connected"})],
             "신고자의 전화: 112 연결됨",
             "The caller's telephone call: connected to 112",
         ),
@@ -488,11 +505,9 @@ def test_a_memory_and_a_bare_point_are_said_to_be_so():
     assert "찾은 방법을 알 수 없는 3일 전 위치입니다." in told
 
 
-def test_whatever_a_fact_brings_there_is_a_block():
-    kinds = (CALL, KNOCK, GUARDIAN, PERSON, SILENCE, FALSE_ALARM, TOLD_BY_VOICE, "weather")
-    for language in ("ko", "en"):
-        told = known([Fact(kind, "7", NOW, {}) for kind in kinds], language=language)
-        assert len(told) >= 5
+@given(st.lists(FACTS, max_size=3), st.sampled_from(["ko", "en"]))
+def test_whatever_a_fact_brings_there_is_a_block(facts, language):
+    assert len(known(facts, language=language)) >= 5
 
 
 def test_a_number_that_cannot_be_read_is_not_said_to_be_withheld():

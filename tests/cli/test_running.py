@@ -8,9 +8,10 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from telephony.assembly.part import Taken
 from telephony.cli.reloading import apply_live, changed_keys
 from telephony.cli.running import STOP_WITHIN_S, Running
-from telephony.settings import load
+from telephony.settings import Fault, Weight, load
 
 
 class Reactor(Clock):
@@ -30,13 +31,15 @@ class Daemon(MultiService):
         super().__init__()
         self.reloaded = []
         self.stopping = Deferred()
+        self.taken = Taken()
 
     def stopService(self):
         super().stopService()
         return self.stopping
 
-    def reload(self, settings) -> None:
+    def reload(self, settings) -> Taken:
         self.reloaded.append(settings)
+        return self.taken
 
 
 class Life:
@@ -120,20 +123,48 @@ def test_a_daemon_that_cannot_start_ends_with_one_and_says_why(config):
     assert ("cannot start", "address in use") in [(line["event"], line.get("reason")) for line in told]
 
 
-def test_a_reload_takes_recognition_to_the_daemon_and_says_what_needs_a_restart(life):
+def test_what_is_hardly_meant_and_what_closes_one_way_is_logged_at_the_start(config):
+    said = [
+        Fault("f", "k", "hardly meant", "change it", weight=Weight.REMARK),
+        Fault("f", "k", "expired", "renew it", line=3),
+    ]
+    running = Running(config, load(config), lambda settings, reactor: Daemon(), Reactor(), said)
+
+    with capture_logs() as told:
+        running.start()
+
+    assert [(line["log_level"], line["event"]) for line in told] == [
+        ("warning", "settings remark"),
+        ("error", "settings fault"),
+        ("info", "started"),
+    ]
+    assert told[0]["remark"] == "f: remark: k: hardly meant; change it"
+    assert told[1]["fault"] == "f:3: k: expired; renew it"
+
+
+def test_a_reload_takes_to_the_daemon_what_it_can_and_says_what_needs_a_restart(life):
     life.rewrite('["112"]', '["112", "1366"]')
     life.rewrite('name = "skt-1"', 'name = "skt-1"\nwindow = 20')
+    life.rewrite("[recognition]", "[relay]\npoll_s = 2.0\n[recognition]")
+    life.daemon.taken = Taken(secrets=["kt-1"], refused={"skt-1": "provide the file /secret"})
 
-    [told] = life.reload()
+    [refused, told] = life.reload()
 
+    assert (refused["event"], refused["about"], refused["reason"]) == (
+        "settings not taken",
+        "skt-1",
+        "provide the file /secret",
+    )
     assert (told["event"], told["changed"], told["needs_restart"]) == (
         "settings reloaded",
-        ["recognition.sos_numbers"],
-        ["carrier[0].smpp[0].window"],
+        ["recognition.sos_numbers", "carrier[0].smpp[0].window"],
+        ["relay.poll_s"],
     )
+    assert (told["secrets"], told["not_taken"]) == (["kt-1"], ["skt-1"])
     [given] = life.daemon.reloaded
     assert given.recognition.sos_numbers == ("112", "1366")
-    assert given.carrier[0].smpp[0].window == 10, "what needs a restart is kept from the running daemon"
+    assert given.carrier[0].smpp[0].window == 20
+    assert given.relay.poll_s == 1.0, "what needs a restart is kept from the running daemon"
 
 
 def test_a_reload_takes_a_carrier_s_own_recognition_too_but_no_new_carrier(life):
@@ -146,19 +177,19 @@ def test_a_reload_takes_a_carrier_s_own_recognition_too_but_no_new_carrier(life)
     )
     [told] = life.reload()
 
-    [given] = life.daemon.reloaded
+    given = life.daemon.reloaded[-1]
     assert given.recognition_for("skt").sos_numbers == {"1366"}
     assert (told["changed"], told["needs_restart"]) == ([], ["carrier"])
 
 
 def test_what_needs_a_restart_is_said_again_at_every_reload(life):
-    life.rewrite('name = "skt-1"', 'name = "skt-1"\nwindow = 20')
+    life.rewrite("[recognition]", "[relay]\npoll_s = 2.0\n[recognition]")
     life.reload()
 
     [told] = life.reload()
 
-    assert (told["changed"], told["needs_restart"]) == ([], ["carrier[0].smpp[0].window"])
-    assert life.daemon.reloaded == []
+    assert (told["changed"], told["needs_restart"]) == ([], ["relay.poll_s"])
+    assert len(life.daemon.reloaded) == 2, "a secret may have changed where no key has"
 
 
 def test_a_reload_with_faults_changes_nothing_and_names_each(life):
@@ -167,9 +198,9 @@ def test_a_reload_with_faults_changes_nothing_and_names_each(life):
 
     told = life.reload()
 
-    assert [(line["event"], line["key"]) for line in told] == [
-        ("settings not reloaded", "recognition.sos_numbers"),
-        ("settings not reloaded", "carrier[0].lbs.x"),
+    assert [(line["event"], line["line"], line["table"], line["key"]) for line in told] == [
+        ("settings not reloaded", 5, "", "recognition.sos_numbers"),
+        ("settings not reloaded", 16, "carrier skt", "carrier[0].lbs.x"),
     ]
     assert life.daemon.reloaded == []
 
@@ -179,7 +210,7 @@ def test_without_a_daemon_that_can_take_it_recognition_needs_a_restart_too(confi
     config.write_text(config.read_text().replace('["112"]', '["1366"]') + '[log]\nlevel = "debug"\n')
     after = load(config)
 
-    applied = apply_live(before, after, with_recognition=False)
+    applied = apply_live(before, after, by_daemon=False)
 
     assert changed_keys(before, applied) == ["log.level"]
     assert changed_keys(applied, after) == ["recognition.sos_numbers"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC
 
 import click
 import pytest
@@ -36,13 +37,13 @@ LOG = (
 
 
 def test_lines_are_readable_and_rubbish_stays_as_it_is_but_harmless(run):
-    result = run("tail", stdin=LOG)
+    result = run("tail", "--utc", stdin=LOG)
 
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        "12:00:00.250 info     press accepted incident=sos-20260301-7k3qwz2m9t carrier=skt connector=skt-1 caller=8210******78",
+        "12:00:00.250 UTC info     press accepted incident=sos-20260301-7k3qwz2m9t carrier=skt connector=skt-1 caller=8210******78",
         "| not a log line \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m",
-        '12:00:01.000 warning  link down link=kt-2 reason="closed by peer"',
+        '12:00:01.000 UTC warning  link down link=kt-2 reason="closed by peer"',
     ]
 
 
@@ -91,14 +92,14 @@ def test_a_masked_number_is_shown_when_it_may_be_the_one(masked, digits, answer)
 def test_a_traceback_is_shown_on_lines_of_its_own():
     entry = {"event": "failed", "level": "error", "exception": "Traceback:\n  here\nValueError: x"}
 
-    assert click.unstyle(readable(entry)).splitlines()[1:] == [
+    assert click.unstyle(readable(entry, UTC)).splitlines()[1:] == [
         "    Traceback:",
         "      here",
         "    ValueError: x",
     ]
 
 
-FORGED = "12:00:02.000 error    incident closed incident=sos-20260301-7k3qwz2m9t"
+FORGED = "12:00:02.000 UTC error    incident closed incident=sos-20260301-7k3qwz2m9t"
 HOSTILE = (
     {**PRESS, "reason": f"x\n{FORGED}"},
     {**PRESS, "reason": f"x\r{FORGED}"},
@@ -126,7 +127,7 @@ HOSTILE = (
 def test_no_field_can_forge_a_line_or_a_fact(run, entry, is_ascii):
     line = json.dumps(entry, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
 
-    shown = run("tail", stdin=line + b"\n").output.removesuffix("\n")
+    shown = run("tail", "--utc", stdin=line + b"\n").output.removesuffix("\n")
 
     assert shown.splitlines() == [shown]
     facts = re.sub(r'"(?:[^"\\]|\\.)*"', '""', shown)
@@ -141,7 +142,7 @@ def test_no_field_can_forge_a_line_or_a_fact(run, entry, is_ascii):
     ids=["plain", "return", "next-line", "separator", "escape", "bracket"],
 )
 def test_what_is_no_log_cannot_pass_for_one(run, line):
-    shown = run("tail", stdin=line.encode() + b"\n").output.removesuffix("\n")
+    shown = run("tail", "--utc", stdin=line.encode() + b"\n").output.removesuffix("\n")
 
     assert shown.splitlines() == [shown]
     assert shown.startswith("| ")
@@ -150,10 +151,41 @@ def test_what_is_no_log_cannot_pass_for_one(run, line):
 def test_a_traceback_cannot_forge_a_line(run):
     entry = {**PRESS, "exception": f"Traceback\n{FORGED}\r{FORGED}\u2028{FORGED}\x1b[1G{FORGED}"}
 
-    first, *others = run("tail", stdin=json.dumps(entry).encode() + b"\n").output.splitlines()
+    first, *others = run("tail", "--utc", stdin=json.dumps(entry).encode() + b"\n").output.splitlines()
 
-    assert first.startswith("12:00:00.250 info     press accepted")
+    assert first.startswith("12:00:00.250 UTC info     press accepted")
     assert all(line.startswith("    ") for line in others)
+
+
+OTHER = {**PRESS, "incident": "sos-20260302-8m4rxa3n0v", "event": "delivered"}
+
+
+@pytest.mark.parametrize(
+    ("said", "event"),
+    [
+        ("7k3q", "press accepted"),
+        ("20260302-8", "delivered"),
+        ("SOS-20260302", "delivered"),
+        ("last", "delivered"),
+    ],
+)
+def test_an_incident_is_named_by_a_beginning_or_as_the_last_of_the_file(run, tmp_path, said, event):
+    file = tmp_path / "onetouch.log"
+    file.write_bytes(b"\n".join(json.dumps(each).encode() for each in (PRESS, OTHER, LINK)) + b"\n")
+
+    (line,) = run("tail", file, "--incident", said).output.splitlines()
+
+    assert event in line
+
+
+def test_the_last_incident_of_a_pipe_cannot_be_known(run):
+    assert run("tail", "--incident", "last", stdin=LOG).exit_code == 2
+
+
+def test_times_are_by_the_clock_of_the_settings(run, config):
+    config.write_text(config.read_text().replace("[service]", '[service]\ntimezone = "Asia/Tokyo"'))
+
+    assert run("tail", "--config", config, stdin=LOG).output.startswith("21:00:00.250 JST info ")
 
 
 def test_a_missing_file_is_told_in_a_line(run, tmp_path):
@@ -186,7 +218,7 @@ def test_any_line_is_shown_or_not_and_never_steers_the_terminal(line, wanted):
     entry = entry_of(line)
     if entry is not None:
         assert wanted.matches(entry) in (True, False)
-        text = click.unstyle(readable(entry))
+        text = click.unstyle(readable(entry, UTC))
     else:
         text = other(line)
 
@@ -240,10 +272,10 @@ def test_following_goes_on_in_the_new_file_after_a_rotation(tmp_path):
     def rotate():
         path.rename(tmp_path / "log.1")
 
-    def begin_anew():
+    def begin_again():
         path.write_bytes(b"two\n")
 
-    assert follow(path, rotate, begin_anew) == [b"one\n", b"two\n"]
+    assert follow(path, rotate, begin_again) == [b"one\n", b"two\n"]
 
 
 def test_following_goes_on_at_the_beginning_of_a_file_that_was_cut_short(tmp_path):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.domain.facts import KnockFact
 from telephony.domain.knocks import MOST_DIGITS, KnockRule, KnockTable
+from tests.doubles import NOON
 
 TWO = KnockRule("cannot-speak", {"ko": "말을 할 수 없음", "en": "cannot speak"}, taps=2)
 NINE_ELEVEN = KnockRule("armed", {"ko": "흉기", "en": "armed"}, digits="911")
@@ -29,14 +31,14 @@ def test_exact_digits_are_exact():
 
 
 def test_a_knock_in_no_line_is_kept_as_it_was_tapped():
-    assert TABLE.read("123").data == {"digits": "123", "taps": "3"}
+    assert TABLE.read("123").fact("v#1", NOON) == KnockFact("v#1", NOON, "123", 3)
     assert KnockTable([]).read("1").rule is None
 
 
 def test_a_knock_tells_its_digits_its_taps_and_its_words_in_both_languages():
-    assert TABLE.read("911").data == {
-        "digits": "911", "taps": "3", "meaning": "armed", "ko": "흉기", "en": "armed",
-    }  # fmt: skip
+    assert TABLE.read("911").fact("v#1", NOON) == KnockFact(
+        "v#1", NOON, "911", 3, "armed", {"ko": "흉기", "en": "armed"}
+    )
 
 
 def test_a_key_that_is_held_for_ever_is_bounded_and_still_counts_as_what_is_kept():
@@ -45,13 +47,12 @@ def test_a_key_that_is_held_for_ever_is_bounded_and_still_counts_as_what_is_kept
     knock = table.read("5" * 100_000)
 
     assert (knock.digits, knock.taps) == ("5" * MOST_DIGITS, MOST_DIGITS)
-    assert knock.data["meaning"] == "pocket"
+    assert knock.fact("v#1", NOON).meaning == "pocket"
 
 
 @given(st.text(max_size=100))
 def test_reading_is_total_and_says_only_short_texts(digits):
-    data = TABLE.read(digits).data
+    known = TABLE.read(digits).fact("v#1", NOON)
 
-    assert data["taps"] == str(len(data["digits"]))
-    assert digits.startswith(data["digits"])
-    assert all(isinstance(value, str) for value in data.values())
+    assert known.taps == len(known.digits) <= MOST_DIGITS
+    assert digits.startswith(known.digits)

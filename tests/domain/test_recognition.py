@@ -13,6 +13,26 @@ TABLES = Recognition(
 )
 
 
+@pytest.mark.parametrize(
+    ("dialled", "is_listed", "is_test"),
+    [
+        ("1122", True, False),
+        ("+821122", True, False),
+        ("1199", True, True),
+        ("+821199", True, True),
+        ("00821199;phone-context=+82", True, True),
+        ("01199", True, False),
+        ("sip:01199@x", True, False),
+        ("1133", False, False),
+    ],
+)
+def test_a_number_that_was_called_is_known_in_every_form(dialled: str, *, is_listed: bool, is_test: bool):
+    """And an SOS number as it is listed is no drill for what it would be at home."""
+    tables = Recognition(sos_numbers=frozenset({"1122", "01199"}), test_numbers=frozenset({"1199"}))
+
+    assert tables.called(dialled) == (is_listed, is_test)
+
+
 def test_a_destination_of_ours_is_in_one_of_the_tables():
     listed = [
         destination for destination in ("1122", "1199", "11", "11221", "") if TABLES.is_listed(destination)

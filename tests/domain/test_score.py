@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telephony.domain.facts import CallState, EndedBy, Newer, ReasonCode
 from telephony.domain.score import (
     DRILL,
     FALSE_ALARM,
@@ -16,7 +17,6 @@ from telephony.domain.score import (
     LEAST,
     MOST,
     PRESS,
-    REASONS,
     Earlier,
     Evidence,
     is_worth_an_update,
@@ -36,7 +36,7 @@ def before(kind, *, days=30.0, distance_m=None):
 
 
 def reasons(**known):
-    return [str(reason) for reason in score(replace(NOTHING, **known)).reasons]
+    return [str(reason.because) for reason in score(replace(NOTHING, **known)).reasons]
 
 
 def likelihood(**known):
@@ -66,12 +66,12 @@ def test_without_evidence_the_label_gives_no_reason():
         ({"texts": ("a" * 71,)}, ["typed"]),
         ({"texts": ("a" * 70,)}, []),
         ({"knocks": 2}, ["knocked=2"]),
-        ({"call_state": "given-up", "pressed_at": at(0)}, ["call-given-up"]),
-        ({"call_state": "given-up", "pressed_at": at(0, 30)}, ["pressed-later=2"]),
-        ({"call_state": "ended", "call_ended_by": "caller", "call_s": 4}, ["call-cut-short=4"]),
-        ({"call_state": "ended", "call_ended_by": "112", "call_s": 4}, []),
-        ({"call_state": "ended", "call_ended_by": "caller", "call_s": 90}, []),
-        ({"call_state": "given-up", "knocks": 1}, ["knocked=1"]),
+        ({"call_state": CallState.GIVEN_UP, "pressed_at": at(0)}, ["call-given-up"]),
+        ({"call_state": CallState.GIVEN_UP, "pressed_at": at(0, 30)}, ["pressed-later=2"]),
+        ({"call_state": CallState.ENDED, "call_ended_by": EndedBy.CALLER, "call_s": 4}, ["call-cut-short=4"]),
+        ({"call_state": CallState.ENDED, "call_ended_by": EndedBy.CENTRE, "call_s": 4}, []),
+        ({"call_state": CallState.ENDED, "call_ended_by": EndedBy.CALLER, "call_s": 90}, []),
+        ({"call_state": CallState.GIVEN_UP, "knocks": 1}, ["knocked=1"]),
         ({"earlier": (before(FALSE_ALARM),)}, ["false-alarms=1"]),
         ({"earlier": (before(FALSE_ALARM), before(FALSE_ALARM, days=3))}, ["false-alarms=2", "recent-false-alarm"]),
         ({"earlier": (before(FALSE_ALARM, distance_m=80.0),)}, ["false-alarms=1", "place-of-false-alarm"]),
@@ -129,8 +129,8 @@ evidence = st.builds(
     pressed_at=st.lists(moments, max_size=12),
     ways=st.frozensets(st.sampled_from(["sms", "call", "ussd"])),
     texts=st.lists(st.text(max_size=90), max_size=4),
-    call_state=st.sampled_from(["", "given-up", "ended", "odd"]),
-    call_ended_by=st.sampled_from(["", "caller", "112"]),
+    call_state=st.sampled_from([None, *CallState, Newer("odd")]),
+    call_ended_by=st.sampled_from([None, *EndedBy, Newer("odd")]),
     call_s=st.none() | st.integers(-5, 10**9),
     knocks=st.integers(-1, 10**6),
     is_registered=st.none() | st.booleans(),
@@ -147,8 +147,8 @@ evidence = st.builds(
 def test_whatever_is_known_there_is_a_score_and_it_is_never_a_certainty(known):
     found = score(known)
     assert LEAST <= found.likelihood <= MOST
-    assert {reason.code for reason in found.reasons} <= set(REASONS)
-    assert all(";" not in str(reason) for reason in found.reasons)
+    assert {reason.because.code for reason in found.reasons} <= set(ReasonCode)
+    assert all(";" not in str(reason.because) for reason in found.reasons)
 
 
 @given(evidence)

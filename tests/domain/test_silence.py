@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.domain.silence import BETRAYING, Output, Refused, betraying_words, may_reach
+from telephony.domain.silence import BETRAYING, Output, Silenced, betraying_words, may_reach
 from telephony.ussd.settings import Ussd
 
 
@@ -12,7 +12,7 @@ from telephony.ussd.settings import Ussd
 def test_nothing_reaches_the_phone_while_silence_holds_and_the_reason_says_what_to_do(output):
     refused = may_reach(output, silence_lifted=False)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Silenced)
     assert output.value in refused.reason
     assert refused.reason.endswith("Lift silence for this incident first.")
 
@@ -38,7 +38,7 @@ def test_a_neutral_text_of_the_settings_may_end_a_ussd_dialogue_while_silence_ho
     "text", [None, "", "Request completed", "Request completed. 112", "도와드리겠습니다"]
 )
 def test_no_other_text_may(text):
-    assert isinstance(closing(text), Refused)
+    assert isinstance(closing(text), Silenced)
 
 
 @pytest.mark.parametrize("word", BETRAYING)
@@ -46,14 +46,14 @@ def test_a_text_that_betrays_the_press_may_not_even_when_the_settings_hold_it(wo
     text = f"Your {word.upper()} request"
 
     assert word in betraying_words(text)
-    assert isinstance(closing(text, frozenset({text})), Refused)
+    assert isinstance(closing(text, frozenset({text})), Silenced)
 
 
 @pytest.mark.parametrize("output", [output for output in Output if output is not Output.USSD_CLOSING_TEXT])
 def test_a_neutral_text_opens_no_other_way_to_the_phone(output):
     text = "Request completed."
 
-    assert isinstance(may_reach(output, silence_lifted=False, text=text, neutral_texts=NEUTRAL), Refused)
+    assert isinstance(may_reach(output, silence_lifted=False, text=text, neutral_texts=NEUTRAL), Silenced)
 
 
 def test_the_texts_that_are_shipped_betray_nothing():

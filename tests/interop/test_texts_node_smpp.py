@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 from telephony.domain.text_message import TextMessage, TextState
 from telephony.domain.values import Msisdn
 from telephony.smpp.settings import Dialect, Sms
-from telephony.smpp.text_request import numbering_of
 from telephony.smpp.texting import BindTexter, TextWay
+from telephony.smpp.wire.text_request import numbering_of
 from tests.smpp.people import House
 
 MOTHER = Msisdn("821012345678")
@@ -41,7 +41,7 @@ class Sender:
         self.esme.startService()
         await until(lambda: self.esme.is_bound)
         self.texter = BindTexter(
-            lambda: [TextWay("skt", self.dialect, [self.esme])],
+            [TextWay("skt", self.dialect, [self.esme])],
             NobodyPressed(),
             sms=Sms(sender="1366"),
             numbering=lambda: numbering_of("82", "0", ["1366"]),
@@ -94,7 +94,7 @@ def sender(node):
 
 
 def words(event):
-    """Give the text as node-smpp read it; it knows no KS X 1001 and hands over the octets."""
+    """Return the text as node-smpp read it; it knows no KS X 1001 and hands over the octets."""
     return event["text"] if event["octets"] is None else bytes.fromhex(event["octets"]).decode("euc_kr")
 
 

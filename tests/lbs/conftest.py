@@ -8,13 +8,13 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from telephony.alarms import Alarms
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpFailed, HttpResponse
-from telephony.lab.http_server import LabRequest
-from telephony.lab.mlp import LabMlp
+from telephony.lab.carrier.mlp import LabMlp
+from telephony.lab.centre.http_server import LabRequest
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.settings import MlpSettings
-from telephony.services.alarms import Alarms
+from telephony.net.http.client import HttpFailed, HttpResponse
 from tests.doubles import Inline
 from tests.lbs.mlp_dtd import mlp_dtd
 

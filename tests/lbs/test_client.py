@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from telephony.alarms import HOLD_S
+from telephony.domain.facts import NotReached
 from telephony.domain.locating import kind_of
-from telephony.domain.ports import ACCURATE, FAST, NoFix, NotReached
+from telephony.domain.ports import ACCURATE, FAST, NoFix
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpFailed
-from telephony.lab.http_server import LabResponse
+from telephony.lab.centre.http_server import LabResponse
 from telephony.lbs.client import LARGE_ANSWER, CarrierLocators
-from telephony.services.alarms import HOLD_S
+from telephony.net.http.client import HttpFailed
 
 HOME = (37.5665, 126.9778)
 
@@ -497,7 +498,7 @@ def test_the_press_of_a_carrier_without_a_location_service_is_located_by_the_oth
 
 def test_without_any_location_service_it_is_said(clock, seconds, caller):
     answer, _ = seconds(CarrierLocators({}, clock).locate(caller, FAST, "skt"))
-    assert answer == NoFix("skt has no location service", is_unknown_subscriber=True)
+    assert answer == NoFix("skt has no location service", is_unknown_subscriber=True, is_without_service=True)
 
 
 def test_a_locator_with_a_fault_costs_nobody_elses_answer(three, clock, seconds, caller):

@@ -240,7 +240,7 @@ def test_of_several_shapes_of_one_fix_the_sharpest_is_told():
 
 
 def test_shapes_that_cannot_both_be_true_are_covered_together():
-    """Which of them is right, nobody knows: 112 must not be sent to one of two places."""
+    """It is not known which of them is right: 112 must not be sent to one of two places."""
     far = destination(CITY_HALL, 90, 10_000)
     for other in (CircularArea(far, 500), Point(far)):
         circle = likeliest_circle([CircularArea(CITY_HALL, 200), other])

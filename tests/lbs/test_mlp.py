@@ -15,9 +15,9 @@ from lxml import etree
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.hardened_xml import MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS
 from telephony.lbs.mlp import Answer, Question, Result, decode_answer, encode_request
 from telephony.lbs.settings import MlpSettings
+from telephony.net.xml.hardened import MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS
 
 CALLER = Msisdn("821000000001")
 RECEIVED = datetime(2026, 11, 23, 6, 5, 30, tzinfo=UTC)

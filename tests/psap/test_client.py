@@ -11,14 +11,15 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from telephony.alarms import HOLD_S, Alarms
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE, Delivered, Rejected, Retry
-from telephony.domain.fact import CALL, Fact
+from telephony.domain.facts import FactKind
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report
 from telephony.domain.values import Msisdn
-from telephony.http1 import HttpClient, HttpFailed, HttpResponse
-from telephony.lab.http_server import LabHttpServer, LabResponse
-from telephony.lab.psap import LabPsap
+from telephony.lab.centre.http_server import LabHttpServer, LabResponse
+from telephony.lab.centre.psap import LabPsap
+from telephony.net.http.client import HttpClient, HttpFailed, HttpResponse
 from telephony.psap.client import (
     ALARM,
     MOST_DOUBTS,
@@ -28,7 +29,8 @@ from telephony.psap.client import (
     outcome_of_part,
 )
 from telephony.psap.settings import CapHttpChannel, Psap
-from telephony.services.alarms import HOLD_S, Alarms
+from telephony.store.fact_rows import from_data
+from tests.doubles import KST
 
 NOW = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
 
@@ -161,7 +163,7 @@ class Door:
         return self.sender()
 
     def sender(self, authorization=None):
-        return CapHttpSender(self.channel, self.psap, self.http, authorization, alarms=self.alarms)
+        return CapHttpSender(self.channel, self.psap, self.http, authorization, alarms=self.alarms, zone=KST)
 
     async def close(self):
         await self.http.close()
@@ -229,7 +231,9 @@ async def test_doubt_never_ends_the_attempts_of_an_alert_and_frees_the_way_after
 LONG_UPDATE = replace(
     UPDATE_REPORT,
     texts=tuple(f"text {number} " + "x" * 500 for number in range(20)),
-    facts=tuple(Fact(CALL, f"voice-1/{number}", NOW, {"state": "ended"}) for number in range(100)),
+    facts=tuple(
+        from_data(FactKind.CALL, f"voice-1/{number}", NOW, {"state": "ended"}) for number in range(100)
+    ),
     earlier=tuple(EarlierReport(f"I-{number}", NOW) for number in range(1, 20)),
     position=Position(37.5665, 126.978, 50.0, 95.0, "cell", "lbs:skt", NOW, NOW),
 )
@@ -364,7 +368,7 @@ async def test_content_type_and_password_are_sent_as_configured():
     channel = CapHttpChannel(name="main", url=f"http://127.0.0.1:{port.getHost().port}/cap")
     psap = Psap(name="seoul", addresses="112.example", channel=(channel,))
 
-    sender = CapHttpSender(channel, psap, http, "Bearer abc", alarms=Alarms(Clock()))
+    sender = CapHttpSender(channel, psap, http, "Bearer abc", alarms=Alarms(Clock()), zone=KST)
     outcome = await sender.send(UPDATE_REPORT)
 
     assert isinstance(outcome, Rejected)

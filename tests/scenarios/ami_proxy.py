@@ -5,36 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from tests.scenarios.cable import Cable, End
 
 PACKET_END = b"\r\n\r\n"
 
 
-class AmiProxy:
+class AmiProxy(Cable):
     """Passes on what either side says, until it is cut."""
 
     def __init__(self, reactor: Any, asterisk: int) -> None:
-        self._reactor = reactor
-        self._asterisk = asterisk
+        super().__init__(reactor, asterisk)
         self._listening: Any = None
-        self._cables: set[_End] = set()
+        self._begun: dict[End, bytes] = {}
+        """By Asterisk's end, once it has greeted: the beginning of a packet."""
         self.port = 0
         self.is_mute = False
-        """While it is, whatever is said is lost, and nobody is told."""
+        """While it is, whatever is said is lost, and neither side is told."""
         self.drops: Callable[[bytes], bool] = lambda packet: False
         """Which packets of Asterisk are lost while everything else comes through."""
 
     def listen(self) -> None:
         """Be there, always on the same port."""
-        factory = Factory.forProtocol(lambda: _End(self))
-        factory.noisy = False
-        self._listening = self._reactor.listenTCP(self.port, factory, interface="127.0.0.1")
+        self._listening = self.reactor.listenTCP(self.port, self.factory, interface="127.0.0.1")
         self.port = self._listening.getHost().port
 
     async def refuse(self) -> None:
         """Cut every connection and refuse new ones."""
-        self._cut()
+        self.cut()
         await self._listening.stopListening()
 
     def lose_everything(self) -> None:
@@ -45,7 +42,7 @@ class AmiProxy:
         """Let everything through again; connections from which something is missing are cut."""
         if self.is_mute:
             self.is_mute = False
-            self._cut()
+            self.cut()
         else:
             self.listen()
 
@@ -53,63 +50,21 @@ class AmiProxy:
         """Be gone."""
         await self.refuse()
 
-    def _cut(self) -> None:
-        for end in tuple(self._cables):
-            end.transport.abortConnection()
+    def passed(self, end: End, data: bytes) -> bytes:
+        """Return all but the packets that are lost."""
+        if self.is_mute:
+            return b""
+        if not end.is_server:
+            return data
+        *whole, begun = (self._begun.get(end, b"") + data).split(PACKET_END)
+        passed = [packet + PACKET_END for packet in whole if not self.drops(packet)]
+        if end not in self._begun:
+            # The banner is a line of its own, and the daemon speaks after it.
+            passed, begun = [begun], b""
+        self._begun[end] = begun
+        return b"".join(passed)
 
-    def connected(self, daemon: _End) -> None:
-        """Connect the daemon's end with Asterisk."""
-        self._cables.add(daemon)
-        asterisk = TCP4ClientEndpoint(self._reactor, "127.0.0.1", self._asterisk)
-        connectProtocol(asterisk, _End(self, daemon)).addErrback(lambda _: daemon.transport.abortConnection())
-
-    def gone(self, end: _End) -> None:
+    def gone(self, end: End) -> None:
         """Forget an end."""
-        self._cables.discard(end)
-
-
-class _End(Protocol):
-    """One end of a connection."""
-
-    transport: Any
-
-    def __init__(self, proxy: AmiProxy, other: _End | None = None) -> None:
-        self._proxy = proxy
-        self._other = other
-        self._is_asterisk = other is not None
-        self._is_greeted = False
-        self._early = b""
-        self._begun = b""
-        """The beginning of a packet of Asterisk."""
-
-    def connectionMade(self) -> None:
-        if self._other is None:
-            self._proxy.connected(self)
-            return
-        self._other.meet(self)
-
-    def meet(self, other: _End) -> None:
-        """Take the other end."""
-        self._other = other
-        other.transport.write(self._early)
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._proxy.is_mute:
-            return
-        if self._other is None:
-            self._early += data
-        elif self._is_asterisk:
-            *whole, self._begun = (self._begun + data).split(PACKET_END)
-            passed = [packet + PACKET_END for packet in whole if not self._proxy.drops(packet)]
-            if not self._is_greeted:
-                # The banner is a line of its own, and the daemon speaks after it.
-                self._is_greeted = True
-                passed, self._begun = [self._begun], b""
-            self._other.transport.write(b"".join(passed))
-        else:
-            self._other.transport.write(data)
-
-    def connectionLost(self, reason: Any = connectionDone) -> None:
-        self._proxy.gone(self)
-        if self._other is not None and self._other.transport is not None:
-            self._other.transport.abortConnection()
+        super().gone(end)
+        self._begun.pop(end, None)

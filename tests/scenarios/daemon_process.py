@@ -64,7 +64,11 @@ class DaemonProcess:
 
     def _onetouch(self, how: list[str], *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         # The options of a subcommand come after its name, and some have subcommands of their own.
-        at = 2 if arguments[0] in ("incidents", "calls", "people", "audit", "keys", "db") else 1
+        at = (
+            2
+            if arguments[0] in ("incidents", "calls", "people", "audit", "keys", "db", "recordings", "links")
+            else 1
+        )
         command = [sys.executable, *how, *arguments[:at], "--config", str(self.config), *arguments[at:]]
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | self.environment
         with self.stderr.open("ab") as stderr:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from telephony.asterisk import desk, line
+from telephony.asterisk.sos import followed_server
+from telephony.asterisk.sos import follower as desk
 from telephony.cli import main
 from telephony.psap.client import CapHttpSender
-from telephony.services.guardian_record import GuardianRecord
+from telephony.services.guardians.record import GuardianRecord
+from telephony.services.keeping import store_look
 from telephony.smpp.link import Link
 from telephony.store.database import Database
 
@@ -47,7 +50,7 @@ def be_late_after_a_second() -> None:
 
 def compare_every_two_seconds() -> None:
     """Compare the calls with Asterisk's channel list and journal so often, instead of every minute."""
-    line.COMPARE_S = 2.0
+    followed_server.COMPARE_S = 2.0
 
 
 def die_before_a_text_is_on_record() -> None:
@@ -70,6 +73,19 @@ def hang_readers() -> None:
     Database.read = hanging  # type: ignore[method-assign]
 
 
+def hang_the_look_at_the_store() -> None:
+    """Keep the thread that counts for `onetouch status` while the file ``store-hangs`` stands beside the settings."""
+    count = store_look.owed
+    flag = Path(sys.argv[sys.argv.index("--config") + 1]).with_name("store-hangs")
+
+    def hanging(connection: Any) -> Any:
+        while flag.exists():
+            time.sleep(0.01)
+        return count(connection)
+
+    store_look.owed = hanging
+
+
 MOMENTS: dict[str, Callable[[], None]] = {
     "before-acknowledging": die_before_acknowledging,
     "before-reporting": hold_reports,
@@ -77,6 +93,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
     "late-after-a-second": be_late_after_a_second,
     "compare-every-two-seconds": compare_every_two_seconds,
     "readers-hang": hang_readers,
+    "store-hangs": hang_the_look_at_the_store,
 }
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 
-from telephony.smpp.building import build
-from telephony.smpp.codec import PduStream
-from telephony.smpp.pdus import Pdu
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import PduStream
+from telephony.smpp.wire.pdus import Pdu
 
 
 class Gateway(Protocol):

@@ -15,10 +15,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
-from telephony.lab.mlp import LabMlp
-from telephony.lab.psap import LabPsap, ReceivedReport
-from telephony.lab.smsc import LabSmsc
-from telephony.smpp.constants import ESME_ROK
+from telephony.lab.carrier.mlp import LabMlp
+from telephony.lab.carrier.smsc import LabSmsc
+from telephony.lab.centre.psap import LabPsap, ReceivedReport
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.smpp.people import Witness
 
@@ -37,6 +37,8 @@ sos_numbers = ["112"]
 {recognition}
 [locating]
 interval_s = {interval_s}
+[journal]
+ack_after = "{ack_after}"
 [relay]
 poll_s = 0.2
 [log]
@@ -99,6 +101,7 @@ class Choices:
     interval_s: float = 3600.0
     timeout_s: float = 10.0
     second_after_s: float = 600.0
+    ack_after: str = "journal"
     skt_port: int | None = None
     """Where another message centre than the simulated one listens for skt's links."""
     recognition: str = ""
@@ -162,9 +165,7 @@ class House:
     async def secure_skt(self, certificate: Path, key: Path) -> None:
         """Let the message centre of skt speak TLS only."""
         await maybeDeferred(self.skt.stopService)
-        settings = self.skt.settings.model_copy(
-            update={"tls_certificate": str(certificate), "tls_key": str(key)}
-        )
+        settings = self.skt.settings.model_copy(update={"tls_certificate": certificate, "tls_key": key})
         self.skt = self._smsc(1, settings=settings)
         self.skt.startService()
 
@@ -234,7 +235,7 @@ class House:
     # Phones.
 
     def caller(self, place: tuple[float, float] | None = None, carrier: str = "skt") -> str:
-        """Give the number of a new phone, somewhere where its carrier finds it or nowhere."""
+        """Return the number of a new phone, somewhere where its carrier finds it or nowhere."""
         self._callers += 1
         digits = f"10{73_310_000 + self._callers}"
         self._secrets |= {digits, f"0{digits}", f"82{digits}"}
@@ -266,7 +267,7 @@ class House:
     # What can be seen from outside.
 
     def reports(self, caller: str, centre: LabPsap | None = None) -> list[ReceivedReport]:
-        """Give what 112 knows of a caller, in order of arrival."""
+        """Return what 112 knows of a caller, in order of arrival."""
         callback = (f"tel:+{caller}",)
         return [
             report
@@ -275,15 +276,15 @@ class House:
         ]
 
     def alerts(self, caller: str, centre: LabPsap | None = None) -> list[ReceivedReport]:
-        """Give the first words 112 got of a caller: never more than one of an emergency."""
+        """Return the first words 112 got of a caller: never more than one of an emergency."""
         return [report for report in self.reports(caller, centre) if report.msg_type == "Alert"]
 
     def located(self, caller: str) -> list[ReceivedReport]:
-        """Give the reports that say where the caller is."""
+        """Return the reports that say where the caller is."""
         return [report for report in self.reports(caller) if report.circle is not None]
 
     def logged(self, event: str, **facts: Any) -> list[dict[str, Any]]:
-        """Give the log lines of this event with these facts."""
+        """Return the log lines of this event with these facts."""
         wanted = {"event": event, **facts}
         return [line for line in self.daemon.log_lines() if wanted.items() <= line.items()]
 
@@ -305,7 +306,7 @@ class House:
     # Privacy.
 
     def leaks(self) -> list[str]:
-        """Give every log line that tells a whole number, a text or a place."""
+        """Return every log line that tells a whole number, a text or a place."""
         lines = self.daemon.log.read_text().splitlines() if self.daemon.log.exists() else []
         lines += self.daemon.stderr.read_text().splitlines()
         forms = {form for secret in self._secrets for form in (secret, ascii(secret)[1:-1])}

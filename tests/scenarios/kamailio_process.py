@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from telephony.lab.exchange import SECRET
+from telephony.lab.phones.exchange import SECRET
 from telephony.lab.ports import is_free
 from tests.scenarios.daemon_process import ROOT
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from itertools import combinations
 
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_RSYSERR
+from telephony.smpp.wire.constants import ESME_RBINDFAIL, ESME_RSYSERR
 from tests.scenarios.house import SEOUL, House
 from tests.scenarios.name_server import NameServers
 

@@ -21,12 +21,12 @@ BOUNDARY = "unique-boundary-1"
 
 
 def offer(*lines: str) -> str:
-    """Give an SDP with these lines instead of the audio that every phone offers."""
+    """Return an SDP with these lines instead of the audio that every phone offers."""
     return HEAD + "".join(f"{line}\r\n" for line in lines)
 
 
 def multipart(*parts: tuple[str, str], kind: str = "mixed", is_ended: bool = True) -> tuple[str, str]:
-    """Give content type and body of parts of their own types."""
+    """Return content type and body of parts of their own types."""
     body = "".join(f"--{BOUNDARY}\r\nContent-Type: {part}\r\n\r\n{said}\r\n" for part, said in parts) + (
         f"--{BOUNDARY}--\r\n" if is_ended else ""
     )

@@ -21,10 +21,10 @@ from twisted.internet.task import deferLater
 
 from telephony.asterisk.instance import Instance
 from telephony.clock import within
-from telephony.lab.exchange import NAME, Surroundings
-from telephony.lab.handset import Caller, LabHandset, PhoneCall
+from telephony.lab.phones.exchange import NAME, Surroundings
+from telephony.lab.phones.handset import Caller, LabHandset, PhoneCall
+from telephony.lab.phones.rtp import HEARD_PACKETS, PACKET_S, RATE, SAMPLES, tone
 from telephony.lab.ports import free_port, free_ports, give_back
-from telephony.lab.rtp import HEARD_PACKETS, PACKET_S, RATE, SAMPLES, tone
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICE_NUMBER = "1588112"
@@ -51,7 +51,7 @@ CHANNELS_GONE_WITHIN_S = 1.0
 
 
 class ServiceLine:
-    """Asterisk for the time of some tests; FastAGI is expected on ``agi_port``, where nobody listens at first."""
+    """Asterisk for the time of some tests; FastAGI is expected on ``agi_port``, where nothing listens at first."""
 
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
@@ -127,7 +127,7 @@ class ServiceLine:
         return self.reactor.seconds() - call.began_at
 
     async def channels_are_gone(self) -> bool:
-        """Claim that no channel is left, soon."""
+        """Whether no channel is left, soon."""
         end = self.reactor.seconds() + CHANNELS_GONE_WITHIN_S
         while self.channels:
             if self.reactor.seconds() > end:
@@ -158,7 +158,7 @@ class ServiceLine:
 
 
 def heard(call: PhoneCall) -> set[str]:
-    """Give all prompts that were heard."""
+    """Return all prompts that were heard."""
     return {prompt for prompt, hz in PITCH.items() if call.ears.heard(hz)}
 
 
@@ -204,7 +204,7 @@ class MenuProcess:
 
 
 def hanging(port: int) -> socket.socket:
-    """Listen like a daemon that hangs: the kernel takes connections, and nobody ever says a word."""
+    """Listen like a daemon that hangs: the kernel takes connections, and nothing is ever sent on them."""
     return socket.create_server(("127.0.0.1", port), backlog=50)
 
 

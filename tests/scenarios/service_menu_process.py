@@ -10,13 +10,13 @@ import sys
 import structlog
 from twisted.internet import reactor
 
-from telephony.asterisk.agi_server import AgiServer
-from telephony.asterisk.service_menu import Menu
+from telephony.alarms import Alarms
+from telephony.asterisk.menu.agi_server import AgiServer
+from telephony.asterisk.menu.service_menu import Menu
 from telephony.asterisk.settings import ServiceMenu
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Join, Receipt
 from telephony.domain.trigger import Trigger
-from telephony.services.alarms import Alarms
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ DIGIT_S = 1.5
 
 def main(port: str, idle_s: str, answer: str) -> None:
     structlog.configure(processors=[structlog.processors.JSONRenderer()])
-    settings = ServiceMenu(agi_port=int(port), idle_s=float(idle_s), digit_s=DIGIT_S)
+    settings = ServiceMenu(port=int(port), idle_s=float(idle_s), digit_s=DIGIT_S)
 
     async def accept(trigger: Trigger) -> Receipt | Unavailable:
         log.info(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from telephony.lab.sip import Media, Request, Response, media_of, parse
+from telephony.lab.phones.sip import Media, Request, Response, media_of, parse
 
 SCENARIOS = Path(__file__).with_name("sipp")
 LONGEST_S = 90
@@ -67,7 +67,7 @@ class Sipp:
 
     @property
     def has_followed(self) -> bool:
-        """Claim that every call went as the scenario has it."""
+        """Whether every call went as the scenario has it."""
         return self._process.poll() == 0
 
     @property
@@ -81,7 +81,7 @@ class Sipp:
         self._process.wait()
 
     def seen(self) -> list[Seen]:
-        """Give every message so far, in order."""
+        """Return every message so far, in order."""
         text = self._messages.read_bytes() if self._messages.exists() else b""
         found = []
         for match in _SEEN.finditer(text):
@@ -93,7 +93,7 @@ class Sipp:
         return found
 
     def requests(self, method: str) -> list[Seen]:
-        """Give the requests of this method so far."""
+        """Return the requests of this method so far."""
         return [
             seen
             for seen in self.seen()
@@ -101,7 +101,7 @@ class Sipp:
         ]
 
     def statuses(self) -> list[int]:
-        """Give the status of every response that it received."""
+        """Return the status of every response that it received."""
         return [
             seen.message.status
             for seen in self.seen()
@@ -109,6 +109,6 @@ class Sipp:
         ]
 
     def peer(self) -> Media | None:
-        """Give where the other end listens to audio; ``None`` until it has said so."""
+        """Return where the other end listens to audio; ``None`` until it has said so."""
         heard = [media_of(seen.message) for seen in self.seen() if not seen.is_sent]
         return next((media for media in reversed(heard) if media is not None), None)

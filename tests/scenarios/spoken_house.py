@@ -12,11 +12,11 @@ from twisted.internet.defer import DeferredList
 from telephony.asterisk.instance import Instance
 from telephony.clock import within
 from telephony.domain.errors import Unavailable
-from telephony.lab.exchange import NAME, Surroundings
-from telephony.lab.handset import CENTRE_HZ, PHONE_HZ, RINGBACK_HZ
-from telephony.lab.operator import Invite, LabOperator, OperatorCall
-from telephony.lab.rtp import RATE, SAMPLES, tone
-from telephony.lab.sip_agent import Leg
+from telephony.lab.phones.answerer import Invite, LabOperator, OperatorCall
+from telephony.lab.phones.exchange import NAME, Surroundings
+from telephony.lab.phones.handset import CENTRE_HZ, PHONE_HZ, RINGBACK_HZ
+from telephony.lab.phones.rtp import RATE, SAMPLES, tone
+from telephony.lab.phones.sip_agent import Leg
 from telephony.settings.model import KEY_FILE
 from telephony.store.crypto import KeyFile
 from telephony.store.sealed_rows import unseal_error
@@ -34,7 +34,7 @@ OUR_NUMBER = "0215881120"
 SERVICE_NUMBER, DRILL_NUMBER = "1588112", "1129"
 
 LAST_WORD_HZ = PHONE_HZ
-"""The prompt that ends every message is this tone: whoever hears it has heard everything."""
+"""The prompt that ends every message is this tone: a listener who hears it has heard everything."""
 MENU_HZ, RECORDED_HZ = RINGBACK_HZ[1], CENTRE_HZ
 _TONES = {"key": LAST_WORD_HZ, "service-menu": MENU_HZ, "service-recorded": RECORDED_HZ}
 _TONE_S = 0.3
@@ -46,13 +46,14 @@ AUDIBLE_PACKETS = 15
 _NUMBERS = 'sos_numbers = ["112"]\n'
 _MORE_NUMBERS = f'test_numbers = ["{DRILL_NUMBER}"]\nservice_numbers = ["{SERVICE_NUMBER}"]\n'
 _SPOKEN = """
-[[psap.voice]]
+[[psap.channel]]
+kind = "voice"
 name = "{voice}"
 after_s = {after_s}
 ring_s = {ring_s}
 caller_id = "{our_number}"
 [service_menu]
-agi_port = {agi}
+port = {agi}
 [guardians]
 ring_s = {ring_s}
 pause_s = {pause_s}
@@ -176,15 +177,15 @@ class SpokenHouse(VoiceHouse):
         call.press(digit).addErrback(lambda failure: failure.trap(Unavailable))
 
     def delivered(self, channel: str) -> list[dict[str, Any]]:
-        """Give the log lines about alerts that this channel delivered."""
+        """Return the log lines about alerts that this channel delivered."""
         return self.logged("delivered", channel=channel, kind="alert")
 
     def owed(self, channel: str) -> list[tuple[Any, ...]]:
-        """Give sequence, kind, state and attempts of every delivery on a channel, as the store has them."""
+        """Return sequence, kind, state and attempts of every delivery on a channel, as the store has them."""
         return self._deliveries(channel, "sequence, kind, state, attempts")
 
     def next_attempts(self, channel: str) -> list[tuple[Any, ...]]:
-        """Give attempts so far, Unix time of the next and why the last was in vain, of what a channel has to deliver."""
+        """Return attempts so far, Unix time of the next and why the last was in vain, of what a channel has to deliver."""
         rows = self._deliveries(
             channel, "state, incident_key, sequence, attempts, due_at / 1000000.0, last_error"
         )
@@ -201,13 +202,13 @@ class SpokenHouse(VoiceHouse):
         )
 
     async def story(self, incident: str) -> list[dict[str, Any]]:
-        """Give the lines of an incident's story."""
+        """Return the lines of an incident's story."""
         told = json.loads(await self.onetouch("incidents", "show", incident, "--json"))
         lines: list[dict[str, Any]] = told["story"]
         return lines
 
     def incidents(self) -> list[tuple[Any, ...]]:
-        """Give id, state and whether it is a drill of every incident in the store."""
+        """Return id, state and whether it is a drill of every incident in the store."""
         return self.daemon.rows("SELECT id, state, test FROM incident")
 
     # Guardians.
@@ -224,7 +225,7 @@ class SpokenHouse(VoiceHouse):
         return [invite.request.uri.partition("@")[0].removeprefix("sip:+") for invite in self.family.invites]
 
     def guardian_states(self, caller: str) -> Sequence[tuple[str, str, str]]:
-        """Give what 112 was last told of the guardians: place, state and relation of each."""
+        """Return what 112 was last told of the guardians: place, state and relation of each."""
         known = self.reports(caller)[-1].parameters if self.reports(caller) else {}
         names = ("guardian", "guardian-state", "guardian-relation")
         return tuple(zip(*(known.get(name, ()) for name in names), strict=True))

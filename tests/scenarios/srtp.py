@@ -26,7 +26,7 @@ class Sender:
         self._number = 0
 
     def packet(self, audio: bytes, payload_type: int = 0) -> bytes:
-        """Give the next packet of 20 ms at 8 kHz."""
+        """Return the next packet of 20 ms at 8 kHz."""
         number = self._number
         self._number += 1
         header = struct.pack(">BBHII", 0x80, payload_type, number, 160 * number, self._ssrc)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.house import SEOUL
 
 

@@ -8,9 +8,9 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from telephony.lab.mobile_originated import encode_mo, split_text
-from telephony.smpp.constants import ESME_ROK
+from telephony.lab.carrier.mobile_originated import encode_mo, split_text
 from telephony.smpp.request_book import ROUND_TRIP_S
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.house import HELP, LONG_HELP, SEOUL
 
 
@@ -177,7 +177,7 @@ async def test_a_second_press_of_a_caller_joins_the_open_incident_and_112_hears_
 
 
 def questions(house, caller):
-    """Give what the location server was asked about a number."""
+    """Return what the location server was asked about a number."""
     return [request for request in house.lbs["skt"].requests if request.msid == caller]
 
 
@@ -204,6 +204,57 @@ async def test_an_operator_closes_an_incident_and_112_is_told_and_the_phone_is_n
     await house.accepted_press(caller, "다시 도와주세요")
     await house.until(lambda: len(house.alerts(caller)) == 2)
     assert house.alerts(caller)[1].incident != incident
+
+
+@pytest_twisted.ensureDeferred
+async def test_112_takes_an_incident_and_sends_units_and_all_goes_on_as_before_until_it_is_closed(house):
+    house.choose(interval_s=5.0)
+    await house.start()
+    caller = house.caller(SEOUL)
+    await house.accepted_press(caller)
+    await house.until(lambda: len(questions(house, caller)) == 2)
+    incident = house.alerts(caller)[0].incident
+    by = ("--by", "Lee, desk 7")
+
+    said = [
+        await house.onetouch("incidents", "acknowledge", incident, *by),
+        await house.onetouch("incidents", "dispatch", incident, "--unit", "순찰 12호", *by),
+        await house.onetouch("incidents", "dispatch", incident, "--unit", "ambulance 3", *by),
+        await house.onetouch("incidents", "dispatch", incident, "--unit", "순찰 12호"),
+    ]
+    asked = len(questions(house, caller))
+    await house.until(lambda: "ambulance 3" in house.reports(caller)[-1].parameters.get("dispatched", ()))
+
+    assert said == [
+        f"{incident} is acknowledged\n",
+        f"순찰 12호 is dispatched to {incident}\n",
+        f"ambulance 3 is dispatched to {incident}\n",
+        f"순찰 12호 was dispatched to {incident} already; nothing is changed\n",
+    ]
+    told = house.reports(caller)[-1]
+    assert told.parameters["acknowledged"] == ("Lee, desk 7",)
+    assert told.parameters["dispatched"] == ("순찰 12호", "ambulance 3")
+    assert told.parameters["incident-state"] == ("open",)
+    assert "출동: 순찰 12호, " in told.raw.decode()
+    reasons = [
+        each for report in house.reports(caller) for each in report.parameters.get("update-reason", ())
+    ]
+    assert {"acknowledged", "dispatched"} <= set(reasons)
+
+    await house.accepted_press(caller, "아직 여기 있어요")
+    await house.until(lambda: house.reports(caller)[-1].parameters["press-count"] == ("2",))
+    await house.until(lambda: len(questions(house, caller)) > asked)
+    assert {report.incident for report in house.reports(caller)} == {incident}
+    (row,) = [
+        json.loads(line)
+        for line in (await house.onetouch("incidents", "list", "--open", "--json")).splitlines()
+    ]
+    assert (row["incident"], row["state"], row["press_count"]) == (incident, "dispatched", 2)
+
+    await house.onetouch("incidents", "close", incident, "--reason", "found safe, unit 12")
+    await house.until(lambda: house.reports(caller)[-1].parameters["incident-state"] == ("closed",))
+    assert "is closed" in await house.refused_onetouch("incidents", "dispatch", incident, "--unit", "unit 14")
+    assert "is closed" in await house.refused_onetouch("incidents", "acknowledge", incident)
 
 
 @pytest_twisted.ensureDeferred

@@ -10,9 +10,9 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
-from telephony.lab.handset import PHONE_HZ, Caller
-from telephony.lab.sip import address_of
-from telephony.lab.sip_agent import EndedBy
+from telephony.lab.phones.handset import PHONE_HZ, Caller
+from telephony.lab.phones.sip import address_of
+from telephony.lab.phones.sip_agent import EndedBy
 from tests.scenarios.house import SEOUL
 from tests.scenarios.voice import BOTH_ENDS_AT_ONCE, KT, SKT, national
 
@@ -376,7 +376,7 @@ async def test_whatever_number_a_caller_has_112_is_called_with_its_digits_and_ge
 
 
 def forged(octets):
-    """Claim that something of what the callers wrote is in there."""
+    """Whether something of what the callers wrote is in there."""
     marks = (
         b"forged",
         b"SHELL",

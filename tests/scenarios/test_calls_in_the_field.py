@@ -6,10 +6,10 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
-from telephony.lab.handset import PHONE_HZ, Caller
-from telephony.lab.rtp import DIGITS
-from telephony.lab.sip import Headers, Request, address_of, sip_uri
-from telephony.lab.sip_agent import ClientTransaction
+from telephony.lab.phones.handset import PHONE_HZ, Caller
+from telephony.lab.phones.rtp import DIGITS
+from telephony.lab.phones.sip import Headers, Request, address_of, sip_uri
+from telephony.lab.phones.sip_agent import ClientTransaction
 from tests.scenarios.voice import KT, SKT, national
 
 pytestmark = pytest.mark.xdist_group("field")
@@ -28,7 +28,7 @@ IN_DIALOG = [
 
 
 def knocked(voice, caller):
-    """Give her keys in their order, whether a busy machine has made one knock of them or several."""
+    """Return her keys in their order, whether a busy machine has made one knock of them or several."""
     knocks = [report.parameters["knock"] for report in voice.reports(caller) if "knock" in report.parameters]
     return "".join(knocks[-1]) if knocks else ""
 
@@ -38,7 +38,7 @@ def knocked(voice, caller):
 async def test_keys_that_112_presses_in_any_form_are_answered_and_never_sound_and_hers_are_knocks(
     voice, trunk
 ):
-    """An INFO that nobody answers ends the call of whoever sent it after 32 s (RFC 3261 section 12.2.1.2)."""
+    """An INFO that is not answered ends its sender's call after 32 s (RFC 3261 section 12.2.1.2)."""
     await voice.start()
     caller = voice.caller()
     voice.operators[0]._has_early_media = True
@@ -210,7 +210,7 @@ SOS = ["112", "112;phone-context=+82", "+82112", "sos.police", "119", "s"]
 
 @pytest_twisted.ensureDeferred
 async def test_a_drill_in_any_form_rings_no_112_and_any_other_number_or_name_does(voice):
-    """A number that somebody dials in calm must not send a car, nor the word for an emergency reach nobody."""
+    """A number that somebody dials in calm must not send a car, nor may the word for an emergency reach no one."""
     voice.choose(recognition='test_numbers = ["1129"]\nservice_numbers = ["1588112"]\n')
     await voice.start()
     drills, service, emergencies = (

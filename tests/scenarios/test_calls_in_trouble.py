@@ -9,9 +9,9 @@ import time
 import pytest
 import pytest_twisted
 
-from telephony.asterisk.journal import SLOT_CHARACTERS
-from telephony.lab.handset import CENTRE_HZ, PHONE_HZ
-from telephony.lab.sip_agent import EndedBy
+from telephony.asterisk.sos.journal import SLOT_CHARACTERS
+from telephony.lab.phones.handset import CENTRE_HZ, PHONE_HZ
+from telephony.lab.phones.sip_agent import EndedBy
 from tests.asterisk.sos_events import Held
 from tests.scenarios.ami_proxy import AmiProxy
 from tests.scenarios.voice import BOTH_ENDS_AT_ONCE, KT, SKT, national

@@ -45,15 +45,7 @@ async def test_what_an_sbc_writes_over_reaches_112_and_what_comes_to_nothing_beh
     await voice.start()
     await voice.until(lambda: sbc.is_open)
     phone = voice.raw_phone(server=sbc.place)
-    callers = {name: voice.caller() for name in WRITTEN_OVER}
-
-    calls = {name: phone.call(national(callers[name]), form) for name, form in WRITTEN_OVER.items()}
-    for name, call in calls.items():
-        await voice.until(lambda call=call: call.status)
-        assert call.status == 200, (name, call.statuses)
-        await voice.answered(callers[name])
-        await voice.until_told(callers[name], call_state="connected")
-        phone.hang_up(call)
+    callers, calls = await voice.answered_and_hung_up(phone, WRITTEN_OVER)
     for name, caller in callers.items():
         ended = await voice.until_told(caller, call_state="ended")
         assert ended.parameters["call-ended-by"] == ("caller",), name

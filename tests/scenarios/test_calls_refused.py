@@ -9,8 +9,8 @@ import pytest_twisted
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from telephony.lab.handset import PHONE_HZ
-from telephony.lab.rtp import SAMPLES, tone
+from telephony.lab.phones.handset import PHONE_HZ
+from telephony.lab.phones.rtp import SAMPLES, tone
 from tests.scenarios.house import PATIENCE_S
 from tests.scenarios.raw_phone import SDP, SDP_TYPE, Form, multipart, offer
 from tests.scenarios.srtp import Sender
@@ -78,15 +78,7 @@ async def test_what_the_settings_cure_reaches_112_as_a_call(voice):
     voice.hears_mirror = True
     await voice.start()
     phone = voice.raw_phone()
-    callers = {name: voice.caller() for name in CURED}
-
-    calls = {name: phone.call(national(callers[name]), form) for name, form in CURED.items()}
-    for name, call in calls.items():
-        await voice.until(lambda call=call: call.status)
-        assert call.status == 200, (name, call.statuses)
-        await voice.answered(callers[name])
-        await voice.until_told(callers[name], call_state="connected")
-        phone.hang_up(call)
+    callers, calls = await voice.answered_and_hung_up(phone, CURED)
     for name, caller in callers.items():
         await voice.until_told(caller, call_state="ended")
         assert len(voice.alerts(caller)) == 1, name
@@ -129,7 +121,7 @@ async def test_a_call_that_asterisk_refuses_before_it_has_a_channel_is_told_to_1
         assert voice.invites(caller) == []
         assert str(calls[name].status) == said[:3]
 
-    # Who no trunk is, or has hung up by herself, tells nobody; neither does one call in two tries that is taken at last.
+    # A caller who comes by no trunk, or hangs up herself, is not told of; nor is a call in two tries that is taken at last.
     stranger, retried = voice.caller(), voice.caller()
     voice.raw_phone("127.0.0.3").call(national(stranger), REFUSED["AMR alone"][0])
     call_id = "tried-twice.and-answered@kt"

@@ -1,4 +1,4 @@
-"""Half a minute in which the daemon hears nothing of Asterisk, with the times as shipped: nobody's call is forgotten.
+"""Half a minute in which the daemon hears nothing of Asterisk, with the times as shipped: no call is forgotten.
 
 The test sleeps for these thirty seconds. It costs a core nothing and runs beside the others (a group of its own).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from tests.asterisk.test_carried import document
+from tests.asterisk.sip.test_carried import document
 from tests.scenarios.house import SEOUL
 from tests.scenarios.raw_phone import SDP, SDP_TYPE, Form, multipart
 from tests.scenarios.voice import national

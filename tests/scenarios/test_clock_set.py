@@ -1,4 +1,4 @@
-"""Somebody sets the machine's clock, forwards or back: nobody waits for it, and 112 is told as ever."""
+"""The machine's clock is set, forwards or back: nothing waits for it, and 112 is told as ever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.house import SEOUL, House
 
 HOUR_S = 3600

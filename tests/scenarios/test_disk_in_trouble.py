@@ -97,5 +97,5 @@ async def test_a_volume_that_holds_its_own_log_goes_on_taking_presses(on_small):
     await house.centre.come_back()
 
     await house.until(lambda: all(house.alerts(caller) for caller in callers))
-    assert house.daemon.rows("SELECT count(*) FROM press") == [(len(callers),)]
+    await house.until(lambda: house.daemon.rows("SELECT count(*) FROM press") == [(len(callers),)])
     assert house.daemon.log.stat().st_size < SMALL - LEFT_BY_THE_LOG

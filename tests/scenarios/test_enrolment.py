@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK
+from telephony.smpp.wire.constants import ESME_RMSGQFUL, ESME_ROK
 
 SERVICE_NUMBER = "1366"
 NAME = "김하늘"
@@ -102,10 +102,12 @@ async def test_a_child_signs_up_with_the_mothers_consent_who_cancels_it_later(ho
     question = await child.reads("등록: 맞으면")
     assert mother.shown == []
     await child.sends(code_in(question))
-    asked = await mother.reads("보호자 동의를 요청")
+    asked = await mother.reads("동의를 요청")
     assert registered(house) == 0
+    await child.sends("보호자")
+    await child.reads("아직 등록 전입니다")
 
-    await mother.sends(f"동의 {code_in(asked)}")
+    await mother.sends(f"동의 {code_in(asked)} 어머니 성인")
     await mother.reads("귀하는 보호자입니다")
     await child.reads("보호자가 동의하여")
     assert registered(house) == 1
@@ -248,7 +250,7 @@ async def test_a_guardian_who_never_replies_has_agreed_to_nothing(house):
     child, mother = Phone(house), Phone(house)
     await child.sends(f"등록 {NAME} 20150302 +{mother.number}")
     await child.sends_back_the_code_of("등록: 맞으면")
-    asked = await mother.reads("보호자 동의를 요청")
+    asked = await mother.reads("동의를 요청")
     await house.stop()
 
     # Three days later.
@@ -256,7 +258,7 @@ async def test_a_guardian_who_never_replies_has_agreed_to_nothing(house):
         store.execute("UPDATE awaited_reply SET expires_at = made_at")
     store.close()
     await house.start()
-    await mother.sends(f"동의 {code_in(asked)}")
+    await mother.sends(f"동의 {code_in(asked)} 어머니 성인")
 
     await mother.reads("등록 이름 생년월일")
     assert registered(house) == 0

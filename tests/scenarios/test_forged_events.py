@@ -1,11 +1,11 @@
-"""A caller writes events into the manager interface. Nobody else's call ends by it, and his own press is seen."""
+"""A caller writes events into the manager interface. No other call ends by it, and his own press is seen."""
 
 from __future__ import annotations
 
 import pytest
 import pytest_twisted
 
-from telephony.lab.handset import Caller
+from telephony.lab.phones.handset import Caller
 from tests.scenarios.voice import SKT, national
 
 pytestmark = pytest.mark.xdist_group("forged-events")

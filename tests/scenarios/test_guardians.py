@@ -6,7 +6,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from telephony.smpp.constants import ESME_ROK, ESME_RSYSERR
+from telephony.smpp.wire.constants import ESME_ROK, ESME_RSYSERR
 from tests.scenarios.house import SEOUL
 
 SERVICE = "1588112"
@@ -34,23 +34,23 @@ async def sign_up(house, caller, *, second="아버지"):
     file = house.folder / "class-3.csv"
     file.write_text(f"{HEADINGS}\n{NAME},2015-03-02,{caller},어머니,{MOTHER},ko,{second},{FATHER},en\n")
     said = await house.onetouch("people", "import", str(file), "--by", "박보호", "--means", "서면 동의")
-    assert "added 1" in said
+    assert "추가 1" in said
 
 
 def texts(house, to=None):
-    """Give the texts that phones of both carriers have shown."""
+    """Return the texts that phones of both carriers have shown."""
     shown = [*house.skt.texts, *house.kt.texts]
     return [each for each in shown if to is None or each.to == to]
 
 
 def told(house, caller):
-    """Give what the newest report says of guardians, as (which, state)."""
+    """Return what the newest report says of guardians, as (which, state)."""
     parameters = house.reports(caller)[-1].parameters if house.reports(caller) else {}
     return list(zip(parameters.get("guardian", ()), parameters.get("guardian-state", ()), strict=True))
 
 
 def states(house, *, guardian=1):
-    """Give the states that the log tells of a guardian, in order."""
+    """Return the states that the log tells of a guardian, in order."""
     return [line["state"] for line in house.logged("guardian", guardian=guardian)]
 
 
@@ -244,7 +244,7 @@ async def test_her_own_number_as_a_guardian_gets_nothing(house):
 
     assert [text.to for text in texts(house)] == [AUNT]
     assert f"***-{caller[-4:]}" in texts(house)[0].text, (
-        "nobody registered: the last digits say whose phone it is"
+        "not registered: the last digits say whose phone it is"
     )
     await close(house, caller)
     await house.until(lambda: len(texts(house, AUNT)) == 2)

@@ -1,21 +1,24 @@
-"""The daemon dies at the worst moments; nobody who was acknowledged is forgotten, and nobody is told twice."""
+"""The daemon dies at the worst moments; no acknowledged press is forgotten, and none is told twice."""
 
 from __future__ import annotations
 
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 
 
+@pytest.mark.parametrize("ack_after", ["journal", "store"])
 @pytest_twisted.ensureDeferred
-async def test_killed_between_commit_and_acknowledgement_the_redelivery_joins_what_was_committed(house):
+async def test_killed_between_disk_and_acknowledgement_the_redelivery_joins_what_was_kept(house, ack_after):
+    house.choose(ack_after=ack_after)
     await house.start("before-acknowledging")
     caller = house.caller()
 
     acknowledgement = house.press(caller)
     await house.died()
-    assert house.daemon.rows("SELECT count(*), max(seen) FROM press") == [(1, 1)]
+    in_the_store = [(1, 1)] if ack_after == "store" else [(0, None)]
+    assert house.daemon.rows("SELECT count(*), max(seen) FROM press") == in_the_store
     assert house.skt.counts.acked == 0
     await house.start()
 

@@ -7,7 +7,7 @@ import socket
 import pytest_twisted
 
 from telephony.lab.ports import free_port
-from telephony.smpp.constants import ESME_RBINDFAIL, ESME_ROK
+from telephony.smpp.wire.constants import ESME_RBINDFAIL, ESME_ROK
 from tests.scenarios.certificates import make_certificates
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.house import HELP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from telephony.lab.sip import address_of
+from telephony.lab.phones.sip import address_of
 from tests.scenarios.voice import national
 
 pytestmark = pytest.mark.xdist_group("many-calls")
@@ -17,7 +17,7 @@ RING_MS = 500
 
 
 def caller_of(seen):
-    """Give who an INVITE is from."""
+    """Return who an INVITE is from."""
     return (
         address_of(seen.message.headers.get("p-asserted-identity")).uri.removeprefix("sip:").partition("@")[0]
     )

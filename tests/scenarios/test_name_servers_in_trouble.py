@@ -1,11 +1,11 @@
-"""Name servers hang, fail or forget: 112 is told at once, whoever's they are."""
+"""Name servers hang, fail or forget: 112 is told at once, no matter whose names they serve."""
 
 from __future__ import annotations
 
 import pytest
 import pytest_twisted
 
-from telephony.names import read_addresses
+from telephony.net.names import read_addresses
 from tests.scenarios.house import SEOUL, House
 from tests.scenarios.name_server import NameServers
 

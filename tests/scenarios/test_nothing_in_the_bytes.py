@@ -1,4 +1,4 @@
-"""Whoever copies the store and the logs learns nobody's number, name, words or place from them."""
+"""A copy of the store and the logs tells no one's number, name, words or place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import pytest_twisted
 from sqlalchemy import Connection, create_engine, text
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from telephony.store.crypto import KeyFile, Place
 from telephony.store.engines import open_engines
 from telephony.store.people import Registry
@@ -41,7 +41,7 @@ HEAD = "이름,생년월일,휴대폰번호,보호자 관계,보호자 전화번
 
 
 def secrets(place: tuple[float, float], *callers: str) -> dict[str, set[bytes]]:
-    """Give the spellings of everything that must not be found; ``place`` as the carrier's server gave it."""
+    """Return the spellings of everything that must not be found; ``place`` as the carrier's server gave it."""
     numbers = {f"the number {each}": of_number(each) for each in (*callers, SOMEBODY, GUARDIAN)}
     words = {f"the words {each}": of_text(each) for each in (NAME, OFFICER, UNIT, WORDS, WORDS[:6], BEYOND)}
     return numbers | words | {f"the place {each}": of_degrees(each) for each in place}
@@ -66,6 +66,7 @@ async def everything_happens(house: House) -> tuple[str, str]:
     incident = house.alerts(caller)[0].incident
     await house.onetouch("calls", "lift", incident, "--by", OFFICER)
     await house.until(lambda: house.reports(caller)[-1].msg_type == "Update")
+    await house.onetouch("incidents", "dispatch", incident, "--unit", UNIT, "--by", OFFICER)
     await house.onetouch("incidents", "close", incident, "--reason", f"safe, says {UNIT}")
     await house.until(lambda: house.logged("delivered", incident=incident, kind="closing"))
     return caller, other
@@ -76,14 +77,14 @@ def copies(house: House, aside: Path) -> list[Path]:
     aside.mkdir()
     taken = []
     for file in sorted(house.folder.rglob("*")):
-        if file.is_file() and file.name not in ("data.keys", "service.key", "onetouch.toml"):
+        if file.is_file() and file.name not in ("data.keys", "onetouch.toml"):
             taken.append(aside / f"{len(taken)}-{file.name}")
             shutil.copyfile(file, taken[-1])
     return taken
 
 
 def opened(connection: Connection) -> bytes:
-    """Give everything sealed as whoever has the keys reads it."""
+    """Return everything sealed as it is read with the keys."""
     ring, plain = keys_of(connection), io.BytesIO()
     registry = Registry(lambda: ring)
     for way in walks(registry):
@@ -100,7 +101,7 @@ def opened(connection: Connection) -> bytes:
 
 
 def kept(url: str, house: House, *callers: str) -> dict[str, set[bytes]]:
-    """Give the secrets, each of which the keys bring out: what was never stored would not be found either."""
+    """Return the secrets, each of which the keys bring out: what was never stored would not be found either."""
     writing, reading = open_engines(url, KeyFile(house.folder / "state" / "data.keys").ring)
     with reading.connect() as connection:
         plain = opened(connection)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.postgresql_server import rows
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.scenarios.house import SEOUL
@@ -27,7 +27,7 @@ async def test_killed_and_started_again_it_knows_every_press_and_the_redelivery_
 
     assert len(house.alerts(caller)) == 1
     assert rows(database, "SELECT count(*), max(press_count) FROM incident") == [(1, 1)]
-    assert rows(database, "SELECT seen FROM press") == [(2,)]
+    await house.until(lambda: rows(database, "SELECT seen FROM press") == [(2,)])
 
 
 @pytest.mark.xdist_group("heavy")
@@ -37,7 +37,7 @@ async def test_of_two_daemons_on_one_store_the_other_reports_what_the_dead_one_h
     await house.start()
     other = DaemonProcess(house.folder / "other")
     other.store.parent.mkdir(parents=True)
-    # Whoever shares the store shares its keys.
+    # Daemons that share a store share its keys.
     shutil.copy(house.daemon.store.with_name("data.keys"), other.store.with_name("data.keys"))
     other.config.write_text(
         house.daemon.config.read_text()
@@ -52,6 +52,8 @@ async def test_of_two_daemons_on_one_store_the_other_reports_what_the_dead_one_h
         callers = [house.caller() for _ in range(6)]
         for caller in callers:
             await house.accepted_press(caller)
+        # What is in the dead one's journal alone waits for its next start.
+        await house.until(lambda: rows(database, "SELECT count(*) FROM press") == [(len(callers),)])
         begun = len(house.logged("press accepted"))
         assert 0 < begun < len(callers)
 

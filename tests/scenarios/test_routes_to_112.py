@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from telephony.lab.handset import PHONE_HZ
+from telephony.lab.phones.handset import PHONE_HZ
 from tests.scenarios.voice import KT, SKT
 
 pytestmark = pytest.mark.xdist_group("routes-to-112")
@@ -22,7 +22,7 @@ ON_BOTH_TRUNKS = pytest.mark.parametrize("trunk", [SKT, KT], ids=["no-rtp", "zer
 
 
 async def close(operator):
-    """Nobody listens on the port any more."""
+    """Nothing listens on the port any more."""
     await operator.close()
 
 
@@ -115,7 +115,7 @@ async def test_when_no_route_answers_they_are_gone_through_again_until_one_comes
 
 
 def legs(voice, caller):
-    """Give the legs of a caller's call, as 112 was told of them last."""
+    """Return the legs of a caller's call, as 112 was told of them last."""
     return voice.reports(caller)[-1].parameters.get("call-legs", ("",))[0].split("; ")
 
 

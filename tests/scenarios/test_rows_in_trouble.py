@@ -31,6 +31,7 @@ async def test_rows_that_were_damaged_while_the_daemon_was_away_are_told_and_nob
     await house.second.go_down()
     damaged, other = house.caller(), house.caller()
     await house.accepted_press(damaged)
+    await house.until(lambda: house.daemon.rows("SELECT 1 FROM delivery"))
     await house.kill9()
     store = sqlite3.connect(house.daemon.store)
     store.execute(damage)
@@ -42,8 +43,14 @@ async def test_rows_that_were_damaged_while_the_daemon_was_away_are_told_and_nob
     await house.centre.come_back()
 
     await house.until(lambda: house.alerts(damaged) and house.alerts(other), 30)
-    if "attempts" not in damage:  # a count that is none begins anew, and nothing is lost
-        await house.until(lambda: house.logged("alarm", alarm="rows-damaged"))
+    if "attempts" not in damage:  # a count that is none begins again, and nothing is lost
+        # What is due in the far future may be taken for a clock that was set back, and is brought forward with a word.
+        await house.until(
+            lambda: (
+                house.logged("alarm", alarm="rows-damaged")
+                or house.logged("clock was set back while we were away")
+            )
+        )
 
 
 @pytest.mark.parametrize("status", [400, 413])

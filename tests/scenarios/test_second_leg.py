@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from telephony.lab.handset import CENTRE_HZ, PHONE_HZ, Caller
-from telephony.lab.sip import Headers, Request
-from telephony.lab.sip_agent import same_transaction
+from telephony.lab.phones.handset import CENTRE_HZ, PHONE_HZ, Caller
+from telephony.lab.phones.sip import Headers, Request
+from telephony.lab.phones.sip_agent import same_transaction
 from tests.scenarios.voice import KT, SKT
 
 pytestmark = pytest.mark.xdist_group("second-leg")
@@ -26,7 +26,7 @@ def delivered_again(voice, phone):
 
 
 def told_of(voice, caller, parameter):
-    """Give what the newest report tells of each of the caller's calls, the oldest call first."""
+    """Return what the newest report tells of each of the caller's calls, the oldest call first."""
     return voice.reports(caller)[-1].parameters.get(parameter) if voice.reports(caller) else None
 
 
@@ -80,7 +80,7 @@ async def test_a_press_that_is_delivered_twice_rings_once_and_the_leg_that_lives
 
 
 @pytest_twisted.ensureDeferred
-async def test_whoever_may_be_somebody_else_reaches_112_in_seconds(voice):
+async def test_a_caller_who_may_be_somebody_else_reaches_112_in_seconds(voice):
     """One number may be two people, and a withheld number is many: in doubt 112's telephone rings."""
     await voice.start()
     patient, later = voice.caller(), voice.caller()

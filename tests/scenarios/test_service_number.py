@@ -10,8 +10,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from telephony.lab.handset import Caller
-from telephony.lab.sip_agent import EndedBy
+from telephony.lab.phones.handset import Caller
+from telephony.lab.phones.sip_agent import EndedBy
 from tests.scenarios.service_line import (
     CALLER,
     PROMPT_S,

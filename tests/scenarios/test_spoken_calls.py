@@ -17,30 +17,31 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from telephony.asterisk.ami import Packet
-from telephony.asterisk.client import AmiClient
-from telephony.asterisk.guardian_calls import SpokenGuardianCalls
+from telephony.asterisk.ami.client import AmiClient
+from telephony.asterisk.ami.packets import Packet
 from telephony.asterisk.instance import Instance
-from telephony.asterisk.outgoing import OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.settings import AsteriskServer
-from telephony.asterisk.voice_sender import Line, VoiceSender
+from telephony.asterisk.spoken.guardian_calls import SpokenGuardianCalls
+from telephony.asterisk.spoken.outgoing import OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.spoken.voice_sender import Dialling, VoiceSender
 from telephony.clock import within
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.errors import Unavailable
-from telephony.domain.fact import Fact
-from telephony.domain.guardian import Guardian, ListedGuardians
-from telephony.domain.guardian_turns import Turn
+from telephony.domain.facts import Fact
+from telephony.domain.guardians.guardian import Guardian, ListedGuardians
+from telephony.domain.guardians.spoken_call import CallOutcome, End
+from telephony.domain.guardians.turns import Turn
 from telephony.domain.silence import Output
-from telephony.domain.spoken_call import CallOutcome, End
 from telephony.domain.values import Msisdn
-from telephony.lab.exchange import NAME, SECRET, Surroundings
-from telephony.lab.operator import LabOperator
+from telephony.lab.phones.answerer import LabOperator
+from telephony.lab.phones.exchange import NAME, SECRET, Surroundings
+from telephony.lab.phones.rtp import tone
+from telephony.lab.phones.sip_agent import EndedBy
 from telephony.lab.ports import free_port, free_ports, give_back
-from telephony.lab.rtp import tone
-from telephony.lab.sip_agent import EndedBy
-from telephony.services.guardian_ways import GuardianWays
-from telephony.services.guardians import GuardianChannel
-from telephony.services.reporting import first_report
+from telephony.services.guardians.rounds import GuardianChannel
+from telephony.services.guardians.ways import GuardianWays
+from telephony.services.spine.reporting import first_report
+from telephony.store.fact_rows import to_data
 from tests.doubles import NOON, press
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ UNCLE = Guardian(Msisdn("821033334444"), "en")
 CUT = slice(400, 880)
 """Of each prompt 60 ms are kept: the voice is real, a test need not hear it out."""
 LAST_WORD, LAST_WORD_HZ = "key", 2_000
-"""The prompt that ends every message is a tone: whoever hears it has heard everything."""
+"""The prompt that ends every message is a tone: a listener who hears it has heard everything."""
 RING_S = 2.0
 LONGEST_S = 20.0
 AUDIBLE_PACKETS = 15
@@ -144,12 +145,18 @@ class Record:
     async def facts(self, _: str) -> Sequence[Fact]:
         return self.kept
 
+    async def does_112_know(self, _: str) -> bool:
+        return True
+
+    def age_s(self, moment: datetime) -> float:
+        return (self.now - moment).total_seconds()
+
     async def tell(self, _: str, turn: Turn, state: str, by: str = "") -> None:
         self.kept.append(turn.fact(state, self.now, by))
 
 
 async def anybody(_phone: Msisdn, _output: Output) -> None:
-    """Nobody is in danger but the child."""
+    """No one is in danger but the child."""
 
 
 class House:
@@ -179,7 +186,7 @@ class House:
     @property
     def facts(self) -> list[tuple[str, str, str]]:
         """Place, state and round of each fact."""
-        return [(fact.subject, fact.data["state"], fact.data["round"]) for fact in self._kept]
+        return [(fact.subject, to_data(fact)["state"], to_data(fact)["round"]) for fact in self._kept]
 
     def attempt(self) -> Deferred[Outcome]:
         """One claim of the relay."""
@@ -326,7 +333,7 @@ async def test_an_answering_machine_never_confirms(house):
     house.phone.answer_after(0)
     outcomes = [await house.attempt(), await house.attempt()]
 
-    assert outcomes[1] == Rejected("nobody confirmed in all rounds")
+    assert outcomes[1] == Rejected("no guardian confirmed in all rounds")
     assert [state for _, state, _ in house.facts if state != "calling"] == ["answered-unconfirmed"] * 2
     assert [await soon(call.ended()) for call in house.phone.calls] == [EndedBy.THEM] * 2
     assert all(call.rtp_sent > 0 for call in house.phone.calls)
@@ -374,8 +381,8 @@ async def test_the_operator_hears_the_report_again_on_request_and_confirms(house
     async def nowhere(_: str) -> None:
         return None
 
-    line = Line("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
-    sender = VoiceSender(line, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
+    dialling = Dialling("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
+    sender = VoiceSender(dialling, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
     sending = soon(Deferred.fromCoroutine(sender.send(first_report(press(), "sos-1"))))
     await house.listening(house.operator, packets=AUDIBLE_PACKETS)
     await house.operator.press("2")
@@ -392,8 +399,8 @@ async def test_an_operator_who_presses_nothing_is_called_again_later(house):
     async def nowhere(_: str) -> None:
         return None
 
-    line = Line("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
-    sender = VoiceSender(line, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
+    dialling = Dialling("112", "centre-voice", "ko", ring_s=RING_S, confirm_digit="1", repeat_digit="2")
+    sender = VoiceSender(dialling, house.exchange.calls, nowhere, nobody_knows, clock=reactor)
 
     outcome = await soon(Deferred.fromCoroutine(sender.send(first_report(press(), "sos-1"))))
     assert isinstance(outcome, Retry)
@@ -429,7 +436,7 @@ async def test_a_call_that_is_given_up_is_hung_up(house, is_up):
 
 @pytest_twisted.ensureDeferred
 async def test_a_lost_connection_is_no_confirmation(house):
-    """The guardian presses while nobody listens: the next one is called, rather than one too few."""
+    """The guardian presses while no daemon listens: the next one is called, rather than one too few."""
     attempt = house.attempt()
     await house.listening()
     await house.exchange.client.stopService()

@@ -6,7 +6,7 @@ import pytest_twisted
 from twisted.internet.threads import deferToThread
 
 from telephony.lab.ports import free_port
-from telephony.smpp.constants import ESME_ROK
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.house import HELP
 from tests.scenarios.strangers import Strangers

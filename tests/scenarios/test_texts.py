@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_RINVDSTADR, ESME_ROK
+from telephony.smpp.wire.constants import ESME_RINVDSTADR, ESME_ROK
 from tests.scenarios.house import HELP
 
 SENDER = "1366"

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import pytest
 import pytest_twisted
 
-from telephony.smpp.constants import ESME_RMSGQFUL
+from telephony.smpp.wire.constants import ESME_RMSGQFUL, ESME_ROK
 from tests.scenarios.house import HELP, House
 from tests.scenarios.test_clock_set import HOUR_S, Machine
 
 CALLERS = 20
+STATUS = {"journal": ESME_ROK, "store": ESME_RMSGQFUL}
+"""What a carrier is answered while the store is away."""
 FILE = "told-past-the-store"
 
 
@@ -30,7 +32,7 @@ def locked(house: House) -> Iterator[None]:
 
 
 def kept(house: House, name: str = FILE) -> bytes:
-    """Give what is in use of a file beside the store."""
+    """Return what is in use of a file beside the store."""
     file = house.daemon.store.with_name(name)
     return file.read_bytes().rstrip(b"\0") if file.exists() else b""
 
@@ -51,17 +53,19 @@ async def everybody_is_in_one_incident(house: House, callers: list[str]) -> None
     await house.until(lambda: not kept(house))
 
 
+@pytest.mark.parametrize("ack_after", STATUS)
 @pytest.mark.parametrize("hours", [0, 1])
 @pytest_twisted.ensureDeferred
 async def test_after_an_outage_and_a_kill_112_is_not_told_again_nor_under_other_names(
-    house: House, hours: int
+    house: House, hours: int, ack_after: str
 ):
+    house.choose(ack_after=ack_after)
     machine = Machine(house)
     await house.start()
     callers = [house.caller() for _ in range(CALLERS)]
     with locked(house):
         answers = [house.press(caller) for caller in callers]
-        assert {await house.soon(answer) for answer in answers} == {ESME_RMSGQFUL}
+        assert {await house.soon(answer) for answer in answers} == {STATUS[ack_after]}
         await house.until(lambda: all(house.alerts(caller) for caller in callers))
         await house.until(lambda: kept(house).count(b'"channel":"seoul-a"') == CALLERS)
         assert not [caller for caller in callers if caller.encode() in kept(house)]
@@ -76,18 +80,20 @@ async def test_after_an_outage_and_a_kill_112_is_not_told_again_nor_under_other_
     assert house.centre.repeats == 0
 
 
+@pytest.mark.parametrize("ack_after", STATUS)
 @pytest_twisted.ensureDeferred
 async def test_what_112_took_and_could_not_acknowledge_is_told_again_in_the_same_octets_with_the_store_still_away(
-    house: House,
+    house: House, ack_after: str
 ):
+    house.choose(ack_after=ack_after)
     await house.start()
     first, second = house.caller(), house.caller()
     house.centre.drop_after_receiving()
     house.second.refuse(503)
     with locked(house):
         for caller in (first, second):
-            assert await house.soon(house.press(caller)) == ESME_RMSGQFUL
-        assert await house.soon(house.press(first, "다시")) == ESME_RMSGQFUL
+            assert await house.soon(house.press(caller)) == STATUS[ack_after]
+        assert await house.soon(house.press(first, "다시")) == STATUS[ack_after]
         await house.until(
             lambda: house.alerts(first) and house.alerts(second) and len(house.reports(first)) == 2
         )
@@ -126,8 +132,12 @@ async def test_what_was_acknowledged_and_failed_at_112_is_told_while_its_store_i
     assert house.centre.repeats == 0
 
 
+@pytest.mark.parametrize("ack_after", STATUS)
 @pytest_twisted.ensureDeferred
-async def test_a_start_that_finds_the_store_away_tells_a_further_press_under_the_open_incident(house: House):
+async def test_a_start_that_finds_the_store_away_tells_a_further_press_under_the_open_incident(
+    house: House, ack_after: str
+):
+    house.choose(ack_after=ack_after)
     await house.start()
     caller = house.caller()
     await house.accepted_press(caller)
@@ -137,16 +147,20 @@ async def test_a_start_that_finds_the_store_away_tells_a_further_press_under_the
 
     with locked(house):
         await house.start()
-        assert await house.soon(house.press(caller, "다시")) == ESME_RMSGQFUL
+        assert await house.soon(house.press(caller, "다시")) == STATUS[ack_after]
         await house.until(lambda: len(house.alerts(caller)) == 2)
     await house.until(lambda: house.skt.queued == 0)
 
     (name,) = {report.incident for report in house.reports(caller)}
-    assert incidents(house) == {(name, 2)}
+    await house.until(lambda: incidents(house) == {(name, 2)})
 
 
+@pytest.mark.parametrize("ack_after", STATUS)
 @pytest_twisted.ensureDeferred
-async def test_a_file_that_is_none_of_ours_or_cannot_be_written_keeps_nobody_from_112(house: House):
+async def test_a_file_that_is_none_of_ours_or_cannot_be_written_keeps_nobody_from_112(
+    house: House, ack_after: str
+):
+    house.choose(ack_after=ack_after)
     await house.start()
     await house.stop()
     file = house.daemon.store.with_name(FILE)
@@ -159,7 +173,7 @@ async def test_a_file_that_is_none_of_ours_or_cannot_be_written_keeps_nobody_fro
 
     caller = house.caller()
     with locked(house):
-        assert await house.soon(house.press(caller)) == ESME_RMSGQFUL
+        assert await house.soon(house.press(caller)) == STATUS[ack_after]
         await house.until(lambda: house.alerts(caller))
         await house.until(lambda: house.logged("alarm", alarm="told-not-kept"))
 

@@ -1,4 +1,4 @@
-"""A press by USSD: the code is dialled, 112 knows, and the phone shows one text that tells nobody what was dialled."""
+"""A press by USSD: the code is dialled, 112 knows, and the phone shows one text that does not show what was dialled."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 import pytest_twisted
 
-from telephony.lab.ussd_gateway import KINDS
-from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK
+from telephony.lab.carrier.ussd_gateway import KINDS
+from telephony.smpp.wire.constants import ESME_RMSGQFUL, ESME_ROK
 from tests.scenarios.house import SEOUL
 
 CODE = "*112#"
@@ -16,7 +16,7 @@ KOREAN, ENGLISH = "요청이 처리되었습니다.", "Request completed."
 
 
 def gateway_of(profile, language="ko"):
-    """Give the tables of a carrier with such a gateway, as TOML."""
+    """Return the tables of a carrier with such a gateway, as TOML."""
     return (
         f'[carrier.recognition]\nussd_codes = ["{CODE}"]\n'
         f'[carrier.ussd]\nprofile = "{profile}"\nlanguage = "{language}"\n'
@@ -24,7 +24,7 @@ def gateway_of(profile, language="ko"):
 
 
 def shown(house):
-    """Give what the phones of skt have shown; nothing else may have reached one."""
+    """Return what the phones of skt have shown; nothing else may have reached one."""
     assert house.skt.ussd.strays == []
     assert house.skt.counts.submitted == len(house.skt.ussd.shown)
     return house.skt.ussd.shown
@@ -66,15 +66,17 @@ async def test_a_carrier_may_have_the_text_in_gsm_7_bit(house, kind):
     assert text.data_coding == (0x0F if kind == "huawei" else 0x00)
 
 
+@pytest.mark.parametrize("ack_after", ["journal", "store"])
 @pytest_twisted.ensureDeferred
-async def test_with_the_store_down_112_is_told_directly_and_the_phone_shows_the_same(house):
-    house.choose(skt_trunk=gateway_of("generic"))
+async def test_with_the_store_down_112_is_told_directly_and_the_phone_shows_the_same(house, ack_after):
+    house.choose(skt_trunk=gateway_of("generic"), ack_after=ack_after)
     await house.start()
     caller = house.caller()
     other = sqlite3.connect(house.daemon.store, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
 
-    assert await house.soon(house.skt.send_ussd(caller, CODE)) == ESME_RMSGQFUL
+    status = ESME_ROK if ack_after == "journal" else ESME_RMSGQFUL
+    assert await house.soon(house.skt.send_ussd(caller, CODE)) == status
     await house.until(lambda: house.alerts(caller))
     assert [text.text for text in shown(house)] == [KOREAN]
     other.execute("ROLLBACK")
@@ -152,6 +154,7 @@ async def test_another_code_that_the_gateway_sends_us_is_a_press_and_labelled(ho
 
 @pytest_twisted.ensureDeferred
 async def test_a_daemon_that_was_killed_after_the_commit_knows_the_press_when_it_comes_again(house):
+    """Its sender waits for the store: of a press that it knows the phone is shown nothing more."""
     house.choose(skt_trunk=gateway_of("mica"))
     await house.start("before-acknowledging")
     caller = house.caller()
@@ -163,5 +166,5 @@ async def test_a_daemon_that_was_killed_after_the_commit_knows_the_press_when_it
     assert await house.soon(acknowledgement) == ESME_ROK
     await house.until(lambda: house.alerts(caller))
     assert house.daemon.rows("SELECT state, press_count FROM incident") == [("open", 1)]
-    # How old the session is nobody knows any more; a text after its end could open one of its own.
+    # How old the session is, is not known any more; a text after its end could open one of its own.
     assert shown(house) == []

@@ -1,4 +1,4 @@
-"""The USSD menu over the real wire: people sign up by dialling a code, and nobody in danger ever sees a page."""
+"""The USSD menu over the real wire: people sign up by dialling a code, and no one in danger ever sees a page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from telephony.lab.ussd_gateway import UssdPhone
-from telephony.smpp.constants import ESME_ROK
+from telephony.lab.carrier.ussd_gateway import UssdPhone
+from telephony.smpp.wire.constants import ESME_ROK
 from telephony.ussd.menus import REPEAT_S
 
 SERVICE_NUMBER, CODE, SOS_CODE = "1366", "*1120#", "*112#"
@@ -48,7 +48,7 @@ class Person:
         screen = ""
         for words in answers:
             if words == self._typed:
-                # Nobody types the same again within half a second: a gateway that repeats a message does.
+                # No person types the same again within half a second, but a gateway repeats a message that fast.
                 await deferLater(self.house.reactor, REPEAT_S)
             self._typed = words
             screen = await self._sees(self.phone.answer(words))
@@ -83,7 +83,10 @@ async def test_a_child_signs_up_in_korean_and_the_guardian_agrees_by_sms(house):
     assert "동의를 물었습니다" in await child.types("1")
     await house.until(lambda: texts_to(house, guardian))
     code = re.search(r"동의 (\d{6})", texts_to(house, guardian)[0])[1]
-    assert await house.soon(house.skt.send_mo(guardian, SERVICE_NUMBER, text=f"동의 {code}")) == ESME_ROK
+    assert (
+        await house.soon(house.skt.send_mo(guardian, SERVICE_NUMBER, text=f"동의 {code} 어머니 성인"))
+        == ESME_ROK
+    )
     await house.until(lambda: any("등록되었습니다" in text for text in texts_to(house, child.number)))
 
     await child.types("0")

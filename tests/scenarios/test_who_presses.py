@@ -10,7 +10,7 @@ import pytest_twisted
 from sqlalchemy import create_engine, text, update
 from twisted.internet.task import deferLater
 
-from telephony.domain.people import Device, Draft, GuardianEntry
+from telephony.domain.people.person import Device, Draft, GuardianEntry
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import one_transaction, open_engines
@@ -36,9 +36,13 @@ url = "{url}"
 
 
 def last(house, caller, centre=None):
-    """Give what the newest report of a caller says for machines; nothing before there is one."""
+    """Return what the newest report of a caller says for machines; nothing before there is one."""
     reports = house.reports(caller, centre)
     return reports[-1].parameters if reports else {}
+
+
+def of_incident(house, caller, incident):
+    return [each for each in house.reports(caller) if each.incident == incident]
 
 
 def words(report):
@@ -54,7 +58,7 @@ async def sign_up(house, caller, *, device="phone", second="", second_kind=""):
     file = house.folder / "class-3.csv"
     file.write_text(f"{HEADINGS}\n{row}\n")
     said = await house.onetouch("people", "import", str(file), "--by", "박보호", "--means", "서면 동의")
-    assert "added 1" in said
+    assert "추가 1" in said
 
 
 async def false_alarm(house, caller):
@@ -187,6 +191,8 @@ async def test_while_the_registry_hangs_presses_positions_and_repeats_reach_112_
 
 @pytest_twisted.ensureDeferred
 async def test_after_a_false_alarm_the_next_press_is_labelled_and_relayed_like_any_other(house):
+    # By day the second press scores 60, at night in Seoul 55: this mark lies below both and above the first one's 35.
+    house.choose(more="[scoring]\ntell_from = 50")
     await house.start()
     caller = house.caller()
     incident = await false_alarm(house, caller)
@@ -197,11 +203,15 @@ async def test_after_a_false_alarm_the_next_press_is_labelled_and_relayed_like_a
     await house.accepted_press(caller, "다시")
 
     await house.until(lambda: len(house.alerts(caller)) == 2)
-    await house.until(lambda: "accident-likelihood-percent" in last(house, caller))
-    assert house.alerts(caller)[1].incident != incident
-    assert int(last(house, caller)["accident-likelihood-percent"][0]) >= 60
-    assert "이전 오신고 1회" in words(house.reports(caller)[-1])
-    assert "참고용, 출동 판단의 조건이 아님" in words(house.reports(caller)[-1])
+    second = house.alerts(caller)[1].incident
+    assert second != incident
+    # The first incident may still have its own last word to say, with the score of before.
+    label = "accident-likelihood-percent"
+    await house.until(lambda: any(label in each.parameters for each in of_incident(house, caller, second)))
+    labelled = next(each for each in of_incident(house, caller, second) if label in each.parameters)
+    assert int(labelled.parameters[label][0]) in {55, 60}
+    assert "이전 오신고 1회" in words(labelled)
+    assert "참고용, 출동 판단의 조건이 아님" in words(labelled)
 
 
 @pytest_twisted.ensureDeferred

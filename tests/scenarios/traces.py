@@ -13,7 +13,7 @@ LEAST_OCTETS = 4
 
 
 def of_number(e164: str, country_code: str = "82") -> set[bytes]:
-    """Give the spellings of a number: international, national, as digits, packed into semi-octets, written out."""
+    """Return the spellings of a number: international, national, as digits, packed into semi-octets, written out."""
     national = e164.removeprefix(country_code)
     digits = (e164, f"0{national}", national)
     plain = {each.encode(encoding) for each in digits for encoding in TEXT_ENCODINGS}
@@ -25,12 +25,12 @@ def of_number(e164: str, country_code: str = "82") -> set[bytes]:
 
 
 def of_text(text: str) -> set[bytes]:
-    """Give the spellings of words."""
+    """Return the spellings of words."""
     return _written({text.encode(encoding) for encoding in TEXT_ENCODINGS})
 
 
 def of_degrees(degrees: float) -> set[bytes]:
-    """Give the spellings of a latitude or a longitude: in figures, and as IEEE 754 and whole numbers of either order."""
+    """Return the spellings of a latitude or a longitude: in figures, and as IEEE 754 and whole numbers of either order."""
     figures = {f"{degrees:.5f}"[:-1], f"{int(degrees)} {int(degrees % 1 * 60):02d} "}
     doubles = {struct.pack(f"{order}{size}", degrees) for order in "<>" for size in "df"}
     whole = {struct.pack(f"{order}i", round(degrees * scale)) for order in "<>" for scale in (10**6, 10**7)}
@@ -38,12 +38,12 @@ def of_degrees(degrees: float) -> set[bytes]:
 
 
 def found(spellings: Mapping[str, Iterable[bytes]], files: Iterable[Path]) -> list[str]:
-    """Give which secret stands in which file, and how."""
+    """Return which secret stands in which file, and how."""
     return [f"{file.name}: {secret}" for file in files for secret in found_in(spellings, file.read_bytes())]
 
 
 def found_in(spellings: Mapping[str, Iterable[bytes]], octets: bytes) -> Iterator[str]:
-    """Give which secret stands in some octets, and how."""
+    """Return which secret stands in some octets, and how."""
     for secret, ways in spellings.items():
         for way in ways:
             if way in octets:

@@ -15,14 +15,15 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from telephony.domain.delivery import DELIVERED, Delivery
-from telephony.lab.psap import ReceivedReport
-from telephony.lab.smsc import LabSmsc
+from telephony.lab.carrier.smsc import LabSmsc
+from telephony.lab.centre.psap import ReceivedReport
 from telephony.psap.cap import encode
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import open_engines
 from telephony.store.reports import load_reports
 from telephony.store.schema import delivery, incident
 from telephony.store.times import from_us
+from tests.doubles import KST
 from tests.scenarios.daemon_process import DaemonProcess
 from tests.scenarios.house import HELP, PATIENCE_S, House
 
@@ -76,7 +77,7 @@ class TwoWriters:
         await house.start()
         other = self.other
         other.store.parent.mkdir(parents=True)
-        # Whoever shares the store shares its keys.
+        # Daemons that share a store share its keys.
         shutil.copy(house.daemon.store.with_name("data.keys"), other.store.with_name("data.keys"))
         other.config.write_text(
             house.daemon.config.read_text()
@@ -189,5 +190,7 @@ class TwoWriters:
         engine.dispose()
         for report in reports:
             assert report is not None
-            octets = encode(report, sender="onetouch.example", addresses="112.seoul.example", language="ko")
+            octets = encode(
+                report, sender="onetouch.example", addresses="112.seoul.example", language="ko", zone=KST
+            )
             yield received[report.report_id], octets

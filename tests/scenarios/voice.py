@@ -16,19 +16,19 @@ from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from telephony.asterisk.blocking_ami import BlockingAmi
 from telephony.asterisk.instance import Instance
+from telephony.asterisk.operator.blocking_ami import BlockingAmi
 from telephony.clock import within
-from telephony.lab.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings
-from telephony.lab.handset import PITCHES, Caller, LabHandset, PhoneCall
-from telephony.lab.operator import Invite, LabOperator, OperatorCall
+from telephony.lab.centre.psap import ReceivedReport
+from telephony.lab.phones.answerer import Invite, LabOperator, OperatorCall
+from telephony.lab.phones.exchange import CARRIER_ADDRESSES, NAME, SECRET, Surroundings
+from telephony.lab.phones.handset import PITCHES, Caller, LabHandset, PhoneCall
+from telephony.lab.phones.rtp import Rtp
+from telephony.lab.phones.sip import address_of
 from telephony.lab.ports import free_ports, give_back, is_free
-from telephony.lab.psap import ReceivedReport
-from telephony.lab.rtp import Rtp
-from telephony.lab.sip import address_of
 from tests.scenarios.daemon_process import ROOT
 from tests.scenarios.house import PATIENCE_S, House
-from tests.scenarios.raw_phone import RawPhone
+from tests.scenarios.raw_phone import Form, RawCall, RawPhone
 from tests.scenarios.sipp_process import Sipp
 
 SKT, KT = "skt-voice", "kt-voice"
@@ -147,7 +147,7 @@ class Exchange:
         return done.stdout
 
     def channels(self) -> list[str]:
-        """Give the names of those that there are now."""
+        """Return the names of those that there are now."""
         with self._terminal() as ami:
             return [row.get("Channel") for row in ami.listing("CoreShowChannels")]
 
@@ -157,7 +157,7 @@ class Exchange:
             self.note(name, "")
 
     def journal(self) -> dict[str, str]:
-        """Give the slots of the journal that are not empty."""
+        """Return the slots of the journal that are not empty."""
         with self._terminal() as ami:
             said = ami.action("Command", [("Command", "dialplan show globals")]).all("Output")
         pairs = [line.strip().partition("=") for line in said]
@@ -172,7 +172,7 @@ class Exchange:
         return BlockingAmi("127.0.0.1", self.ami, "operator", SECRET)
 
     def new_log_lines(self) -> list[str]:
-        """Give what Asterisk has logged since this was last asked."""
+        """Return what Asterisk has logged since this was last asked."""
         lines = self.instance.log.read_text("utf-8", "replace").splitlines()
         new, self._read = lines[self._read :], len(lines)
         return new
@@ -188,6 +188,8 @@ class VoiceHouse(House):
         self.expected_errors: tuple[str, ...] = ()
         """Words of errors that Asterisk may complain of in this test."""
         self.ping_s, self.ping_timeout_s = 10.0, 1.0
+        self.retention = ""
+        """A table ``[retention]`` of the settings."""
         self.hears_mirror = False
         """Whether the daemon takes what Asterisk mirrors of its SIP."""
         self._rng = random.Random(str(folder))
@@ -254,7 +256,11 @@ class VoiceHouse(House):
             secret=secret,
             mirror=_MIRROR.format(self.exchange.mirror, secret) if self.hears_mirror else "",
         )
-        self.choose(more=voice, skt_trunk=_TRUNK.format(SKT), kt_trunk=_TRUNK.format(KT) + _KT_ADDRESSES)
+        self.choose(
+            more=self.retention + voice,
+            skt_trunk=_TRUNK.format(SKT),
+            kt_trunk=_TRUNK.format(KT) + _KT_ADDRESSES,
+        )
         await super().start(moment, until_bound=until_bound)
         if until_bound:
             await self.until(lambda: self.logged("caught up with Asterisk")[before:])
@@ -285,15 +291,15 @@ class VoiceHouse(House):
         return next(call for call in self.rung(caller, route) if call.is_up)
 
     def rung(self, caller: str, route: int = 1) -> list[OperatorCall]:
-        """Give the calls of this caller for which 112's telephone has rung."""
+        """Return the calls of this caller for which 112's telephone has rung."""
         return [call for call in self.operators[route - 1].calls if caller_of(call.invite) == caller]
 
     def invites(self, caller: str, route: int = 1) -> list[Invite]:
-        """Give the INVITEs about this caller that came to a route."""
+        """Return the INVITEs about this caller that came to a route."""
         return [invite for invite in self.operators[route - 1].invites if caller_of(invite) == caller]
 
     def ears(self, tone_hz: int | None, interface: str = "127.0.0.1") -> Rtp:
-        """Give ears and a mouth for a sipp."""
+        """Return ears and a mouth for a sipp."""
         rtp = Rtp(self.reactor, self._rng, tone_hz=tone_hz, pitches=PITCHES, interface=interface)
         self._rtps.append(rtp)
         return rtp
@@ -321,10 +327,27 @@ class VoiceHouse(House):
     def raw_phone(
         self, address: str = CARRIER_ADDRESSES[KT], server: tuple[str, int] | None = None
     ) -> RawPhone:
-        """Give a phone of KT whose INVITEs the test writes out."""
+        """Return a phone of KT whose INVITEs the test writes out."""
         phone = RawPhone(self.reactor, address, server or (CARRIER_ADDRESSES[KT], self.exchange.sip))
         self._raw_phones.append(phone)
         return phone
+
+    async def answered_and_hung_up(
+        self, phone: RawPhone, forms: Mapping[str, Form]
+    ) -> tuple[dict[str, str], dict[str, RawCall]]:
+        """Call once in each form, from a number of its own; see it answered by 112 and told, and hang up.
+
+        Gives the callers and the calls, by the names of the forms.
+        """
+        callers = {name: self.caller() for name in forms}
+        calls = {name: phone.call(national(callers[name]), form) for name, form in forms.items()}
+        for name, call in calls.items():
+            await self.until(lambda call=call: call.status)
+            assert call.status == 200, (name, call.statuses)
+            await self.answered(callers[name])
+            await self.until_told(callers[name], call_state="connected")
+            phone.hang_up(call)
+        return callers, calls
 
     def _sipp(self, scenario: str, **how: Any) -> Sipp:
         sipp = Sipp(self.folder / f"sipp-{len(self._sipps)}", scenario, **how)
@@ -334,7 +357,7 @@ class VoiceHouse(House):
     # What can be seen from outside.
 
     def told(self, caller: str, **facts: str) -> list[ReceivedReport]:
-        """Give the reports about a caller that tell these facts, `call_state` being CAP's parameter call-state."""
+        """Return the reports about a caller that tell these facts, `call_state` being CAP's parameter call-state."""
         wanted = {name.replace("_", "-"): (value,) for name, value in facts.items()}
         return [report for report in self.reports(caller) if wanted.items() <= report.parameters.items()]
 
@@ -347,14 +370,22 @@ class VoiceHouse(House):
             raise AssertionError(f"112 was not told {facts}, but {told}") from fault
         return self.told(caller, **facts)[0]
 
+    async def recording(self, incident: str) -> Path:
+        """Wait until the recording of a call is sealed, and give it as it was, played into a file."""
+        await self.until(lambda: self.logged("recording sealed", incident=incident))
+        await self.until(lambda: self.daemon.rows(f"SELECT 1 FROM recording WHERE call_name = '{incident}'"))
+        played = self.folder / f"{incident}.wav"
+        await self.onetouch("recordings", "play", incident, "-o", str(played), "--why", "drill: listen to it")
+        return played
+
     def tokens(self) -> set[str]:
-        """Give every location token that 112 was given."""
+        """Return every location token that 112 was given."""
         invites = [invite for operator in self.operators for invite in operator.invites]
         locations = [invite.headers.get("geolocation") for invite in invites]
         return {location.strip("<>").rpartition("/")[2] for location in locations if location}
 
     def leaks(self) -> list[str]:
-        """Give every log line, Asterisk's too, that tells a whole number, a text, a place or a token."""
+        """Return every log line, Asterisk's too, that tells a whole number, a text, a place or a token."""
         lines = (
             [*self.daemon.log.read_text().splitlines(), *self.asterisk_log]
             if self.daemon.log.exists()
@@ -377,7 +408,7 @@ def national(caller: str) -> str:
 
 
 def caller_of(invite: Invite) -> str:
-    """Give the asserted caller of an INVITE to 112, as E.164 without +."""
+    """Return the asserted caller of an INVITE to 112, as E.164 without +."""
     user = address_of(invite.headers.get("p-asserted-identity")).uri.removeprefix("sip:").partition("@")[0]
     return user.replace("0", "82", 1) if user.startswith("0") else user
 

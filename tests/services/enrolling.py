@@ -10,18 +10,19 @@ from twisted.internet import task
 from twisted.internet.defer import succeed
 
 from telephony.clock import utc_now
-from telephony.domain.enrolment import EnrolmentRules
 from telephony.domain.errors import Refused, Unavailable
 from telephony.domain.incident import Join, Receipt
+from telephony.domain.people.draft import EnrolmentRules
 from telephony.domain.text_message import OnState, TextMessage
 from telephony.domain.trigger import Trigger
 from telephony.domain.values import Msisdn
-from telephony.services.answers import Answers
-from telephony.services.enrolment import Asking, EnrolmentDesk
+from telephony.services.people.desk import Asking, EnrolmentDesk
+from telephony.services.people.languages import Languages
+from telephony.services.people.replies import Answers
 from telephony.store.audit import entries
 from telephony.store.awaited import awaited_from
 from telephony.store.engines import one_transaction
-from telephony.store.enrolling import Enrolling
+from telephony.store.enrolment_steps import Enrolling
 from telephony.store.people import Registry
 from tests.awaiting import result_of
 from tests.doubles import NOON, Inline, database, keys
@@ -87,11 +88,12 @@ class Office:
         self.texts = Texts()
         self.presses = Presses()
         self.answers = Answers(self.texts, texts_per_day=texts_per_day, clock=self.clock)
+        self.languages = Languages(self.database, self.registry)
         self.desk = EnrolmentDesk(
             self.database,
-            Enrolling(self.registry, adult_age=19, opens_to=frozenset(opens_to)),
+            Enrolling(self.registry),
             self.answers,
-            rules=EnrolmentRules(carriers=frozenset({"skt", "kt"})),
+            rules=EnrolmentRules(carriers=frozenset({"skt", "kt"}), opens_to=frozenset(opens_to)),
             reply_s=reply_s,
             accept_all=self.presses,
             rng=random.Random(seed),
@@ -132,12 +134,12 @@ class Office:
 
     def child_signed_up(self) -> None:
         self.register(CHILD, birth=CHILD_BORN, guardian=f"{MOTHER.international} 엄마", by="ussd")
-        self.reply(MOTHER, f"동의 {code_in(self.texts.to(MOTHER)[-1])}")
+        self.reply(MOTHER, f"동의 {code_in(self.texts.to(MOTHER)[-1])} 어머니 성인")
         assert self.person(CHILD) is not None
 
 
 def code_in(text: str) -> str:
-    """Give the six digits that a text asks to be sent back, and none of those by which it tells a number."""
-    found = re.findall(r"(?:동의|답장:?|Reply|AGREE|맞으면) ([0-9]{6})", text)
+    """Return the six digits that a text asks to be sent back, and none of those by which it tells a number."""
+    found = re.findall(r"(?:동의|답장:?|[Rr]eply|AGREE|맞으면|물으려면) ([0-9]{6})", text)
     assert found, text
     return found[0]

@@ -7,15 +7,16 @@ from structlog.testing import capture_logs
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
+from telephony.alarms import HOLD_S, Alarms
 from telephony.domain.audit import SAW_PERSON, SAW_POSITION, Looked
 from telephony.domain.errors import Unavailable
-from telephony.services.alarms import HOLD_S, Alarms
 from telephony.services.audit import AT_ONCE, AUDIT_ALARM, EVERY_S, MOST_WAITING, STOP_WITHIN_S, Audit
 from telephony.services.position_reads import TOGETHER_S, PositionReads
 from telephony.store.audit import append, entries, short_form
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.engines import one_transaction
 from telephony.store.sealing import with_keys
+from tests.awaiting import result_of
 from tests.doubles import NOON, Inline, database, keys
 
 
@@ -107,7 +108,7 @@ def test_a_note_is_written_beside_the_answer(office):
 
 
 def test_a_note_that_cannot_be_written_is_said_and_written_when_the_store_is_back(office):
-    office.audit.start()
+    office.audit.startService()
     office.lose_keys()
     with capture_logs() as said:
         office.audit.note("112 by token", SAW_POSITION, "sos-1", "asked")
@@ -134,14 +135,14 @@ def test_notes_take_a_bounded_memory_and_the_lost_are_counted(office):
     assert [line["lost_count"] for line in said if line["event"] == "look not audited"] == [1, 2, 3]
 
 
-def test_the_log_names_the_head_at_start_and_then_every_entry_whoever_wrote_it(office):
+def test_the_log_names_the_head_at_start_and_then_every_entry_of_any_writer(office):
     def write(index):
         with office.engines[0].connect() as connection, one_transaction(connection):
             return append(connection, Looked("kim", SAW_PERSON, "+821012345678", f"letter {index}", NOON))
 
     earlier = [write(index) for index in range(3)]
     with capture_logs() as said:
-        office.audit.start()
+        office.audit.startService()
         later = [write(index) for index in range(AT_ONCE + 20)]
         office.clock.advance(EVERY_S)
 
@@ -156,7 +157,7 @@ def test_the_log_names_the_head_at_start_and_then_every_entry_whoever_wrote_it(o
 
 def test_the_log_names_all_entries_of_a_chain_that_was_empty_at_start(office):
     with capture_logs() as said:
-        office.audit.start()
+        office.audit.startService()
         for index in range(3):
             now(office.audit.looked("kim", SAW_PERSON, "+821012345678", f"letter {index}"))
         office.clock.advance(EVERY_S)
@@ -165,25 +166,37 @@ def test_the_log_names_all_entries_of_a_chain_that_was_empty_at_start(office):
 
 
 def test_stopping_writes_what_waits_and_names_it(office):
-    office.audit.start()
+    office.audit.startService()
     with capture_logs() as said:
         office.runner.hold()
         office.audit.note("112 by token", SAW_POSITION, "sos-1", "asked")
         office.runner.release()
-        now(office.audit.stop())
+        result_of(office.audit.stopService())
 
     assert [line["event"] for line in said] == ["audited"]
     assert not office.clock.getDelayedCalls()
 
 
+def test_stopping_during_a_round_names_nothing_twice(office):
+    now(office.audit.looked("lee", "incident shown", "sos-1", "on duty"))
+    with capture_logs() as said:
+        office.database._reader.hold()
+        office.audit.startService()
+        stopped = office.audit.stopService()
+        office.database._reader.release()
+
+    assert result_of(stopped) is None
+    assert [line["event"] for line in said] == ["audited"]
+
+
 def test_stopping_waits_a_moment_and_not_longer_and_says_what_stays_unwritten(office):
-    office.audit.start()
+    office.audit.startService()
     office.audit.note("112 by token", SAW_POSITION, "sos-0", "asked")
     office.runner.hold()
     office.audit.note("112 by token", SAW_POSITION, "sos-1", "asked")
     office.audit.note("112 by token", SAW_POSITION, "sos-2", "asked")
     with capture_logs() as said:
-        stopped = Deferred.fromCoroutine(office.audit.stop())
+        stopped = office.audit.stopService()
         office.clock.advance(STOP_WITHIN_S)
 
     assert stopped.called

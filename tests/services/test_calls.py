@@ -1,40 +1,27 @@
-"""What 112 orders about an incident's calls, and what the store keeps of them, on a real store."""
+"""What the store keeps of calls, on a real store."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from hashlib import sha256
 
 import pytest
-from structlog.testing import capture_logs
 from twisted.internet import task
 
 from telephony.domain.delivery import (
-    CALL_BACK,
-    CALL_CONTROL,
-    HANG_UP,
-    HOLD_SILENCE,
-    LIFT_SILENCE,
     Delivered,
 )
 from telephony.domain.errors import Unavailable
-from telephony.domain.silence import Refused
-from telephony.domain.values import Msisdn
-from telephony.services.calls import CallDirection, CallLedger
+from telephony.domain.location_token import digest_of, kept_digest, sought_digests
+from telephony.domain.orders import HoldSilence, LiftSilence, Ordered, Orderer
+from telephony.services.calls import CallLedger
 from telephony.store.calls import KnownCall
+from telephony.store.direction import give
 from telephony.store.schema import metadata
 from tests.awaiting import failure_of, result_of
-from tests.doubles import NOON, ONE_CENTRE, database, press
+from tests.doubles import NOON, ONE_CENTRE, database, outbox, press
 from tests.store.ledger import Ledger, call_fact, call_record, fix
 
 ID = "sos-821012345678"
-BY = "desk 7"
-ORDERS = {
-    "lift_silence": LIFT_SILENCE,
-    "hold_silence": HOLD_SILENCE,
-    "hang_up": HANG_UP,
-    "call_back": CALL_BACK,
-}
 
 
 class House:
@@ -50,16 +37,11 @@ class House:
         self.clock.advance(NOON.timestamp() + 60)
         self.woken: list[str] = []
         self.database = database(*engines)
-        self.direction = CallDirection(
-            self.database, plan=ONE_CENTRE, clock=self.clock, wake=self.woken.append
-        )
-        self.ledger = CallLedger(self.database, plan=ONE_CENTRE, wake=self.woken.append)
+        self.ledger = CallLedger(outbox(self.database, ONE_CENTRE, self.woken), clock=self.clock)
 
-    def orders(self):
-        return [row["kind"] for row in self.store.rows("delivery") if row["channel"] == CALL_CONTROL]
-
-    def lift(self):
-        assert result_of(self.direction.lift_silence(ID, BY)) is None
+    def order(self, order):
+        orderer = Orderer("desk 7", "kim")
+        return self.store.transact(give, ONE_CENTRE, Ordered(ID, order, orderer, NOON)).refused
 
 
 @pytest.fixture
@@ -67,97 +49,12 @@ def house(engines):
     return House(engines)
 
 
-# -- orders of 112 ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("order", ["lift_silence", "hold_silence", "hang_up"])
-def test_an_order_is_durable_the_relay_is_woken_and_there_is_nothing_to_say(house, order):
-    with capture_logs() as logs:
-        assert result_of(getattr(house.direction, order)(ID, BY)) is None
-
-    assert house.orders() == [ORDERS[order]]
-    assert house.woken == [ID]
-    assert logs == [
-        {"event": "order taken", "log_level": "info", "order": order.replace("_", " "), "incident": ID, "by": BY}
-    ]  # fmt: skip
-
-
-def test_an_order_is_carried_out_by_whoever_holds_its_lane(house):
-    result_of(house.direction.hang_up(ID, BY))
-
-    [order] = [each for each in house.store.claim(CALL_CONTROL, after_s=60) if each.kind == HANG_UP]
-    assert (order.incident_id, order.payload["by"]) == (ID, BY)
-    assert order.created_at == NOON + timedelta(seconds=60)
-    assert order.content.msisdn == Msisdn("821012345678")
-
-
-def test_a_call_back_is_refused_until_silence_is_lifted_and_again_once_it_is_held(house):
-    with capture_logs() as logs:
-        refused = result_of(house.direction.call_back(ID, BY))
-    assert isinstance(refused, Refused)
-    assert (house.orders(), house.woken) == ([], [])
-    assert (logs[0]["event"], logs[0]["reason"]) == ("order refused", refused.reason)
-
-    house.lift()
-    assert result_of(house.direction.call_back(ID, BY)) is None
-    assert house.orders() == [LIFT_SILENCE, CALL_BACK]
-
-    assert result_of(house.direction.hold_silence(ID, BY)) is None
-    assert isinstance(result_of(house.direction.call_back(ID, BY)), Refused)
-
-
 def test_whether_something_may_reach_the_phone_is_what_112_last_said(house):
     assert result_of(house.ledger.silence_lifted(ID)) is False
-    house.lift()
+    assert house.order(LiftSilence()) is None
     assert result_of(house.ledger.silence_lifted(ID)) is True
-    result_of(house.direction.hold_silence(ID, BY))
+    assert house.order(HoldSilence()) is None
     assert result_of(house.ledger.silence_lifted(ID)) is False
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_an_order_about_an_incident_that_is_none_is_refused(house, order):
-    refused = result_of(getattr(house.direction, order)("sos-none", BY))
-
-    assert refused == Refused("there is no incident sos-none")
-    assert (house.orders(), house.woken) == ([], [])
-
-
-@pytest.mark.parametrize("order", ["lift_silence", "hold_silence", "call_back"])
-def test_an_order_about_a_closed_incident_is_refused(house, order):
-    house.store.close(ID)
-
-    refused = result_of(getattr(house.direction, order)(ID, BY))
-
-    assert refused == Refused(f"incident {ID} is closed")
-
-
-def test_the_call_of_a_closed_incident_can_still_be_ended(house):
-    house.store.close(ID)
-
-    assert result_of(house.direction.hang_up(ID, BY)) is None
-
-
-@pytest.mark.parametrize(("number", "is_e164"), [("", True), ("PHONE", False)])
-def test_what_is_no_number_cannot_be_called_back(house, number, is_e164):
-    house.store.record(press("", msisdn=Msisdn(number, is_e164=is_e164), reference="another"))
-    result_of(house.direction.lift_silence(f"sos-{number}", BY))
-
-    refused = result_of(house.direction.call_back(f"sos-{number}", BY))
-
-    assert isinstance(refused, Refused)
-    assert "silence" not in refused.reason
-    assert house.orders() == [LIFT_SILENCE]
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_in_an_outage_an_order_is_not_taken(house, order):
-    metadata.drop_all(house.engines[0])
-
-    assert isinstance(failure_of(getattr(house.direction, order)(ID, BY)), Unavailable)
-    assert house.woken == []
-
-
-# -- what is kept of calls -------------------------------------------------------------------------------------
 
 
 def test_a_call_is_kept_with_its_facts_and_112_is_told_only_of_what_is_new(house):
@@ -206,17 +103,17 @@ def test_live_calls_are_known_by_server_and_by_incident_until_they_end(house):
 
 
 def test_a_token_opens_the_newest_position_of_its_incident(house):
-    digest = sha256(b"token").digest()
+    digest = kept_digest(digest_of(b"token"))
     result_of(house.ledger.record(ID, call_record(token=digest), []))
     assert result_of(house.ledger.newest_position(ID)) is None
 
     house.store.locate(fix(300.0))
 
-    holder = result_of(house.ledger.holder(digest))
+    holder = result_of(house.ledger.holder([digest]))
     assert (holder.incident_id, holder.is_open) == (ID, True)
     assert holder.best == result_of(house.ledger.newest_position(ID))
     assert holder.best.uncertainty_m == 300.0
-    assert result_of(house.ledger.holder(sha256(b"guessed").digest())) is None
+    assert result_of(house.ledger.holder(sought_digests(b"guessed"))) is None
 
 
 @pytest.mark.parametrize(
@@ -228,7 +125,7 @@ def test_a_token_opens_the_newest_position_of_its_incident(house):
         lambda ledger: ledger.live("voice-1"),
         lambda ledger: ledger.of_incident(ID),
         lambda ledger: ledger.silence_lifted(ID),
-        lambda ledger: ledger.holder(b"digest"),
+        lambda ledger: ledger.holder([b"digest"]),
         lambda ledger: ledger.newest_position(ID),
     ],
     ids=["record", "facts", "known", "live", "of_incident", "silence_lifted", "holder", "newest_position"],

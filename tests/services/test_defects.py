@@ -14,25 +14,30 @@ from sqlalchemy import Engine
 
 import telephony
 from telephony.domain.recognition import Recognition
-from telephony.smpp.answering import HARD_STOP_S, PressDesk
-from telephony.smpp.building import build
-from telephony.smpp.codec import PduStream
-from telephony.smpp.pdus import Pdu
+from telephony.smpp.answering import PressDesk
+from telephony.smpp.batches import HARD_STOP_S
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.request_book import RequestBook, Standing
 from telephony.smpp.settings import Dialect
-from tests.services.test_intake import House
+from telephony.smpp.wire import inbound
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import PduStream
+from telephony.smpp.wire.pdus import Pdu
+from tests.services.spine.test_intake import House
 from tests.smpp.people import Witness
 
 ROOT = Path(telephony.__file__).parent
 ON_THE_WAY = (
-    "smpp/answering.py", "smpp/codec.py", "smpp/parameters.py", "smpp/sorting.py", "smpp/inbound.py", "smpp/text.py",
-    "smpp/user_data_header.py", "smpp/request_book.py", "alphabets/reading.py", "alphabets/decoding.py",
-    "alphabets/plausibility.py", "domain/values.py", "domain/recognition.py", "services/intake.py", "services/naming.py",
-    "services/reporting.py", "services/told.py", "services/callers.py", "services/relay.py", "store/database.py", "store/presses.py",
-    "store/repeats.py", "store/updates.py", "store/sealed_rows.py", "store/bulk.py",
+    "smpp/answering.py", "smpp/batches.py", "smpp/reading.py", "smpp/request_book.py", "smpp/wire/codec.py",
+    "smpp/wire/inbound.py", "smpp/wire/parameters.py", "smpp/wire/sorting.py", "smpp/wire/text.py",
+    "smpp/wire/user_data_header.py",
+    "alphabets/reading.py", "alphabets/decoding.py", "alphabets/plausibility.py", "domain/values.py",
+    "domain/recognition.py", "services/spine/intake.py", "services/spine/incident_names.py",
+    "services/spine/reporting.py", "services/spine/told.py", "services/spine/open_callers.py",
+    "services/spine/relay.py", "store/database.py", "store/presses.py", "store/repeats.py", "store/updates.py",
+    "store/outbox/writing.py", "store/bound.py", "store/sealed_rows.py", "store/bulk.py",
 )  # fmt: skip
-ANSWERING = ("_settle", "_answer", "_retry", "_fail", "_failed", "_response", "_stop_waiting")
+ANSWERING = ("_settle", "_answer", "_retry", "_fail", "_failed", "_stop_waiting")
 """What writes the answer comes after the press was told; the hard stop answers where these cannot."""
 Place = tuple[str, int]
 
@@ -58,9 +63,7 @@ class Way:
         self.link = FakeLink()
         self.number = 0
         self.desk = PressDesk(
-            name="skt-1",
-            carrier="skt",
-            dialect=Dialect(),
+            inbound.Way("skt-1", "skt", Dialect()),
             recognition=Recognition(frozenset({"112"})),
             accept_all=self.house.intake.accept_all,
             receipts=ReceiptBook(clock=self.house.clock),
@@ -71,7 +74,7 @@ class Way:
         )
 
     def message(self) -> tuple[str, list[Pdu]]:
-        """Give the message of another phone's key, and its number."""
+        """Return the message of another phone's key, and its number."""
         self.number += 1
         caller = f"8210{self.number:08d}"
         words = "살려주세요".encode("utf-16-be")
@@ -92,13 +95,13 @@ class Way:
         return caller
 
     def told(self) -> set[str]:
-        """Give the numbers of which 112 was told, by whatever way; of a press that nobody can read, its raw octets."""
+        """Return the numbers of which 112 was told, by whatever way; of a press that cannot be read, its raw octets."""
         reports = [*self.house.centre.reports, *self.house.direct.reports]
         return {report.msisdn.number for report in reports}
 
 
 def tracing(on_line: Callable[[Place], object]) -> Any:
-    """Give a trace function that hears of every line on the way."""
+    """Return a trace function that hears of every line on the way."""
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line":
@@ -116,6 +119,10 @@ def tracing(on_line: Callable[[Place], object]) -> Any:
 @pytest.fixture
 def way(engines: tuple[Engine, Engine]) -> Way:
     return Way(engines)
+
+
+def test_every_room_on_the_way_is_there():
+    assert [room for room in ON_THE_WAY if not (ROOT / room).is_file()] == []
 
 
 def test_whatever_line_fails_once_112_is_told_and_the_sender_answered(way: Way):

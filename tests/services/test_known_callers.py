@@ -6,11 +6,12 @@ import pytest
 
 from telephony.domain.delivery import ALERT, UPDATE
 from telephony.domain.errors import Unavailable
-from telephony.services import callers
-from telephony.services.callers import KEPT_S, KnownCallers
+from telephony.services.spine import open_callers as callers
+from telephony.services.spine.open_callers import KEPT_S, KnownCallers
 from telephony.store.incidents import close_incident, open_incidents
+from telephony.store.response import acknowledge, dispatch
 from tests.doubles import NOON, ONE_CENTRE, press
-from tests.services.test_intake import House, house, receipt_of  # noqa: F401 - the fixture
+from tests.services.spine.test_intake import House, house, receipt_of  # noqa: F401 - the fixture
 
 LEE = "821022222222"
 
@@ -69,6 +70,24 @@ def test_what_an_earlier_process_had_open_is_learnt_from_the_store(house: House)
     assert house.direct.reports[0].press_count == 2
 
 
+@pytest.mark.parametrize("unit", ["", "unit 12"], ids=["acknowledged", "dispatched"])
+def test_an_incident_that_112_has_taken_is_learnt_as_any_open_one(house: House, unit: str):  # noqa: F811
+    (before,) = house.accept(press(reference="a"))
+    name = receipt_of(before).incident_id
+    house.intake = house.new_intake()
+    with house.database._writing.begin() as connection:
+        assert acknowledge(connection, ONE_CENTRE, name, "desk 7", NOON) is None
+        if unit:
+            assert dispatch(connection, ONE_CENTRE, name, unit, "desk 7", NOON) is None
+        house.intake.remember(open_incidents(connection, NOON))
+    outage(house)
+
+    house.accept(press(reference="b"))
+
+    assert house.direct.reports[0].incident_id == name
+    assert house.direct.reports[0].press_count == 2
+
+
 def test_closed_incidents_are_not_learnt(house: House):  # noqa: F811
     (before,) = house.accept(press(reference="a"))
     with house.database._writing.begin() as connection:
@@ -77,18 +96,18 @@ def test_closed_incidents_are_not_learnt(house: House):  # noqa: F811
 
 
 def test_of_whom_112_was_told_past_the_store_is_known_until_the_press_is_on_disk(house: House):  # noqa: F811
-    """Whoever is about to send something to her phone asks: the store does not know of her yet."""
+    """Asked before anything is sent to her phone: the store does not know of her yet."""
     hers = press().msisdn
-    assert not house.intake.is_told_directly(hers)
+    assert not house.callers.is_ahead_of_the_store(hers)
     outage(house)
     house.accept(press(reference="a"))
-    assert house.intake.is_told_directly(hers)
-    assert not house.intake.is_told_directly(press(LEE).msisdn)
+    assert house.callers.is_ahead_of_the_store(hers)
+    assert not house.callers.is_ahead_of_the_store(press(LEE).msisdn)
 
     house.recorder.failure = None
     house.accept(press(reference="a"))
 
-    assert not house.intake.is_told_directly(hers)
+    assert not house.callers.is_ahead_of_the_store(hers)
 
 
 def test_another_caller_and_a_later_hour_are_emergencies_of_their_own(house: House):  # noqa: F811

@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from twisted.internet.defer import succeed
 
+from telephony.alarms import Alarms
 from telephony.domain.errors import Unavailable
-from telephony.services.alarms import Alarms
 from telephony.services.retention import (
     BELIEVED_AFTER,
     BREATH_S,
@@ -22,8 +22,8 @@ from telephony.services.retention import (
     Retention,
 )
 from telephony.store.audit import entries
-from telephony.store.retention import Found, Survey, announced
-from telephony.store.retention_notes import RetentionNotes
+from telephony.store.retention.notes import RetentionNotes
+from telephony.store.retention.runs import Found, Survey, announced
 from tests.doubles import NOON, SetClock, database
 
 EVERY_S = 3600.0
@@ -104,7 +104,7 @@ def open_house(engines, tmp_path):
 def test_the_first_run_comes_soon_and_the_next_in_its_time(open_house):
     kind = Pages([1, 2, 3], [], [4])
     house = open_house(kind)
-    house.job.start()
+    house.job.startService()
 
     house.after(FIRST_AFTER_S - 1)
     assert kind.deleted == []
@@ -122,7 +122,7 @@ def test_the_first_run_comes_soon_and_the_next_in_its_time(open_house):
 def test_a_clock_that_is_set_forward_deletes_nothing_before_it_has_stood_for_long(open_house):
     kind = Pages([])
     house = open_house(kind)
-    house.job.start()
+    house.job.startService()
     house.clock.set_by_s = 10 * 365 * 24 * 3600.0
     began = house.clock.seconds()
 
@@ -135,7 +135,7 @@ def test_a_clock_that_is_set_forward_deletes_nothing_before_it_has_stood_for_lon
 
 def test_where_nothing_was_over_its_time_nothing_is_announced_and_the_log_is_left_alone(open_house):
     house = open_house(Pages([], []))
-    house.job.start()
+    house.job.startService()
 
     house.after(FIRST_AFTER_S + 2)
 
@@ -146,7 +146,7 @@ def test_where_nothing_was_over_its_time_nothing_is_announced_and_the_log_is_lef
 def test_between_two_steps_there_is_a_pause_and_while_presses_come_there_is_no_step(open_house):
     kind = Pages([1, 2, 3, 4, 5, 6])
     house = open_house(kind)
-    house.job.start()
+    house.job.startService()
     house.clock.advance(FIRST_AFTER_S)
     house.clock.advance(BREATH_S)
     house.clock.advance(BREATH_S)
@@ -167,7 +167,7 @@ def test_a_kind_that_fails_keeps_no_other_from_its_turn_and_is_alarmed_after_som
     bad, good = Pages([1], name="bad"), Pages([2], name="good")
     house = open_house(bad, good)
     bad.error = Unavailable("store: gone")
-    house.job.start()
+    house.job.startService()
 
     with capture_logs() as said:
         house.after(FIRST_AFTER_S + 1)
@@ -189,7 +189,7 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_job(open_house):
     kind = Pages([1])
     kind.error = ZeroDivisionError()
     house = open_house(kind)
-    house.job.start()
+    house.job.startService()
 
     house.after(FIRST_AFTER_S + 1)
     kind.error = None
@@ -201,15 +201,15 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_job(open_house):
 def test_a_long_walk_is_gone_on_with_after_a_restart(open_house):
     kind = Pages(*[[]] * (NOTE_EVERY * 2 + 10))
     house = open_house(kind)
-    house.job.start()
+    house.job.startService()
     house.after(FIRST_AFTER_S + BREATH_S * NOTE_EVERY * 1.5)
-    house.job.stop()
+    house.job.stopService()
     assert house.notes.begin("things") == NOTE_EVERY
     assert not house.clock.getDelayedCalls()
 
     so_far = len(kind.looked)
     again = open_house(kind)
-    again.job.start()
+    again.job.startService()
     again.after(FIRST_AFTER_S + BREATH_S * NOTE_EVERY * 3)
 
     assert (kind.looked[0], kind.looked[so_far]) == (0, NOTE_EVERY)
@@ -219,7 +219,7 @@ def test_a_long_walk_is_gone_on_with_after_a_restart(open_house):
 def test_a_log_that_cannot_be_emptied_is_said(open_house):
     house = open_house(Pages([1]))
     house.folds = False
-    house.job.start()
+    house.job.startService()
 
     with capture_logs() as said:
         house.after(FIRST_AFTER_S + 2 * FOLD_TRIES * PRESSED_S, 0.5)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from telephony.domain.errors import Unavailable
-from telephony.domain.silence import Output, Refused
+from telephony.domain.silence import Output, Silenced
 from telephony.domain.values import Msisdn
 from telephony.services.silence import SilenceGuard
 from telephony.store.orders import set_silence
@@ -38,7 +38,7 @@ def house(engines):
     return House(engines)
 
 
-def test_a_phone_of_which_nobody_pressed_may_be_reached(house):
+def test_a_phone_that_was_not_pressed_may_be_reached(house):
     house.store.record(press())
 
     assert house.asked(ANOTHER) is None
@@ -52,15 +52,15 @@ def test_nothing_may_reach_her_phone_from_the_press_on(house, output):
     house.store.record(press())
 
     refused = house.asked(HERS, output=output)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Silenced)
     assert output.value in refused.reason
 
 
 def test_one_phone_of_a_person_that_pressed_silences_all_of_hers(house):
     house.store.record(press())
 
-    assert isinstance(house.asked(ANOTHER, HERS), Refused)
-    assert isinstance(house.asked(HERS, ANOTHER), Refused)
+    assert isinstance(house.asked(ANOTHER, HERS), Silenced)
+    assert isinstance(house.asked(HERS, ANOTHER), Silenced)
     assert house.asked() is None
 
 
@@ -70,7 +70,7 @@ def test_lifted_silence_lets_it_through_and_silence_held_again_does_not(house):
     house.lift()
     assert house.asked(HERS) is None
     house.lift(lifted=False)
-    assert isinstance(house.asked(HERS), Refused)
+    assert isinstance(house.asked(HERS), Silenced)
 
 
 def test_silence_ends_with_the_incident_and_begins_again_with_the_next(house):
@@ -80,7 +80,7 @@ def test_silence_ends_with_the_incident_and_begins_again_with_the_next(house):
 
     house.store.record(press(reference="later", received_at=NOON + timedelta(hours=1)))
 
-    assert isinstance(house.asked(HERS), Refused)
+    assert isinstance(house.asked(HERS), Silenced)
 
 
 def test_a_drill_silences_nobody_since_it_is_answered_by_a_text(house):
@@ -93,11 +93,11 @@ def test_a_number_that_could_not_be_brought_into_e164_is_known_as_it_came(house)
     odd = Msisdn("ALARM", is_e164=False)
     house.store.record(press(msisdn=odd))
 
-    assert isinstance(house.asked(odd), Refused)
+    assert isinstance(house.asked(odd), Silenced)
     assert house.asked(Msisdn("")) is None
 
 
-def test_a_withheld_number_is_nobodys(house):
+def test_a_withheld_number_belongs_to_no_caller(house):
     house.store.record(press(msisdn=Msisdn("", is_e164=False)))
 
     assert house.asked(Msisdn("", is_e164=False)) is None
@@ -108,14 +108,14 @@ def test_a_neutral_text_may_end_her_ussd_dialogue_and_no_other_text(engines):
     house.store.record(press())
 
     assert house.asked(HERS, output=Output.USSD_CLOSING_TEXT, text="Request completed.") is None
-    assert isinstance(house.asked(HERS, output=Output.USSD_CLOSING_TEXT, text="Help is coming"), Refused)
-    assert isinstance(house.asked(HERS, output=Output.MESSAGE, text="Request completed."), Refused)
+    assert isinstance(house.asked(HERS, output=Output.USSD_CLOSING_TEXT, text="Help is coming"), Silenced)
+    assert isinstance(house.asked(HERS, output=Output.MESSAGE, text="Request completed."), Silenced)
 
 
 def test_a_press_that_went_to_112_past_the_store_silences_too(engines):
-    house = House(engines, is_told_directly=lambda number: number == HERS)
+    house = House(engines, is_ahead_of_the_store=lambda number: number == HERS)
 
-    assert isinstance(house.asked(HERS), Refused)
+    assert isinstance(house.asked(HERS), Silenced)
     assert house.asked(ANOTHER) is None
 
 

@@ -21,7 +21,7 @@ SERVER = ("10.1.0.1", 2775)
 
 
 def seeds_of_this_run(count: int) -> list[int]:
-    """Seeds that nobody has tried, from the time of day: the same in all processes of one run of pytest-xdist."""
+    """New seeds, from the time of day: the same in all processes of one run of pytest-xdist."""
     of_this_run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or time.time_ns()
     return random.Random(of_this_run).sample(range(100_000, 10_000_000), count)
 

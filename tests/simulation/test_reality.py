@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from telephony.lab.http_server import LabHttpServer, LabResponse
+from telephony.lab.centre.http_server import LabHttpServer, LabResponse
 from telephony.lab.simulation.reality import RealWorld, chance_of, no_real_world
 from telephony.lab.simulation.service import SHORT, serve
 from telephony.store.crypto import Key

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from telephony.lab.psap import ReceivedReport
+from telephony.lab.centre.psap import ReceivedReport
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.contents import OF_EVERY_REPORT
 from telephony.lab.simulation.following import look_at_drives

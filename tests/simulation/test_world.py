@@ -22,7 +22,7 @@ def world():
 
 
 def kept(world, settle_s=60.0):
-    """Claim that every promise was kept, after a while to settle."""
+    """Whether every promise was kept, after a while to settle."""
     world.run_for(settle_s)
     judge(world)
     return (
@@ -154,7 +154,7 @@ def test_a_restart_in_the_middle_of_an_outage_doubles_no_incident_and_changes_no
 
 @pytest.mark.parametrize("trouble", [DiskTrouble.FULL, DiskTrouble.READ_ONLY])
 def test_a_report_under_way_when_the_disk_refuses_is_not_forgotten(world, trouble):
-    """Delivered, but nobody could write it down: the lease lapses and the incident goes on."""
+    """Delivered, but it could not be written down: the lease lapses and the incident goes on."""
     world.press(located(world))
     world.run_for(0.002)
     world.on_report = lambda: world.store_down(trouble)

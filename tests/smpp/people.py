@@ -9,17 +9,17 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory, Protocol
 
+from telephony.alarms import Alarms
 from telephony.domain.incident import Receipt
 from telephony.domain.recognition import Recognition
-from telephony.services.alarms import Alarms
-from telephony.smpp.building import build
 from telephony.smpp.client import Esme
-from telephony.smpp.codec import PduStream, encode_header
-from telephony.smpp.constants import RESPONSE
-from telephony.smpp.pdus import Pdu
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.request_book import RequestBook
 from telephony.smpp.settings import Dialect, EsmeLink
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import PduStream, encode_header
+from telephony.smpp.wire.constants import RESPONSE
+from telephony.smpp.wire.pdus import Pdu
 
 RECOGNITION = Recognition(
     frozenset({"112"}), test_numbers=frozenset({"1129"}), test_words=frozenset({"drill"})

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from telephony.smpp.codec import encode_header, encode_tlv
-from telephony.smpp.constants import COMMAND_NAMES, DATA_SM, DELIVER_SM, SUBMIT_SM, UINT_TLV_OCTETS
-from telephony.smpp.pdus import Pdu, Tlv
+from telephony.smpp.wire.codec import encode_header, encode_tlv
+from telephony.smpp.wire.constants import COMMAND_NAMES, DATA_SM, DELIVER_SM, SUBMIT_SM, UINT_TLV_OCTETS
+from telephony.smpp.wire.pdus import Pdu, Tlv
 
 octet = st.integers(0, 0xFF)
 uint32 = st.integers(0, 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""On well-formed PDUs our decoder and smpplib's agree, whoever built them."""
+"""On well-formed PDUs our decoder and smpplib's agree, no matter which side built them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smpplib import consts, smpp
 
-from telephony.smpp.building import build
-from telephony.smpp.codec import (
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import (
     PduStream,
     decode_alert_notification,
     decode_bind,
@@ -15,8 +15,8 @@ from telephony.smpp.codec import (
     decode_message,
     decode_submit_resp,
 )
-from telephony.smpp.constants import TAG_MS_AVAILABILITY_STATUS, TAG_SC_INTERFACE_VERSION
-from telephony.smpp.pdus import Tlv
+from telephony.smpp.wire.constants import TAG_MS_AVAILABILITY_STATUS, TAG_SC_INTERFACE_VERSION
+from telephony.smpp.wire.pdus import Tlv
 from tests.smpp.strategies import c_strings, octet
 
 MESSAGE_FIELDS = {

@@ -9,14 +9,19 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 
+from telephony.alarms import HOLD_S
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.trigger import Repetition
-from telephony.listening import AGAIN_S
-from telephony.services.alarms import HOLD_S
-from telephony.smpp.building import build
-from telephony.smpp.codec import decode_bind, decode_message, encode_header
-from telephony.smpp.constants import (
+from telephony.net.listening import AGAIN_S
+from telephony.net.pauses import Failed, WasUp
+from telephony.net.standing import FarEndState, Retried
+from telephony.smpp.reconnect import Reconnect
+from telephony.smpp.settings import Dialect
+from telephony.smpp.submitting import SubmitRefused
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import decode_bind, decode_message, encode_header
+from telephony.smpp.wire.constants import (
     DELIVER_SM,
     ENQUIRE_LINK,
     ESME_RALYBND,
@@ -36,10 +41,7 @@ from telephony.smpp.constants import (
     RESPONSE,
     TAG_MESSAGE_PAYLOAD,
 )
-from telephony.smpp.pdus import Tlv
-from telephony.smpp.reconnect import Reconnect
-from telephony.smpp.settings import Dialect
-from telephony.smpp.submitting import SubmitRefused
+from telephony.smpp.wire.pdus import Tlv
 from tests.smpp.people import SENDER, House, Peers, deliver_sm
 from tests.smpp.wires import Wires
 
@@ -72,6 +74,11 @@ def outcome(deferred: Deferred):
 
     deferred.addBoth(see)
     return seen[0] if seen else None
+
+
+def password_of(peer):
+    bind = peer.heard[0]
+    return decode_bind(bind.command_id, bind.body).password
 
 
 class TestBinding:
@@ -236,6 +243,38 @@ class TestReconnecting:
         wires.pass_time(2)
         assert len(wires.dials) == 2
 
+    def test_a_corrected_password_is_used_at_once_when_a_person_asks_for_it(self, wires, tmp_path):
+        secret = tmp_path / "secret"
+        secret.write_text("wrong")
+        house = House(wires, password={"file": secret})
+        peer = house.start()
+        peer.answer(peer.heard[0], ESME_RINVPASWD)
+        wires.pass_time(2)
+        refused = house.esme.standing
+
+        secret.write_text("right")
+        is_changed, retried = house.esme.read_again(), house.esme.retry()
+        wires.settle()
+
+        assert (refused.state, refused.reason) == (FarEndState.REFUSED, "bind refused: ESME_RINVPASWD")
+        assert (is_changed, retried) == (True, Retried.DIALLED)
+        assert password_of(house.peers.last) == "right"
+        house.accept_bind(house.peers.last)
+        assert house.esme.standing.state is FarEndState.UP
+        assert (house.esme.read_again(), house.esme.retry()) == (False, Retried.IS_UP)
+
+    @pytest.mark.parametrize("written", [None, "longer than eight"])
+    def test_a_password_that_cannot_be_used_leaves_the_old_one(self, wires, tmp_path, written):
+        secret = tmp_path / "secret"
+        secret.write_text("right")
+        house = House(wires, password={"file": secret})
+        secret.unlink() if written is None else secret.write_text(written)
+
+        with pytest.raises((LookupError, Malformed)):
+            house.esme.read_again()
+
+        assert password_of(house.start()) == "right"
+
     def test_already_bound_is_waited_out_and_the_third_time_is_an_alarm(self, house, wires):
         house.listen()
         house.esme.startService()
@@ -263,7 +302,10 @@ class TestReconnecting:
         longest = [
             max(pause.seconds for pause in column)
             for column in zip(
-                *([policy.after_failure() for _ in range(8)] for policy in map(_reconnect, range(300))),
+                *(
+                    [policy.after(Failed("refused")) for _ in range(8)]
+                    for policy in map(_reconnect, range(300))
+                ),
                 strict=True,
             )
         ]
@@ -274,10 +316,10 @@ class TestReconnecting:
     def test_a_link_that_held_starts_the_count_again(self):
         policy = _reconnect(1)
         for _ in range(6):
-            policy.after_failure()
+            policy.after(Failed("refused"))
 
-        assert policy.after_bound(10.0).seconds <= 1.0
-        assert max(_worn(seed).after_bound(9.9).seconds for seed in range(50)) > 10.0
+        assert policy.after(WasUp(10.0)).seconds <= 1.0
+        assert max(_worn(seed).after(WasUp(9.9)).seconds for seed in range(50)) > 10.0
 
 
 def _reconnect(seed):
@@ -287,7 +329,7 @@ def _reconnect(seed):
 def _worn(seed):
     policy = _reconnect(seed)
     for _ in range(6):
-        policy.after_failure()
+        policy.after(Failed("refused"))
     return policy
 
 
@@ -461,7 +503,8 @@ class TestPresses:
         assert len(house.witness.of("noted")) == 1
 
     def test_a_fault_of_ours_in_reading_does_not_cost_the_press(self, house, wires, monkeypatch):
-        monkeypatch.setattr("telephony.smpp.answering.trigger_of", lambda *_, **__: 1 / 0)
+        for room in ("wire.sorting", "reading"):
+            monkeypatch.setattr(f"telephony.smpp.{room}.trigger_of", lambda *_, **__: 1 / 0)
         peer = house.start_bound()
 
         peer.send(deliver_sm(1))
@@ -500,7 +543,7 @@ class TestPresses:
         assert len(peer.heard[0].body) == 17
 
     def test_a_flood_beyond_all_bounds_is_to_be_sent_again(self, house, wires, monkeypatch):
-        monkeypatch.setattr("telephony.smpp.answering.MOST_UNANSWERED", 3)
+        monkeypatch.setattr("telephony.smpp.batches.MOST_UNANSWERED", 3)
         peer = house.start_bound()
         house.intake.hold()
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from telephony.domain.errors import Malformed
-from telephony.smpp.building import build
-from telephony.smpp.codec import (
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import (
     PduStream,
     decode_alert_notification,
     decode_bind,
@@ -23,10 +23,10 @@ from telephony.smpp.codec import (
     decode_submit_resp,
     encode_deliver_sm_resp,
 )
-from telephony.smpp.constants import DATA_SM, DELIVER_SM, MAX_PDU, TAG_MESSAGE_PAYLOAD
-from telephony.smpp.pdus import Tlv
-from telephony.smpp.receipts import id_forms, read_signs
-from telephony.smpp.text import read_text
+from telephony.smpp.wire.constants import DATA_SM, DELIVER_SM, MAX_PDU, TAG_MESSAGE_PAYLOAD
+from telephony.smpp.wire.pdus import Tlv
+from telephony.smpp.wire.receipts import id_forms, read_signs
+from telephony.smpp.wire.text import read_text
 
 CASES = 200_000
 SEED = int(os.environ.get("ONETOUCH_FUZZ_SEED", "20110419"))

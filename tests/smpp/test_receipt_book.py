@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from telephony.smpp.receipt_book import KNOWN_S, ReceiptBook
-from telephony.smpp.receipts import DeliveryReceipt
+from telephony.smpp.wire.receipts import DeliveryReceipt
 
 
 def receipt(message_id, state="DELIVRD"):
@@ -135,7 +135,7 @@ def test_what_was_over_later_does_not_keep_what_was_over_before(clock):
     assert book.known(["1"]) == "1"
 
 
-def test_an_answer_without_an_id_is_waited_for_by_nobody(clock):
+def test_an_answer_without_an_id_is_not_waited_for(clock):
     book = ReceiptBook(clock=clock)
     book.expect("\0", lambda _: None)
 

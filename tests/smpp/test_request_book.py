@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from telephony.domain.people.service_text import ServiceText
 from telephony.domain.trigger import Repetition
 from telephony.domain.values import Msisdn
 from telephony.smpp import request_book
 from telephony.smpp.request_book import MOST_OPEN, ROUND_TRIP_S, PressRequest, RequestBook, Standing
-from tests.doubles import press
+from tests.doubles import NOON, press
 
 WINDOW_S = 600.0
 WITHHELD = press(msisdn=Msisdn("", is_e164=False))
@@ -221,16 +222,28 @@ def test_memory_is_bounded_by_count(carrier: Carrier, monkeypatch: pytest.Monkey
     for number in range(50):
         carrier.acknowledged(trigger=press(reference=str(number)))
 
-    assert len(carrier.book._known) == 10
+    assert len(carrier.book._presses) == 10
     assert carrier.bring(trigger=press(reference="49")).repetition is Repetition.NONE
     assert carrier.bring(trigger=press(reference="0")).repetition is Repetition.UNKNOWN
+
+
+def test_no_flood_of_texts_makes_a_press_forgotten(carrier: Carrier, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(request_book, "MOST", 10)
+    carrier.acknowledged()
+
+    for number in range(50):
+        text = ServiceText(WITHHELD.msisdn, "skt", "skt-1", "1120", None, str(number), NOON)
+        carrier.book.take_text(text, carrier.b, number, carrier.now).acknowledged(carrier.now)
+
+    assert len(carrier.book._texts) == 10
+    assert carrier.bring().repetition is Repetition.NONE
 
 
 def test_memory_is_bounded_for_each_message(carrier: Carrier):
     for _ in range(100):
         carrier.bring()
 
-    assert [len(known) for known in carrier.book._known.values()] == [MOST_OPEN]
+    assert [len(known) for known in carrier.book._presses.values()] == [MOST_OPEN]
 
 
 def test_memory_is_bounded_by_time(carrier: Carrier):
@@ -242,7 +255,7 @@ def test_memory_is_bounded_by_time(carrier: Carrier):
     carrier.pass_time(request_book.KEPT_S + 1)
     carrier.bring(trigger=press(reference="more"))
     carrier.bring(trigger=press(reference="still more"))
-    assert list(carrier.book._known) == ["more", "still more"]
+    assert list(carrier.book._presses) == ["more", "still more"]
 
 
 def test_a_clock_that_is_set_back_costs_nothing(carrier: Carrier):

@@ -7,13 +7,19 @@ import random
 import pytest
 from structlog.testing import capture_logs
 
+from telephony.alarms import HOLD_S, Alarms
 from telephony.domain.errors import Unavailable
-from telephony.listening import AGAIN_S
-from telephony.refusals import Cause
-from telephony.services.alarms import HOLD_S, Alarms
-from telephony.smpp.building import build
-from telephony.smpp.codec import decode_bind_resp, decode_submit_resp, encode_header
-from telephony.smpp.constants import (
+from telephony.net.listening import AGAIN_S
+from telephony.net.refusals import Cause
+from telephony.net.standing import FarEndState
+from telephony.smpp.gatekeeper import FORGOTTEN_S, Admission, Gatekeeper, Known
+from telephony.smpp.receipt_book import ReceiptBook
+from telephony.smpp.request_book import RequestBook
+from telephony.smpp.server import PeerOfCarrier, peer_server
+from telephony.smpp.settings import Dialect, Peer, Server
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import decode_bind_resp, decode_submit_resp, encode_header
+from telephony.smpp.wire.constants import (
     BIND_TRANSCEIVER,
     ESME_RALYBND,
     ESME_RBINDFAIL,
@@ -22,12 +28,7 @@ from telephony.smpp.constants import (
     ESME_ROK,
     TAG_MESSAGE_PAYLOAD,
 )
-from telephony.smpp.gatekeeper import FORGOTTEN_S, Admission, Gatekeeper, Known
-from telephony.smpp.pdus import Bind, Tlv
-from telephony.smpp.receipt_book import ReceiptBook
-from telephony.smpp.request_book import RequestBook
-from telephony.smpp.server import PeerOfCarrier, peer_server
-from telephony.smpp.settings import Dialect, Peer, Server
+from telephony.smpp.wire.pdus import Bind, Tlv
 from tests.smpp.people import RECOGNITION, Intake, Peers, Witness, deliver_sm
 from tests.smpp.wires import Wires
 
@@ -276,7 +277,7 @@ class TestBinding:
 
 
 class TestPlaces:
-    """Silent connections keep nobody out."""
+    """Silent connections do not keep others out."""
 
     def test_the_oldest_stranger_makes_room_and_a_gateway_binds(self):
         house = Listening(max_connections=3)
@@ -528,3 +529,48 @@ class TestLeaving:
         assert caller.names == ["enquire_link", "enquire_link"]
         assert caller.is_lost
         assert house.server.links == []
+
+
+class TestStanding:
+    def test_a_gateway_stands_by_its_binds(self):
+        house = Listening()
+        never, _ = house.server.standing("kt-gw")
+        house.wires.pass_time(5)
+        caller = house.bound()
+        house.bound("receiver")
+        house.wires.pass_time(3)
+        bound, binds = house.server.standing("kt-gw")
+
+        assert (never.state, never.reason) == (FarEndState.DOWN, "it has not bound since the start")
+        assert (bound.state, binds) == (FarEndState.UP, 2)
+        assert house.wires.seconds() - bound.since_s == pytest.approx(3, abs=0.5)
+        assert caller is not None
+
+    def test_a_gateway_that_left_is_down_since_then(self):
+        house = Listening()
+        caller = house.bound()
+        house.wires.pass_time(2)
+        caller.transport.loseConnection()
+        house.wires.settle()
+
+        standing, binds = house.server.standing("kt-gw")
+
+        assert (standing.state, binds) == (FarEndState.DOWN, 0)
+        assert standing.heard_s is not None
+        assert standing.reason
+
+    def test_a_corrected_password_is_judged_by_without_a_restart(self, monkeypatch):
+        house = Listening()
+        bound = house.bound()
+
+        monkeypatch.setenv("KT_PASSWORD", "new-pass")
+        changed = house.server.gate.read_passwords_again()
+
+        assert changed == ["kt-gw"]
+        (refused,) = house.bind().take()
+        (accepted,) = house.bind(password="new-pass").take()
+        assert (refused.status, accepted.status) == (ESME_RBINDFAIL, ESME_ROK)
+        assert not bound.is_lost, "who is bound stays"
+        monkeypatch.delenv("KT_PASSWORD")
+        with pytest.raises(LookupError):
+            house.server.gate.read_passwords_again()

@@ -15,14 +15,16 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.recognition import Recognition
 from telephony.domain.trigger import UNLISTED_DESTINATION, UNREADABLE_TEXT, Part
 from telephony.domain.values import Msisdn
-from telephony.smpp.answering import HARD_STOP_S, PressDesk
-from telephony.smpp.codec import PduStream
-from telephony.smpp.constants import DATA_SM, DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
-from telephony.smpp.pdus import Pdu
+from telephony.smpp.answering import PressDesk
+from telephony.smpp.batches import HARD_STOP_S
 from telephony.smpp.receipt_book import ReceiptBook
 from telephony.smpp.request_book import RequestBook, Standing
 from telephony.smpp.service_desk import MOST_OPEN
 from telephony.smpp.settings import Dialect
+from telephony.smpp.wire.codec import PduStream
+from telephony.smpp.wire.constants import DATA_SM, DELIVER_SM, ESME_RMSGQFUL, ESME_ROK, SUBMIT_SM
+from telephony.smpp.wire.inbound import Way
+from telephony.smpp.wire.pdus import Pdu
 from tests.smpp.people import Intake, Witness, deliver_sm
 from tests.smpp.strategies import message_bodies
 
@@ -62,9 +64,7 @@ class Desk:
         self.answer = lambda: succeed(None)
         self.book = ReceiptBook(clock=self.clock, sender=SERVICE)
         self.desk = PressDesk(
-            name="skt-1",
-            carrier="skt",
-            dialect=Dialect(),
+            Way("skt-1", "skt", Dialect()),
             recognition=recognition,
             accept_all=self.intake.accept_all,
             receipts=self.book,
@@ -232,7 +232,7 @@ def test_presses_of_the_same_read_go_first(desk):
     order = []
     take, hand_over = desk._service, desk.intake.accept_all
     desk.desk._service._service = lambda text: (order.append("text"), take(text))[1]
-    desk.desk._accept_all = lambda triggers: (order.append("press"), hand_over(triggers))[1]
+    desk.desk._batches._accept_all = lambda triggers: (order.append("press"), hand_over(triggers))[1]
     read = deliver_sm(1, "도움말".encode("utf-16-be"), destination_addr=SERVICE, data_coding=8)
     desk.desk.take(desk.wire, PduStream().feed(read + deliver_sm(2, b"help")))
 
@@ -245,13 +245,35 @@ def test_parts_of_a_long_text_say_so(desk):
     assert [text.part for text in desk.texts] == [Part(0x2A, 2, 1)]
 
 
-def test_the_same_text_again_has_the_same_reference(desk):
+def test_the_same_words_once_more_are_another_text_where_the_first_was_acknowledged(desk):
+    """A person who texts again because no answer came is heard again, however soon it is."""
     desk.hear("도움말", sequence=1)
+    desk.hear("도움말", sequence=2)
+
+    first, again = (text.reference for text in desk.texts)
+    assert first != again
+    assert desk.wire.statuses == [ESME_ROK, ESME_ROK]
+
+
+def test_a_text_that_the_carrier_was_told_to_keep_has_the_same_reference_again(desk):
+    desk.answer = lambda: fail(Unavailable("store"))
+    desk.hear("도움말", sequence=1)
+    desk.answer = lambda: succeed(None)
     desk.hear("도움말", sequence=2)
     desk.hear("시험", sequence=3)
 
     first, again, other = (text.reference for text in desk.texts)
     assert first == again != other
+
+
+def test_a_text_whose_answer_may_be_lost_with_its_link_has_the_same_reference_again(desk):
+    desk.hear("도움말", sequence=1)
+    desk.wire.standing.is_over = True
+    desk.wire = Wire()
+    desk.hear("도움말", sequence=1)
+
+    first, again = (text.reference for text in desk.texts)
+    assert first == again
 
 
 def test_a_receipt_stays_a_receipt(desk):
@@ -276,7 +298,7 @@ def test_a_receipt_stays_a_receipt(desk):
         ),
     ],
 )
-def test_what_an_smsc_says_of_our_texts_is_no_press_of_whoever_read_them(desk, words, esm_class):
+def test_what_an_smsc_says_of_our_texts_is_no_press_of_their_reader(desk, words, esm_class):
     desk.hear(words, esm_class=esm_class)
 
     assert desk.texts == desk.intake.presses == []
@@ -321,7 +343,7 @@ def test_a_service_number_may_be_written_as_the_network_writes_it():
 
 
 def test_a_defect_of_ours_in_sorting_makes_a_press(desk):
-    desk.desk._receipts = None
+    del desk.book.sender
 
     with capture_logs() as lines:
         desk.hear("도움말")

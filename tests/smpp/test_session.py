@@ -7,22 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from telephony.net.lifecycle import TIMER_CLOSE, Abort, Close, Down, Gone, Up
 from telephony.smpp.effects import (
-    Abort,
     AnswerBind,
     AnswerUnbind,
-    Close,
-    Down,
+    BindRefused,
     Drain,
-    Gone,
-    Refused,
     SendBind,
     SendNack,
     SendUnbind,
-    Up,
 )
 from telephony.smpp.heartbeat import Beat, new_heartbeat
-from telephony.smpp.session import INPUTS, TABLE, TIMER_BIND, TIMER_CLOSE, TIMER_UNBIND, new_session
+from telephony.smpp.session import INPUTS, TABLE, TIMER_BIND, TIMER_UNBIND, new_session
 
 DRAWINGS = Path(__file__).parents[2] / "docs" / "state-machines"
 
@@ -33,7 +29,7 @@ CLOSED = [("lost", ("closed",), ())]
 LIVES = {
     "a bind refused for its password": [
         BOUND_ESME[0],
-        ("bind_rejected", (0x0E,), (Refused(0x0E), TIMER_UNBIND, Drain())),
+        ("bind_rejected", (0x0E,), (BindRefused(0x0E), TIMER_UNBIND, Drain())),
         ("drained", (), (Close(), TIMER_CLOSE)),
         ("lost", ("closed",), (Gone("bind refused"),)),
         *CLOSED,
@@ -108,7 +104,7 @@ LIVES = {
     ],
     "a bind denied": [
         BOUND_SMSC[0],
-        ("bind_denied", (0x0E,), (AnswerBind(0x0E), Refused(0x0E), Close(), TIMER_CLOSE)),
+        ("bind_denied", (0x0E,), (AnswerBind(0x0E), BindRefused(0x0E), Close(), TIMER_CLOSE)),
     ],
     "a caller that never binds": [BOUND_SMSC[0], ("timed_out", (), (Abort(),))],
     "an outbind": [

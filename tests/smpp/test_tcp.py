@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from telephony.lab.smsc import LabSmsc
+from telephony.lab.carrier.smsc import LabSmsc
 from telephony.smpp.settings import Server
 from tests.smpp.people import House, Witness
 
@@ -164,7 +164,7 @@ class TestTls:
 
     def serve(self, place, authority, alternative=None):
         certificate, key = authority.issue("smsc", alternative or x509.IPAddress(ip_address("127.0.0.1")))
-        return place.smsc(tls_certificate=str(certificate), tls_key=str(key))
+        return place.smsc(tls_certificate=certificate, tls_key=key)
 
     @pytest_twisted.ensureDeferred
     async def test_a_verified_link_carries_presses(self, place, authority):

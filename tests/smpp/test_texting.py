@@ -12,9 +12,11 @@ from telephony.domain import silence
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.text_message import TextMessage, TextState
 from telephony.domain.values import Msisdn
-from telephony.smpp.building import build
-from telephony.smpp.codec import decode_message
-from telephony.smpp.constants import (
+from telephony.smpp.settings import Dialect, Sms
+from telephony.smpp.texting import BindTexter, TextWay
+from telephony.smpp.wire.building import build
+from telephony.smpp.wire.codec import decode_message
+from telephony.smpp.wire.constants import (
     DELIVER_SM,
     ESME_RINVDSTADR,
     ESME_RINVPRTFLG,
@@ -25,17 +27,15 @@ from telephony.smpp.constants import (
     RESPONSE,
     SUBMIT_SM,
 )
-from telephony.smpp.settings import Dialect, Sms
-from telephony.smpp.text import read_text
-from telephony.smpp.text_request import numbering_of
-from telephony.smpp.texting import BindTexter, TextWay
+from telephony.smpp.wire.text import read_text
+from telephony.smpp.wire.text_request import numbering_of
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.smpp.people import House, deliver_sm
 from tests.smpp.wires import Wires
 
 MOTHER = Msisdn("821012345678")
 LONG = "열쇠가 눌렸습니다. 지금 전화하지 마세요. " * 4
-HELD = silence.Refused("silence holds")
+HELD = silence.Silenced("silence holds")
 
 
 class Guard:
@@ -79,7 +79,7 @@ class Carriers:
             TextWay("kt", dialect, [self.houses["kt-1"].esme]),
         ]
         self.texter = BindTexter(
-            lambda: self.ways,
+            self.ways,
             self.guard,
             sms=Sms(sender="1366", per_s=per_s),
             numbering=lambda: numbering_of("82", "0", ["112", "1366"]),
@@ -95,7 +95,7 @@ class Carriers:
         return sending
 
     def heard(self, name):
-        """Give the submit_sm that a bind's peer has got and not been asked about."""
+        """Return the submit_sm that a bind's peer has got and not been asked about."""
         self.wires.settle()
         return [pdu for pdu in self.peers[name].take() if pdu.command_id == SUBMIT_SM]
 

@@ -8,16 +8,16 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from telephony.domain.errors import Unavailable
-from telephony.domain.silence import Refused
+from telephony.domain.silence import Silenced
 from telephony.domain.ussd import DIALLED_IN_INCIDENT
-from telephony.lab.ussd_gateway import KINDS, UssdGateway, UssdPhone
-from telephony.smpp.codec import decode_message
-from telephony.smpp.constants import ESME_ROK, ESME_RSYSERR
+from telephony.lab.carrier.ussd_gateway import KINDS, UssdGateway, UssdPhone
+from telephony.smpp.wire.codec import decode_message
+from telephony.smpp.wire.constants import ESME_ROK, ESME_RSYSERR
 from telephony.ussd.dialogues import Dialogues
 from telephony.ussd.menus import MenuRules, OpenMenus
 from telephony.ussd.profiles import PROFILES
 from tests.smpp.people import RECOGNITION, House, deliver_sm
-from tests.smpp.test_ussd import dialled, texts
+from tests.smpp.wire.test_ussd import dialled, texts
 from tests.smpp.wires import Wires
 
 CODE, CLOSING, CALLER = "*1120#", "Request completed.", "821012345678"
@@ -216,7 +216,7 @@ class TestOrder:
 class TestDanger:
     def test_a_phone_with_an_open_incident_gets_the_neutral_text_and_its_dialling_is_a_press(self, wires):
         house = MenuHouse(wires)
-        house.guard.refused = Refused("silence holds")
+        house.guard.refused = Silenced("silence holds")
 
         house.phone.dial(CODE)
 
@@ -227,7 +227,7 @@ class TestDanger:
 
     def test_the_text_goes_also_when_that_press_could_not_be_kept(self, wires):
         house = MenuHouse(wires)
-        house.guard.refused = Refused("silence holds")
+        house.guard.refused = Silenced("silence holds")
         house.house.intake.answer = Unavailable("disk full")
 
         house.phone.dial(CODE)

@@ -6,12 +6,12 @@ import pytest
 from twisted.internet.task import Clock
 
 from telephony.domain.errors import Unavailable
-from telephony.smpp.codec import encode_header
-from telephony.smpp.constants import ESME_RMSGQFUL, ESME_ROK, ESME_RTHROTTLED, MAX_SEQUENCE
 from telephony.smpp.pace import Pace
-from telephony.smpp.pdus import Pdu
 from telephony.smpp.submitting import PATIENCE_S, Submitter
 from telephony.smpp.window import Window
+from telephony.smpp.wire.codec import encode_header
+from telephony.smpp.wire.constants import ESME_RMSGQFUL, ESME_ROK, ESME_RTHROTTLED, MAX_SEQUENCE
+from telephony.smpp.wire.pdus import Pdu
 
 REQUEST = encode_header(4, 0, 0, b"body")
 

@@ -6,22 +6,24 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from telephony.domain.delivery import Delivery, Outcome
-from telephony.domain.fact import CALL, Fact
+from telephony.domain.facts import Fact, FactKind
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.trigger import Trigger
 from telephony.store import schema, sealed_rows
 from telephony.store.calls import CallRecord, record_call
 from telephony.store.engines import one_transaction
+from telephony.store.fact_rows import from_data
 from telephony.store.facts import record_facts
 from telephony.store.incidents import close_incident
-from telephony.store.outbox import Claim, Settlement, claim, settle_all
+from telephony.store.outbox.claiming import Claim, claim
+from telephony.store.outbox.settling import Settlement, settle_all
 from telephony.store.positions import Located, record_position
 from telephony.store.presses import NewPress, PressRecorder, Recorded, Rules
-from tests.doubles import NOON, ONE_CENTRE, keys, press
+from tests.doubles import NOON, ONE_CENTRE, age_by, keys, press
 
 NOON_S = NOON.timestamp()
 LEASE_S = 35.0
@@ -45,7 +47,9 @@ def fix(radius_m: float = 500.0, *, after_s: float = 0.0, age_s: float = 0.0, **
 
 def call_fact(state: str = "connected", *, after_s: float = 0.0, n: int = 1, **data: str) -> Fact:
     """What became known of the n-th call, so many seconds after noon."""
-    return Fact(CALL, f"voice-1/{n}", NOON + timedelta(seconds=after_s), {"state": state, **data})
+    return from_data(
+        FactKind.CALL, f"voice-1/{n}", NOON + timedelta(seconds=after_s), {"state": state, **data}
+    )
 
 
 def call_record(n: int = 1, **changes: Any) -> CallRecord:
@@ -143,7 +147,9 @@ class Ledger:
 
     def locate_and_tell(self, found: Position, caller: str = "821012345678") -> Located:
         """Keep a position; gives what became of it."""
-        located: Located = self.transact(record_position, self.plan, self.key_of(caller), found)
+        located: Located = self.transact(
+            record_position, self.plan, self.key_of(caller), found, age_by(found.received_at)
+        )
         return located
 
     def tell(self, *facts: Fact, incident_id: str = "sos-821012345678") -> bool:
@@ -164,9 +170,14 @@ class Ledger:
         return keys[-1]
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The rows of a table as whoever holds the keys reads them."""
+        """The rows of a table as they are read with the keys."""
         opened = OPENED.get(table, dict)
         return [row | opened(row) for row in self.bare_rows(table)]
+
+    def lose(self, *tables: str) -> None:
+        """Lose all rows of tables, as a primary may that is gone before its standby had them."""
+        for table in tables:
+            self.transact(Connection.execute, delete(schema.metadata.tables[table]))
 
     def bare_rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of a table as they stand."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from telephony.domain.people import Device, Draft, Fault, GuardianEntry
+from telephony.domain.people.person import Device, Draft, GuardianEntry
+from telephony.domain.people.problems import Fault
 from telephony.domain.values import Msisdn
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import one_transaction

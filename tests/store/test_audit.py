@@ -214,7 +214,7 @@ def test_a_chain_that_was_emptied_is_seen_by_what_a_log_has_named(chain):
     ]
 
 
-def test_a_chain_written_anew_by_somebody_with_the_key_is_not_what_the_log_has_named(chain):
+def test_a_chain_rewritten_by_somebody_with_the_key_is_not_what_the_log_has_named(chain):
     logged = [LoggedEntry(each.number, each.short) for each in chain.grow(3)]
     chain.tamper("DELETE FROM audit")
     for index in range(1, 4):
@@ -284,7 +284,7 @@ def test_many_breaks_are_counted_and_not_all_told(chain):
     assert "another audit key" in str(verdict.breaks[0])
 
 
-def test_an_entry_sealed_anew_under_another_key_keeps_its_digest(engines):
+def test_an_entry_resealed_under_another_key_keeps_its_digest(engines):
     """What a change of keys does."""
     writing, reading = engines
     chain = Chain(engines)

@@ -9,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
-from telephony.asterisk.sos_call import UTC_OFFSET as OFFSET_OF_CALLS
-from telephony.asterisk.sos_call import incident_id
+from telephony.asterisk.sos.sos_call import incident_id
 from telephony.store import call_names
-from telephony.store.call_names import incident_named, reference_of
+from telephony.store.call_names import incident_named, reference_of, references_of
 from telephony.store.orders import set_silence
 from telephony.store.schema import incident
 from telephony.store.standing_calls import standing_calls
-from tests.doubles import NOON, ONE_CENTRE, press
+from tests.doubles import NINE_HOURS, NOON, ONE_CENTRE, press
 from tests.store.ledger import Ledger, call_fact, call_record
 
 ID, LEE = "sos-821012345678", "821022222222"
 UNIQUEID = "voice-1-1795464999.12"
-NAME = incident_id(UNIQUEID) or ""
+NAME = incident_id(UNIQUEID, NINE_HOURS) or ""
 
 
 @pytest.fixture
@@ -54,20 +53,18 @@ def test_an_incidents_own_id_and_what_nobody_knows_are_given_back(ledger: Ledger
     st.from_regex(r"[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True),
     st.integers(10**9, 4 * 10**9),
     st.integers(0, 10**9),
+    st.sampled_from(call_names.OFFSETS),
 )
-def test_every_name_that_a_call_is_given_leads_back_to_it(server, began, count):
-    name = incident_id(f"{server}-{began}.{count}")
+def test_every_name_that_a_call_is_given_leads_back_to_it_by_whatever_clock(server, began, count, offset):
+    name = incident_id(f"{server}-{began}.{count}", offset)
 
-    assert name is None or reference_of(name) == f"{server}/{server}-{began}.{count}"
+    reference = f"{server}/{server}-{began}.{count}"
+    assert name is None or (reference_of(name, offset) == reference and reference in references_of(name))
 
 
 @given(st.text() | st.from_regex(call_names._NAME, fullmatch=True))
 def test_reading_a_name_is_total(name):
-    assert reference_of(name) is None or "/" in reference_of(name)
-
-
-def test_calls_are_named_by_one_clock():
-    assert OFFSET_OF_CALLS == call_names.UTC_OFFSET
+    assert all("/" in reference for reference in references_of(name))
 
 
 def test_calls_that_stand_are_told_with_caller_state_and_silence_oldest_first(ledger: Ledger):

@@ -134,7 +134,7 @@ def test_the_calls_of_an_incident_are_its_own(ledger: Ledger):
 def test_a_token_opens_the_best_position_of_its_incident_alone(ledger: Ledger):
     ledger.call(call_record(1, token=TOKEN))
     ledger.call(call_record(2, token=sha256(b"other").digest()), incident_id=f"sos-{LEE}")
-    holder = ledger.transact(by_token, TOKEN)
+    holder = ledger.transact(by_token, [TOKEN])
     assert holder == TokenHolder(ID, is_open=True, msisdn=Msisdn("821012345678"), best=None)
 
     ledger.locate(fix(500, after_s=1))
@@ -142,20 +142,20 @@ def test_a_token_opens_the_best_position_of_its_incident_alone(ledger: Ledger):
     ledger.locate(fix(900, after_s=3))
     ledger.locate(fix(5, after_s=4), LEE)
 
-    assert ledger.transact(by_token, TOKEN).best == fix(20, after_s=2)
+    assert ledger.transact(by_token, [TOKEN]).best == fix(20, after_s=2)
 
 
 def test_a_token_of_a_closed_incident_says_so(ledger: Ledger):
     ledger.call(call_record(token=TOKEN))
     ledger.close()
 
-    assert not ledger.transact(by_token, TOKEN).is_open
+    assert not ledger.transact(by_token, [TOKEN]).is_open
 
 
 def test_a_token_that_nobody_was_given_opens_nothing(ledger: Ledger):
     ledger.call(call_record())
 
-    assert ledger.transact(by_token, TOKEN) is None
+    assert ledger.transact(by_token, [TOKEN]) is None
 
 
 def test_one_token_is_never_two_calls(ledger: Ledger):
@@ -169,7 +169,7 @@ def test_what_a_token_opens_does_not_show_in_a_traceback(ledger: Ledger):
     ledger.call(call_record(token=TOKEN))
     ledger.locate(fix(500))
 
-    shown = repr(ledger.transact(by_token, TOKEN)) + repr(live(ledger))
+    shown = repr(ledger.transact(by_token, [TOKEN])) + repr(live(ledger))
 
     for secret in (repr(Msisdn("821012345678").number), "37.5", repr(TOKEN)[2:12]):
         assert secret not in shown

@@ -1,4 +1,4 @@
-"""SQLite's log is folded back beside the writer, and nobody's press waits for it."""
+"""SQLite's log is folded back beside the writer, and no press waits for it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shelf:
         result_of(self.database.transact(lambda connection: connection.exec_driver_sql(statement).rowcount))
 
     def copied_back(self) -> bool:
-        """Claim that the file alone, without its log, holds everything."""
+        """Whether the file alone, without its log, holds everything."""
         alone = self.file.with_suffix(".copy")
         alone.write_bytes(self.file.read_bytes())
         with sqlite3.connect(alone) as connection:
@@ -109,7 +109,7 @@ def test_folding_back_happens_on_a_thread_of_its_own(shelf: Shelf):
     shelf.runner.release()
 
 
-def test_a_log_that_is_too_large_begins_anew_between_two_groups(shelf: Shelf):
+def test_a_log_that_is_too_large_is_restarted_between_two_groups(shelf: Shelf):
     shelf.write(TOO_LARGE)
     shelf.checkpointer.start()
 
@@ -120,7 +120,7 @@ def test_a_log_that_is_too_large_begins_anew_between_two_groups(shelf: Shelf):
 
 
 def test_a_reader_that_dawdles_holds_up_no_press(shelf: Shelf):
-    """Whoever looks at the store with a tool of his own must not cost the writer more than a moment."""
+    """An operator who looks at the store with a tool of his own must not cost the writer more than a moment."""
     shelf.write(100)
     dawdler = sqlite3.connect(shelf.file, isolation_level=None)
     dawdler.execute("BEGIN")

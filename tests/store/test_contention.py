@@ -8,12 +8,13 @@ from typing import Any
 
 import psycopg.errors
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 from twisted.internet import task
 
 from telephony.domain.errors import Unavailable
+from telephony.store.bounds import Access, reader, writer
 from telephony.store.contention import (
     LONE_WAIT_MS,
     MOST_RUNS,
@@ -239,12 +240,24 @@ def test_a_transaction_of_several_kinds_waits_for_a_row_only_a_moment(store: Dat
     assert result_of(store.batch(wait_for_rows, ["a"])) == [f"{LONE_WAIT_MS}ms"]
 
 
-def test_a_transaction_whose_process_is_stopped_is_ended_by_the_server(store: Database):
-    def idle(connection: Connection) -> str:
-        shown: str = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
-        return shown
+@pytest.mark.parametrize(
+    ("given", "shown"), [({}, "2s"), ({"options": "-c idle_in_transaction_session_timeout=7000"}, "7s")]
+)
+def test_a_transaction_whose_process_is_stopped_is_ended_by_the_server_within_the_budget_or_as_the_url_says(
+    postgresql_url: str, given: dict[str, str], shown: str
+):
+    url = make_url(postgresql_url).update_query_dict(given).render_as_string(hide_password=False)
+    engines = open_engines(url, keys, access=Access(writer(2.0), reader(2.0)))
+    store = Database(*engines, writer=Inline(), reader=Inline(), clock=task.Clock(), linger_s=0.0)
 
-    assert result_of(store.transact(idle)) == "5s"
+    def idle(connection: Connection) -> str:
+        answer: str = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+        return answer
+
+    assert result_of(store.transact(idle)) == shown
+    result_of(store.stop())
+    for engine in engines:
+        engine.dispose()
 
 
 def test_a_row_that_another_writer_keeps_costs_only_the_press_that_needs_it(

@@ -142,7 +142,7 @@ def test_a_disk_that_takes_a_file_piece_by_piece_gets_all_of_it(key_file, monkey
     assert KeyFile(key_file.path).ring().current == added
 
 
-def test_what_is_not_read_back_as_it_was_written_takes_nobodys_place(key_file, monkeypatch):
+def test_what_is_not_read_back_as_it_was_written_takes_no_file_s_place(key_file, monkeypatch):
     before = key_file.path.read_bytes()
     monkeypatch.setattr(os, "pread", lambda descriptor, length, at: b"\0" * length)
 
@@ -243,7 +243,7 @@ def test_a_file_of_another_account_is_not_used(key_file):
 
 
 @pytest.mark.parametrize("harm", [hidden, damaged, readable_by_all, cut_to_nothing])
-def test_whoever_has_the_keys_in_memory_goes_on_and_says_so_once_a_minute(in_use, watch, harm):
+def test_a_daemon_with_the_keys_in_memory_goes_on_and_says_so_once_a_minute(in_use, watch, harm):
     before = in_use.ring()
     harm(in_use.path)
 
@@ -272,7 +272,7 @@ def test_a_file_that_comes_back_is_read_again(key_file, in_use):
 
 @pytest.fixture
 def proven(in_use, tmp_path) -> KeyFile:
-    """One whose keys have opened a store: nobody else's will."""
+    """One whose keys have opened a store: no other keys will."""
 
     def refuse(_):
         raise KeysUnavailable("not of this store")
@@ -311,7 +311,7 @@ def test_beside_a_file_that_is_wrong_the_proven_keys_are_kept_until_it_is_right_
     assert not kept.exists()
 
 
-def test_proven_keys_whose_file_is_gone_are_written_anew(proven):
+def test_proven_keys_whose_file_is_gone_are_written_again(proven):
     octets = proven.path.read_bytes()
     proven.path.unlink()
 
@@ -379,7 +379,7 @@ def test_nobody_changes_a_file_that_is_not_there(in_use):
     assert not in_use.path.exists()
 
 
-def test_whoever_never_read_the_keys_does_not_go_on(key_file):
+def test_a_daemon_that_never_read_the_keys_does_not_go_on(key_file):
     key_file.path.unlink()
 
     with pytest.raises(KeysUnavailable, match="bring it back from its backup"):

@@ -1,4 +1,4 @@
-"""Rows that are damaged in every way that a column can be: what is left is told to 112, and nobody waits behind it."""
+"""Rows that are damaged in every way that a column can be: what is left is told to 112, and no other incident waits behind it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telephony.domain.delivery import Delivered
 from telephony.domain.report import Report
 from telephony.psap.cap import encode
 from telephony.store.mending import Mending
-from tests.doubles import ONE_CENTRE, press
+from tests.doubles import KST, ONE_CENTRE, press
 from tests.store.ledger import NOON_S, Ledger, call_fact, fix
 
 LEE, PARK = "821022222222", "821033333333"
@@ -43,7 +43,7 @@ COLUMNS = {
     "fact": ("sealed", "kind", "subject", "at", "number"),
 }  # fmt: skip
 OF_WHOM = {("incident", "sealed"), ("incident", "key")}
-"""Columns without which nobody can say who presses."""
+"""Columns without which it cannot be said who presses."""
 
 pytestmark = pytest.mark.parametrize("engines", ["sqlite"], indirect=True)
 """PostgreSQL checks the types of its columns: an SQLite store alone holds values of any type."""
@@ -91,7 +91,7 @@ def assert_told(told: list[Report], *, whose: str = PARK) -> None:
     """All has been told of Lee, and of Park an alert with her number and what else can be read."""
     for report in told:
         # Whatever was read can be written.
-        assert encode(report, sender="us.example", addresses="112.example", language="ko")
+        assert encode(report, sender="us.example", addresses="112.example", language="ko", zone=KST)
     assert [(each.kind, each.unread) for each in told if each.msisdn.number == LEE] == [
         ("alert", ()),
         ("update", ()),
@@ -144,7 +144,7 @@ def test_whatever_a_payload_says_112_is_told_what_is_left(ledger: Ledger, payloa
 def test_sealed_octets_that_were_cut_or_changed_cost_themselves_alone(
     ledger: Ledger, table: str, change: str
 ):
-    """Also in the octets that name the key: a key that nobody knows is no reason to wait where the rest can be opened."""
+    """Also in the octets that name the key: an unknown key is no reason to wait where the rest can be opened."""
     key = "key" if table == "incident" else "incident_key"
     sealed = ledger.transact(
         lambda c: c.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""One writer, natural group commit: what arrives during a commit shares the next, and nobody pays for another."""
+"""One writer, natural group commit: what arrives during a commit shares the next, and no item pays for another."""
 
 from __future__ import annotations
 

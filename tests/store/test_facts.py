@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
 from telephony.domain.delivery import Delivered, Retry
-from telephony.domain.fact import KNOCK, Fact
+from telephony.domain.facts import FactKind
 from telephony.domain.report import Part, Report
 from telephony.store.crypto import Place
-from telephony.store.fact_rows import FactRow, fact_of, fact_row, storable_fact
+from telephony.store.fact_rows import from_data, storable_fact, to_data
 from telephony.store.schema import fact
 from telephony.store.sealing import seal
 from tests.doubles import NOON, WITH_FALLBACK, keys, press
@@ -100,7 +98,7 @@ def test_the_same_in_another_order_is_no_news(ledger: Ledger):
 
 def test_what_is_known_of_one_caller_is_news_of_another(ledger: Ledger):
     ledger.record(press("821022222222"))
-    lifted = Fact("silence", "phone", NOON, {"state": "lifted"})
+    lifted = from_data("silence", "phone", NOON, {"state": "lifted"})
     ledger.tell(lifted)
 
     assert ledger.tell(lifted, incident_id="sos-821022222222")
@@ -116,9 +114,9 @@ def test_of_several_facts_only_the_new_ones_are_kept(ledger: Ledger):
 
 def test_what_was_known_before_and_is_known_again_is_news(ledger: Ledger):
     for state in ("held", "lifted", "held"):
-        assert ledger.tell(Fact("silence", "phone", NOON, {"state": state}))
+        assert ledger.tell(from_data("silence", "phone", NOON, {"state": state}))
 
-    assert [fact.data["state"] for fact in next_report(ledger).facts] == ["held"]
+    assert [to_data(fact)["state"] for fact in next_report(ledger).facts] == ["held"]
 
 
 def test_an_unknown_incident_has_no_facts(ledger: Ledger):
@@ -182,7 +180,8 @@ def test_all_channels_of_the_carrier_are_told(engines: tuple[Engine, Engine]):
 
 def test_somebody_who_taps_for_an_hour_does_not_make_the_reports_heavy(ledger: Ledger):
     knocks = [
-        Fact(KNOCK, f"voice-1/1#{n}", NOON + timedelta(seconds=n), {"digits": "1"}) for n in range(1, 301)
+        from_data(FactKind.KNOCK, f"voice-1/1#{n}", NOON + timedelta(seconds=n), {"digits": "1"})
+        for n in range(1, 301)
     ]
     ledger.tell(*knocks)
 
@@ -190,13 +189,13 @@ def test_somebody_who_taps_for_an_hour_does_not_make_the_reports_heavy(ledger: L
 
 
 def test_texts_of_facts_are_kept_in_a_form_that_both_databases_take(ledger: Ledger):
-    nasty = Fact("ca\x00ll", "a\ud83d", NOON, {"st\x00ate": "half \ud83d", "ko": "말할 수 없음 🆘"})
+    nasty = from_data("ca\x00ll", "a\ud83d", NOON, {"st\x00ate": "half \ud83d", "ko": "말할 수 없음 🆘"})
 
     ledger.tell(nasty)
 
     (told,) = next_report(ledger).facts
     assert told == storable_fact(nasty)
-    assert dict(told.data) == {"st␀ate": "half \ufffd", "ko": "말할 수 없음 🆘"}
+    assert dict(to_data(told)) == {"st␀ate": "half \ufffd", "ko": "말할 수 없음 🆘"}
     assert not ledger.tell(nasty)
 
 
@@ -232,22 +231,3 @@ def test_a_fact_of_a_time_that_never_was_costs_itself_alone(ledger: Ledger):
 
     assert isinstance(claimed.content, Report)
     assert (claimed.content.facts, claimed.content.unread) == ((), (Part.FACTS,))
-
-
-TEXTS = st.text(st.characters(exclude_categories=[]), max_size=8)
-
-
-@given(
-    st.builds(
-        Fact,
-        TEXTS,
-        TEXTS,
-        st.just(NOON + timedelta(microseconds=1)),
-        st.dictionaries(TEXTS, TEXTS, max_size=4),
-    )
-)
-def test_any_fact_comes_back_as_it_was_kept(known: Fact):
-    kept = storable_fact(known)
-
-    assert fact_of(keys(), FactRow(*fact_row(keys(), 1, 1, kept))) == kept
-    assert storable_fact(kept) == kept

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
-from telephony.cli.telling import as_story
+from telephony.cli.story import as_story
 from telephony.domain.delivery import CALL_CONTROL, TRACK, Again, Delivered, Retry
 from telephony.domain.incident import CLOSED, OPEN
 from telephony.domain.trigger import Part
+from telephony.store.bound import rebind
 from telephony.store.incidents import Story, list_incidents, quiet_incidents, story
 from telephony.store.orders import order_hang_up, set_silence
-from tests.doubles import NOON, WITH_FALLBACK, press
+from telephony.store.schema import incident
+from tests.doubles import NOON, WITH_FALLBACK, keys, press
 from tests.store.ledger import Ledger, call_fact, fix
 
 ID = "sos-821012345678"
@@ -151,7 +153,7 @@ def test_a_story_says_why_each_update_was_written(ledger: Ledger):
 
     assert [line.facts["why"] for line in planned] == [None, "position, pressed-again"]
     assert "update 2 to seoul written down: position, pressed-again" in " ".join(
-        as_story(told(ledger), with_coordinates=False)
+        as_story(told(ledger), UTC, with_coordinates=False)
     )
 
 
@@ -273,10 +275,15 @@ def test_an_incident_is_closed_once(ledger: Ledger):
     assert len([row for row in ledger.rows("delivery") if row["kind"] == "closing"]) == 1
 
 
+def become(connection: Connection, state: str) -> None:
+    for row in connection.execute(select(incident)).all():
+        rebind(connection, keys(), row, state=state)
+
+
 @pytest.mark.parametrize("state", ["acknowledged", "dispatched"])
 def test_an_incident_that_112_is_at_work_on_can_be_closed(ledger: Ledger, state: str):
     ledger.record(press())
-    ledger.transact(lambda connection: connection.exec_driver_sql(f"UPDATE incident SET state = '{state}'"))
+    ledger.transact(become, state)
 
     assert ledger.close()
 
@@ -284,7 +291,7 @@ def test_an_incident_that_112_is_at_work_on_can_be_closed(ledger: Ledger, state:
 @pytest.mark.parametrize("state", ["acknowledged", "dispatched"])
 def test_a_press_joins_an_incident_that_112_is_at_work_on(ledger: Ledger, state: str):
     ledger.record(press())
-    ledger.transact(lambda connection: connection.exec_driver_sql(f"UPDATE incident SET state = '{state}'"))
+    ledger.transact(become, state)
 
     ledger.again("1", after_s=60)
 

@@ -1,4 +1,4 @@
-"""A file of lines beside the store: appended to, synced, written anew, and never half of either."""
+"""A file of lines beside the store: appended to, synced, rewritten, and never half of either."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_failed_half_way_is_written_to_the_same_place_again(
     assert in_use(file) == b"one\ntwo\nthree\n"
 
 
-def test_a_file_that_cannot_be_written_anew_stays_as_it_is(file: LineFile, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_cannot_be_rewritten_stays_as_it_is(file: LineFile, monkeypatch: pytest.MonkeyPatch):
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

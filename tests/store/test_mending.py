@@ -139,7 +139,7 @@ def test_a_location_errand_on_a_channel_that_never_was_goes_to_that_of_the_carri
 @pytest.mark.parametrize(
     ("column", "value"), [("last_sequence", -1), ("press_count", 0), ("press_count", 2**30)]
 )
-def test_a_count_that_is_none_is_counted_anew(ledger: Ledger, column: str, value: Any):
+def test_a_count_that_is_none_is_counted_again(ledger: Ledger, column: str, value: Any):
     change(ledger, f"{column} = {value}", "incident")
 
     assert mend(ledger).counts == 1
@@ -199,7 +199,7 @@ def test_an_alert_that_is_gone_from_its_first_channel_does_not_wait_for_the_fall
 def test_a_report_that_has_a_row_on_every_channel_needs_none_of_another(ledger: Ledger):
     copy = (
         "INSERT INTO delivery SELECT incident_key, 'seoum', sequence, kind, payload, sealed, state, attempts, created_at,"
-        f" due_at, lease_owner, lease_until, settled_at, last_error, lease_token FROM delivery WHERE incident_key = {ledger.key_of(LEE)}"
+        f" due_at, lease_owner, lease_until, settled_at, last_error, lease_token, bound FROM delivery WHERE incident_key = {ledger.key_of(LEE)}"
         " AND sequence = 1"
     )
     ledger.transact(lambda connection: connection.exec_driver_sql(copy))

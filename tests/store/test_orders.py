@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 from telephony.domain.delivery import CALL_CONTROL, Delivered, Errand, Retry
-from telephony.domain.fact import PHONE, SILENCE, Fact
-from telephony.domain.silence import Refused
+from telephony.domain.facts import PHONE, FactKind
+from telephony.domain.orders import OrderRefused
 from telephony.domain.values import Msisdn
+from telephony.store.fact_rows import from_data, to_data
 from telephony.store.orders import order_call_back, order_hang_up, set_silence, silence_lifted
-from telephony.store.outbox import oldest_reports
+from telephony.store.outbox.claiming import oldest_reports
 from tests.doubles import NOON, WITH_FALLBACK, press
 from tests.store.ledger import Ledger
 
@@ -74,7 +75,7 @@ def test_lifting_tells_112_by_whom(ledger: Ledger):
 
     (update,) = ledger.claim(after_s=1)
     assert update.content.facts == (
-        Fact(SILENCE, PHONE, NOON + timedelta(seconds=1), {"state": "lifted", "by": "desk 7"}),
+        from_data(FactKind.SILENCE, PHONE, NOON + timedelta(seconds=1), {"state": "lifted", "by": "desk 7"}),
     )
 
 
@@ -85,7 +86,7 @@ def test_silence_can_be_held_again(ledger: Ledger):
 
     assert not is_lifted(ledger)
     (update,) = ledger.claim(after_s=2)
-    assert [fact.data["state"] for fact in update.content.facts] == ["held"]
+    assert [to_data(fact)["state"] for fact in update.content.facts] == ["held"]
 
 
 def test_asked_twice_the_order_is_given_twice_and_112_is_told_once(ledger: Ledger):
@@ -106,7 +107,7 @@ def test_holding_what_was_never_lifted_is_ordered_and_tells_nobody(ledger: Ledge
 
 
 def test_holding_takes_back_what_could_still_be_heard(ledger: Ledger):
-    """Asterisk was away: when it comes back, nothing may sound that nobody wants any more."""
+    """Asterisk was away: when it comes back, nothing may sound that is not wanted any more."""
     silence(ledger, lifted=True)
     call_back(ledger)
     hang_up(ledger)
@@ -159,16 +160,16 @@ def test_a_closed_incident_is_silent_again(ledger: Ledger):
 def test_an_unknown_incident_is_refused_in_words(ledger: Ledger):
     answers = [silence(ledger, lifted=True, of="x"), hang_up(ledger, "x"), call_back(ledger, "x")]
 
-    assert answers == [Refused("there is no incident x")] * 3
+    assert answers == [OrderRefused("there is no incident x")] * 3
     assert orders(ledger) == []
 
 
 def test_a_closed_incident_is_neither_lifted_nor_called_back_but_its_line_can_be_freed(ledger: Ledger):
     ledger.close()
 
-    assert silence(ledger, lifted=True) == Refused(f"incident {ID} is closed")
-    assert silence(ledger, lifted=False) == Refused(f"incident {ID} is closed")
-    assert call_back(ledger) == Refused(f"incident {ID} is closed")
+    assert silence(ledger, lifted=True) == OrderRefused(f"incident {ID} is closed")
+    assert silence(ledger, lifted=False) == OrderRefused(f"incident {ID} is closed")
+    assert call_back(ledger) == OrderRefused(f"incident {ID} is closed")
     assert hang_up(ledger) is None
     assert [kind for kind, _, _ in orders(ledger)] == ["hang-up"]
 
@@ -176,12 +177,12 @@ def test_a_closed_incident_is_neither_lifted_nor_called_back_but_its_line_can_be
 def test_a_call_back_is_refused_while_silence_holds(ledger: Ledger):
     refused = call_back(ledger)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert "silence holds" in refused.reason
     silence(ledger, lifted=True)
     assert call_back(ledger) is None
     silence(ledger, lifted=False, after_s=2)
-    assert isinstance(call_back(ledger), Refused)
+    assert isinstance(call_back(ledger), OrderRefused)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_call_back_needs_a_number_that_can_be_called(ledger: Ledger, number: s
 
     refused = call_back(ledger, f"sos-{number}")
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert word in refused.reason
 
 

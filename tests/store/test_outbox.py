@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 from structlog.testing import capture_logs
 
 from telephony.domain.delivery import TRACK, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
@@ -13,13 +13,11 @@ from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, UNREADABLE_NUMBER
 from telephony.store import schema
 from telephony.store.crypto import Key, KeyRing
 from telephony.store.orders import set_silence
-from telephony.store.outbox import (
-    bring_forward,
-    due_channels,
-    give_back_all,
-    oldest_reports,
-    release_leases,
-)
+from telephony.store.outbox import owed as owed_module
+from telephony.store.outbox.claiming import due_channels, oldest_reports
+from telephony.store.outbox.owed import MOST_COUNTED, Owed, owed
+from telephony.store.outbox.settling import give_back_all
+from telephony.store.outbox.starting import bring_forward, release_leases
 from telephony.store.schema import incident
 from telephony.store.sealing import with_keys
 from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, press
@@ -545,6 +543,36 @@ def test_the_oldest_report_that_112_has_not_acknowledged_is_known(ledger: Ledger
     (alert,) = ledger.claim(limit=1)
     ledger.settle(alert, Delivered())
     assert ledger.transact(oldest_reports) == {"seoul": NOON_S + 9}
+
+
+def test_what_is_owed_is_counted_by_report_and_not_by_channel(fallback: Ledger):
+    fallback.record(press())
+    fallback.record(press(LEE, received_at=NOON + timedelta(seconds=9)))
+    seen = fallback.transact(owed)
+
+    assert (seen.reports, seen.oldest_at, seen.open_incidents, seen.is_more) == (2, NOON, 2, False)
+    (alert,) = fallback.claim("seoul", limit=1)
+    fallback.settle(alert, Delivered())
+    assert (fallback.transact(owed).reports, fallback.transact(owed).oldest_at) == (
+        1,
+        NOON + timedelta(seconds=9),
+    )
+
+
+def test_nothing_owed_has_no_age(ledger: Ledger):
+    assert ledger.transact(owed) == Owed(0, None, 0, False, None)
+
+
+def test_a_count_stops_at_its_bound_and_says_so(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    for statement in ("_OWED", "_OPEN"):
+        bounded = str(getattr(owed_module, statement)).replace(f"LIMIT {MOST_COUNTED + 1}", "LIMIT 3")
+        monkeypatch.setattr(owed_module, statement, text(bounded))
+    monkeypatch.setattr(owed_module, "MOST_COUNTED", 2)
+    ledger.record(*[press(f"8210{number:08d}") for number in range(5)])
+
+    seen = ledger.transact(owed)
+
+    assert (seen.reports, seen.open_incidents, seen.is_more) == (2, 2, True)
 
 
 # -- a clock that was set back while we were away ----------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_files_in_their_places_are_no_trouble(shelf: Shelf):
 
 
 @pytest.mark.parametrize("gone", ["file", "log", "index"])
-def test_a_file_that_was_removed_is_written_anew(shelf: Shelf, gone: str):
+def test_a_file_that_was_removed_is_written_again(shelf: Shelf, gone: str):
     getattr(shelf, gone).unlink()
     assert str(shelf.files.trouble()).endswith("is not there: it was removed")
 
@@ -63,7 +63,7 @@ def test_a_file_that_was_removed_is_written_anew(shelf: Shelf, gone: str):
     assert shelf.files.trouble() is None
 
 
-def test_a_folder_that_was_removed_is_made_anew(shelf: Shelf):
+def test_a_folder_that_was_removed_is_made_again(shelf: Shelf):
     shutil.rmtree(shelf.folder)
 
     shelf.files.recover()
@@ -92,7 +92,7 @@ def test_a_file_that_was_moved_is_waited_for_and_named(shelf: Shelf, tmp_path: P
     assert shelf.files.trouble() is None
 
 
-def test_a_file_that_was_moved_and_then_removed_is_written_anew(shelf: Shelf, tmp_path: Path):
+def test_a_file_that_was_moved_and_then_removed_is_written_again(shelf: Shelf, tmp_path: Path):
     aside = shelf.file.rename(tmp_path / "aside.sqlite")
     with pytest.raises(StoreAway):
         shelf.files.recover()

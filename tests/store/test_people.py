@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sqlite3
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,8 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from telephony.domain.consent_items import ConsentItem
-from telephony.domain.people import Device, Fault, GuardianEntry, merged
+from telephony.domain.guardians.standing import AgeGroup, Relation, Standing
+from telephony.domain.people.consent_items import ConsentItem
+from telephony.domain.people.person import Device, GuardianEntry, Refusal, merged
+from telephony.domain.people.problems import Fault
 from telephony.domain.values import Msisdn
 from telephony.store.bulk import execute_many
 from telephony.store.crypto import Damaged, KeyFile, KeysUnavailable
@@ -24,7 +25,7 @@ from telephony.store.people import GUARDIAN, NUMBER, Outcome, Registry, count, c
 from telephony.store.people_erasing import fold_back, forget_rows
 from telephony.store.person_record import from_octets, to_octets
 from telephony.store.schema import metadata
-from tests.doubles import keys, without_fsync
+from tests.doubles import as_most_builds_of_sqlite, keys, without_fsync
 from tests.store.people_drafts import NOW, Office, number, pupil
 
 INSERT = "INSERT INTO person_number (hash, person_key) VALUES (?, ?)"
@@ -353,15 +354,12 @@ def test_a_consent_that_was_withdrawn_is_none(office):
     assert not replace(consent, withdrawn_at=datetime(2026, 12, 1, tzinfo=UTC)).is_valid_on(date(2026, 12, 2))
 
 
-def test_sqlite_is_told_to_overwrite_what_is_deleted(file_office):
-    file_office.enrol([pupil()])
-    with file_office.writing.connect() as connection:
-        connection.connection.cursor().execute("PRAGMA secure_delete=OFF")
-    file_office.run(file_office.registry.delete, number())
-
-    with file_office.writing.connect() as connection:
-        assert connection.connection.cursor().execute("PRAGMA secure_delete").fetchone() == (1,)
-    assert sqlite3.sqlite_version_info > (3, 30)
+def test_sqlite_is_told_to_overwrite_what_is_deleted(tmp_path):
+    for engine in open_engines(f"sqlite:///{tmp_path}/store.sqlite", keys):
+        as_most_builds_of_sqlite(engine)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA secure_delete").scalar_one() == 1
+        engine.dispose()
 
 
 def test_a_consent_of_an_earlier_release_is_read_as_it_was_and_written_the_same():
@@ -371,3 +369,30 @@ def test_a_consent_of_an_earlier_release_is_read_as_it_was_and_written_the_same(
     assert len(json.loads(to_octets(person))["consent"]) == 6, "an older release reads it too"
     assert from_octets(to_octets(person)) == person
     assert from_octets(to_octets(asked)) == asked
+
+
+def test_what_a_guardian_has_said_and_who_refused_is_kept_and_a_record_without_it_is_as_it_was():
+    person = merged(None, pupil(), adult_age=19, now=NOW)
+    mother = Standing(Relation.MOTHER, AgeGroup.ADULT, "SMS", NOW)
+    said = replace(
+        person,
+        guardians=(replace(person.guardians[0], standing=mother),),
+        refused=(Refusal("0002", "SMS", NOW),),
+    )
+
+    assert from_octets(to_octets(said)) == said
+    plain = json.loads(to_octets(person))
+    assert ("refused" in plain, len(plain["guardians"][0])) == (False, 5)
+
+
+def test_an_enrolment_that_says_nothing_of_a_guardian_takes_nothing_away():
+    mother = Standing(Relation.MOTHER, AgeGroup.ADULT, "SMS", NOW)
+    draft = pupil()
+    known = merged(
+        None, replace(draft, guardians=(replace(draft.guardians[0], standing=mother),)), adult_age=19, now=NOW
+    )
+    known = replace(known, refused=(Refusal("0002", "SMS", NOW),))
+
+    again = merged(known, draft, adult_age=19, now=NOW)
+
+    assert (again.guardians[0].standing, again.refused) == (mother, known.refused)

@@ -61,7 +61,7 @@ def driver_of(connection: Connection) -> BoundedConnection:
 
 
 def until(claim: Callable[[], Any]) -> None:
-    """Wait for what another process does; it tells nobody."""
+    """Wait for what another process does without telling us."""
     looked = threading.Event()
     end = monotonic() + PATIENCE_S
     while not claim():
@@ -323,7 +323,7 @@ def waits_for_a_standby(admin: Connection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def test_whoever_may_write_rows_may_prove_a_commit(postgresql_url: str, admin: Connection):
+def test_an_account_that_may_write_rows_may_prove_a_commit(postgresql_url: str, admin: Connection):
     """No right is needed beyond those of the owner of a database."""
     admin.exec_driver_sql("DROP ROLE IF EXISTS ordinary")
     admin.exec_driver_sql("CREATE ROLE ordinary LOGIN")

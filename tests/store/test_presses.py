@@ -257,6 +257,16 @@ def test_a_third_incident_of_the_same_press_still_finds_a_free_id(book: Book):
     assert len(set(ids)) == 4
 
 
+def test_so_does_any_further_one(book: Book):
+    ids = []
+    for _ in range(40):
+        (recorded,) = book.record(press(text="SOS"))
+        ids.append(recorded.receipt.incident_id)
+        book.close(recorded.receipt.incident_id)
+
+    assert len(set(ids)) == len(ids)
+
+
 def test_a_drill_never_joins_an_emergency(book: Book):
     (emergency,) = book.record(press())
 
@@ -437,7 +447,9 @@ def test_guardians_are_told_of_a_new_incident_at_once(engines: tuple[Engine, Eng
     ]
 
 
-def test_guardians_are_left_to_whoever_claims_them_where_there_is_no_room(engines: tuple[Engine, Engine]):
+def test_guardians_are_left_to_the_process_that_claims_them_where_there_is_no_room(
+    engines: tuple[Engine, Engine],
+):
     book = Book(engines[0], TELLING)
 
     (recorded,) = book.record(press(), leases={"seoul": 1_800_000_000.0})

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered
-from telephony.domain.fact import REACH
-from telephony.domain.ports import NotReached
+from telephony.domain.facts import FactKind, NotReached
+from telephony.store.fact_rows import to_data
 from telephony.store.reach import LONGEST_PATIENCE, Missed, record_unreached
-from tests.doubles import NOON, press
+from tests.doubles import NOON, age_by, press
 from tests.store.ledger import Ledger, fix
 
 PATIENCE = timedelta(seconds=60)
@@ -35,7 +35,8 @@ def sent(ledger: Ledger, after_s: float) -> None:
 
 
 def miss(ledger: Ledger, after_s: float, why: NotReached = NotReached.ABSENT) -> bool:
-    missed = Missed(why, NOON + timedelta(seconds=after_s), PATIENCE)
+    at = NOON + timedelta(seconds=after_s)
+    missed = Missed(why, at, PATIENCE, age_by(at))
     is_told: bool = ledger.transact(record_unreached, ledger.plan, ledger.key_of("821012345678"), missed)
     sent(ledger, after_s)
     return is_told
@@ -47,7 +48,7 @@ def damage(ledger: Ledger, table: str) -> None:
 
 
 def facts(ledger: Ledger) -> list[dict[str, Any]]:
-    return [json.loads(row["data"]) for row in ledger.rows("fact") if row["kind"] == REACH]
+    return [json.loads(row["data"]) for row in ledger.rows("fact") if row["kind"] == FactKind.REACH]
 
 
 def reasons(ledger: Ledger) -> list[list[str]]:
@@ -79,7 +80,7 @@ def test_that_it_answers_again_is_told_at_once_with_where(ledger: Ledger):
     assert reasons(ledger)[-1] == ["phone-answering", "position"]
     (update,) = ledger.claim(after_s=600)
     assert update.content.position == fix(575, after_s=600, longitude=127.2)
-    assert [each.data["state"] for each in update.content.facts] == ["answering"]
+    assert [to_data(each)["state"] for each in update.content.facts] == ["answering"]
     sent(ledger, 600)
     assert not ledger.locate_and_tell(fix(575, after_s=630, longitude=127.2)).is_told
 

@@ -7,13 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from telephony.domain.audit import TOLD_112
 from telephony.domain.delivery import Delivered, Retry
-from telephony.domain.fact import CALL, CENTRE, TOLD_BY_VOICE
+from telephony.domain.facts import CENTRE, FactKind
 from telephony.store import schema
-from telephony.store.audit import entries
+from telephony.store.fact_rows import to_data
 from telephony.store.incidents import list_incidents
-from telephony.store.readout import UNREADABLE_NUMBER, mark_told_by_voice, read_out, unreported
+from telephony.store.readout import UNREADABLE_NUMBER, read_out, record_told_by_voice, unreported
 from tests.doubles import NOON, ONE_CENTRE, press
 from tests.store.ledger import Ledger, call_fact, fix
 
@@ -75,7 +74,7 @@ def test_an_incident_is_told_as_its_next_report_would_tell_it(ledger: Ledger):
     lee = known(ledger)
     assert (lee.report.msisdn.number, lee.report.texts) == (LEE, ("help",))
     assert lee.report.position == fix(after_s=3)
-    assert [fact.kind for fact in lee.report.facts] == [CALL]
+    assert [fact.kind for fact in lee.report.facts] == [FactKind.CALL]
     assert (lee.is_reported, lee.is_owed, lee.is_closed, lee.is_damaged) == (False, True, False, False)
     assert known(ledger, "821099999999") is None
 
@@ -102,30 +101,28 @@ def test_where_the_database_gives_nothing_else_the_incident_s_own_row_is_told(le
     assert known(ledger).report.msisdn == UNREADABLE_NUMBER
 
 
-def test_whoever_told_112_is_kept_told_and_audited_and_nothing_is_taken_back(ledger: Ledger):
+def test_the_person_who_told_112_is_kept_and_told_and_nothing_is_taken_back(ledger: Ledger):
     owed = len(ledger.rows("delivery"))
-    assert ledger.transact(mark_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4", LATER)
+    assert ledger.transact(record_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4", LATER)
     lee = known(ledger)
-    assert (lee.by_voice.kind, lee.by_voice.subject, lee.by_voice.data["by"]) == (
-        TOLD_BY_VOICE,
+    assert (lee.by_voice.kind, lee.by_voice.subject, to_data(lee.by_voice)["by"]) == (
+        FactKind.TOLD_BY_VOICE,
         CENTRE,
         "Kim",
     )
     assert not lee.has_news
     assert ids(ledger) == [name(LEE), name(PARK)]
     assert len(ledger.rows("delivery")) >= owed
-    with_it = ledger.transact(lambda connection: list(entries(connection)))
-    assert [(each.looked.what, each.looked.who) for each in with_it] == [(TOLD_112, "Kim")]
-    assert not ledger.transact(mark_told_by_voice, ONE_CENTRE, "sos-none", "Kim", "desk 4", LATER)
+    assert not ledger.transact(record_told_by_voice, ONE_CENTRE, "sos-none", "Kim", "desk 4", LATER)
 
 
 def test_another_press_or_another_place_is_news(ledger: Ledger):
     assert known(ledger).has_news
-    ledger.transact(mark_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4", LATER)
+    ledger.transact(record_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4", LATER)
     ledger.locate(fix(50.0, after_s=300), LEE)
     assert known(ledger).has_news
     ledger.transact(
-        mark_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4 again", LATER + timedelta(minutes=9)
+        record_told_by_voice, ONE_CENTRE, name(LEE), "Kim", "desk 4 again", LATER + timedelta(minutes=9)
     )
     assert not known(ledger).has_news
     ledger.record(press(LEE, reference="again", received_at=LATER + timedelta(minutes=10)))

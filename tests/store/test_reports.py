@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -9,21 +10,33 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered, Retry
 from telephony.domain.report import EarlierReport, Report, UpdateReason
-from telephony.domain.trigger import PARTLY_UNREADABLE_TEXT, Part, PartKind, Repetition
+from telephony.domain.trigger import (
+    PARTLY_UNREADABLE_TEXT,
+    TOLD_LATE,
+    UNLISTED_DESTINATION,
+    UNREADABLE_TEXT,
+    Part,
+    PartKind,
+    Repetition,
+    Trigger,
+)
 from telephony.domain.values import Msisdn
-from telephony.services.reporting import first_report
+from telephony.services.spine.reporting import first_report
 from telephony.store.reports import LONGEST_TEXTS, MOST_REFERENCES, joined_texts
 from telephony.store.texts import storable
 from tests.doubles import NOON, WITH_FALLBACK, press
 from tests.store.ledger import NOON_S, Ledger, call_fact, fix
 
 ID = "sos-821012345678"
+LABELS = (UNLISTED_DESTINATION, UNREADABLE_TEXT, PARTLY_UNREADABLE_TEXT, TOLD_LATE)
+SIGNS = ("a", " ", "여", "🆘", "\0", "\ud83d", "\ude00")
+PRESSES = itertools.count()
 
 
 @pytest.fixture
@@ -88,6 +101,49 @@ def test_the_alert_from_memory_is_the_very_alert_from_the_store(ledger: Ledger):
         ledger.settle(claimed, Delivered())
         ledger.close(incident_id)
         next_report(ledger)
+
+
+NUMBERS = st.integers(0, 99_999_999).map(lambda number: Msisdn(f"8210{number:08d}", is_e164=True))
+PARTS = st.integers(1, 255).flatmap(
+    lambda total: st.builds(
+        Part,
+        st.integers(0, 65_535),
+        st.just(total),
+        st.integers(1, total),
+        st.sampled_from(PartKind),
+        st.none() | st.binary(max_size=9),
+        st.sampled_from([None, "gsm0338", "utf_16_be"]),
+    )
+)
+
+
+@pytest.mark.parametrize("engines", ["sqlite"], indirect=True)
+@given(
+    trigger=st.builds(
+        replace,
+        st.just(press()),
+        msisdn=NUMBERS | st.sampled_from([Msisdn("", is_e164=False), Msisdn("KAKAO", is_e164=False)]),
+        text=st.none() | st.lists(st.sampled_from(SIGNS)).map("".join),
+        part=st.none() | PARTS,
+        test=st.booleans(),
+        labels=st.lists(st.sampled_from(LABELS), unique=True).map(tuple),
+        facts=st.lists(st.builds(call_fact, n=st.integers(1, 3)), max_size=3).map(tuple),
+        destination=st.sampled_from(["112", "9999", ""]),
+        received_at=st.integers(0, 10**9).map(lambda us: NOON + timedelta(microseconds=us)),
+    )
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_first_press_says_memory_and_store_make_one_report_of_it(ledger: Ledger, trigger: Trigger):
+    one = replace(trigger, reference=f"ref-{next(PRESSES)}")
+    (recorded,) = ledger.record(one)
+    incident_id = recorded.receipt.incident_id
+
+    (claimed,) = ledger.claim(after_s=3600)
+
+    assert claimed.content == first_report(one, incident_id)
+    ledger.settle(claimed, Delivered(), after_s=3600)
+    ledger.close(incident_id, at=NOON + timedelta(hours=1))
+    next_report(ledger, after_s=3600)
 
 
 def test_the_words_of_a_first_press_that_is_a_part_show_what_is_missing():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, delete, insert, update
@@ -12,28 +14,36 @@ from telephony.domain.audit import Looked
 from telephony.domain.delivery import Retry
 from telephony.domain.incident import Join
 from telephony.domain.locating import Locating, Purpose
-from telephony.domain.people import Person
+from telephony.domain.people.person import Person
 from telephony.domain.ports import FAST
 from telephony.domain.values import Msisdn
 from telephony.store import schema
 from telephony.store.audit import append, entries
 from telephony.store.awaited import awaited_from, expect
+from telephony.store.bound import BOUND, UNDER_A_MISSING_KEY, is_sound_quietly
 from telephony.store.crypto import Key, KeyRing, Place
 from telephony.store.history import history, remember
 from telephony.store.incidents import story
+from telephony.store.journal_position import JournalPosition, position_of, put
 from telephony.store.locatings import keep_locatings, locatings_of_numbers
+from telephony.store.mending import Mending
 from telephony.store.orders import set_silence
 from telephony.store.people import Registry
 from telephony.store.positions import record_position, whereabouts
+from telephony.store.recordings.register import register
+from telephony.store.recordings.sealed import CHUNK, opened
 from telephony.store.resealing import SealedTable, Walk, count_by_key, walks
 from telephony.store.sealing import key_id_of, seal, with_keys
-from tests.doubles import NOON, ONE_CENTRE, press
+from tests.doubles import NOON, ONE_CENTRE, age_by, press
 from tests.store.ledger import Ledger, call_fact, call_record, fix
 from tests.store.people_drafts import number, pupil
+from tests.store.recording_drafts import recording, sealed_file
 
 KIM, LEE = "821012345678", "821022222222"
 OLD, NEW = Key.make(NOON), Key.make(NOON)
 AUDIT_KEY = bytes(32)
+JOURNAL = b"j" * 16
+RECORDED = b"what she says" * CHUNK
 ASKED = Locating(f"sos-{KIM}", Msisdn(KIM), "skt", "onetouch#1", Purpose.FOLLOWING, FAST, NOON)
 
 
@@ -58,7 +68,7 @@ def ring() -> Ring:
 
 
 @pytest.fixture
-def ledger(engines: tuple[Engine, Engine], ring: Ring) -> Ledger:
+def ledger(engines: tuple[Engine, Engine], ring: Ring, tmp_path: Path) -> Ledger:
     """Something of everything, under the old key."""
     for engine in engines:
         with_keys(engine, ring)
@@ -77,7 +87,10 @@ def ledger(engines: tuple[Engine, Engine], ring: Ring) -> Ledger:
     ledger.transact(expect, Msisdn(KIM), "join", {"a": 1}, NOON, NOON + timedelta(days=1))
     ledger.transact(remember, KIM, NOON, "press", fix())
     ledger.transact(keep_locatings, [(1, ASKED)])
+    file = sealed_file(tmp_path / "recording.sealed", ring(), RECORDED)
+    ledger.transact(register, [recording(path=str(file), key_id=OLD.id)])
     ledger.transact(Registry(ring).enrol, [pupil()], NOON)
+    ledger.transact(put, JOURNAL, 7)
     proof = seal(ring(), Place("key_proof", "sealed", 1), b"")
     ledger.transact(
         lambda connection: connection.execute(insert(schema.key_proof).values(key=1, sealed=proof))
@@ -90,7 +103,7 @@ def _keys_of(ledger: Ledger, incident_id: str) -> list[int]:
 
 
 def _located(connection, key: int) -> None:
-    assert record_position(connection, ONE_CENTRE, key, fix())
+    assert record_position(connection, ONE_CENTRE, key, fix(), age_by(NOON))
 
 
 def all_ways(ring: Ring) -> tuple[Walk, ...]:
@@ -166,6 +179,93 @@ def test_what_was_kept_reads_the_same_without_the_old_key(ledger: Ledger, ring: 
     assert ledger.transact(lambda c: history(c, KIM, since=NOON))[0].place is not None
     assert isinstance(ledger.transact(Registry(ring).find, number()), Person)
     assert ledger.transact(locatings_of_numbers, [Msisdn(KIM)]) == [ASKED]
+    ((path, key_id),) = [(row["path"], row["key_id"]) for row in ledger.bare_rows("recording")]
+    with opened(Path(path), ring()) as played:
+        assert b"".join(played.chunks()) == RECORDED
+    assert key_id == NEW.id
+
+
+def test_a_recording_of_another_machine_keeps_its_key_from_being_forgotten(ledger: Ledger, ring: Ring):
+    ledger.transact(lambda c: c.execute(update(schema.recording).values(path="/elsewhere/x.sealed")))
+
+    rotate(ledger, ring)
+
+    assert counted(ledger, ring)[OLD.id] == 1
+
+
+def test_what_is_plain_is_bound_under_the_new_key_alone(ledger: Ledger, ring: Ring):
+    rotate(ledger, ring)
+    ring.now = ring.only(NEW)
+
+    assert all(ledger.bare_rows(table) for table in BOUND)
+    assert unsound(ledger, ring) == [
+        ("delivery", row["channel"]) for row in ledger.bare_rows("delivery") if row["bound"] is None
+    ]
+
+
+def test_a_row_that_another_hand_changed_is_not_made_ours_by_the_rotation(ledger: Ledger, ring: Ring):
+    plant = update(schema.incident).where(schema.incident.c.id == f"sos-{LEE}").values(silence_lifted_at=1)
+    ledger.transact(lambda connection: connection.execute(plant))
+    ledger.transact(lambda c: c.execute(update(schema.call).values(token=b"t" * 32)))
+
+    rotate(ledger, ring)
+    ring.now = ring.only(NEW)
+
+    assert [table for table, _ in unsound(ledger, ring) if table != "delivery"] == ["incident", "call"]
+    assert set(counted(ledger, ring)) == {NEW.id}
+
+
+def test_what_is_bound_under_a_newer_key_than_the_file_holds_is_left_alone(ledger: Ledger, ring: Ring):
+    """Else a machine that lacks the newest key file would open again what another has closed."""
+    rotate(ledger, ring)
+    ring.now = ring.only(OLD)
+    mending = Mending(ONE_CENTRE, ("seoul", "locate:skt", "track:skt"))
+    before = [(row["state"], row["bound"]) for row in ledger.bare_rows("incident")]
+
+    assert ledger.transact(mending.mend, NOON.timestamp(), NOON.timestamp() - 3_600).changed == 0
+
+    assert [(row["state"], row["bound"]) for row in ledger.bare_rows("incident")] == before
+    assert {row.column for row in ring.now.noticed.take()} == {UNDER_A_MISSING_KEY}
+
+
+def test_how_far_a_journal_is_taken_up_is_as_it_was_written_under_the_new_key_alone(
+    ledger: Ledger, ring: Ring
+):
+    rotate(ledger, ring)
+    ring.now = ring.only(NEW)
+
+    assert ledger.transact(position_of, JOURNAL) == JournalPosition(7, is_ours=True)
+
+
+def test_a_position_that_another_hand_set_ahead_is_not_made_ours_and_keeps_no_key(ledger: Ledger, ring: Ring):
+    ledger.transact(lambda c: c.execute(update(schema.journal_position).values(number=9)))
+
+    rotate(ledger, ring)
+
+    assert ledger.transact(position_of, JOURNAL) == JournalPosition(0, is_ours=False)
+    assert set(counted(ledger, ring)) == {NEW.id}
+
+
+def test_a_position_that_a_daemon_moved_meanwhile_stands(ledger: Ledger, ring: Ring):
+    ring.now = ring.only(NEW, OLD)
+    (way,) = [each for each in all_ways(ring) if each.table == "journal_position"]
+    with ledger.engine.connect() as connection:
+        page = way.find(connection, (), 100)
+    assert page is not None
+    ledger.transact(put, JOURNAL, 8)
+
+    assert ledger.transact(way.reseal, page.rows) == 0
+
+    assert ledger.transact(position_of, JOURNAL) == JournalPosition(8, is_ours=True)
+
+
+def unsound(ledger: Ledger, ring: Ring) -> list[tuple[str, object]]:
+    return [
+        (table, row.get("channel"))
+        for table in BOUND
+        for row in ledger.bare_rows(table)
+        if not is_sound_quietly(ring(), table, SimpleNamespace(**row))
+    ]
 
 
 @pytest.mark.parametrize("when", ["between", "after"])
@@ -255,7 +355,8 @@ def test_a_damaged_row_keeps_its_key_and_costs_no_other(ledger: Ledger, ring: Ri
 
     rotate(ledger, ring)
 
-    assert counted(ledger, ring) == {NEW.id: before - 1, OLD.id: 1}
+    # What stands sealed, and the code beside it.
+    assert counted(ledger, ring) == {NEW.id: before - 2, OLD.id: 2}
 
 
 def test_two_open_incidents_of_one_caller_do_not_end_the_rotation(ledger: Ledger, ring: Ring):

@@ -116,7 +116,7 @@ def test_whatever_stands_there_is_read_or_malformed(kind: str, plain: bytes):
 
 @given(kind=st.sampled_from(sorted(READERS)), octets=st.binary(max_size=60))
 def test_what_was_never_sealed_is_damage_and_no_missing_key(kind: str, octets: bytes):
-    """Whoever is told of a missing key looks for a file that there never was."""
+    """An operator who is told of a missing key looks for a file that there never was."""
     read, _ = READERS[kind]
 
     with pytest.raises(Malformed):

@@ -12,24 +12,26 @@ import pytest
 from sqlalchemy import Connection, text
 
 from telephony.domain.delivery import Delivered
-from telephony.domain.fact import Fact
-from telephony.domain.guardian import Guardian
-from telephony.domain.guardian_turns import Turn
-from telephony.domain.guardian_words import GuardianReply
+from telephony.domain.guardians.guardian import Guardian
+from telephony.domain.guardians.turns import Turn
+from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.trigger import Repetition, Trigger
 from telephony.domain.values import Msisdn
 from telephony.store.callers import CALLER
 from telephony.store.engines import open_engines
+from telephony.store.fact_rows import from_data
 from telephony.store.facts import record_facts
 from telephony.store.guardian_rows import expect_reply, take_reply
 from telephony.store.incidents import close_incident
-from telephony.store.joined import Joined, Keeping, record_all
 from telephony.store.orders import set_silence
-from telephony.store.outbox import Claim, Settlement, bring_forward, claim, release_leases, settle_all
+from telephony.store.outbox.claiming import Claim, claim
+from telephony.store.outbox.settling import Settlement, settle_all
+from telephony.store.outbox.starting import bring_forward, release_leases
 from telephony.store.positions import record_position
 from telephony.store.presses import NewPress, PressRecorder, Rules
 from telephony.store.schema import metadata
-from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, keys, press
+from telephony.store.who_presses import Joined, Keeping, record_all
+from tests.doubles import NOON, ONE_CENTRE, WITH_FALLBACK, age_by, keys, press
 from tests.store.interleaving import Other, Work, is_free, open_transaction
 from tests.store.ledger import LEASE_S, NOON_S, Ledger, call_fact, fix
 
@@ -112,7 +114,13 @@ def test_two_positions_at_two_daemons_are_both_kept(ledger: Ledger):
     told_once(ledger)
     key = ledger.key_of(KIM)
     at = [
-        partial(record_position, plan=WITH_FALLBACK, incident_key=key, found=fix(radius, after_s=1))
+        partial(
+            record_position,
+            plan=WITH_FALLBACK,
+            incident_key=key,
+            found=fix(radius, after_s=1),
+            age_s=age_by(NOON),
+        )
         for radius in (500.0, 50.0)
     ]
 
@@ -133,7 +141,13 @@ def test_news_beside_a_press_of_another_daemon_takes_nothing_back(ledger: Ledger
     """An update says how many presses and facts there are, and the newest one is the last word."""
     told_once(ledger)
     known: Work = (
-        partial(record_position, plan=WITH_FALLBACK, incident_key=ledger.key_of(KIM), found=fix(after_s=1))
+        partial(
+            record_position,
+            plan=WITH_FALLBACK,
+            incident_key=ledger.key_of(KIM),
+            found=fix(after_s=1),
+            age_s=age_by(NOON),
+        )
         if news == "position"
         else partial(record_facts, plan=WITH_FALLBACK, incident_id=f"sos-{KIM}", facts=[call_fact(after_s=1)])
     )
@@ -238,7 +252,7 @@ def in_order(first: str, second: str) -> tuple[str, str]:
 
 
 def joined_of(*callers: str) -> Work:
-    fact = Fact("score", "", NOON, {"score": "50"})
+    fact = from_data("score", "", NOON, {"score": "50"})
     items = [Keeping(ONE_CENTRE, f"sos-{each}", Joined([fact], []), NOON) for each in callers]
     return lambda connection: record_all(connection, items)
 

@@ -7,6 +7,7 @@ import struct
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from telephony import store
-from telephony.domain.people import Person, merged
+from telephony.domain.people.person import Person, merged
+from telephony.store.bound import BOUND, is_sound_quietly
 from telephony.store.crypto import KeyFile, KeyRing, KeysUnavailable, Place
 from telephony.store.engines import open_engines
 from telephony.store.incidents import story
@@ -29,7 +31,7 @@ from telephony.store.resealing import walks
 from telephony.store.schema import metadata
 from telephony.store.sealing import with_keys
 from telephony.store.times import to_us
-from telephony.store.upgrade import HEAD, climb, holds_sealed, take_up, upgrade, version_of
+from telephony.store.upgrade import HEAD, LaterSchema, climb, holds_sealed, take_up, upgrade, version_of
 from tests.awaiting import result_of
 from tests.doubles import NOON, ONE_CENTRE, database, keys, press
 from tests.store.ledger import Ledger, call_fact, call_record, fix
@@ -144,6 +146,18 @@ def test_a_second_upgrade_does_nothing(empty: Engine):
     assert not upgrade(empty)
 
 
+def test_a_store_that_a_later_version_upgraded_is_left_as_it_is(empty: Engine, key_file: KeyFile):
+    """After a downgrade the person is told both ways on, and not of a step that cannot be found."""
+    take_up(empty, key_file)
+    with empty.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
+
+    with pytest.raises(LaterSchema, match=r"0999, .* start that version again, or restore the backup"):
+        take_up(empty, key_file)
+
+    assert version_of(empty) == "0999"
+
+
 def test_presses_survive_the_next_start(empty: Engine, engines: tuple[Engine, Engine]):
     upgrade(empty)
     opened = database(*engines)
@@ -196,7 +210,7 @@ def test_a_store_of_the_first_version_climbs_with_its_rows_and_goes_on(empty: En
     ]
 
 
-def test_a_climb_leads_to_the_same_schema_as_making_it_anew(empty: Engine):
+def test_a_climb_leads_to_the_same_schema_as_making_it_from_scratch(empty: Engine):
     climb_to(empty, "0001")
     with empty.begin() as connection:
         connection.exec_driver_sql(INCIDENT_OF_0001)
@@ -324,6 +338,7 @@ def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_goes_on(empty: 
     assert [(row["latitude"], row["longitude"]) for row in ledger.rows("position")] == [(37.5, 127.1)]
     assert ledger.rows("fact")[0]["data"] == '{"relation": "mother"}'
     assert ledger.rows("call")[0]["channel"] == "PJSIP/01012345678-1"
+    assert unbound(ledger) == []
     said = {row["kind"]: (row["payload"], row["said"], row["last_error"]) for row in ledger.rows("delivery")}
     assert said == {
         "alert": ('{"presses":1}', {}, "503 no"),
@@ -343,6 +358,28 @@ def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_goes_on(empty: 
     assert ledger.locate(fix(20.0), caller=KIM)
     assert len(ledger.bare_rows("last_position")) == 1
     assert [row["caller"] for row in ledger.bare_rows("last_position")] == [kim_hash()]
+
+
+def unbound(ledger: Ledger) -> list[tuple[str, Any]]:
+    """Rows whose code does not say that we wrote them."""
+    return [
+        (table, row)
+        for table in BOUND
+        for row in ledger.bare_rows(table)
+        if not is_sound_quietly(keys(), table, SimpleNamespace(**row))
+    ]
+
+
+def test_a_row_that_comes_without_a_code_after_the_upgrade_is_not_believed(empty: Engine):
+    """Else another hand would only have to take the code away."""
+    rows_of_0004(empty, keys())
+    upgrade(empty)
+    ledger = Ledger(empty)
+    ledger.transact(lambda connection: connection.execute(text("UPDATE incident SET bound = NULL")))
+
+    assert not upgrade(empty)
+
+    assert [table for table, _ in unbound(ledger)] == ["incident", "incident"]
 
 
 def kim_hash() -> bytes:
@@ -441,7 +478,7 @@ def test_a_store_of_before_there_was_anything_sealed_gets_a_key_file(empty: Engi
 
 
 @pytest.mark.parametrize("since", ["0004", "now"])
-def test_a_key_file_that_is_gone_is_asked_for_and_never_made_anew(
+def test_a_key_file_that_is_gone_is_asked_for_and_never_made_again(
     empty: Engine, key_file: KeyFile, since: str
 ):
     rows_of_0004(empty, keys())
@@ -495,7 +532,7 @@ def test_a_key_file_that_cannot_be_made_makes_the_store_unavailable(empty: Engin
         take_up(empty, KeyFile(tmp_path / "keys" / "data.keys"))
 
 
-def test_an_upgrade_cut_short_is_begun_anew_at_the_next_start(empty: Engine):
+def test_an_upgrade_cut_short_is_begun_again_at_the_next_start(empty: Engine):
     """A first start that was killed half-way must not leave a store that no later start can use."""
     with empty.begin() as connection:
         # In the way of the last of the tables, as a full disk would be.

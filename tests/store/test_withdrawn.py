@@ -8,17 +8,16 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from telephony.domain.delivery import PENDING
-from telephony.domain.fact import CALLER, GUARDIAN, SCORE, Fact
-from telephony.domain.guardian_turns import CONFIRMED, WORDS
-from telephony.domain.people import Device
-from telephony.domain.person_fact import person_fact
+from telephony.domain.facts import CALLER, Fact, FactKind, GuardianState
+from telephony.domain.people.person import Device
+from telephony.domain.people.person_fact import person_fact
 from telephony.domain.values import Msisdn
 from telephony.store.engines import open_engines
-from telephony.store.fact_rows import FactRow, fact_of
+from telephony.store.fact_rows import FactRow, fact_of, from_data, to_data
 from telephony.store.people import Registry
 from telephony.store.people_erasing import fold_back
-from telephony.store.retention import Read, Write, forget
-from telephony.store.retention_withdrawn import WithdrawnFacts
+from telephony.store.retention.runs import Read, Write, forget
+from telephony.store.retention.withdrawn import WithdrawnFacts
 from telephony.store.schema import delivery, fact, incident, metadata, withdrawn
 from telephony.store.sealing import keys_of
 from tests.doubles import NOON, keys, press, without_fsync
@@ -44,9 +43,14 @@ class Record:
             turn = {"phone": "8210*****01", "relation": "어머니", "round": "1", "by": "sms"}
             self.ledger.tell(
                 person_fact(person, Msisdn(caller), NOON),
-                Fact(SCORE, CALLER, NOON, {"score": "80", "reasons": "mostly at school"}),
-                Fact(GUARDIAN, "1", NOON, {"state": CONFIRMED, **turn}),
-                Fact(GUARDIAN, "1.1", NOON, {"state": WORDS, "words": "학교 뒤에 있어요", **turn}),
+                from_data(FactKind.SCORE, CALLER, NOON, {"score": "80", "reasons": "mostly at school"}),
+                from_data(FactKind.GUARDIAN, "1", NOON, {"state": GuardianState.CONFIRMED, **turn}),
+                from_data(
+                    FactKind.GUARDIAN,
+                    "1.1",
+                    NOON,
+                    {"state": GuardianState.WORDS, "words": "학교 뒤에 있어요", **turn},
+                ),
                 call_fact(),
                 incident_id=f"sos-{caller}",
             )
@@ -78,7 +82,7 @@ class Record:
         return found
 
     def says(self, caller: str) -> str:
-        return " ".join(text for each in self.facts(caller) for text in each.data.values())
+        return " ".join(text for each in self.facts(caller) for text in to_data(each).values())
 
     def run(self, now) -> int:
         """One run of the retention."""
@@ -112,11 +116,11 @@ def test_closed_incidents_of_all_their_phones_lose_the_person_at_once_and_nobody
 
     for caller in (KIM, SECOND):
         assert not any(secret in record.says(caller) for secret in SECRETS)
-        assert [dict(each.data) for each in record.facts(caller)[:4]] == [
+        assert [dict(to_data(each)) for each in record.facts(caller)[:4]] == [
             {"registered": "withdrawn"},
             {},
-            {"state": CONFIRMED, "round": "1", "by": "sms"},
-            {"state": WORDS, "round": "1", "by": "sms"},
+            {"state": GuardianState.CONFIRMED, "round": "1", "by": "sms"},
+            {"state": GuardianState.WORDS, "round": "1", "by": "sms"},
         ]
         assert record.facts(caller)[4] == call_fact(), "the emergency stays on record"
     assert all(secret in record.says(LEE) for secret in SECRETS)
@@ -145,7 +149,7 @@ def test_what_guardians_said_just_after_a_withdrawal_goes_with_the_next_run(reco
     record.close(KIM)
     record.close(SECOND)
     record.withdraw()
-    record.ledger.tell(Fact(GUARDIAN, "2", NOON, {"state": "released", "relation": "어머니"}))
+    record.ledger.tell(from_data(FactKind.GUARDIAN, "2", NOON, {"state": "released", "relation": "어머니"}))
 
     assert record.run(NOON + HOUR / 2) == 0
     assert record.run(NOON + 2 * HOUR) == 2

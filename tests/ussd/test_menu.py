@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.domain.people import MOST_GUARDIANS
+from telephony.domain.people.person import MOST_GUARDIANS
 from telephony.domain.values import Msisdn
 from telephony.ussd.conversation import MOST_TURNS, MOST_WRONG, Conversation, Page
 from telephony.ussd.menu import (
@@ -277,7 +277,7 @@ class TestTyping:
         assert [each.ends for each in seen] == [False] * (len(seen) - 1) + [True]
         assert len(seen) > 1
 
-    def test_whoever_never_types_what_is_asked_is_let_go(self):
+    def test_a_person_who_never_types_what_is_asked_is_let_go(self):
         ours = conversation()
 
         found = [typed(ours, "x") for _ in range(MOST_WRONG)]

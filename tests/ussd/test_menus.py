@@ -11,11 +11,11 @@ from twisted.internet.task import Clock
 
 from telephony.domain.errors import Unavailable
 from telephony.domain.recognition import Recognition
-from telephony.domain.silence import Output, Refused
+from telephony.domain.silence import Output, Silenced
 from telephony.domain.trigger import Trigger
 from telephony.domain.ussd import DIALLED_IN_INCIDENT, UssdMenu, UssdMessage, UssdOver, UssdPress
 from telephony.domain.values import Msisdn
-from telephony.services.enrolment import EnrolmentDesk
+from telephony.services.people.desk import EnrolmentDesk
 from telephony.ussd import menus
 from telephony.ussd.dialogues import Dialogues
 from telephony.ussd.menus import IDLE_S, REPEAT_S, MenuRules, OpenMenus
@@ -269,7 +269,7 @@ class TestTrouble:
     def test_a_call_for_help_and_what_cannot_be_read_is_a_press_in_a_menu_too(
         self, house, fields, code, text, end
     ):
-        """Nobody waits for a text where the gateway has ended the dialogue with it."""
+        """No text is waited for where the gateway has ended the dialogue with it."""
         house.dial()
 
         press = house.send(session_info=end, **fields)
@@ -333,7 +333,7 @@ class TestSilence:
         assert house.guard.asked == [(CALLER, Output.USSD_TEXT)] * 3
 
     def test_a_phone_in_danger_gets_the_neutral_text_and_its_message_is_a_press(self, house):
-        house.guard.answer = Refused("silence holds")
+        house.guard.answer = Silenced("silence holds")
 
         found = house.dial()
 
@@ -348,7 +348,7 @@ class TestSilence:
 
     def test_so_does_one_that_came_into_danger_in_the_middle(self, house):
         house.dial()
-        house.guard.answer = Refused("silence holds")
+        house.guard.answer = Silenced("silence holds")
 
         found = house.answer("3")
 
@@ -362,7 +362,7 @@ class TestSilence:
         house.desk.answer = Deferred()
         house.send(text="3")
         waiting = house.turn()
-        house.guard.answer = Refused("silence holds")
+        house.guard.answer = Silenced("silence holds")
         house.desk.answer.callback("kept")
 
         assert house.now(waiting).is_press
@@ -484,7 +484,7 @@ class TestRepeats:
         house.send(text="1")
         house.now(house.turn())
         house.dialogues.page_shown(house.heard, was_taken=False)
-        house.guard.answer = Refused("silence holds")
+        house.guard.answer = Silenced("silence holds")
 
         house.send(text="1")
 
@@ -532,7 +532,7 @@ class TestRepeats:
 
         assert house.text(house.answer("2", "2")).startswith("추가할 보호자의 전화번호")
 
-    def test_dialling_again_begins_anew(self, house):
+    def test_dialling_again_starts_over(self, house):
         house.dial()
         house.answer("1")
         house.clock.advance(1)
@@ -578,7 +578,7 @@ class TestSessions:
 
         assert house.text(house.answer("")).startswith("1~5, 9, 0 중에서")
 
-    def test_the_code_within_a_dialogue_begins_anew(self, house):
+    def test_the_code_within_a_dialogue_starts_over(self, house):
         house.dial()
         house.answer("1")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony.alphabets import gsm0338
-from telephony.smpp.ussd import page
+from telephony.smpp.wire.ussd import page
 from telephony.ussd.pages import MOST_PAGES, PLAIN, PLAIN_PAGE, UCS2_PAGE, fits, pages, shown
 
 KEYS, MORE = "0 뒤로", "# 다음"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -13,9 +12,10 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from telephony.alarms import Alarms
+from telephony.domain.location_token import sought_digests
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.services.alarms import Alarms
 from telephony.store.calls import TokenHolder
 from telephony.web.location import LocationResource
 from telephony.web.server import WebServer
@@ -61,7 +61,7 @@ class Store:
 
 
 def digest_of(token):
-    return sha256(token.encode()).digest()
+    return sought_digests(token.encode())
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Socket(Protocol):
         self.ended.callback(self.octets)
 
     def until(self, what):
-        """Give all that was heard, once ``what`` is in it."""
+        """Return all that was heard, once ``what`` is in it."""
         waiting = Deferred()
         self._waiting.append((what, waiting))
         self._tell()

@@ -51,7 +51,7 @@ def test_each_position_that_is_given_out_is_noted_for_the_audit_chain_and_nothin
     assert listening.seen == [INCIDENT] * 3
 
 
-def test_every_question_is_asked_anew():
+def test_every_question_is_asked_again():
     listening = Listening()
     wire = listening.connect()
     wire.send(request())

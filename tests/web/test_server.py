@@ -17,9 +17,9 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 from twisted.web.resource import Resource
 
+from telephony.alarms import Alarms
 from telephony.fields import Tls
-from telephony.http1 import HttpClient
-from telephony.services.alarms import Alarms
+from telephony.net.http.client import HttpClient
 from telephony.web.location import LocationResource
 from telephony.web.server import (
     CLOSED_WITHIN_S,
@@ -295,7 +295,7 @@ def test_a_closed_connection_leaves_no_timer_behind():
 
 
 def test_a_newcomer_takes_the_place_of_the_oldest_connection():
-    """Whoever only holds connections open cannot keep the centre out."""
+    """A client that only holds connections open cannot keep the centre out."""
     listening = Listening(max_connections=3)
     holding = [listening.connect() for _ in range(3)]
     assert listening.ask().status == 200

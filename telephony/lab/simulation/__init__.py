@@ -1,1 +1,1 @@
-"""The daemon, two carriers and a 112 centre in one process, on simulated time, with trouble drawn from a seed."""
+"""Simulates daemon, two carriers and a 112 centre in one process, on simulated time, with seeded trouble."""

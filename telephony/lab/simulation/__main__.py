@@ -1,4 +1,4 @@
-"""One seed from the command line: ``python -m telephony.lab.simulation SEED``; the timeline goes to standard output."""
+"""Runs one seed: ``python -m telephony.lab.simulation SEED``; the timeline goes to standard output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def memory_folder() -> str | None:
-    """Give a folder in memory, where there is one: a simulated crash loses nothing that the kernel has."""
+    """Return a folder in memory, where there is one: a simulated crash loses nothing that the kernel has."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a private folder is made in it
 
 

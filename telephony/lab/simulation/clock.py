@@ -1,4 +1,4 @@
-"""Simulated time: a heap of calls, made in order, as fast as the machine can."""
+"""Simulated clock: a heap of calls, made in order, as fast as the machine can."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MOST_CALLS_AT_ONCE: Final = 100_000
 DIGEST_OCTETS: Final = 16
 
 
-class StandsStill(RuntimeError):  # noqa: N818 - what time does
-    """Somebody calls back at once for ever, so that no time passes."""
+class StandsStill(RuntimeError):  # noqa: N818 - a state of the clock
+    """Calls without delay follow each other for ever, so that no time passes."""
 
 
 class SimulatedClock:
-    """Time for everybody in the simulation. Every call has an owner, so that a process can die with all of its calls.
+    """The clock of the whole simulation. Every call has an owner, so that a process can die with all of its calls.
 
-    ``on_defect`` hears of what a call raised; as in a real reactor the others go on.
+    ``on_defect`` hears of exceptions of calls; as in a real reactor the others go on.
     """
 
     def __init__(self, on_defect: Callable[[Failure], None], start: float = START) -> None:
@@ -38,7 +38,7 @@ class SimulatedClock:
         self._asked = blake2b(digest_size=DIGEST_OCTETS)
 
     def seconds(self) -> float:
-        """Give the Unix time."""
+        """Return the Unix time."""
         return self._now
 
     @property
@@ -66,7 +66,7 @@ class SimulatedClock:
         heapq.heapify(self._calls)
 
     def pending(self, owner: object) -> int:
-        """Give how many calls this owner still waits for."""
+        """Return how many calls this owner still waits for."""
         return sum(1 for _, _, call, whose in self._calls if whose is owner and call.active())
 
     def run_for(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The settings file of the simulated daemon: a real one, read by the real loader."""
+"""Writes the settings file of the simulated daemon, and reads it with the real loader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAEMON_HOST: Final = "10.0.0.1"
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often things are done that happen without anybody pressing; longer for runs of many hours."""
+    """How often periodic work is done that needs no press; longer for runs of many hours."""
 
     poll_s: float = 1.0
     enquire_link_s: float = 10.0

@@ -1,4 +1,4 @@
-"""What every report must say, whatever it is about: a promise and a function that finds it broken in one report."""
+"""Promises about the content of every single report, each with a function that finds it broken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from telephony.lab.psap import ReceivedReport
+from telephony.lab.centre.psap import ReceivedReport
 from telephony.lab.simulation.phones import AHEAD_M, UNDATED_M
 
 _SIZES_OF_NO_AGE: Final = frozenset((f"{size_m:.0f}",) for size_m in (UNDATED_M, AHEAD_M))
@@ -23,13 +23,13 @@ def _says_not_why(report: ReceivedReport) -> str | None:
 
 
 def _claims_an_age(report: ReceivedReport) -> str | None:
-    """Nobody can say how old a fix is that came without a time, or with one to come."""
+    """Check that no age is claimed for a fix that came without a time, or with one in the future."""
     told = report.parameters
     if told.get("location-uncertainty-m") not in _SIZES_OF_NO_AGE:
         return None
     claimed = [name for name in ("location-age-s", "location-time") if name in told]
     if claimed or told.get("location-age") != ("unknown",):
-        return f"{report.key} says {', '.join(claimed) or 'nothing'} of a fix whose time nobody knows"
+        return f"{report.key} says {', '.join(claimed) or 'nothing'} of a fix whose time is not known"
     return None
 
 

@@ -1,23 +1,29 @@
-"""The store's disk: how long a commit takes, and how it fails. Failures are SQLite's own, not invented ones."""
+"""Simulates the store's disk: how long a commit takes, and how it fails, with SQLite's own errors."""
 
 from __future__ import annotations
 
+import errno
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Final
+from unittest.mock import patch
 
 from sqlalchemy import Engine, event
+
+from telephony.journal import segments
 
 FASTEST_S: Final = 0.000_3
 USUAL_S: Final = 0.002
 SLOWEST_S: Final = 0.08
 SLOW_ONE_IN: Final = 200
-"""Of so many pieces of work one takes up to `SLOWEST_S`: somebody else's fsync."""
+"""Of so many pieces of work one takes up to `SLOWEST_S`: another process's fsync."""
 
 
 class DiskTrouble(Enum):
-    """What can be wrong with a disk."""
+    """Kinds of trouble with a disk."""
 
     HANGS = "hangs"
     SLOW = "slow"
@@ -32,7 +38,7 @@ class Disk:
         self.trouble: DiskTrouble | None = None
         self.commits = 0
         self.on_commit: Callable[[], None] | None = None
-        """Told once, right after the next commit, before anybody knows of it."""
+        """Called once, right after the next commit, before its result is known."""
         self._rng = rng
         self._connections: list[Any] = []
         self._waiting: list[Callable[[], None]] = []
@@ -43,12 +49,17 @@ class Disk:
         self._apply()
 
     def heal(self) -> None:
-        """End the trouble, and let what hangs go on."""
+        """End the trouble, and let work that hangs go on."""
         self.trouble = None
         self._apply()
         waiting, self._waiting = self._waiting, []
         for go_on in waiting:
             go_on()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a write does not finish within a moment."""
+        return self.trouble in (DiskTrouble.HANGS, DiskTrouble.SLOW)
 
     def delay_s(self) -> float:
         """Draw how long a piece of work takes."""
@@ -70,6 +81,20 @@ class Disk:
         told, self.on_commit = self.on_commit, None
         if told is not None:
             told()
+
+    def write(self, descriptor: int, octets: bytes, at: int) -> int:
+        """Write into a file as pwrite(2) does, and fail as it would on this disk."""
+        failures = {DiskTrouble.FULL: errno.ENOSPC, DiskTrouble.READ_ONLY: errno.EROFS}
+        if self.trouble in failures:
+            failure = failures[self.trouble]
+            raise OSError(failure, os.strerror(failure))
+        return os.pwrite(descriptor, octets, at)
+
+    @contextmanager
+    def holding_the_journal(self) -> Iterator[None]:
+        """Have what the daemons write into their journal go to this disk, until the end of the block."""
+        with patch.object(segments, "pwrite", self.write):
+            yield
 
     def attach(self, engine: Engine) -> None:
         """Have this engine's connections suffer from this disk."""

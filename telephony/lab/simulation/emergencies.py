@@ -1,4 +1,4 @@
-"""What happens to people in a stretch of service: when they press, press again, drive, lose the network, are helped.
+"""Draws the emergencies of a run: when people press, press again, drive, lose the network, are helped.
 
 Each kind draws from chance of its own, so that a new kind leaves those there are as they were.
 """
@@ -35,7 +35,7 @@ def draw_emergencies(world: World, *, seconds: float, count: int) -> None:
     """Draw so many emergencies within so many seconds from now, and those of the special kinds beside them."""
     _usual(world, seconds, count)
     special = max(1, count // ONE_IN)
-    # Somebody else for each: who drives is not switched off.
+    # Another person for each: one who drives is not switched off.
     people = iter(world.rng("special emergencies").sample(world.callers, 3 * special))
     for number in range(special):
         rng = world.rng(f"special emergency {number}")
@@ -59,14 +59,14 @@ def _usual(world: World, seconds: float, count: int) -> None:
 
 
 def _presses_on(world: World, rng: random.Random, caller: Caller, at_s: float) -> None:
-    """Press again and again, the same octets each time, as somebody does whom nobody seems to hear."""
+    """Press again and again, the same octets each time, like a person who gets no answer."""
     for _ in range(AGAIN):
         _press_later(world, at_s, caller, **same_again(caller))
         at_s += rng.uniform(*AGAIN_AFTER_S)
 
 
 def _is_driven_away(world: World, rng: random.Random, caller: Caller, at_s: float) -> None:
-    """Press at home, where satellites are seen, and be taken away in a car."""
+    """Press at home, with a satellite fix, and be taken away in a car."""
     _press_later(world, at_s, caller)
     world.outside.callLater(
         at_s + rng.uniform(*DRIVES_AFTER_S),

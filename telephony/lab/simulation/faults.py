@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as a table: a fault has a name, a target, a way to begin and a way to end.
+"""Table of faults: each has a name, a target, a way to begin and a way to end.
 
 To add one, add a line to `faults_of`. While a target suffers from one fault it gets no other.
 """
@@ -16,7 +16,7 @@ from telephony.lab.simulation.disk import DiskTrouble
 from telephony.lab.simulation.network import Address
 from telephony.lab.simulation.phones import AHEAD_M, UNDATED_M
 from telephony.lab.simulation.world import World
-from telephony.smpp.constants import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVPASWD
+from telephony.smpp.wire.constants import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVPASWD
 
 End = Callable[[], object]
 
@@ -24,7 +24,7 @@ SHORT: Final = (0.5, 20.0)
 LONG: Final = (5.0, 150.0)
 AN_INSTANT: Final = (0.0, 0.0)
 AHEAD_S: Final = 3 * 3600.0
-"""More than our own clock is ever set forward by: where both are ahead by as much, nobody can tell."""
+"""More than our own clock is ever set forward: if both were ahead by as much, the fault could not be noticed."""
 CLOCK_STEPS_S: Final = (-3600.0, -600.0, -30.0, 30.0, 600.0, 3600.0)
 
 
@@ -40,7 +40,7 @@ class Fault:
 
 
 def faults_of(world: World) -> list[Fault]:
-    """Give every fault that this world can suffer from."""
+    """Return every fault that this world can suffer from."""
     return [
         *(fault for carrier in world.smsc for fault in _smsc(world, carrier)),
         *(fault for carrier in world.mlp for fault in _mlp(world, carrier)),
@@ -220,7 +220,7 @@ def _begin_trouble(world: World, trouble: DiskTrouble, _: random.Random) -> None
 
 
 def _redeliver(world: World, carrier: str, rng: random.Random) -> None:
-    """Repeat what was acknowledged just now: an SMSC does not repeat what is long over."""
+    """Repeat messages that were acknowledged just now: an SMSC does not repeat old ones."""
     recent = [press for press in world.presses[-5:] if press.smsc == carrier and press.first_answer == 0]
     if recent and world.clock.seconds() - recent[0].at < 60.0:  # noqa: PLR2004 - a minute
         world.smsc[carrier].redeliver(rng.randrange(1, len(recent) + 1))
@@ -229,7 +229,7 @@ def _redeliver(world: World, carrier: str, rng: random.Random) -> None:
 def _with_reset(
     world: World, address: Address, act: Callable[[], object]
 ) -> Callable[[random.Random], object]:
-    """Act, and have the links come again."""
+    """Act, and wait for the links to come up again."""
 
     def begin(_: random.Random) -> None:
         act()
@@ -250,4 +250,4 @@ def _reset_one(world: World, address: Address, rng: random.Random) -> None:
 
 
 def _nothing(*_: Any) -> None:
-    """End what needs no end."""
+    """Do nothing: the fault ends by itself."""

@@ -1,4 +1,4 @@
-"""Whether 112 can follow a phone that drives: in peace it never looks for her where she cannot be any more."""
+"""Checks that 112 can follow a driving phone: without faults, its newest place is one where she still may be."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from telephony.lab.simulation.world import World
 
 PEACE_S: Final = 180.0
-"""What has gone wrong before may be felt so long: pauses between attempts, accepts that are waited for."""
+"""How long a fault that is over may still delay: pauses between attempts, accepts that are waited for."""
 ANSWER_S: Final = 32.0
-"""Longest time from one question of the tracking to a report at 112, in peace."""
+"""Longest time from one request of the tracking to a report at 112, without faults."""
 AT_REPORTED_CONFIDENCE: Final = 1.65
 """A cell's circle at 67 % grows so much until it holds 95 % (two-dimensional Gaussian)."""
 
 
 def look_at_drives(world: World) -> None:
-    """See whether 112 has been told of every phone that has driven out of all that it knows."""
+    """Check that 112 was told of every phone that has driven out of all circles that it knows."""
     now, rhythm = world.clock.seconds(), world.rhythm
     lag_s = rhythm.locating_interval_s + ANSWER_S
     if world.peace_since is None or now - world.peace_since < max(PEACE_S, lag_s):
@@ -33,9 +33,6 @@ def look_at_drives(world: World) -> None:
         is_tracked = incident.closed_at is None and lag_s <= least_s and most_s <= longest_s
         if drive is None or report is None or not is_tracked:
             continue
-        if world.machine.was_set_since(world.machine.first(incident.opened_at)):
-            # Fixes of before have times of another clock: which one is newer may stay open until it is past them.
-            continue
         if report.circles and not any(_may_be_in(circle, drive, lag_s) for circle in report.circles):
             world.witness.breach(
                 "a moving victim is told", "she has driven out of all that 112 knows", incident.id
@@ -43,7 +40,7 @@ def look_at_drives(world: World) -> None:
 
 
 def _may_be_in(circle: str, drive: Drive, lag_s: float) -> bool:
-    """Claim that a circle need not have been replaced yet: what is known may be a lag old, and touch the cell of now."""
+    """Whether the circle, which may be a lag old, still touches the cell in which the phone is now."""
     place, radius_km = circle.split(" ")
     latitude, longitude = place.split(",")
     apart_m = distance_m(drive.place, coord(float(latitude), float(longitude)))

@@ -1,16 +1,22 @@
-"""What the store holds, read beside the daemon as another process would, for those who compare it with the world."""
+"""Reads the store as another process would, so that its content can be compared with the world."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
+from telephony.domain.delivery import DELIVERED, PENDING
+from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
+from telephony.domain.values import Msisdn
+from telephony.journal.journal import entries_in
 from telephony.store.engines import one_transaction, open_engines
 from telephony.store.incidents import close_incident
+from telephony.store.locatings import locatings_of_numbers
 from telephony.store.sealed_rows import unseal_incident
 from telephony.store.sealing import Keys
 
@@ -29,7 +35,7 @@ class StoredIncident(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """A delivery that is pending. ``is_told`` claims that another channel has delivered the same report."""
+    """A delivery that is pending. ``is_told``: whether another channel has delivered the same report."""
 
     incident: str
     channel: str
@@ -48,21 +54,23 @@ _SEEN = (
     " UNION SELECT last_seen_at / 1e6 FROM press WHERE incident_key = :key"
 )
 _OWED = (
-    "SELECT i.id, d.channel, d.sequence, d.kind, i.state <> 'closed', EXISTS (SELECT 1 FROM delivery e"
-    " WHERE e.incident_key = d.incident_key AND e.sequence = d.sequence AND e.state = 'delivered')"
-    " FROM delivery d JOIN incident i ON i.key = d.incident_key WHERE d.state = 'pending' ORDER BY i.key, d.channel, d.sequence"
+    f"SELECT i.id, d.channel, d.sequence, d.kind, i.state <> '{CLOSED}', EXISTS (SELECT 1 FROM delivery e"  # noqa: S608 - words of ours
+    f" WHERE e.incident_key = d.incident_key AND e.sequence = d.sequence AND e.state = '{DELIVERED}')"
+    f" FROM delivery d JOIN incident i ON i.key = d.incident_key WHERE d.state = '{PENDING}'"
+    " ORDER BY i.key, d.channel, d.sequence"
 )
 
 
 class Ledger:
     """The store of one simulation, from outside the daemon."""
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, keys: Keys, journal: Path | None = None) -> None:
         self._writing, self._reading = open_engines(url, keys)
         self._keys = keys
+        self._journal = journal
 
     def incidents(self) -> list[StoredIncident]:
-        """Give all incidents, oldest first."""
+        """Return all incidents, oldest first."""
         ring = self._keys()
         return [
             StoredIncident(key, name, unseal_incident(ring, key, sealed).msisdn.number, *rest)
@@ -79,12 +87,28 @@ class Ledger:
             if moment is not None
         ]
 
+    def in_journal(self, number: str) -> list[float]:
+        """Return the times of the presses of a number that stand in the journal's files, in the store or not yet."""
+        if self._journal is None:
+            return []
+        entries = entries_in(self._journal, self._keys())
+        return [
+            each.trigger.received_at.timestamp() for each in entries if each.trigger.msisdn.number == number
+        ]
+
+    def locatings(self) -> list[tuple[str, str, float]]:
+        """Return the carrier, the number and the time of each recorded request for a place, by the daemon's machine."""
+        numbers = [Msisdn(each.number) for each in self.incidents()]
+        with self._reading.connect() as connection:
+            found = locatings_of_numbers(connection, numbers)
+        return [(each.carrier, each.msisdn.number, each.asked_at.timestamp()) for each in found]
+
     def owed(self) -> list[Owed]:
-        """Give the deliveries that are pending."""
+        """Return the deliveries that are pending."""
         return [Owed(*row) for row in self._read(_OWED)]
 
     def open_incident(self, number: str) -> str | None:
-        """Give the id of a caller's open incident."""
+        """Return the id of a caller's open incident."""
         of_theirs = (each for each in self.incidents() if each.number == number and each.closed_at is None)
         return next((each.id for each in of_theirs), None)
 

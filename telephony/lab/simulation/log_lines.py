@@ -1,4 +1,4 @@
-"""The daemon's log, heard while it is written: the very lines that a real one would write, and Twisted's own."""
+"""Captures the daemon's log while it is written: the lines that a real one would write, and Twisted's own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LogLines:
 
     def __init__(self, hear: Hear) -> None:
         self.is_deaf = False
-        """Set while a dead process is cleared away: what it leaves unhandled, nobody would have handled."""
+        """Set while a dead process is cleared away: errors that it leaves unhandled would never have been handled."""
         self._hear = hear
         self._processors: list[Any] = []
         self._before: list[Any] = []

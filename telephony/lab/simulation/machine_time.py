@@ -1,4 +1,4 @@
-"""The clock of the daemon's machine, which somebody sets; the simulation's own time runs on evenly beside it."""
+"""Simulates the clock of the daemon's machine, which can be set; the simulation's own time runs evenly beside it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 from telephony.lab.simulation.clock import SimulatedClock
 
 STATED_WITHIN_S: Final = 1e-3
-"""What is written down is rounded."""
+"""Times are rounded when they are recorded."""
 
 
 class MachineTime:
-    """What the machine took the time to be, and when: for those who compare what it wrote down with the world."""
+    """The time that the machine believed in at each true time, to compare its records with the world."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
@@ -28,16 +28,12 @@ class MachineTime:
         """Set the clock to so many seconds ahead of the true time."""
         self._set.append((self._clock.seconds(), seconds))
 
-    def was_set_since(self, moment: float) -> bool:
-        """Whether the clock was set after a true time."""
-        return self._set[-1][0] > moment
-
     def first(self, stated: float) -> float:
-        """Return the earliest true time at which the machine may have written this down."""
+        """Return the earliest true time at which the machine may have recorded this."""
         return min(self._moments(stated))
 
     def last(self, stated: float) -> float:
-        """Return the latest true time at which the machine may have written this down."""
+        """Return the latest true time at which the machine may have recorded this."""
         return max(self._moments(stated))
 
     def _moments(self, stated: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""The simulated network: who listens where, which connections there are, and what the way is like."""
+"""Simulates the network: listeners, connections, and the state of the way between them."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Network:
     # Trouble.
 
     def weather(self, address: Address) -> Weather:
-        """Give what the way to an address is like; change it with `hang`, `heal` and `slow`."""
+        """Return what the way to an address is like; change it with `hang`, `heal` and `slow`."""
         return self._weather.setdefault(address, Weather())
 
     def hang(self, address: Address) -> None:
-        """Let nothing through to or from an address; nobody is told."""
+        """Let nothing through to or from an address, silently."""
         self.weather(address).is_hanging = True
 
     def heal(self, address: Address) -> None:
@@ -75,7 +75,7 @@ class Network:
         weather.least_s, weather.most_s = least_s, most_s
 
     def connections(self, address: Address) -> list[int]:
-        """Give the numbers of the open connections to an address, oldest first."""
+        """Return the numbers of the open connections to an address, oldest first."""
         return [number for number, one in self._open.items() if one.address == address]
 
     def reset(self, number: int) -> None:
@@ -88,7 +88,7 @@ class Network:
     # What reactors ask.
 
     def listen(self, reactor: SimulatedReactor, host: str, port: int, factory: Any) -> SimulatedPort:
-        """Accept connections; port 0 takes a free one. Raises `CannotListenError` where somebody listens already."""
+        """Accept connections; port 0 takes a free one. Raises `CannotListenError` where the port is taken."""
         address = (host, port or self._free_port())
         if address in self._listening:
             raise CannotListenError(host, port, OSError("address in use"))
@@ -97,7 +97,7 @@ class Network:
         return listening
 
     def listener(self, address: Address) -> SimulatedPort | None:
-        """Give who listens there."""
+        """Return the listener there."""
         everywhere = (self._listening.get((host, address[1])) for host in ANY_HOST)
         return self._listening.get(address) or next((one for one in everywhere if one is not None), None)
 
@@ -136,7 +136,7 @@ class Network:
             del self._open[number]
 
     def towards(self, end: SimulatedTransport) -> Pipe:
-        """Give the pipe that leads to the end that dialled."""
+        """Return the pipe that leads to the end that dialled."""
         return self._open[end.number].far.out
 
     def kill(self, reactor: SimulatedReactor) -> None:
@@ -150,7 +150,7 @@ class Network:
                     end.die()
 
     def open_ends(self, reactor: SimulatedReactor) -> int:
-        """Give how many ends of connections a process has open."""
+        """Return how many ends of connections a process has open."""
         ends = (end for one in self._open.values() for end in (one.near, one.far))
         return sum(1 for end in ends if end.reactor is reactor and not end.is_closed)
 
@@ -178,7 +178,7 @@ class SimulatedPort:
         self.factory.doStop()
 
     def getHost(self) -> IPv4Address:  # noqa: N802 - Twisted's name
-        """Give the address."""
+        """Return the address."""
         return IPv4Address("TCP", *self.address)
 
 
@@ -213,14 +213,14 @@ class SimulatedConnector:
         self._failed(UserError())
 
     def disconnect(self) -> None:
-        """Give up or close, whatever there is."""
+        """Give the attempt up, or close the connection."""
         if self.state == "connecting":
             self.stopConnecting()
         elif self.transport is not None:
             self.transport.loseConnection()
 
     def getDestination(self) -> IPv4Address:  # noqa: N802 - Twisted's name
-        """Give the address that is dialled."""
+        """Return the address that is dialled."""
         return IPv4Address("TCP", *self.address)
 
     def connection_lost(self, reason: Failure) -> None:

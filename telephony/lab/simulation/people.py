@@ -1,4 +1,4 @@
-"""The people of a simulation: who presses, by which carrier, what they type, and where they are."""
+"""Draws the people of a simulation: their carriers, numbers, homes, and what their phones send."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NATIONAL: Final = 2
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with a phone. ``home`` is the carrier whose location service knows the number; None for nobody's."""
+    """A person with a phone. ``home`` is the carrier whose location service knows the number, if any does."""
 
     index: int
     number: str
@@ -53,7 +53,7 @@ class Press:
 
     @property
     def is_new(self) -> bool:
-        """Claim that her phone has never sent these octets before."""
+        """Whether her phone has never sent these octets before."""
         return self.before is None
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ def draw_callers(rng: random.Random, count: int) -> list[Caller]:
 
 
 def same_again(caller: Caller) -> dict[str, Any]:
-    """Give the prepared text of a key, the same octets every time, as arguments of `LabSmsc.send_mo`."""
+    """Return the prepared text of a key, the same octets every time, as arguments of `LabSmsc.send_mo`."""
     return {
         "source": caller.number,
         "source_ton": INTERNATIONAL,

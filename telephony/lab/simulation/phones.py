@@ -1,4 +1,4 @@
-"""The phones as the location servers see them: where they are, how finely they can be found, whether they are on."""
+"""Tells the location servers about the phones: where they are, how finely they can be found, whether they are on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from telephony.lab.mlp import LabMlp
+from telephony.lab.carrier.mlp import LabMlp
 from telephony.lab.simulation.people import Caller
 from telephony.lbs.geodesy import Coord, coord, destination
 
@@ -20,7 +20,7 @@ AHEAD_M: Final = 778.0
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A phone on its way, somewhere in a car where no satellite is seen."""
+    """A phone on its way, in a car without satellite reception."""
 
     place: Coord
     """Where it is now."""
@@ -58,7 +58,7 @@ class Phones:
             self._mlp[caller.home].switch_off(caller.number, is_remembered=is_remembered)
 
     def switch_on(self, caller: Caller) -> None:
-        """Have the network again."""
+        """Get the network back."""
         if caller.home is not None:
             self._mlp[caller.home].switch_on(caller.number)
 

@@ -1,4 +1,4 @@
-"""One direction of a connection: octets arrive in order, later than they were sent, cut and joined as TCP likes."""
+"""Simulates one direction of a TCP connection: octets arrive in order, later, cut and joined at random."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CUT_ONE_IN: Final = 8
 
 
 class Signal(Enum):
-    """What ends a direction, or the whole connection (RFC 9293)."""
+    """Signals that end a direction, or the whole connection (RFC 9293)."""
 
     FIN = "FIN"
     RST = "RST"
@@ -23,7 +23,7 @@ class Signal(Enum):
 
 @dataclass
 class Weather:
-    """What the way to one address is like: its delay in seconds, one way, and whether anything comes through."""
+    """The state of the way to one address: its one-way delay in seconds, and whether anything comes through."""
 
     least_s: float = 0.000_2
     most_s: float = 0.003
@@ -99,7 +99,7 @@ class Pipe:
     def _wait(self) -> None:
         if self._call is None and self._pieces and not self._is_held and not self._weather.is_hanging:
             delay_s = max(0.0, self._pieces[0][0] - self._clock.seconds())
-            # Nobody's call: what a process has sent arrives even when that process has died.
+            # A call without an owner: octets that a process has sent arrive even when it has died.
             self._call = self._clock.call(None, delay_s, self._deliver)
 
     def _deliver(self) -> None:

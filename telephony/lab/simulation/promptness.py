@@ -1,4 +1,4 @@
-"""Whether 112 hears of an emergency at once, whatever else is broken: all but the daemon and the ways to 112 may be."""
+"""Checks that 112 hears of an emergency at once, while anything but the daemon and the ways to 112 may be broken."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 WITHIN_S: Final = 3.0
 """From the key to the first report at 112, by any of its URLs."""
 FELT_S: Final = 10.0
-"""What was wrong with the way itself may be felt so long: the daemon has just started, a URL is tried again."""
+"""How long a fault of the way itself may still delay: the daemon has just started, a URL is tried again."""
 
 
 class Troubles:
-    """What suffered when, by target; of the daemon, when it did not run."""
+    """When each target suffered from a fault; for the daemon, when it did not run."""
 
     def __init__(self) -> None:
         self._spans: dict[str, list[list[float]]] = {}
 
     def begin(self, target: str, at: float) -> None:
-        """Keep that it suffers from now on."""
+        """Note that it suffers from now on."""
         self._spans.setdefault(target, []).append([at, math.inf])
 
     def end(self, target: str, at: float) -> None:
-        """Keep that it is over, where anything was."""
+        """Note that it is over, if there was a fault."""
         spans = self._spans.get(target)
         if spans and spans[-1][1] == math.inf:
             spans[-1][1] = at
@@ -44,7 +44,7 @@ class Troubles:
 
 
 def look_at_first_reports(world: World) -> int:
-    """Find alerts that came late although their own way was well; return how many presses could be judged."""
+    """Find alerts that came late although their own way had no fault; return how many presses could be judged."""
     judged = 0
     for press in _that_open_something(world.presses):
         if not _is_way_well(world, press):

@@ -1,4 +1,4 @@
-"""What one simulated process sees of time and network: the part of Twisted's reactor that this project uses."""
+"""Simulates the reactor of one process: the part of Twisted's that this project uses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class SimulatedReactor:
         self.is_dead = False
         self.nameResolver: Any = None
         self.machine_clock = kept = MachineClock(machine or network.clock.seconds, network.clock.seconds)
-        self.wall, self.due, self.age, self.ago = kept.wall, kept.due, kept.age, kept.ago
+        self.wall, self.due, self.ago = kept.wall, kept.due, kept.ago
+        self.age, self.ages = kept.age, kept.ages
 
     def seconds(self) -> float:
         """Return the simulation's time, which is no machine's clock."""
@@ -49,7 +50,7 @@ class SimulatedReactor:
         return call
 
     def installNameResolver(self, resolver: Any) -> Any:  # noqa: N802 - Twisted's name
-        """Have names looked up by this, and give what did so before. There are no names here yet."""
+        """Install a resolver, and return the one before. There are no names here yet."""
         before, self.nameResolver = self.nameResolver, resolver
         return before
 
@@ -58,7 +59,7 @@ class SimulatedReactor:
         self.callLater(0, callable, *args, **kwargs)
 
     def getDelayedCalls(self) -> list[DelayedCall]:  # noqa: N802 - Twisted's name
-        """Give nothing to those who would cancel calls wholesale."""
+        """Return nothing to those who would cancel calls wholesale."""
         return []
 
     def connectTCP(  # noqa: N802 - Twisted's name
@@ -79,14 +80,14 @@ class SimulatedReactor:
         self,
         port: int,
         factory: Any,
-        backlog: int = 50,  # noqa: ARG002 - nobody waits here to be accepted
+        backlog: int = 50,  # noqa: ARG002 - connections here are accepted at once
         interface: str = "",
     ) -> SimulatedPort:
         """Accept connections."""
         return self.network.listen(self, interface, port, factory)
 
     def kill(self) -> None:
-        """Die at once, without a word: SIGKILL."""
+        """Die at once: SIGKILL."""
         self.is_dead = True
         self.network.clock.forget(self)
         self.network.kill(self)

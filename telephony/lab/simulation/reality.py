@@ -1,7 +1,7 @@
-"""Keeps the real world out of a simulation: chance comes from the seed, and whoever reads a real clock is found out.
+"""Keeps the real world out of a simulation: chance comes from the seed, and code that reads a real clock is found.
 
-What else would make two runs differ, the order of a set of objects, leaves no trace here: it shows when one seed runs
-in two processes whose memory looks different.
+Another cause of differing runs, the order of a set of objects, is not found here: it shows when one seed runs in two
+processes whose memory looks different.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _EVERYBODYS: Final = random.random.__self__  # type: ignore[attr-defined] # the 
 _SEED: Final = random.Random.seed.__code__
 
 _HARMLESS: Final = ("sqlalchemy.", "twisted.logger.")
-"""Who notes when something was, for a purpose that nothing here has: statistics, log files."""
+"""Modules that read the clock for a purpose outside the simulation: statistics, log files."""
 
 
-class RealWorld(RuntimeError):  # noqa: N818 - what was met
+class RealWorld(RuntimeError):  # noqa: N818 - a finding, no failure
     """Something simulated has read a real clock, or drawn what no seed can repeat."""
 
 

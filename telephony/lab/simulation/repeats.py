@@ -1,4 +1,4 @@
-"""Presses that nobody can take for a redelivery: her phone sent the same again long after it knew that the first had arrived."""
+"""Finds presses that cannot be taken for a redelivery: sent again long after the first was acknowledged."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ AROUND_S: Final = 5.0
 def least_count(
     presses: Iterable[Press], changes: Mapping[str, Sequence[float]], incident: StoredIncident
 ) -> int:
-    """Give how many presses of an incident 112 must know of at least; ``changes`` are the links' by carrier.
+    """Return how many presses of an incident 112 must know of at least; ``changes`` are the links' by carrier.
 
-    Those that were certainly pressed anew, and the one that opened the incident where that is none of them.
+    Those that were certainly pressed again, and the one that opened the incident where that is none of them.
     """
     hers = [press for press in presses if _is_of(press, incident)]
     if not hers:
@@ -32,7 +32,7 @@ def least_count(
 
 
 def is_repeat(press: Press, changes: Sequence[float]) -> bool:
-    """Claim that this is no redelivery of the press before it that said the same."""
+    """Whether this is no redelivery of the press before it that said the same."""
     before = press.before
     if before is None or press.smsc != before.smsc or not _is_prompt(press) or not _is_prompt(before):
         return False
@@ -49,7 +49,7 @@ def _is_prompt(press: Press) -> bool:
 
 
 def _is_of(press: Press, incident: StoredIncident) -> bool:
-    """Claim that it was acknowledged, and while the incident was open: then it is one of its presses."""
+    """Whether it was acknowledged, and while the incident was open: then it is one of its presses."""
     at = press.answered_at
     is_hers = press.caller.number == incident.number and press.first_answer == 0
     if at is None or not is_hers or at < incident.opened_at:

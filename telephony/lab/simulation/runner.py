@@ -1,4 +1,4 @@
-"""Does the store's work on simulated time, as the threads of `telephony.store.threads` do in a real process."""
+"""Runs the store's work on simulated time, as the threads of `telephony.store.threads` do in a real process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Done = Callable[[Any], None]
 
 
 class SimulatedRunner:
-    """So many pieces of work at once, in order. It dies with its reactor: what has not been done never will be."""
+    """So many pieces of work at once, in order. It dies with its reactor: work that has not been done never will be."""
 
     def __init__(
         self, reactor: SimulatedReactor, disk: Disk, rng: random.Random, threads: int, *, is_writer: bool

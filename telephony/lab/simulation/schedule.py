@@ -1,4 +1,4 @@
-"""Draws which faults come when, begins and ends them, and ends them all when it is enough."""
+"""Schedules the faults: draws which come when, begins and ends them, and ends all at the end of a run."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Schedule:
         self._is_over = False
 
     def begin(self) -> None:
-        """Let things go wrong from now on."""
+        """Begin faults from now on."""
         self._later()
 
     def end(self) -> None:
-        """End everything; nothing goes wrong any more."""
+        """End all faults, and begin no more."""
         self._is_over = True
         for target in list(self._suffering):
             self._end(target)

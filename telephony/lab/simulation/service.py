@@ -1,4 +1,4 @@
-"""A stretch of service: people press, things go wrong, the centre closes, all settles, and the promises are judged."""
+"""Runs a stretch of service: people press, faults come, the centre closes, all settles, and the promises are judged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from telephony.lab.simulation.witness import Broken
 from telephony.lab.simulation.world import World
 
 SETTLE_S: Final = 420.0
-"""Longer than the longest pause in the house, 300 s after refused credentials."""
+"""Longer than the longest pause of ours, 300 s after refused credentials."""
 LAST_LOOK_S: Final = 60.0
 
 TURN_S: Final = 0.5
@@ -61,7 +61,7 @@ SHORT: Final = Service(seconds=120.0, callers=10, emergencies=8, mean_pause_s=4.
 
 @dataclass(frozen=True)
 class Story:
-    """What came of it: the whole timeline, what was broken, and what was done, in numbers."""
+    """The result: the whole timeline, the broken promises, and the work done, in numbers."""
 
     seed: int
     timeline: tuple[str, ...]
@@ -79,7 +79,7 @@ class Story:
     """Hexadecimal: the same for two runs in which the same happened at the same time, down to the last packet."""
 
     def about(self, *words: str) -> list[str]:
-        """Give the lines that hold one of these words, and all turning points."""
+        """Return the lines that hold one of these words, and all turning points."""
         return [
             line
             for number, line in enumerate(self.timeline)
@@ -112,12 +112,12 @@ def serve(seed: int, folder: Path, service: Service) -> Story:
         world.run_for(service.seconds)
         schedule.end()
         world.run_for(SETTLE_S)
-        # Someone for each carrier presses in peace: what only ends with the next success has ended then.
+        # A person of each carrier presses without faults, so that alarms that end with the next success have ended.
         for carrier in world.smsc:
             world.press(next(caller for caller in world.callers if caller.carrier == carrier))
         world.run_for(LAST_LOOK_S)
         _let_finish(world)
-        gc.collect()  # a failure that nobody handles is told when its Deferred is collected
+        gc.collect()  # an unhandled failure is told when its Deferred is collected
         judge(world)
         look_at_first_reports(world)
         return _story(world)

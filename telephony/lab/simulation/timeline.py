@@ -1,4 +1,4 @@
-"""What happened, in order of simulated time: what a run is reproduced by, and what a failing run is read from."""
+"""Records a run's events in order of simulated time, to compare two runs and to read a failing one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Timeline:
         return "\n".join(self.lines).encode("utf-8", "surrogatepass")
 
     def note(self, what: str, /, *, is_turning_point: bool = False, **facts: Any) -> None:
-        """Write down that something happened now."""
+        """Record an event at the present time."""
         moment = datetime.fromtimestamp(self._clock.seconds(), UTC).astimezone(SEOUL)
         if is_turning_point:
             self.turning_points.add(len(self.lines))

@@ -1,4 +1,4 @@
-"""One end of a simulated TCP connection, as Twisted's protocols know it (``ITCPTransport``)."""
+"""Simulates one end of a TCP connection, as Twisted's protocols know it (``ITCPTransport``)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SimulatedTransport:
         """The connection's, in the network."""
         self.protocol: Any = None
         self.connector: Any = None
-        """What dialled, at the end that did."""
+        """The connector, at the end that dialled."""
         self.connected = False
         self.disconnecting = False
         self.out = Pipe(network.clock, rng, weather, self._drained)
@@ -65,7 +65,7 @@ class SimulatedTransport:
 
     @property
     def is_closed(self) -> bool:
-        """Claim that this end is no longer in use."""
+        """Whether this end is no longer in use."""
         return self._is_closed
 
     # What the network does.
@@ -143,7 +143,7 @@ class SimulatedTransport:
             return
         self._is_aborting = self.disconnecting = True
         if self._weather.is_hanging:
-            self.out.lose()  # the kernel forgets what it could not send, and nobody repeats a reset
+            self.out.lose()  # the kernel forgets what it could not send, and a reset is not repeated
         else:
             if self._rng.random() < 0.5:  # noqa: PLR2004 - either way
                 self.out.lose()
@@ -151,15 +151,15 @@ class SimulatedTransport:
         self.reactor.callLater(0, self._lost, ConnectionAborted())
 
     def getHost(self) -> IPv4Address:  # noqa: N802 - Twisted's name
-        """Give the address of this end."""
+        """Return the address of this end."""
         return IPv4Address("TCP", *self._host)
 
     def getPeer(self) -> IPv4Address:  # noqa: N802 - Twisted's name
-        """Give the address of the other end."""
+        """Return the address of the other end."""
         return IPv4Address("TCP", *self._peer)
 
     def getTcpNoDelay(self) -> bool:  # noqa: N802 - Twisted's name
-        """Give the option; nothing here is delayed by Nagle's algorithm."""
+        """Return the option; nothing here is delayed by Nagle's algorithm."""
         return self._options.get("no_delay", False)
 
     def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802, FBT001 - Twisted's signature
@@ -167,14 +167,14 @@ class SimulatedTransport:
         self._options["no_delay"] = bool(enabled)
 
     def getTcpKeepAlive(self) -> bool:  # noqa: N802 - Twisted's name
-        """Give the option."""
+        """Return the option."""
         return self._options.get("keep_alive", False)
 
     def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802, FBT001 - Twisted's signature
         """Keep the option."""
         self._options["keep_alive"] = bool(enabled)
 
-    # IConsumer, for who writes; IPushProducer, for who reads.
+    # IConsumer, for the writer; IPushProducer, for the reader.
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: N802, FBT001 - Twisted's signature
         """Tell a push producer when to pause. A pull producer is asked for more whenever there is room."""

@@ -1,4 +1,4 @@
-"""Judges the promises when everything has settled: what must be true in the end, whatever went wrong before."""
+"""Judges the promises once everything has settled: what must hold in the end, whatever faults there were."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from typing import Final
 
 from telephony.domain.delivery import PERSON, TRACK
 from telephony.domain.report import report_id
-from telephony.lab.psap import ReceivedReport
+from telephony.lab.centre.psap import ReceivedReport
 from telephony.lab.simulation.ledger import Owed, StoredIncident
 from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.repeats import least_count
 from telephony.lab.simulation.world import World
 
 PASSING_ALARMS: Final = frozenset({"link-down", "store-unavailable", "report-overdue"})
-"""Alarms that end with their cause; others end with the next success, which may be far off."""
+"""Alarms that end with their cause; others end at the next success, which may be far off."""
 
+ON_THE_WAY_S: Final = 15.0
+"""Longest time from the record of a question to the server's having it: it may dial, and ask a second time with an
+older request."""
+HELD_UP_S: Final = 170.0
+"""The same where the way to the server hung: octets that were sent arrive when it goes on."""
+WRITTEN_DOWN_S: Final = 10.0
+"""Longest time until a question is in the store, or in the file beside it."""
+LAST_OCTETS_S: Final = 5.0
+"""Longest time for which the octets of a dead daemon are on a long way."""
 
 LASTING: Final = frozenset({TRACK, PERSON})
 """Errands that are done again and again until the incident is closed."""
 
 
 def judge(world: World) -> None:
-    """Compare what was pressed, what is stored and what 112 has; breaches go to the world's witness."""
+    """Compare the presses, the store and the reports that 112 has; breaches go to the world's witness."""
     incidents = world.ledger.incidents()
     of_number: dict[str, list[StoredIncident]] = {}
     for incident in incidents:
@@ -37,12 +46,13 @@ def judge(world: World) -> None:
         _report_is_whole(world, incident)
         _repeats_are_told(world, incident)
     _no_stray_alert(world)
+    _locatings_are_recorded(world)
     _nothing_is_owed(world)
     _surroundings_are_well(world)
 
 
 def _first(world: World, key: str) -> ReceivedReport | None:
-    """Give a report as 112 has it, by whichever URL."""
+    """Return a report as 112 has it, by whichever URL."""
     arrivals = world.witness.reports.get(key)
     return arrivals[0][1] if arrivals else None
 
@@ -64,7 +74,7 @@ def _press_is_told(world: World, press: Press, incidents: Iterable[StoredInciden
 
 
 def _one_at_a_time(world: World, caller: str, incidents: Iterable[StoredIncident]) -> None:
-    """Let 112 never have two incidents of a caller open at once; nobody can know what is open without the store."""
+    """112 never has two incidents of a caller open at once, save where the store could not tell what is open."""
     spans = []
     for incident in incidents:
         arrivals = world.witness.reports.get(report_id(incident.id, 1))
@@ -112,14 +122,14 @@ def _repeats_are_told(world: World, incident: StoredIncident) -> None:
 
 
 def strays(world: World) -> list[str]:
-    """Give the incidents that 112 has and the store does not: nobody will ever tell 112 of their end."""
+    """Return the incidents that 112 has and the store does not: 112 will never be told of their end."""
     known = {incident.id for incident in world.ledger.incidents()}
     told = dict.fromkeys(key.rpartition("-")[0] for key in world.witness.reports)
     return [incident for incident in told if incident not in known]
 
 
 def unfinished(world: World) -> list[Owed]:
-    """Give what must leave the outbox now; the errands that go on as long as an incident is open are always in it."""
+    """Return what must still leave the outbox: all but the errands that go on while an incident is open."""
     return [owed for owed in world.ledger.owed() if not (owed.kind in LASTING and owed.is_open)]
 
 
@@ -127,7 +137,36 @@ def _no_stray_alert(world: World) -> None:
     """Only what had to be relayed without the store may be a stray: the caller's open incident was out of sight."""
     for incident in strays(world):
         if incident not in world.witness.relayed_directly:
-            world.witness.breach("112 has only incidents of the store", "nobody knows why", incident)
+            world.witness.breach("112 has only incidents of the store", "for no known reason", incident)
+
+
+def _locatings_are_recorded(world: World) -> None:
+    """Every question that came to a location server is in the record, but for the last ones of a daemon that was lost."""
+    recorded: dict[tuple[str, str], list[float]] = {}
+    for carrier, number, at in world.ledger.locatings():
+        recorded.setdefault((carrier, number), []).append(at)
+    for carrier, mlp in world.mlp.items():
+        for asked in mlp.requests:
+            is_calm = world.troubles.is_calm({f"way to mlp {carrier}"}, asked.at - HELD_UP_S, asked.at + 1.0)
+            within_s = ON_THE_WAY_S if is_calm else HELD_UP_S
+            times = recorded.get((carrier, asked.msid), [])
+            moments = [moment for at in times for moment in (world.machine.first(at), world.machine.last(at))]
+            is_recorded = any(0.0 <= asked.at - moment <= within_s for moment in moments)
+            if not is_recorded and not _may_be_unrecorded(world, asked.at):
+                world.witness.breach("each locating is recorded", f"{asked.at:.1f} at {carrier}", asked.msid)
+
+
+def _may_be_unrecorded(world: World, at: float) -> bool:
+    """Whether a daemon was killed before it could write a request down, or ended on a disk that took nothing, or has just asked."""
+    for ended_at, is_stuck in world.ends:
+        since = (
+            max((begun for begun in world.stuck if begun <= ended_at), default=ended_at)
+            if is_stuck
+            else ended_at
+        )
+        if since - WRITTEN_DOWN_S <= at <= ended_at + LAST_OCTETS_S:
+            return True
+    return at >= world.clock.seconds() - WRITTEN_DOWN_S
 
 
 def _nothing_is_owed(world: World) -> None:
@@ -149,7 +188,7 @@ def _surroundings_are_well(world: World) -> None:
             )
         if smsc.counts.submitted:
             world.witness.breach("nothing is sent to a phone", f"{smsc.counts.submitted} messages", carrier)
-    for alarm in world.daemon.alarms.standing() if world.daemon is not None else ():
+    for alarm in world.daemon.ground.alarms.standing() if world.daemon is not None else ():
         if alarm.name in PASSING_ALARMS:
             world.witness.breach("alarms end", f"{alarm.name} {alarm.about}", alarm.name)
     if world.daemon is None:

@@ -1,32 +1,38 @@
-"""Watches the promises while a simulation runs: what must never happen, not even for a moment."""
+"""Watches during a simulation for breaches of promises that must hold at every moment."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from telephony.lab.psap import ReceivedReport
+from telephony.lab.centre.psap import ReceivedReport
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.configuration import PSAP
 from telephony.lab.simulation.contents import OF_EVERY_REPORT
+from telephony.lab.simulation.disk import Disk
 from telephony.lab.simulation.ledger import Ledger
 from telephony.lab.simulation.machine_time import MachineTime
 from telephony.lab.simulation.people import Press
 from telephony.lab.simulation.timeline import Timeline
+
+TOLD_DIRECTLY: Final = ("press not durable, relayed directly", "press in the journal alone, relayed directly")
+"""Of presses that the store does not have; the second kind was answered ESME_ROK."""
 
 EXPECTED_ERRORS: Final = frozenset(
     {
         "alarm",
         "alarm stands",
         "link alarm",
-        "press not durable, relayed directly",
+        *TOLD_DIRECTLY,
         "leases not released",
-        "locatings stay unrecorded",
     }
 )
-"""What an operator is told of trouble outside. Any other line of this level is a defect of ours."""
+"""Log lines about trouble outside. Any other line of this level is a defect of ours."""
+
+EXPECTED_OF_A_STUCK_DISK: Final = frozenset({"locatings stay unrecorded"})
+"""Losses that a stop may have while its disk hangs or is slow, and at no other time."""
 
 MOST_OWED: Final = 3
 """Reports of one incident that no channel has delivered: one that is being sent, one update that gathers, the closing."""
@@ -39,7 +45,7 @@ _NUMBER: Final = re.compile(r"8210\d{8}|010\d{8}")
 
 @dataclass(frozen=True)
 class Broken:
-    """A promise that was broken: which, about what (words to look for in the timeline), and how."""
+    """A broken promise: which, about what (words to look for in the timeline), and how."""
 
     promise: str
     about: tuple[str, ...]
@@ -51,7 +57,7 @@ class Broken:
 
 
 class Witness:
-    """Collects what was broken. It knows the callers' numbers, and looks for them where they must not be."""
+    """Collects breaches. It knows the callers' numbers, and looks for them where they must not be."""
 
     def __init__(
         self,
@@ -60,6 +66,8 @@ class Witness:
         timeline: Timeline,
         ledger: Ledger,
         numbers: set[str],
+        *,
+        disk: Disk,
     ) -> None:
         self.broken: list[Broken] = []
         self.reports: dict[str, list[tuple[float, ReceivedReport]]] = {}
@@ -69,9 +77,9 @@ class Witness:
         self.relayed_directly: set[str] = set()
         """Incidents of which 112 was told without the store.
 
-        Nobody could then know that the press was in the store already, or what an earlier process had said of it: the
-        first report of such an incident may come again, late, with another time in it. Its id is the same, so 112
-        discards it.
+        The daemon could then not know that the press was in the store already, or what an earlier process had said of
+        it: the first report of such an incident may come again, late, with another time in it. Its id is the same, so
+        112 discards it.
         """
         self.owed_directly: set[str] = set()
         """Reports of them that 112 has not got yet; they are in one daemon's memory alone."""
@@ -79,6 +87,7 @@ class Witness:
         self._machine = machine
         self._timeline = timeline
         self._ledger = ledger
+        self._disk = disk
         self._numbers = numbers | {f"0{number[2:]}" for number in numbers}
         self._numbers_seen: dict[tuple[str, str], int] = {}
         """By URL and incident: the highest number so far."""
@@ -93,11 +102,17 @@ class Witness:
     def answered(self, press: Press, status: int) -> None:
         """See the SMSC get its answer: ESME_ROK means that the press is on disk now."""
         since = press.at if press.is_new else press.at - REPEAT_WINDOW_S
-        seen = (self._machine.last(moment) for moment in self._ledger.seen(press.caller.number))
-        if status == 0 and max(seen, default=0.0) < since:
+        number = press.caller.number
+        if status == 0 and not (
+            self._came_since(since, self._ledger.seen(number))
+            or self._came_since(since, self._ledger.in_journal(number))
+        ):
             self.breach(
                 "acknowledged means durable", f"{press} is not on disk", str(press), str(press.caller)
             )
+
+    def _came_since(self, since: float, seen: Iterable[float]) -> bool:
+        return max((self._machine.last(moment) for moment in seen), default=0.0) >= since
 
     def reported(self, channel: str, report: ReceivedReport) -> None:
         """See a report arrive at one URL of 112 for the first time."""
@@ -127,12 +142,13 @@ class Witness:
     def log_line(self, level: str, facts: MutableMapping[str, Any], line: str) -> None:
         """See a log line, as it would be written."""
         event = str(facts.get("event"))
-        if level in ("error", "critical") and event not in EXPECTED_ERRORS:
+        is_expected = event in EXPECTED_ERRORS or (event in EXPECTED_OF_A_STUCK_DISK and self._disk.is_stuck)
+        if level in ("error", "critical") and not is_expected:
             exception = str(facts.get("exception", ""))
             how = exception.strip().splitlines()[-1] if exception else str(dict(facts))
             self._timeline.note(exception)
             self.breach("no defect shows in the log", f"{event}, {facts.get('what', '')}: {how}", event)
-        if event == "press not durable, relayed directly":
+        if event in TOLD_DIRECTLY:
             self.relayed_directly.add(str(facts["incident"]))
             if str(facts["report"]) not in self.reports:
                 self.owed_directly.add(str(facts["report"]))

@@ -1,4 +1,4 @@
-"""The whole of it: a real daemon between simulated carriers and a simulated 112 centre, and verbs to press and to harm."""
+"""Assembles a simulation: a real daemon between simulated carriers and centre, with verbs for presses and faults."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from typing import Any, Final, Self
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from telephony.daemon import Daemon, Outside
-from telephony.lab.mlp import LabMlp
-from telephony.lab.psap import LabPsap
+from telephony.assembly.daemon import Daemon
+from telephony.assembly.surroundings import Outside
+from telephony.journal.journal import JOURNAL_FOLDER
+from telephony.lab.carrier.mlp import LabMlp
+from telephony.lab.carrier.smsc import LabSmsc
+from telephony.lab.centre.psap import LabPsap
 from telephony.lab.simulation.clock import SimulatedClock
 from telephony.lab.simulation.configuration import DAEMON_HOST, MLP, PSAP, SMSC, Rhythm, settings_in
 from telephony.lab.simulation.disk import Disk, DiskTrouble
@@ -34,16 +37,15 @@ from telephony.lab.simulation.reality import chance_of, collected_by_hand
 from telephony.lab.simulation.runner import SimulatedRunner
 from telephony.lab.simulation.timeline import Timeline
 from telephony.lab.simulation.witness import Witness
-from telephony.lab.smsc import LabSmsc
-from telephony.services.service_key import KEY_OCTETS
+from telephony.services.keeping.service_key import KEY_OCTETS
+from telephony.settings.key_files import key_file_of
 from telephony.smpp.settings import Server
-from telephony.store.crypto import KeyFile
 
 STOP_WITHIN_S: Final = 15.0
 """As `telephony.cli.running` allows: a daemon that has not stopped by then is killed."""
 LOOK_EVERY_S: Final = 30.0
 CLEAR_EVERY_S: Final = 300.0
-"""How often what nobody refers to any more is looked for; that takes a tenth of a second."""
+"""How often garbage is collected, which takes a tenth of a second."""
 
 
 class World:
@@ -63,23 +65,29 @@ class World:
         self.disk = Disk(self.rng("disk"))
         self.settings = settings_in(folder, rhythm)
         (folder / "service.key").write_bytes(self.rng("service key").randbytes(KEY_OCTETS))
-        key_file = KeyFile(self.settings.key_file)
+        key_file = key_file_of(self.settings, monotonic=self.clock.seconds)
         with chance_of(self.rng("key file")):
             key_file.make(self._moment())
         self.callers = draw_callers(self.rng("callers"), callers)
         self.presses: list[Press] = []
-        self.ledger = Ledger(self.settings.database_url, key_file.ring)
+        journal = self.settings.service.state_dir / JOURNAL_FOLDER
+        self.ledger = Ledger(self.settings.database_url, key_file.ring, journal)
         self.witness = Witness(
-            self.clock, self.machine, self.timeline, self.ledger, {caller.number for caller in self.callers}
-        )
+            self.clock, self.machine, self.timeline, self.ledger,
+            {caller.number for caller in self.callers}, disk=self.disk,
+        )  # fmt: skip
         self.outside = SimulatedReactor(self.network, "10.9.0.1")
-        """The reactor of everybody but the daemon."""
+        """The reactor of all simulators, not of the daemon."""
         self.link_changes: dict[str, list[float]] = {name: [] for name in CARRIERS}
         """By carrier: when a bind came up or went down, in order."""
         self.troubles = Troubles()
-        """What suffered when, by the targets of faults."""
+        """When each target of faults suffered from one."""
+        self.ends: list[tuple[float, bool]] = []
+        """When a daemon ended, and whether its disk was stuck then."""
+        self.stuck: list[float] = []
+        """When the disk began to be stuck."""
         self.peace_since: float | None = None
-        """Since when nothing goes wrong any more, on a schedule; None while it does, or when nobody has said."""
+        """Since when the schedule has no more faults; None while it has, or without a schedule."""
         self.smsc = {name: self._smsc(name, rhythm) for name in CARRIERS}
         self.mlp = {name: LabMlp(self.outside, fast_after_s=0.4, accurate_after_s=2.0) for name in CARRIERS}
         self.phones = Phones(self.outside, self.mlp, self.callers)
@@ -90,7 +98,7 @@ class World:
         self.incarnation = 0
         """Which daemon runs: the first, the second …"""
         self.on_report: Callable[[], None] | None = None
-        """Told once, right after 112 has got the next report, before its answer leaves."""
+        """Called once, right after 112 has got the next report, before its answer leaves."""
         self._phones = self.rng("phones")
         self._sent: dict[tuple[object, ...], Press] = {}
         """By caller and octets: the newest press of these."""
@@ -100,12 +108,13 @@ class World:
         self._is_starting = False
 
     def rng(self, purpose: str) -> random.Random:
-        """Give chance of its own for a purpose: what one part draws does not shift what another draws."""
+        """Return chance of its own for a purpose: what one part draws does not shift what another draws."""
         return random.Random(f"{self.seed}:{purpose}")
 
     def __enter__(self) -> Self:
         self._around.enter_context(chance_of(self.rng("operating system")))
         self._around.enter_context(collected_by_hand())
+        self._around.enter_context(self.disk.holding_the_journal())
         self._around.enter_context(self._log_lines)
         for name, smsc in self.smsc.items():
             smsc.startService()
@@ -130,7 +139,7 @@ class World:
     # Verbs: people and time.
 
     def press(self, caller: Caller, carrier: str | None = None, **message: Any) -> Press:
-        """Have somebody press her key; what her phone sends is drawn, or given as arguments of `LabSmsc.send_mo`."""
+        """Have a person press her key; the message is drawn, or given as arguments of `LabSmsc.send_mo`."""
         number = len(self.presses) + 1
         arguments = draw_message(self._phones, caller, number) | message
         sent = (
@@ -205,13 +214,15 @@ class World:
     def store_down(self, trouble: DiskTrouble) -> None:
         """Make trouble with the disk, until `store_up`."""
         self.disk.begin(trouble)
+        if self.disk.is_stuck:
+            self.stuck.append(self.clock.seconds())
 
     def store_up(self) -> None:
         """End the trouble with the disk."""
         self.disk.heal()
 
     def now(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
-        """Do what a simulator does by a coroutine; in the simulation none of it waits."""
+        """Run a simulator's coroutine; in the simulation it never waits."""
         done = Deferred.fromCoroutine(work)
         done.addErrback(self._defect)
         assert done.called
@@ -252,28 +263,29 @@ class World:
         self.daemon = Daemon(self.settings, Outside(reactor, rng, runner))
         for engine in self._engines(self.daemon):
             self.disk.attach(engine)
-        self.daemon.privilegedStartService()  # type: ignore[no-untyped-call]
+        self.daemon.privilegedStartService()
         self.daemon.startService()
 
     def _die(self) -> None:
         daemon, self.daemon = self.daemon, None
+        self.ends.append((self.clock.seconds(), self.disk.is_stuck))
         self.troubles.begin("daemon", self.clock.seconds())
         self.reactor.kill()
         self.witness.owed_directly.clear()
         if daemon is not None:
             # What the kernel does with the files of a dead process.
-            daemon.database._drop_connection()  # noqa: SLF001
+            daemon.store.database._drop_connection()  # noqa: SLF001
             for engine in self._engines(daemon):
                 engine.dispose()
-            daemon.keeper.let_go()
+            daemon.store.keeper.let_go()
         del daemon
-        # Cleared away now: at a time of Python's choosing its remains would speak in the middle of another's life.
+        # Collected now: at a time of Python's choosing its remains would act during another daemon's life.
         self._log_lines.is_deaf = True
         gc.collect()
         self._log_lines.is_deaf = False
 
     def _engines(self, daemon: Daemon) -> tuple[Any, Any]:
-        return daemon.database._writing, daemon.database._reading  # noqa: SLF001 - the disk under them is ours
+        return daemon.store.database._writing, daemon.store.database._reading  # noqa: SLF001 - the disk under them is ours
 
     def _hear(self, channel: str, psap: LabPsap) -> bool:
         """See what has come to a URL of 112; it is asked after every request."""

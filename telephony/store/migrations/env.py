@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that `telephony.store.upgrade` hands over."""
+"""Runs Alembic's steps on the connection that `telephony.store.upgrade` hands over."""
 
 from alembic import context
 

@@ -1,8 +1,8 @@
 """Numbers, texts, places, facts and what people said are sealed; callers and references become keyed hashes.
 
-A sealed column cannot be made of a plain one by SQL, so each table is copied, made anew and filled in Python, within
+A sealed column cannot be made of a plain one by SQL, so each table is copied, made again and filled in Python, within
 the one transaction of the upgrade. The plain copy is dropped with it: on PostgreSQL its file goes, on SQLite its pages
-are given up, and `telephony.store.upgrade` has the file written anew after the transaction.
+are given up, and `telephony.store.upgrade` has the file rewritten after the transaction.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ TABLES: dict[str, Sequence[sa.Column[Any]]] = {
 
 
 def upgrade() -> None:
-    """Make the tables of the spine anew, with what was in them sealed."""
+    """Make the tables of the spine again, with their contents sealed."""
     for table, columns in TABLES.items():
         op.execute(sa.text(f"CREATE TABLE plain_{table} AS SELECT * FROM {table}"))
         op.drop_table(table)
@@ -146,7 +146,7 @@ def upgrade() -> None:
         _fill(table, SEALED[table])
     for table in TABLES:
         op.drop_table(f"plain_{table}")
-    _hash_people_anew()
+    _rehash_people()
     op.create_table(
         "key_proof",
         sa.Column("key", KEY, primary_key=True, autoincrement=False),
@@ -154,7 +154,7 @@ def upgrade() -> None:
     )
 
 
-def _hash_people_anew() -> None:
+def _rehash_people() -> None:
     """Find people by the hash that everybody else is found by now."""
     connection = op.get_bind()
     connection.execute(sa.text("DELETE FROM person_number"))
@@ -279,7 +279,7 @@ def _delivery(ring: KeyRing, row: Row) -> Row:
 
 
 def _read(payload: str) -> dict[str, Any]:
-    """Give a payload; a damaged one was no report before, is none now, and must not be carried over in the clear."""
+    """Return a payload; a damaged one was no report before, is none now, and must not be carried over in the clear."""
     try:
         read = json.loads(payload)
     except ValueError:

@@ -1,7 +1,7 @@
 """An incident knows its newest and its sharpest position, and since when the phone has not been reached.
 
 What stands in the store before this step has one position to tell: the best, which is then the newest too. SQLite adds a
-column behind the constraints, where no later step would look for it, so the table is copied and made anew.
+column behind the constraints, where no later step would look for it, so the table is copied and made again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IS_A_MEMORY = (
 
 
 def upgrade() -> None:
-    """Make the table anew with three columns more, and with what was in it."""
+    """Make the table again with three columns more, and with its contents."""
     op.execute(sa.text("CREATE TABLE earlier_incident AS SELECT * FROM incident"))
     op.drop_table("incident")
     op.create_table(

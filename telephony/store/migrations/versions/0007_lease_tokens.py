@@ -1,6 +1,6 @@
 """A lease has a token: a process that was stopped and goes on settles nothing that another has taken over since.
 
-SQLite adds a column behind the constraints, where no later step would look for it, so the table is copied and made anew.
+SQLite adds a column behind the constraints, where no later step would look for it, so the table is copied and made again.
 """
 
 from __future__ import annotations

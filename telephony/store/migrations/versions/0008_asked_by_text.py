@@ -1,7 +1,7 @@
 """A reply counts once its question has left, and a phone's wrong codes are counted for a day whatever is asked.
 
-What stands in the store before this step was sent as far as anybody knows. SQLite adds a column behind the constraints,
-where no later step would look for it, so the table is copied and made anew.
+What stands in the store before this step is taken to have been sent. SQLite adds a column behind the constraints,
+where no later step would look for it, so the table is copied and made again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the table anew with one column more, and with what was in it."""
+    """Make the table again with one column more, and with its contents."""
     op.execute(sa.text("CREATE TABLE earlier_awaited AS SELECT * FROM awaited_reply"))
     op.drop_table("awaited_reply")
     op.create_table(

@@ -1,0 +1,1 @@
+"""The dialplan and PJSIP files, read and checked without an Asterisk."""

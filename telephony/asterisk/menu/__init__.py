@@ -1,0 +1,1 @@
+"""The service number's spoken menu, over FastAGI."""

@@ -1,0 +1,1 @@
+"""Reads SIP messages: headers, bodies, the position and the cell that an INVITE carries."""

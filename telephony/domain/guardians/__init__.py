@@ -1,0 +1,1 @@
+"""Guardians: their turns, the texts sent to them and their replies."""

@@ -1,0 +1,1 @@
+"""People: who is registered, what is kept about them, keywords and texts of enrolment."""

@@ -1,1 +1,0 @@
-"""Enrolment by file: tables as schools and offices keep them, read and written row by row."""

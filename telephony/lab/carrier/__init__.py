@@ -1,0 +1,1 @@
+"""Simulates a carrier: its SMSC, USSD gateway, location service and the phones that text."""

@@ -1,0 +1,1 @@
+"""Simulates the 112 centre: an HTTP server that takes reports, and can misbehave."""

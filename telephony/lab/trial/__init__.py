@@ -1,0 +1,1 @@
+"""Trial calls of `onetouch dialplan check`, on a private Asterisk."""

@@ -1,0 +1,1 @@
+"""Reads XML from others: hardened, repaired where it is damaged, in any encoding."""

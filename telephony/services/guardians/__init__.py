@@ -1,0 +1,1 @@
+"""Telling guardians: whom, in which order and by which way."""

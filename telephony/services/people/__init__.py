@@ -1,0 +1,1 @@
+"""Enrolment by text and menu, drills, and the replies that are awaited."""

@@ -1,0 +1,1 @@
+"""Recordings of calls: sealed files, and the register that names them."""

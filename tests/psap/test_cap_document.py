@@ -1,0 +1,191 @@
+"""docs/cap.md and the code say the same: the document names what can be sent to 112, and nothing that cannot."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from telephony.asterisk.dialplan.trunks import SILENCES
+from telephony.domain.facts import (
+    AcknowledgedFact,
+    Because,
+    CallFact,
+    CallState,
+    ConsentState,
+    DispatchedFact,
+    EndedBy,
+    Fact,
+    FalseAlarmFact,
+    GuardianFact,
+    GuardianNumber,
+    GuardianState,
+    GuardianWay,
+    KnockFact,
+    Leg,
+    LegState,
+    NotReached,
+    PersonFact,
+    Reach,
+    ReachFact,
+    ReasonCode,
+    Registered,
+    SaidByInvite,
+    ScoreFact,
+    SilenceFact,
+    SilenceState,
+    ToldByVoiceFact,
+    UnknownFact,
+)
+from telephony.domain.position import Position
+from telephony.domain.report import EarlierReport, Report, ReportKind, UpdateReason
+from telephony.domain.values import Msisdn
+from telephony.psap.cap import encode
+from telephony.psap.wording import ENGLISH, KOREAN
+
+TEXT = (Path(__file__).parents[2] / "docs" / "cap.md").read_text(encoding="utf-8")
+AT = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
+NUMBER = Msisdn("821012345678")
+FACTS: tuple[Fact, ...] = (
+    CallFact(
+        "voice-1/1.1", AT, CallState.ENDED, "skt-a", "112", "sos-1", "sos-2", "no-rtp", "a.wav", "x@y",
+        (Leg("112-1", LegState.BUSY, 3, 2),), "112-1", AT, AT, AT, 42, EndedBy.CALLER, "486 Busy Here",
+        SaidByInvite("450-05-1-2", "3GPP-E-UTRAN-FDD", "https://lis/1", "<https://x>"),
+    ),
+    KnockFact("voice-1/1.1/1", AT, "11", 2, "cannot-speak", {"en": "cannot speak"}),
+    SilenceFact(AT, SilenceState.LIFTED, "desk 7"),
+    GuardianFact(1, AT, GuardianState.WORDS, 1, GuardianWay.SMS, "mother", "8210******78", "on my way", 1),
+    PersonFact(
+        AT, Registered.YES, "Kim", date(2015, 3, 2), "phone", "skt", "ko", "asthma", "Seoul", "none", "school",
+        (GuardianNumber("mother", NUMBER),), ("mother, adult, SMS, 2026-11-23",), "1.jpg", ConsentState.VALID, ("sos-3",),
+    ),
+    ScoreFact(AT, 65, (Because(ReasonCode.FALSE_ALARMS, 2),)),
+    FalseAlarmFact(1, AT, "SMS", "in a bag", AT),
+    AcknowledgedFact(AT, "desk 7", AT),
+    DispatchedFact(1, AT, "unit 12", "desk 7", AT),
+    ToldByVoiceFact(AT, "Kim", "desk 4", AT),
+    ReachFact(AT, Reach.NOT_ANSWERING, NotReached.ABSENT, AT),
+)  # fmt: skip
+"""One of each kind, with everything that can be known."""
+MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT)
+UNAGED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", None, AT)
+EVERYTHING = Report(
+    "sos-1-2", ReportKind.UPDATE, "sos-1", 2, (EarlierReport("sos-1-1", AT),), AT + timedelta(seconds=9), False, NUMBER, "skt", "sms",
+    "112", AT, 2, AT, ("help",), MEASURED, ("shortened",), "found safe", FACTS, (UpdateReason.CALL,), MEASURED, MEASURED, AT,
+)  # fmt: skip
+REPORTS = (
+    EVERYTHING,
+    replace(EVERYTHING, kind=ReportKind.ALERT, earlier=(), position=UNAGED, newest=UNAGED, sharpest=UNAGED),
+    replace(EVERYTHING, kind=ReportKind.CLOSING),
+    replace(EVERYTHING, kind=ReportKind.CLOSING, close_reason="false alarm"),
+    replace(EVERYTHING, msisdn=Msisdn("", is_e164=False)),
+    replace(EVERYTHING, msisdn=Msisdn("BANK", is_e164=False)),
+)
+SENT = [encode(each, sender="a", addresses="b", language="en", zone=UTC).decode() for each in REPORTS]
+
+_, _, _AFTER = TEXT.partition("\n## Parameters\n")
+PARAMETERS = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", _AFTER.partition("\n## ")[0], re.MULTILINE))
+del PARAMETERS["valueName"]  # the table's own heading
+"""Of each row of the table, the name and what stands beside it."""
+
+WORDS: dict[str, tuple[Iterable[str], set[str]]] = {
+    "incident-state": (
+        re.findall("<valueName>incident-state</valueName><value>(.*?)<", "".join(SENT)),
+        set(),
+    ),
+    "update-reason": (UpdateReason, set()),
+    "trigger-source": (ENGLISH.ways, set()),
+    "location-source": ({"lbs:", *ENGLISH.sources}, set()),
+    "location-method": (ENGLISH.methods, set()),
+    "call-state": (CallState, set()),
+    "call-legs": (LegState, {"; ", "112-1 no answer 6 s (3 times); 112-2 connected"}),
+    "call-silence": (SILENCES, set()),
+    "call-ended-by": (EndedBy, set()),
+    "silence": (SilenceState, set()),
+    "guardian-state": (GuardianState, set()),
+    "guardian-by": (GuardianWay, set()),
+    # Who withdrew is never told: the fact is taken out of what is still to be sent.
+    "person-registered": (set(Registered) - {Registered.WITHDRAWN}, set()),
+    "person-device": (ENGLISH.facts.caller.devices, set()),
+    "person-language": (ENGLISH.facts.caller.languages, set()),
+    "person-consent": (ConsentState, set()),
+    "accident-reasons": (ReasonCode, {";", "code", "code=number"}),
+    "phone-reach": (Reach, set()),
+    "phone-reach-why": (NotReached, set()),
+    "label": (ENGLISH.labels, set()),
+}
+"""Of each parameter with words of its own: those that can be sent, and what else its row has between backticks."""
+
+
+def test_each_kind_of_fact_is_here_with_everything_that_can_be_known():
+    kinds = set(typing.get_args(Fact)) - {UnknownFact}
+
+    assert {type(each) for each in FACTS} == kinds
+    for fact in FACTS:
+        empty = [each.name for each in fields(fact) if not getattr(fact, each.name)]
+        assert empty == [], (
+            f"{type(fact).__name__} without {empty}: fill it, so that what it sends is looked at"
+        )
+
+
+def test_the_document_names_every_parameter_that_can_be_sent_and_no_other():
+    sent = {name for report in SENT for name in re.findall("<valueName>(.*?)</valueName>", report)}
+
+    assert set(PARAMETERS) == sent
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_document_names_every_word_of_a_parameter_and_no_other(name):
+    sendable, beside = WORDS[name]
+
+    named = set(re.findall("`([^`]+)`", PARAMETERS[name])) - beside
+
+    assert named == {str(each) for each in sendable}
+
+
+def enums_of(kind, seen=frozenset()):
+    """Every type of state that a value of this type can hold."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        yield kind
+    elif isinstance(kind, types.UnionType) or typing.get_origin(kind) is not None:
+        for each in typing.get_args(kind):
+            yield from enums_of(each, seen)
+    elif is_dataclass(kind) and kind not in seen:
+        for each in typing.get_type_hints(kind).values():
+            yield from enums_of(each, seen | {kind})
+
+
+def test_every_type_of_state_that_a_fact_can_hold_is_compared():
+    compared = {each for sendable, _ in WORDS.values() if isinstance(sendable, type) for each in [sendable]}
+
+    assert set(enums_of(Fact)) - {Registered} == compared - {UpdateReason}
+
+
+def test_both_languages_have_words_for_the_same():
+    assert set(KOREAN.labels) == set(ENGLISH.labels)
+    assert set(KOREAN.ways) == set(ENGLISH.ways)
+    assert set(KOREAN.methods) == set(ENGLISH.methods)
+    assert set(KOREAN.sources) == set(ENGLISH.sources)
+
+
+def test_the_table_of_reports_has_what_is_sent():
+    table = TEXT.partition("\n## The kinds of report\n")[2].partition("\n* ")[0]
+    rows = [line.split("|")[2:-1] for line in table.splitlines() if line.startswith("| ")][2:]
+    told = {(row[0].split(",")[0].strip(), *(cell.strip() for cell in row[1:])) for row in rows}
+
+    sent = {
+        tuple(
+            re.findall(f"<{name}>(.*?)</{name}>", report)[0]
+            for name in ("msgType", "urgency", "responseType", "certainty")
+        )
+        for report in SENT
+    }
+
+    assert told == sent
