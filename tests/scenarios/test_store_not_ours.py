@@ -314,7 +314,7 @@ async def test_another_file_system_over_the_state_directory_is_no_store_of_ours(
         await told_directly(house, second)
     finally:
         # The daemon looks there for its store and its keys now and then, and the kernel calls that busy.
-        await house.until(lambda: subprocess.call(["umount", state(house)], stderr=subprocess.DEVNULL) == 0)  # noqa: ASYNC221
+        await house.until(lambda: subprocess.call(["umount", state(house)], stderr=subprocess.DEVNULL) == 0)
 
     await store_is_back(house)
     await every_press_is_in_the_store(house, [first, second])
