@@ -19,7 +19,8 @@ from telephony.domain.values import Msisdn
 from telephony.store.bound import believed, bind_row, is_sound
 from telephony.store.bulk import select_in
 from telephony.store.crypto import KeyRing
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.positions import best_position
 from telephony.store.schema import call, incident
 from telephony.store.sealed_rows import seal_channel, unseal_channel, unseal_incident

@@ -7,16 +7,17 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import Fact, FactKind, Reach, ReachFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.report import UpdateReason
-from telephony.store.bound import believed
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FACT, FACT_COLUMNS, FactRow, fact_of, fact_row, said_by, storable_fact
+from telephony.store.incident_rows import incident_to_change
+from telephony.store.prepared import Prepared
 from telephony.store.schema import fact, incident
 from telephony.store.sealed_rows import unseal_fact
 from telephony.store.sealing import keys_of
@@ -41,6 +42,19 @@ _REASONS: Final[Mapping[str, UpdateReason]] = MappingProxyType(
 """Most kinds of facts are the reason of the update that tells of them."""
 
 
+_OF_INCIDENT: Final = (fact.c.incident_key == bindparam("incident_key"), fact.c.kind == bindparam("kind"))
+_OF_KIND: Final = Prepared(select(*FACT_COLUMNS).where(*_OF_INCIDENT).order_by(fact.c.number))
+_NEWEST: Final = Prepared(
+    select(fact.c.number, fact.c.sealed)
+    .where(*_OF_INCIDENT, fact.c.subject == bindparam("subject"))
+    .order_by(fact.c.number.desc())
+    .limit(1)
+)
+_COUNT: Final = Prepared(
+    update(incident).where(incident.c.key == bindparam("at")).values(fact_count=bindparam("fact_count"))
+)
+
+
 def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Sequence[Fact]) -> bool:
     """Keep facts of an incident and write down the one update that tells of them.
 
@@ -49,16 +63,6 @@ def record_facts(connection: Connection, plan: Plan, incident_id: str, facts: Se
     """
     row = incident_to_change(connection, incident_id)
     return row is not None and append_facts(connection, plan, row, facts)
-
-
-def incident_to_change(connection: Connection, incident_id: str) -> Any:
-    """Return the incident's row, or ``None``; no other daemon changes it before this transaction ends.
-
-    A function that changes several in one transaction locks them first: `telephony.store.locks`.
-    """
-    wanted = select(incident).where(incident.c.id == incident_id).with_for_update()
-    found = connection.execute(wanted).one_or_none()
-    return None if found is None else believed(keys_of(connection), found)
 
 
 def append_facts(connection: Connection, plan: Plan, row: Any, facts: Sequence[Fact]) -> bool:
@@ -86,7 +90,7 @@ def keep_facts(connection: Connection, row: Any, facts: Sequence[Fact]) -> Seque
         ]
         FACT.run(connection, rows)
         count = row.fact_count + len(new)
-        connection.execute(update(incident).where(incident.c.key == row.key).values(fact_count=count))
+        _COUNT.run(connection, at=row.key, fact_count=count)
     return new
 
 
@@ -105,11 +109,7 @@ def _reason_of(known: Fact) -> UpdateReason | None:
 def facts_of_kind(connection: Connection, incident_key: int, kind: FactKind) -> list[Fact | None]:
     """Return an incident's facts of one kind, in their order; ``None`` for one whose row cannot be read, which is logged."""
     ring = keys_of(connection)
-    rows = connection.execute(
-        select(*FACT_COLUMNS)
-        .where(fact.c.incident_key == incident_key, fact.c.kind == kind)
-        .order_by(fact.c.number)
-    ).all()
+    rows = _OF_KIND.all(connection, incident_key=incident_key, kind=kind)
     return [_fact(ring, row) for row in rows]
 
 
@@ -139,12 +139,7 @@ def _new_ones(connection: Connection, ring: KeyRing, incident_key: int, facts: S
 def _standing(
     connection: Connection, ring: KeyRing, incident_key: int, kind: str, subject: str
 ) -> str | None:
-    newest = connection.execute(
-        select(fact.c.number, fact.c.sealed)
-        .where(fact.c.incident_key == incident_key, fact.c.kind == kind, fact.c.subject == subject)
-        .order_by(fact.c.number.desc())
-        .limit(1)
-    ).one_or_none()
+    newest = _NEWEST.one(connection, incident_key=incident_key, kind=kind, subject=subject)
     if newest is None:
         return None
     try:

@@ -20,7 +20,8 @@ from telephony.domain.plan import Plan
 from telephony.domain.values import Msisdn
 from telephony.store.awaited import Awaited, awaited_from, expect, settle
 from telephony.store.fact_rows import FACT_COLUMNS, FactRow, fact_of
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.labels import record_false_alarm
 from telephony.store.locks import lock_incidents_called
 from telephony.store.outbox.writing import again, hasten

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.position import Position
@@ -23,6 +23,7 @@ from telephony.domain.values import Msisdn
 from telephony.store.bound import bind, bound_anew, is_sound
 from telephony.store.crypto import KeyRing, KeysUnavailable, Place
 from telephony.store.people_erasing import clear_around
+from telephony.store.prepared import Prepared
 from telephony.store.schema import press_history
 from telephony.store.sealing import keys_of, seal, unseal
 from telephony.store.times import from_us, to_us
@@ -67,6 +68,28 @@ def history_place(subject: bytes, at_us: int) -> Place:
     return Place("press_history", "sealed", int.from_bytes(subject, "big"), at_us)
 
 
+_OF_THEIRS: Final = press_history.c.subject.in_(bindparam("subjects", expanding=True))
+_AT_THAT_TIME: Final = Prepared(
+    select(press_history).where(_OF_THEIRS, press_history.c.at == bindparam("at"))
+)
+_SINCE: Final = Prepared(
+    select(press_history)
+    .where(_OF_THEIRS, press_history.c.at >= bindparam("since"), press_history.c.at != bindparam("besides"))
+    .order_by(press_history.c.at.desc())
+    .limit(MOST_KEPT)
+)
+_TOO_MANY: Final = Prepared(
+    select(press_history.c.at)
+    .where(_OF_THEIRS)
+    .order_by(press_history.c.at.desc())
+    .offset(MOST_KEPT)
+    .limit(MOST_KEPT)
+)
+_KEEP: Final = Prepared(insert(press_history))
+_NO_TIME: Final = -1
+"""In microseconds, a time at which nobody has pressed."""
+
+
 def remember(
     connection: Connection, subject: str, at: datetime, kind: str, place: Position | None = None
 ) -> None:
@@ -75,8 +98,8 @@ def remember(
     A false alarm stays one, and a place that was known stays known.
     """
     ring, at_us = keys_of(connection), to_us(at)
-    same = (press_history.c.subject.in_(ring.hashes(SUBJECT, subject)), press_history.c.at == at_us)
-    rows = connection.execute(select(press_history).where(*same)).all()
+    subjects = ring.hashes(SUBJECT, subject)
+    rows = _AT_THAT_TIME.all(connection, subjects=subjects, at=at_us)
     for row in rows:
         if not is_sound(ring, press_history.name, row):
             continue
@@ -85,15 +108,14 @@ def remember(
             kind = FALSE_ALARM
         place = place or known.place
     if rows:
+        same = (press_history.c.subject.in_(subjects), press_history.c.at == at_us)
         connection.execute(delete(press_history).where(*same))
     digest = ring.hash(SUBJECT, subject)
     sealed = seal(ring, history_place(digest, at_us), _octets(subject, place))
     code = bind(ring, press_history.name, (digest, at_us, kind))
-    connection.execute(
-        insert(press_history).values(subject=digest, at=at_us, kind=kind, sealed=sealed, bound=code)
-    )
+    _KEEP.run(connection, subject=digest, at=at_us, kind=kind, sealed=sealed, bound=code)
     if not rows:
-        _keep_the_newest(connection, ring, subject)
+        _keep_the_newest(connection, subjects)
 
 
 def history(
@@ -104,12 +126,12 @@ def history(
     What retention has not deleted yet, but should have, is left out by ``since``.
     """
     ring = keys_of(connection)
-    wanted = select(press_history).where(
-        press_history.c.subject.in_(ring.hashes(SUBJECT, subject)), press_history.c.at >= to_us(since)
+    rows = _SINCE.all(
+        connection,
+        subjects=ring.hashes(SUBJECT, subject),
+        since=to_us(since),
+        besides=_NO_TIME if besides is None else to_us(besides),
     )
-    if besides is not None:
-        wanted = wanted.where(press_history.c.at != to_us(besides))
-    rows = connection.execute(wanted.order_by(press_history.c.at.desc()).limit(MOST_KEPT)).all()
     return [_read(ring, row) for row in rows if is_sound(ring, press_history.name, row)]
 
 
@@ -163,18 +185,12 @@ def reseal_history(connection: Connection, rows: Iterable[Any]) -> int:
     return written
 
 
-def _keep_the_newest(connection: Connection, ring: KeyRing, subject: str) -> None:
-    hashes = ring.hashes(SUBJECT, subject)
-    of_theirs = select(press_history.c.at).where(press_history.c.subject.in_(hashes))
-    too_old: Sequence[int] = (
-        connection.execute(of_theirs.order_by(press_history.c.at.desc()).offset(MOST_KEPT).limit(MOST_KEPT))
-        .scalars()
-        .all()
-    )
+def _keep_the_newest(connection: Connection, subjects: Sequence[bytes]) -> None:
+    too_old = [row.at for row in _TOO_MANY.all(connection, subjects=subjects)]
     if too_old:
         connection.execute(
             delete(press_history).where(
-                press_history.c.subject.in_(hashes), press_history.c.at <= max(too_old)
+                press_history.c.subject.in_(subjects), press_history.c.at <= max(too_old)
             )
         )
 

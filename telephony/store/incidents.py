@@ -33,8 +33,8 @@ from telephony.domain.values import Msisdn
 from telephony.store.bound import believed, is_sound, rebind
 from telephony.store.crypto import KeyRing
 from telephony.store.fact_rows import FactRow, fact_of
-from telephony.store.facts import incident_to_change
 from telephony.store.guardian_rows import release_guardians
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.locks import lock_incidents_called
 from telephony.store.orders import AUDIBLE
 from telephony.store.outbox.writing import supersede

@@ -12,8 +12,9 @@ from telephony.domain import score
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import FactKind, FalseAlarmFact, Sayer, subject_of
 from telephony.domain.plan import Plan
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
 from telephony.store.history import registered, remember, unregistered
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.people import Registry
 from telephony.store.positions import best_position
 from telephony.store.schema import fact

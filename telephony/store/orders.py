@@ -24,7 +24,8 @@ from telephony.domain.orders import OrderRefused
 from telephony.domain.plan import Plan
 from telephony.domain.silence import Output, may_reach
 from telephony.store.bound import believed, rebind
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.locks import lock_incidents_called
 from telephony.store.outbox.writing import SealedOrder, enqueue_order, supersede
 from telephony.store.schema import delivery, incident

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import Fact, Reach, ReachFact
@@ -26,11 +26,13 @@ from telephony.domain.whereabouts import (
     on_the_clock_of,
     worth_telling,
 )
-from telephony.store.bound import believed, bind_row
+from telephony.store.bound import bind_row
 from telephony.store.bulk import execute, placeholder
 from telephony.store.callers import caller_hashes, caller_of
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import keep_facts, reasons_of
+from telephony.store.incident_rows import incident_at, incident_at_to_change
+from telephony.store.prepared import Prepared
 from telephony.store.reach import reach_states
 from telephony.store.reports import position_of
 from telephony.store.schema import incident, last_position, position
@@ -51,7 +53,32 @@ class Whereabouts:
     """The newest position of an earlier incident of the same caller."""
 
 
-_LAST_POSITION = (
+_MOVE: Final = Prepared(
+    update(incident)
+    .where(incident.c.key == bindparam("at"))
+    .values(
+        {
+            column: bindparam(column.name)
+            for column in (
+                incident.c.position_count,
+                incident.c.best_position,
+                incident.c.newest_position,
+                incident.c.sharpest_position,
+                incident.c.unreached_since,
+            )
+        }
+    )
+)
+_KEEP: Final = Prepared(insert(position))
+_SOME: Final = Prepared(
+    select(position).where(
+        position.c.incident_key == bindparam("incident_key"),
+        position.c.number.in_(bindparam("numbers", expanding=True)),
+    )
+)
+_OF_CALLER: Final = last_position.c.caller.in_(bindparam("callers", expanding=True))
+_LAST_PLACES: Final = Prepared(select(last_position).where(_OF_CALLER))
+_LAST: Final = Prepared(
     select(position, incident.c.sealed.label("whose"))
     .join(
         last_position,
@@ -59,18 +86,25 @@ _LAST_POSITION = (
         & (last_position.c.number == position.c.number),
     )
     .join(incident, incident.c.key == position.c.incident_key)
+    .where(_OF_CALLER)
 )
+_MOVE_LAST: Final = Prepared(
+    update(last_position)
+    .where(last_position.c.caller == bindparam("known_as"))
+    .values(caller=bindparam("caller"), incident_key=bindparam("incident_key"), number=bindparam("number"))
+)
+_KEEP_LAST: Final = Prepared(insert(last_position))
 
 
 def whereabouts(connection: Connection, incident_key: int) -> Whereabouts:
-    """Read the positions of an incident's caller."""
-    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
+    """Read the positions of an incident's caller; of an incident that is not there any more nothing is known."""
+    row = incident_at(connection, incident_key)
+    if row is None:
+        return Whereabouts(None, None)
     ring = keys_of(connection)
-    earlier = last_position.c.caller.in_(_callers(connection, ring, row)) & (
-        last_position.c.incident_key != incident_key
-    )
-    last = _last_of(connection, ring, row, earlier)
-    return Whereabouts(_position(connection, ring, incident_key, row.best_position), last)
+    last = _last_of(connection, ring, row, _callers(connection, ring, row))
+    best = _positions(connection, ring, row, {row.best_position}).get(row.best_position)
+    return Whereabouts(best, last)
 
 
 def best_position(connection: Connection, incident_id: str) -> Position | None:
@@ -84,6 +118,11 @@ def best_position(connection: Connection, incident_id: str) -> Position | None:
         .where(incident.c.id == incident_id)
     ).one_or_none()
     return _read(keys_of(connection), row)
+
+
+def first_position(connection: Connection, row: Any) -> Position | None:
+    """Return where an incident's caller was first found, by its row; ``None`` where that cannot be read."""
+    return _positions(connection, keys_of(connection), row, {1}).get(1)
 
 
 class Located(NamedTuple):
@@ -101,38 +140,42 @@ def record_position(
 ) -> Located:
     """Keep a position; where it is news to 112, write down the update that tells so.
 
-    A closed incident takes no more positions. What came before it is compared by how long before it came, not by what
-    the machine's clock showed then.
+    A closed incident takes no more positions, nor does one that is deleted. What came before it is compared by how long
+    before it came, not by what the machine's clock showed then.
     """
     ring = keys_of(connection)
-    wanted = select(incident).where(incident.c.key == incident_key).with_for_update()
-    row = believed(ring, connection.execute(wanted).one())
-    if row.state == CLOSED:
+    row = incident_at_to_change(connection, incident_key)
+    if row is None or row.state == CLOSED:
         return Located(became_best=False, is_told=False)
     said = _last_reports(connection, row)
+    numbers = {numbered(each.payload, role) for each in said for role in ("position", "newest")}
+    numbers |= {row.best_position, row.newest_position, row.sharpest_position}
     known = {
         number: as_it_came_before(found.received_at, earlier, age_s)
-        for number, earlier in _positions(connection, ring, row, said).items()
+        for number, earlier in _positions(connection, ring, row, numbers).items()
     }
     best, newest = known.get(row.best_position), known.get(row.newest_position)
     number = row.position_count + 1
     became_best = is_better(found, best, found.received_at)
     is_newest = is_newer(found, newest)
-    changes: dict[str, Any] = {"position_count": number}
+    becomes_sharpest = became_best and is_sharper(found, known.get(row.sharpest_position))
     if became_best:
-        changes["best_position"] = number
-        if is_sharper(found, known.get(row.sharpest_position)):
-            changes["sharpest_position"] = number
         _remember(connection, ring, row, found, number=number, age_s=age_s)
-    if is_newest:
-        changes["newest_position"] = number
     answered = is_answer(found, newest)
     facts: Sequence[Fact] = ()
     if answered and row.unreached_since is not None:
-        changes["unreached_since"] = None
         facts = _answers_again(connection, row, found)
     _keep(connection, ring, incident_key, number, found, became_best=became_best)
-    connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
+    best_number = number if became_best else row.best_position
+    _MOVE.run(
+        connection,
+        at=incident_key,
+        position_count=number,
+        best_position=best_number,
+        newest_position=number if is_newest else row.newest_position,
+        sharpest_position=number if becomes_sharpest else row.sharpest_position,
+        unreached_since=None if answered else row.unreached_since,
+    )
     news = worth_telling(
         found, found if became_best or best is None else best, _told(said, known, found.received_at, age_s),
         is_newest=is_newest, now=found.received_at,
@@ -144,7 +187,7 @@ def record_position(
         return Located(became_best, is_told=False, is_answer=answered)
     told = News(
         row.key, row.carrier, row.last_sequence, to_us(found.received_at), row.press_count,
-        changes.get("best_position", row.best_position), row.fact_count + len(facts), reasons,
+        best_number, row.fact_count + len(facts), reasons,
         calm=0 if facts or news is None else news.calm,
     )  # fmt: skip
     plan_updates(connection, plan, [told])
@@ -188,7 +231,7 @@ def _keep(
     }
     sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude)
     code = bind_row(ring, position.name, said)
-    connection.execute(insert(position).values(**said, sealed=sealed, bound=code))
+    _KEEP.run(connection, **said, sealed=sealed, bound=code)
 
 
 LATELY: Final = 12
@@ -221,17 +264,16 @@ def _last_reports(connection: Connection, row: Any) -> list[_Said]:
     ]
 
 
-def _positions(connection: Connection, ring: KeyRing, row: Any, said: Sequence[_Said]) -> dict[int, Position]:
-    """Return the positions that the incident knows as best, newest and sharpest, and those of its last reports."""
-    numbers = {numbered(each.payload, role) for each in said for role in ("position", "newest")}
-    numbers |= {row.best_position or 0, row.newest_position or 0, row.sharpest_position or 0}
-    numbers.discard(0)
-    if not numbers:
+def _positions(
+    connection: Connection, ring: KeyRing, row: Any, numbers: Collection[int | None]
+) -> dict[int, Position]:
+    """Return positions of an incident by their numbers, those that are there and can be read."""
+    wanted = sorted(number for number in numbers if number)
+    if not wanted:
         return {}
-    rows = connection.execute(
-        select(position).where(position.c.incident_key == row.key, position.c.number.in_(sorted(numbers)))
-    )
-    read = {each.number: _read(ring, each) for each in rows}
+    read = {
+        each.number: _read(ring, each) for each in _SOME.all(connection, incident_key=row.key, numbers=wanted)
+    }
     return {number: found for number, found in read.items() if found is not None}
 
 
@@ -255,17 +297,6 @@ def _told(said: Sequence[_Said], known: Mapping[int, Position], now: datetime, a
     )
 
 
-def _position(
-    connection: Connection, ring: KeyRing, incident_key: int, number: int | None
-) -> Position | None:
-    if number is None:
-        return None
-    row = connection.execute(
-        select(position).where(position.c.incident_key == incident_key, position.c.number == number)
-    ).one()
-    return _read(ring, row)
-
-
 def _read(ring: KeyRing, row: Any) -> Position | None:
     """Return the position of a row; a damaged one is as good as none: whatever comes next is better."""
     try:
@@ -284,12 +315,14 @@ def _callers(connection: Connection, ring: KeyRing, row: Any) -> Sequence[bytes]
         return (row.caller,)
 
 
-def _last_of(connection: Connection, ring: KeyRing, row: Any, where: Any) -> Position | None:
-    """Return where the caller of an incident was last; of a row that names another caller's incident nothing."""
+def _last_of(connection: Connection, ring: KeyRing, row: Any, callers: Sequence[bytes]) -> Position | None:
+    """Return where the caller of an incident was last, in another one; of a row that names another caller's incident nothing."""
     caller = caller_of(ring, row.key, row.sealed)
     if caller is None:
         return None
-    for found in connection.execute(_LAST_POSITION.where(where)).all():
+    for found in _LAST.all(connection, callers=callers):
+        if found.incident_key == row.key:
+            continue
         if caller_of(ring, found.incident_key, found.whose) == caller:
             return _read(ring, found)
         ring.noticed.note(last_position.name, found.incident_key, "caller")
@@ -300,16 +333,19 @@ def _remember(
     connection: Connection, ring: KeyRing, row: Any, found: Position, *, number: int, age_s: AgeOf
 ) -> None:
     """Note where the caller was last, for a later incident; what an earlier one knew better stands."""
-    hashes = _callers(connection, ring, row)
-    of_caller = last_position.c.caller.in_(hashes)
-    of_this_incident = of_caller & (last_position.c.incident_key == row.key)
-    names = {"caller": hashes[0], "incident_key": row.key, "number": number}
-    if connection.execute(update(last_position).where(of_this_incident).values(**names)).rowcount:
+    callers = _callers(connection, ring, row)
+    names = {"caller": callers[0], "incident_key": row.key, "number": number}
+    places = _LAST_PLACES.all(connection, callers=callers)
+    if not places:
+        _KEEP_LAST.run(connection, **names)
         return
-    earlier = _last_of(connection, ring, row, of_caller)
-    if earlier is not None and is_better(
-        as_it_came_before(found.received_at, earlier, age_s), found, found.received_at
-    ):
-        return
-    if not connection.execute(update(last_position).where(of_caller).values(**names)).rowcount:
-        connection.execute(insert(last_position).values(**names))
+    own = [place for place in places if place.incident_key == row.key]
+    if not own:
+        earlier = _last_of(connection, ring, row, callers)
+        if earlier is not None and is_better(
+            as_it_came_before(found.received_at, earlier, age_s), found, found.received_at
+        ):
+            return
+    # While keys are changed there may be one under the old hash too: the newest keeps its own.
+    place = next((each for each in own or places if each.caller == callers[0]), (own or places)[0])
+    _MOVE_LAST.run(connection, known_as=place.caller, **names)

@@ -13,8 +13,8 @@ from telephony.domain.facts import FactKind, Newer, NotReached, Reach, ReachFact
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.whereabouts import AgeOf, as_it_came_before, on_the_clock_of
-from telephony.store.bound import believed
 from telephony.store.facts import append_facts, facts_of_kind
+from telephony.store.incident_rows import incident_at_to_change
 from telephony.store.reports import position_of
 from telephony.store.schema import incident, position
 from telephony.store.sealing import keys_of
@@ -44,9 +44,12 @@ def record_unreached(connection: Connection, plan: Plan, incident_key: int, miss
     patience doubles with each time that 112 was told, up to `LONGEST_PATIENCE`. A number that no carrier knows has to
     have answered before.
     """
-    found = connection.execute(select(incident).where(incident.c.key == incident_key).with_for_update()).one()
-    row = believed(keys_of(connection), found)
-    if row.state == CLOSED or (missed.why is NotReached.UNKNOWN and row.newest_position is None):
+    row = incident_at_to_change(connection, incident_key)
+    if (
+        row is None
+        or row.state == CLOSED
+        or (missed.why is NotReached.UNKNOWN and row.newest_position is None)
+    ):
         return False
     if row.unreached_since is None:
         changed = update(incident).where(incident.c.key == row.key)

@@ -25,7 +25,8 @@ from telephony.domain.report import UNREADABLE_NUMBER, Report, ReportKind, repor
 from telephony.domain.values import Msisdn
 from telephony.store.bound import believed
 from telephony.store.fact_rows import told
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
+from telephony.store.incident_rows import incident_to_change
 from telephony.store.incidents import Happened, story
 from telephony.store.reports import load_what_can_be_read
 from telephony.store.schema import delivery, incident

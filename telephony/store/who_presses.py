@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from telephony.domain.delivery import GUARDIANS, UPDATE, Delivery
 from telephony.domain.errors import Malformed
@@ -19,14 +19,16 @@ from telephony.domain.position import ASSUMED_AGE, Position
 from telephony.domain.report import Report
 from telephony.domain.score import PRESS
 from telephony.domain.values import Msisdn
-from telephony.store.bound import believed
 from telephony.store.bulk import execute
 from telephony.store.callers import caller_hashes, is_of
-from telephony.store.facts import append_facts, incident_to_change
+from telephony.store.facts import append_facts
 from telephony.store.history import Remembered, history, remember
+from telephony.store.incident_rows import incident_at, incident_to_change
 from telephony.store.locks import lock_incidents_called
 from telephony.store.outbox.writing import NOTHING_MORE, enqueue, new_row
 from telephony.store.people import Found, Registry
+from telephony.store.positions import first_position
+from telephony.store.prepared import Prepared
 from telephony.store.presses import NODE_BITS
 from telephony.store.reports import NEWEST_PRESSES, load_reports, position_of
 from telephony.store.schema import delivery, incident, position, press
@@ -91,6 +93,21 @@ class Joined:
     place: Position | None = field(default=None, repr=False)
 
 
+_NEWEST_PRESSES: Final = Prepared(
+    select(press.c.received_at, press.c.source)
+    .where(press.c.incident_key == bindparam("incident_key"))
+    .order_by(press.c.number.desc())
+    .limit(NEWEST_PRESSES)
+)
+_ERRAND: Final = Prepared(
+    select(delivery.c.sequence).where(
+        delivery.c.incident_key == bindparam("incident_key"),
+        delivery.c.channel == bindparam("channel"),
+        delivery.c.sequence == 0,
+    )
+)
+
+
 def who_has(connection: Connection, registry: Registry, number: Msisdn) -> Found | None:
     """Look the person up, and give up in time. Raises `KeysUnavailable`, `Damaged` or `Malformed`."""
     if connection.dialect.name == "postgresql":
@@ -100,17 +117,12 @@ def who_has(connection: Connection, registry: Registry, number: Msisdn) -> Found
 
 def so_far(connection: Connection, wanted: Wanted) -> SoFar | None:
     """Read an incident and its rows; ``None`` when it is not open."""
-    found = connection.execute(select(incident).where(incident.c.key == wanted.incident_key)).one_or_none()
-    row = None if found is None else believed(keys_of(connection), found)
+    row = incident_at(connection, wanted.incident_key)
     if row is None or row.state == CLOSED:
         return None
-    presses = connection.execute(
-        select(press.c.received_at, press.c.source)
-        .where(press.c.incident_key == row.key)
-        .order_by(press.c.number.desc())
-        .limit(NEWEST_PRESSES)
-    ).all()
-    now, first = load_reports(connection, [_as_of_now(row), _of_the_first_position(row)])
+    presses = _NEWEST_PRESSES.all(connection, incident_key=row.key)
+    (now,) = load_reports(connection, [_as_of_now(row)])
+    first = first_position(connection, row) if row.best_position else None
     opened_at = from_us(row.opened_at)
     earlier: Sequence[Remembered] = ()
     if wanted.subject is not None and wanted.since is not None:
@@ -122,7 +134,7 @@ def so_far(connection: Connection, wanted: Wanted) -> SoFar | None:
         tuple(sorted(from_us(each.received_at) for each in presses)),
         frozenset(each.source for each in presses),
         now,
-        _measured_since(first, opened_at),
+        first if first is not None and _is_of_about(first, opened_at) else None,
         earlier,
         _open_incidents_of(connection, wanted.other_devices),
     )
@@ -212,10 +224,7 @@ def _open_incidents_of(connection: Connection, numbers: Iterable[Msisdn]) -> lis
 def _send_for_guardians(connection: Connection, row: Any, now: datetime) -> bool:
     if row.test:
         return False
-    there = select(delivery.c.sequence).where(
-        delivery.c.incident_key == row.key, delivery.c.channel == GUARDIANS, delivery.c.sequence == 0
-    )
-    if connection.execute(there).one_or_none() is not None:
+    if _ERRAND.one(connection, incident_key=row.key, channel=GUARDIANS.value) is not None:
         return False
     now_us = to_us(now)
     ring = keys_of(connection)
@@ -237,15 +246,6 @@ def _as_of_now(row: Any) -> Delivery:
     )
 
 
-def _of_the_first_position(row: Any) -> Delivery:
-    """Return the update that told the first position: it was the best that there was."""
-    payload = {"presses": 1, "position": 1 if row.best_position else 0}
-    return Delivery(row.key, row.id, "", row.last_sequence, UPDATE, payload, from_us(row.opened_at))
-
-
-def _measured_since(report: Report | None, opened_at: datetime) -> Position | None:
-    """Return where she was first found, if that was about when she pressed: what is older shows no move of hers."""
-    position = None if report is None else report.position
-    if position is None or position.is_memory or position.measured_at < opened_at - ASSUMED_AGE:
-        return None
-    return position
+def _is_of_about(found: Position, opened_at: datetime) -> bool:
+    """Whether she was there about when she pressed: what is older shows no move of hers."""
+    return not found.is_memory and found.measured_at >= opened_at - ASSUMED_AGE
