@@ -31,7 +31,8 @@ class Prepared:
         self._statement = statement
         self._texts: dict[tuple[Any, ...], _Text] = {}
         names = statement.selected_columns.keys() if isinstance(statement, Select) else ()
-        self._row: Any = namedtuple("Row", names)._make if names else None  # noqa: PYI024 - its columns are known here alone
+        row: Any = namedtuple("Row", names) if names else None  # noqa: PYI024 - its columns are known here alone
+        self._row = None if row is None else row._make
 
     def run(self, connection: Connection, **values: Any) -> int:
         """Run it inside the transaction that is open; return how many rows were changed."""
