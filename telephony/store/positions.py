@@ -32,6 +32,7 @@ from telephony.store.callers import caller_hashes, caller_of
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import keep_facts, reasons_of
 from telephony.store.incident_rows import incident_at, incident_at_to_change
+from telephony.store.locks import lock_incidents
 from telephony.store.prepared import Prepared
 from telephony.store.reach import reach_states
 from telephony.store.reports import position_of
@@ -192,6 +193,21 @@ def record_position(
     )  # fmt: skip
     plan_updates(connection, plan, [told])
     return Located(became_best, is_told=True, is_answer=answered)
+
+
+class Fix(NamedTuple):
+    """A position of an incident, as `record_positions` takes it."""
+
+    plan: Plan
+    incident_key: int
+    found: Position
+    age_s: AgeOf
+
+
+def record_positions(connection: Connection, items: Sequence[Fix]) -> list[Located]:
+    """Do `record_position` for each; a batch function for `Database.batch`, so that many share a commit."""
+    lock_incidents(connection, [item.incident_key for item in items])
+    return [record_position(connection, *item) for item in items]
 
 
 def record_position_of(

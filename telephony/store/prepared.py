@@ -20,6 +20,9 @@ from telephony.store.bulk import execute
 Values = Mapping[str, Any]
 
 
+_row_of: Any = namedtuple  # noqa: PYI024 - the names of a statement's columns are known here alone
+
+
 class Prepared:
     """A statement whose values are named by ``bindparam``; a SELECT may have an ``expanding`` one, for which a list is given.
 
@@ -31,8 +34,7 @@ class Prepared:
         self._statement = statement
         self._texts: dict[tuple[Any, ...], _Text] = {}
         names = statement.selected_columns.keys() if isinstance(statement, Select) else ()
-        row: Any = namedtuple("Row", names) if names else None  # noqa: PYI024 - its columns are known here alone
-        self._row = None if row is None else row._make
+        self._row: Any = _row_of("Row", names)._make
 
     def run(self, connection: Connection, **values: Any) -> int:
         """Run it inside the transaction that is open; return how many rows were changed."""
