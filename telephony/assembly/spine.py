@@ -64,6 +64,7 @@ class SpinePart(Part):
             reader=store.relay_reader,
         )
         ground.bell.is_heard_by(self.relay.wake)
+        store.outbox.hand_over_to(self.relay)
         rules = Rules(
             plan,
             ground.owner,

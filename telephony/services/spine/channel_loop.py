@@ -82,8 +82,10 @@ class ChannelLoop:
         self._others_in_flight = 0
         """How many in flight are no alert."""
         self._in_flight: dict[str, Deferred[None]] = {}
-        self._claimed_again: dict[str, Delivery] = {}
+        self._in_flight_as: dict[str, Delivery] = {}
         """By incident: what is in flight, under the token of its newest lease."""
+        self._following: dict[str, Delivery] = {}
+        """By incident: what is ours already and waits for what is in flight to be settled, which its commit has done."""
         self._more_for: set[str] = set()
         """Incidents that have more to deliver once what is at hand or in flight is settled."""
         self._has_more = False
@@ -102,7 +104,7 @@ class ChannelLoop:
     @property
     def room(self) -> int:
         """How many more deliveries this loop would hold at once."""
-        taken = len(self._at_hand) + len(self._in_flight) + self._reserved
+        taken = len(self._at_hand) + len(self._in_flight) + len(self._following) + self._reserved
         return 0 if self._is_stopped else max(0, self.lane.concurrency * HELD_PER_SLOT - taken)
 
     @property
@@ -118,6 +120,12 @@ class ChannelLoop:
         kept = max(1, count // ALERTS_SHARE) if self.lane.has_alerts and count > 1 else 0
         return self._others_in_flight < count - kept
 
+    @property
+    def has_time_for_an_update(self) -> bool:
+        """Whether an update of an old incident would be begun at once; one that would wait is better left where news can join it."""
+        is_idle = self.lane.has_alerts and not self._at_hand and not self._has_more
+        return is_idle and self.room > 0 and self._room_for_others > self._reserved
+
     def reserve(self, count: int) -> None:
         """Keep room for so many deliveries that are about to be committed."""
         self._reserved += count
@@ -125,7 +133,10 @@ class ChannelLoop:
     def offer(self, deliveries: Sequence[Delivery], reserved: int) -> None:
         """Take deliveries whose lease this process holds, in exchange for the reservation made before."""
         self._reserved -= reserved
-        self._take(deliveries)
+        if deliveries:
+            self._take(deliveries)
+        else:
+            self._look_for_more()
 
     def wake(self, incident_id: str | None = None) -> None:
         """Look into the store for due work, at the latest when the incident's delivery before it is settled."""
@@ -144,8 +155,9 @@ class ChannelLoop:
     def stop(self) -> Deferred[None]:
         """Begin nothing new; fire when everything in flight has ended. To stop waiting, cancel the result."""
         self._is_stopped = True
-        self._give_back(list(self._at_hand.values()))
+        self._give_back([*self._at_hand.values(), *self._following.values()])
         self._at_hand.clear()
+        self._following.clear()
         self._alerts_at_hand.clear()
         for call in (self._retry_call, self._pacing_call):
             if call is not None and call.active():
@@ -206,9 +218,7 @@ class ChannelLoop:
                 break
             delivery = self._next_at_hand()
             if delivery.incident_id in self._in_flight:
-                # The clock was set, and the row in flight was claimed once more: its settlement will do for both.
-                self._claimed_again[delivery.incident_id] = delivery
-                self._more_for.add(delivery.incident_id)
+                self._wait_for_what_is_in_flight(delivery)
                 continue
             if delivery.lease_until < useful_until:
                 self._more_for.discard(delivery.incident_id)
@@ -220,6 +230,14 @@ class ChannelLoop:
         # A lease is only as good as its time. A delivery that waited too long is given back and claimed again at once: left
         # alone, it would not be delivered by any process until it lapses.
         self._give_back(useless)
+
+    def _wait_for_what_is_in_flight(self, delivery: Delivery) -> None:
+        if delivery.sequence == self._in_flight_as[delivery.incident_id].sequence:
+            # The clock was set, and the row in flight was claimed once more: its settlement will do for both.
+            self._in_flight_as[delivery.incident_id] = delivery
+            self._more_for.add(delivery.incident_id)
+        else:
+            self._following[delivery.incident_id] = delivery
 
     @property
     def _may_begin(self) -> bool:
@@ -240,6 +258,7 @@ class ChannelLoop:
         # The attempt may end before it is known here, and cancelling its end must reach what it waits for.
         ended: Deferred[None] = Deferred(lambda _: attempt.cancel())
         self._in_flight[delivery.incident_id] = ended
+        self._in_flight_as[delivery.incident_id] = delivery
         self._others_in_flight += not self._is_alert(delivery)
         attempt = run_in_background(self._attempt(delivery), f"delivery on {self.lane.name}")
         attempt.addCallback(lambda _: None if ended.called else ended.callback(None))
@@ -331,9 +350,15 @@ class ChannelLoop:
                 hangs.cancel()
         if isinstance(outcome, Retry):
             self._look_in(retry_delay_s(delivery.attempts) if outcome.after_s is None else outcome.after_s)
+        self._has_ended(delivery)
+
+    def _has_ended(self, delivery: Delivery) -> None:
         del self._in_flight[delivery.incident_id]
         self._others_in_flight -= not self._is_alert(delivery)
-        self._claimed_again.pop(delivery.incident_id, None)
+        del self._in_flight_as[delivery.incident_id]
+        following = self._following.pop(delivery.incident_id, None)
+        if following is not None:
+            self._at_hand[delivery.incident_id] = following
         if delivery.incident_id in self._more_for:
             self._more_for.discard(delivery.incident_id)
             self.wake()
@@ -342,10 +367,7 @@ class ChannelLoop:
 
     def _as_held(self, delivery: Delivery) -> Delivery:
         """Return a delivery that was in flight with the token of the newest lease that this process has on it."""
-        again = self._claimed_again.get(delivery.incident_id)
-        if again is None or again.sequence != delivery.sequence:
-            return delivery
-        return replace(delivery, lease_token=again.lease_token)
+        return replace(delivery, lease_token=self._in_flight_as[delivery.incident_id].lease_token)
 
     def _note_not_taken(self, delivery: Delivery) -> None:
         if isinstance(delivery.content, Report):

@@ -26,6 +26,7 @@ from telephony.services.spine.channel_loop import ChannelLoop
 from telephony.services.spine.traffic import Lane, Traffic
 from telephony.store.database import Database
 from telephony.store.outbox.claiming import due_channels
+from telephony.store.outbox.handing_over import Places
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Relay:
     ) -> None:
         self._read = database.read if reader is None else partial(database.read_on, reader)
         self._clock = clock
+        self._owner = owner
         self._poll = Periodic(self._look, "poll of the outbox", every_s=poll_s, clock=clock)
         self._traffic = traffic
         self._loop_of = partial(
@@ -139,6 +141,21 @@ class Relay:
             by_channel.setdefault(delivery.channel, []).append(delivery)
         for name, count in reservation.counts.items():
             self._loops[name].offer(by_channel.get(name, []), count)
+
+    def places(self) -> Places:
+        """Keep a place in each lane to 112 that has time for an update at once; `take` gives them back."""
+        now = due_s(self._clock)
+        leases = {}
+        for name, loop in self._loops.items():
+            if loop.has_time_for_an_update:
+                loop.reserve(1)
+                leases[name] = now + loop.lane.lease_s
+        return Places(self._owner, now, leases)
+
+    def take(self, places: Places, deliveries: Sequence[Delivery]) -> None:
+        """Take deliveries that this process has written into such places, in exchange for them."""
+        for name in places.leases:
+            self._loops[name].offer([each for each in deliveries if each.channel == name], 1)
 
     def wake(self, incident_id: str | None = None, channels: Iterable[str] | None = None) -> None:
         """Say that a transaction has written deliveries, of one incident or of many: on these channels, or on any."""

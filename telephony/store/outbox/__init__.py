@@ -4,6 +4,7 @@ What must leave the house is a row, written in the transaction of the fact that 
 
 - `writing`: enqueue, fold, hurry, hasten, again, supersede;
 - `ringing`: the channels on which a transaction has written a due delivery are collected, and rung after the commit;
+- `handing_over`: what a transaction has written is taken by its own process in the same transaction, where there is a place for it;
 - `claiming`: claim with a lease, and the look-ups for it; `settling`: settle with an outcome, give back;
 - `starting`: release leases and put due times right, once, when a daemon starts;
 - `repairing`: change rows that are damaged, or that another hand has changed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -50,6 +51,7 @@ _DUE = (
     f" AND e.sequence < d.sequence AND e.state = '{PENDING}')"
     "{1} ORDER BY d.due_at LIMIT {0}"
 )
+_OF_INCIDENT = " AND d.incident_key = {0}"
 _ALERTS, _OTHERS = f" AND d.sequence = {FIRST_REPORT}", f" AND d.sequence <> {FIRST_REPORT}"
 _TAKE = (
     "UPDATE delivery SET attempts = attempts + 1, lease_owner = {0}, lease_until = {0}, lease_token = {0}"
@@ -65,44 +67,79 @@ def claim(connection: Connection, wanted: Claim) -> list[Delivery]:
     damaged errand nothing. One whose key is not here is taken and not given: it comes again when the lease lapses, and meanwhile
     holds up no other.
     """
-    dialect = connection.dialect.name
-    mark = placeholder(dialect)
-    rows = _due_rows(connection, wanted, dialect)
-    if not rows:
+    at = (wanted.channel, wanted.lease_until)
+    found = [_Due(row, *at) for row in _due_rows(connection, wanted)]
+    return _taken(connection, wanted.owner, wanted.now, found)
+
+
+class Wanted(NamedTuple):
+    """What is due of an incident on a channel, to be taken until a Unix time."""
+
+    incident_key: int
+    channel: str
+    lease_until: float
+
+
+def claim_these(connection: Connection, owner: str, now: float, wanted: Sequence[Wanted]) -> list[Delivery]:
+    """Take what is due of these incidents, likewise: for a process that has written it in this very transaction."""
+    mark, at = placeholder(connection.dialect.name), seconds_to_us(now)
+    query = _DUE.format(mark, _OF_INCIDENT.format(mark)) + _skipping(connection)
+    found = []
+    for each in wanted:
+        row = execute(connection, query, (each.channel, at, at, each.incident_key, 1)).fetchone()
+        if row is not None:
+            found.append(_Due(DueRow(*row), each.channel, each.lease_until))
+    return _taken(connection, owner, now, found)
+
+
+class _Due(NamedTuple):
+    """A row that is due, where it is, and until when it is to be taken."""
+
+    row: DueRow
+    channel: str
+    lease_until: float
+
+
+def _taken(connection: Connection, owner: str, now: float, due: Sequence[_Due]) -> list[Delivery]:
+    if not due:
         return []
     execute_many(
         connection,
-        _TAKE.format(mark),
+        _TAKE.format(placeholder(connection.dialect.name)),
         [
             (
-                wanted.owner, seconds_to_us(wanted.lease_until), row.next_token,
-                row.key, wanted.channel, row.sequence,
+                owner, seconds_to_us(each.lease_until), each.row.next_token,
+                each.row.key, each.channel, each.row.sequence,
             )
-            for row in rows
+            for each in due
         ],
     )  # fmt: skip
     ring = keys_of(connection)
-    read = [delivery_of(ring, row, wanted.channel, wanted.lease_until, wanted.now) for row in rows]
+    read = [delivery_of(ring, row, channel, lease_until, now) for row, channel, lease_until in due]
     whole = [item for item, lost in read if item.is_report and not lost]
     ready = {
         id(item): report for item, report in zip(whole, load_what_can_be_read(connection, whole), strict=True)
     }
     given = []
-    for row, (item, lost) in zip(rows, read, strict=True):
+    for each, (item, lost) in zip(due, read, strict=True):
         if item.is_report:
             report = ready.get(id(item))
             if not isinstance(report, Report) or (report.position is None and "position" in item.payload):
                 report = what_is_left(connection, item, lost)
             if isinstance(report, Report):
                 given.append(replace(item, content=report, is_damaged=bool(report.unread)))
-        elif (errand := _errand(ring, row, item, lost)) is not None:
+        elif (errand := _errand(ring, each.row, item, lost)) is not None:
             given.append(errand)
     return given
 
 
-def _due_rows(connection: Connection, wanted: Claim, dialect: str) -> list[DueRow]:
-    mark = placeholder(dialect)
-    skip = "" if dialect == "sqlite" else " FOR UPDATE OF d SKIP LOCKED"
+def _skipping(connection: Connection) -> str:
+    """Return how a row that another daemon is taking is passed over."""
+    return "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF d SKIP LOCKED"
+
+
+def _due_rows(connection: Connection, wanted: Claim) -> list[DueRow]:
+    mark, skip = placeholder(connection.dialect.name), _skipping(connection)
     now = seconds_to_us(wanted.now)
 
     def due(of_kind: str, limit: int) -> list[DueRow]:

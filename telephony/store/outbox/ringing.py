@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from telephony.store.bulk import select_in
-
-T = TypeVar("T")
 
 _COLLECTED: Final = "onetouch_rung"
 _IDS: Final = "SELECT id, key FROM incident WHERE key {}"
@@ -26,7 +24,7 @@ class Rung(NamedTuple):
 def touch(connection: Connection, places: Iterable[tuple[int, str]]) -> None:
     """Say for which incidents, by their keys, something is due now on which channels: for the verbs of the outbox.
 
-    Nothing comes of it outside of `ringing`, as in the transactions of presses and of the command line.
+    Nothing comes of it outside of `collecting`, as in the transactions of presses and of the command line.
     """
     collected: dict[int, set[str]] | None = connection.info.get(_COLLECTED)
     if collected is not None:
@@ -34,19 +32,16 @@ def touch(connection: Connection, places: Iterable[tuple[int, str]]) -> None:
             collected.setdefault(incident_key, set()).add(channel)
 
 
-def ringing(connection: Connection, function: Callable[..., T], *arguments: Any) -> tuple[T, Sequence[Rung]]:
-    """Run a function of a transaction, and return its result and whom to ring once the transaction is committed."""
-    with _collecting(connection) as collected:
-        result = function(connection, *arguments)
+def named(connection: Connection, collected: Mapping[int, Collection[str]]) -> list[Rung]:
+    """Return whom to ring of what was collected."""
     if not collected:
-        return result, ()
-    named = select_in(connection, _IDS, collected)
-    return result, [Rung(incident_id, frozenset(collected[key])) for incident_id, key in named]
+        return []
+    return [Rung(name, frozenset(collected[key])) for name, key in select_in(connection, _IDS, collected)]
 
 
 @contextmanager
-def _collecting(connection: Connection) -> Iterator[dict[int, set[str]]]:
-    """Collect afresh: a transaction that is rolled back and run again begins with nothing."""
+def collecting(connection: Connection) -> Iterator[dict[int, set[str]]]:
+    """Collect incidents, by their keys, and the channels, as `touch` names them. Afresh: a transaction that is rolled back and run again begins with nothing."""
     info, collected = connection.info, dict[int, set[str]]()
     info[_COLLECTED] = collected
     try:
