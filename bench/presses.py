@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,23 @@ class Run:
             not_ok=self.around.not_ok,
         )
 
+    def served(self, per_s: int, seconds: float) -> dict[str, Any]:
+        """Send at a steady rate and wait until each is served to the end: acknowledged, told, looked up, located, and that told."""
+        self.around.until(lambda: not self.around.unlocated, 30)
+        self.around.located_latency.clear()
+        cpu = self.daemon.cpu_s
+        row = self.rate(per_s, seconds)
+        self.around.until(lambda: not self.around.unlocated, 120)
+        self.around.turn(0.5)
+        count = len(self.around.located_latency)
+        del row["cpu_s"]
+        return row | {
+            "what": f"{per_s} presses/s, served to the end",
+            "located_p50_ms": quantile(self.around.located_latency, 0.5),
+            "located_p99_ms": quantile(self.around.located_latency, 0.99),
+            "cpu_ms_per_press": round((self.daemon.cpu_s - cpu) / count * 1000, 2),
+        }
+
     def burst(self, count: int) -> dict[str, Any]:
         """Send so many presses at once and wait until 112 has them all."""
         start = time.perf_counter()
@@ -189,11 +207,10 @@ class Run:
     def located_burst(self, count: int) -> dict[str, Any]:
         """Send so many presses at once and wait until 112 knows where all of them are."""
         start, cpu = time.perf_counter(), self.daemon.cpu_s
-        before = len(self.around.located)
         self.presses(count)
         self.around.until(lambda: len(self.around.report_latency) >= count, 120)
         reported = time.perf_counter() - start
-        self.around.until(lambda: len(self.around.located) >= before + count, 600)
+        self.around.until(lambda: not self.around.unlocated, 600)
         return result_line(
             f"burst of {count}, located",
             reported_s=round(reported, 3),
@@ -312,6 +329,16 @@ def main() -> None:
             lambda run: run.window(100, seconds) | {"what": "window 100, both cores"}, times, core=None
         ),
         "rate-500": lambda: with_run(lambda run: run.rate(500, seconds), times),
+        **{
+            f"served-{per_s}": partial(
+                with_run,
+                lambda run, per_s=per_s: run.served(per_s, 2 * seconds),
+                times,
+                psap_after_s=0.02,
+                mlp_after_s=0.1,
+            )
+            for per_s in (20, 50, 100, 150, 400)
+        },
         "repeats-120": lambda: with_run(
             lambda run: run.among_repeats(120, 4 * seconds), times, psap_after_s=0.25
         ),

@@ -57,8 +57,9 @@ class Surroundings:
         self.caller_sent: dict[str, float] = {}
         self.report_latency: list[float] = []
         self.reports = 0
-        self.located: set[bytes] = set()
-        """Callers of whom 112 has a place."""
+        self.unlocated: dict[bytes, float] = {}
+        """Callers of whom 112 has no place yet, and when they pressed."""
+        self.located_latency: list[float] = []
         self.on_ack: Any = None
         self.mlp_after_s = mlp_after_s
         self.psap_after_s = psap_after_s
@@ -135,6 +136,7 @@ class Surroundings:
             self.sent_at[sequence] = now
             if is_first:
                 self.caller_sent[caller] = now
+                self.unlocated[caller.encode()] = now
         data = b"".join([deliver_sm(sequence, caller) for sequence, caller in presses])
         self.link.setblocking(True)
         self.link.sendall(data)
@@ -183,7 +185,9 @@ class Surroundings:
         self.reports += 1
         if b"<circle>" in body:
             at = body.find(b"tel:+")
-            self.located.add(body[at + 5 : body.find(b"<", at)])
+            pressed = self.unlocated.pop(body[at + 5 : body.find(b"<", at)], None)
+            if pressed is not None:
+                self.located_latency.append(time.perf_counter() - pressed)
         if b"<msgType>Alert<" in body:
             at = body.find(b"tel:+")
             caller = body[at + 5 : body.find(b"<", at)].decode()
