@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from telephony.store.bounds import Access
 from telephony.store.own_files import OwnFiles
-from telephony.store.sealing import Keys, with_keys
+from telephony.store.sealing import Keys, one_look_at_the_keys, with_keys
 
 BUSY_TIMEOUT_MS = 500
 """How long SQLite waits for another process's lock; must stay well below the commit budget."""
@@ -65,7 +65,8 @@ def one_transaction(connection: Connection) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         driver.cursor().execute("BEGIN IMMEDIATE")
     try:
-        yield
+        with one_look_at_the_keys(connection):
+            yield
         if connection.in_transaction():
             connection.commit()
         else:

@@ -7,7 +7,8 @@ is key id (4 octets, big-endian), nonce (12), ciphertext and tag (16).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -27,6 +28,7 @@ Keys = Callable[[], KeyRing]
 """Gives the key ring as it is now: `KeyFile.ring`."""
 
 _OPTION: Final = "onetouch_keys"
+_RING: Final = "onetouch_ring"
 
 
 def with_keys(engine: Engine, keys: Keys) -> Engine:
@@ -36,12 +38,28 @@ def with_keys(engine: Engine, keys: Keys) -> Engine:
 
 
 def keys_of(connection: Connection) -> KeyRing:
-    """Return the keys of the store that a connection leads to. Raises `KeysUnavailable`."""
-    keys: Any = connection.get_execution_options().get(_OPTION)
-    if keys is None:
-        raise KeysUnavailable("this connection was opened without the store's keys")
-    ring: KeyRing = keys()
+    """Return the keys of the store that a connection leads to: within a transaction those of its first look. Raises `KeysUnavailable`."""
+    info = connection.info
+    ring: KeyRing | None = info.get(_RING)
+    if ring is None:
+        keys: Any = connection.get_execution_options().get(_OPTION)
+        if keys is None:
+            raise KeysUnavailable("this connection was opened without the store's keys")
+        ring = keys()
+        if _RING in info:
+            info[_RING] = ring
     return ring
+
+
+@contextmanager
+def one_look_at_the_keys(connection: Connection) -> Iterator[None]:
+    """Look at the key file once for all that the block does on a connection: each look asks the disk."""
+    info = connection.info
+    info[_RING] = None
+    try:
+        yield
+    finally:
+        info.pop(_RING, None)
 
 
 def seal(ring: KeyRing, place: Place, plain: bytes) -> bytes:

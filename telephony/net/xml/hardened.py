@@ -193,6 +193,9 @@ def _own(document: Element) -> Element:
         is_same = element.namespace is not None and element.namespace == document.namespace
         return element.prefix in (document.prefix, "") or is_same
 
+    if all(map(is_own, document.walk())):
+        return document
+
     def kept(element: Element) -> Element:
         return replace(element, children=[kept(child) for child in element.children if is_own(child)])
 
