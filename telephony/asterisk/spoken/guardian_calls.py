@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from telephony.asterisk.spoken.outgoing import OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.spoken.speech import guardian_speech
+from telephony.domain.errors import Unavailable
 from telephony.domain.guardians.guardian import Guardian
-from telephony.domain.guardians.spoken_call import CallOutcome, End
+from telephony.domain.guardians.spoken_call import CallOutcome, End, Look, Standing
 from telephony.domain.silence import Output, Silenced
 from telephony.domain.values import Msisdn
 
@@ -46,9 +48,10 @@ class SpokenGuardianCalls:
         """Whether an Asterisk can be asked now."""
         return self._calls.is_ready
 
-    async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
-        """Say whose key was pressed, and wait for a digit.
+    async def call(self, guardian: Guardian, caller: Msisdn, look: Look) -> CallOutcome:
+        """Say whose key was pressed and how it stands with 112, and wait for a digit.
 
+        What is said follows ``look``: 112 may acknowledge while the phone rings, or between two times of the message.
         Raises `Malformed` for a number that cannot be dialled, and `Unavailable` where it cannot be known whether
         silence holds for it: a guardian may have pressed too, and theirs may be the caller's own phone. Where it holds,
         no call is placed.
@@ -56,12 +59,45 @@ class SpokenGuardianCalls:
         refused = await self._may_reach(guardian.phone, Output.CALL_BACK)
         if refused is not None:
             return CallOutcome(End.FAILED, detail=refused.reason)
-        prompts = guardian_speech(caller, language=guardian.language, confirm_digit=self._confirm_digit)
+        words = _Words(self._words_of(guardian, caller), look)
         return await self._calls.call(
             dial_string(guardian.phone.international, self._endpoint),
             CONTEXT,
-            spoken_variables(prompts, confirm_digit=self._confirm_digit),
+            await words.first(),
             ring_s=self._ring_s,
             talk_s=TALK_S,
             caller_id=self._caller_id,
+            news=words.news,
         )
+
+    def _words_of(self, guardian: Guardian, caller: Msisdn) -> Callable[[Standing], Mapping[str, str]]:
+        def say(standing: Standing) -> Mapping[str, str]:
+            prompts = guardian_speech(
+                caller,
+                does_112_know=standing is Standing.KNOWN,
+                language=guardian.language,
+                confirm_digit=self._confirm_digit,
+            )
+            return spoken_variables(prompts, confirm_digit=self._confirm_digit)
+
+        return say
+
+
+class _Words:
+    """What one call says, as long as it stands."""
+
+    def __init__(self, say: Callable[[Standing], Mapping[str, str]], look: Look) -> None:
+        self._say = say
+        self._look = look
+        self._said = say(Standing.ASKED)
+
+    async def first(self) -> Mapping[str, str]:
+        """Return the variables of what is said first: where nobody can say that 112 knows, it is not said."""
+        with suppress(Unavailable):
+            self._said = self._say(await self._look())
+        return self._said
+
+    async def news(self) -> Mapping[str, str]:
+        """Return the variables that have changed since. Raises `Unavailable`."""
+        before, self._said = self._said, self._say(await self._look())
+        return dict(self._said.items() - before.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from telephony.asterisk.ami.packets import Packet
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock
+from telephony.clock import Call, Clock, pause
 from telephony.domain.errors import Malformed, OnetouchError, Refused, Unavailable
 from telephony.domain.guardians.spoken_call import CallOutcome, End
 
@@ -28,6 +28,8 @@ GRACE_S: Final = 5.0
 """Extra time for Asterisk beyond the time that it was given to ring, and again to speak."""
 CAUSE_S: Final = 1.0
 """How long after the OriginateResponse the Hangup may come."""
+NEWS_S: Final = 1.0
+"""Between two looks for what has changed since a call began."""
 PROMPTS_TOGETHER: Final = 20
 """In one variable: with their folder they must fit the 4,096 characters that a function of the dialplan may give."""
 LONGEST_RING_S: Final = 600.0
@@ -60,6 +62,10 @@ _CAUSES: Final[Mapping[str, str]] = {
     "17": "busy", "18": "no answer", "19": "no answer", "20": "switched off or out of reach", "21": "rejected",
 }  # fmt: skip
 """Causes (ITU-T Q.850) of a good number that was not answered."""
+
+
+News = Callable[[], Awaitable[Mapping[str, str]]]
+"""Returns the variables of `spoken_variables` that have changed; raises `Unavailable` where that cannot be known."""
 
 
 class Client(Protocol):
@@ -162,11 +168,13 @@ class OutgoingCalls:
         ring_s: float,
         talk_s: float,
         caller_id: str = "",
+        news: News | None = None,
     ) -> CallOutcome:
         """Dial, and once answered run a context of the dialplan for at most ``talk_s``.
 
         ``dial`` comes from `dial_string`, ``variables`` from `spoken_variables`; ``caller_id`` is the number that the
-        phone shows, empty for the endpoint's own. Returns within ``ring_s`` + ``talk_s`` + twice `GRACE_S` and the time
+        phone shows, empty for the endpoint's own. ``news`` is asked every `NEWS_S` while the call stands for variables that
+        have changed, of which the dialplan says what it comes to next. Returns within ``ring_s`` + ``talk_s`` + twice `GRACE_S` and the time
         that AMI may take. Raises `Malformed`, before anything is sent, for what could mean more than it says.
         Cancelled, it hangs up.
         """
@@ -179,10 +187,13 @@ class OutgoingCalls:
             placed = _Placed(client, self._prefix + ticket, talk_s)
             self._placed[ticket] = placed
             self._limit(placed, ring_s + GRACE_S)
+            following = None if news is None else self._follow(placed, news)
             try:
                 outcome = await self._place(placed, ticket, fields)
             finally:
                 del self._placed[ticket]
+                if following is not None:
+                    following.cancel()
                 if placed.limit is not None and placed.limit.active():
                     placed.limit.cancel()
                 if not placed.is_over:
@@ -206,6 +217,22 @@ class OutgoingCalls:
         placed.action_id = response.action_id
         outcome: CallOutcome = await placed.ended
         return outcome
+
+    def _follow(self, placed: _Placed, news: News) -> Deferred[None]:
+        async def follow() -> None:
+            untold: dict[str, str] = {}
+            while True:
+                await pause(self._clock, NEWS_S)
+                try:
+                    untold |= await news()
+                    for name, value in list(untold.items()):
+                        await _set(placed, name, value)
+                        del untold[name]
+                except OnetouchError as error:
+                    # It is tried again, and until then said in the words of before.
+                    log.debug("news not told to a call", link=placed.client.name, error=str(error))
+
+        return run_in_background(follow(), "following a call")
 
     def heard(self, packet: Packet) -> None:
         """Learn what a server tells."""
@@ -305,6 +332,11 @@ class OutgoingCalls:
 
     def _hang_up(self, placed: _Placed) -> None:
         run_in_background(_hang_up(placed.client, placed.channel_id), "hanging up an outgoing call")
+
+
+async def _set(placed: _Placed, name: str, value: str) -> None:
+    fields = (("Channel", placed.channel_id), ("Variable", name), ("Value", value))
+    await placed.client.action("Setvar", fields)
 
 
 async def _hang_up(client: Client, channel_id: str) -> None:

@@ -14,6 +14,7 @@ from telephony.clock import Clock, age_s, utc_now, within
 from telephony.domain.delivery import GUARDIANS
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import GuardianFact, GuardianState, GuardianWay
+from telephony.domain.guardians.spoken_call import Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.values import Msisdn
@@ -62,6 +63,11 @@ class GuardianRecord:
             return await self._outbox.database.read(is_heard, incident_id)
         except Unavailable:
             return False
+
+    async def standing(self, incident_id: str) -> Standing:
+        """Return how an incident stands with 112. Raises `Unavailable`."""
+        is_known = await self._outbox.database.read(is_heard, incident_id)
+        return Standing.KNOWN if is_known else Standing.ASKED
 
     async def facts(self, incident_id: str) -> tuple[GuardianFact, ...]:
         """Return the facts about an incident's guardians, in order of time. Raises `Unavailable`."""

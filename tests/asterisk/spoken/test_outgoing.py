@@ -14,7 +14,14 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred, fail, succeed
 
 from telephony.asterisk.ami.packets import Packet, encode_action
-from telephony.asterisk.spoken.outgoing import CAUSE_S, GRACE_S, OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.spoken.outgoing import (
+    CAUSE_S,
+    GRACE_S,
+    NEWS_S,
+    OutgoingCalls,
+    dial_string,
+    spoken_variables,
+)
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.guardians.spoken_call import CallOutcome, End
 from tests.awaiting import failure_of, is_waiting, result_of
@@ -521,3 +528,50 @@ def test_a_stop_ends_the_calls_that_would_not_be_listened_to():
     house.calls.hang_up_all()
 
     assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
+
+
+class News:
+    """What has changed, as the test says."""
+
+    def __init__(self) -> None:
+        self.changes: list[dict[str, str] | Exception] = []
+
+    async def __call__(self) -> dict[str, str]:
+        change = self.changes.pop(0) if self.changes else {}
+        if isinstance(change, Exception):
+            raise change
+        return change
+
+
+def set_on(server: Server) -> list[dict[str, str]]:
+    return [dict(fields) for name, fields in server.actions if name == "Setvar"]
+
+
+def test_what_changes_while_a_call_stands_is_told_to_its_channel(house: House):
+    news = News()
+    calling = house.call(news=news)
+    house.clock.advance(NEWS_S)
+    assert set_on(house.server) == []
+
+    news.changes = [Unavailable("store: locked"), {"SPOKEN_1": "ko/police"}]
+    house.clock.pump([NEWS_S] * 3)
+
+    channel = f"spoken-me-{house.server.ticket}"
+    assert set_on(house.server) == [{"Channel": channel, "Variable": "SPOKEN_1", "Value": "ko/police"}]
+    house.answered()
+    house.spoken("1")
+    assert result_of(calling).digit == "1"
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_a_change_that_asterisk_does_not_take_is_told_again(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [{"SPOKEN_1": "ko/police"}]
+    house.server.answer = fail(Unavailable("no answer"))
+
+    house.clock.pump([NEWS_S] * 2)
+
+    assert len(set_on(house.server)) == 2
+    house.hung_up("Up")
+    assert result_of(calling).answered

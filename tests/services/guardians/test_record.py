@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 from twisted.internet import task
 from twisted.internet.defer import Deferred, fail
 
-from telephony.domain.delivery import GUARDIANS, Again
+from telephony.domain.delivery import GUARDIANS, Again, Delivered
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import GuardianState, GuardianWay
 from telephony.domain.guardians.guardian import Guardian
+from telephony.domain.guardians.spoken_call import Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.people.service_text import ServiceText
@@ -71,6 +72,15 @@ def test_a_state_is_on_record_and_112_is_woken_for(house):
 
     assert house.states() == ["texted"]
     assert house.woken == [INCIDENT]
+
+
+def test_how_it_stands_with_112_is_by_what_it_has_acknowledged(house):
+    assert result_of(house.record.standing(INCIDENT)) is Standing.ASKED
+
+    (alert,) = house.ledger.claim()
+    house.ledger.settle(alert, Delivered())
+
+    assert result_of(house.record.standing(INCIDENT)) is Standing.KNOWN
 
 
 def test_what_112_knows_already_rings_no_bell(house):
