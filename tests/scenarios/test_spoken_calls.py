@@ -22,7 +22,7 @@ from telephony.asterisk.ami.packets import Packet
 from telephony.asterisk.instance import Instance
 from telephony.asterisk.settings import AsteriskServer
 from telephony.asterisk.spoken.guardian_calls import SpokenGuardianCalls
-from telephony.asterisk.spoken.outgoing import OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.spoken.outgoing import News, OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.spoken.voice_sender import Dialling, VoiceSender
 from telephony.clock import within
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
@@ -51,8 +51,8 @@ UNCLE = Guardian(Msisdn("821033334444"), "en")
 
 CUT = slice(400, 880)
 """Of each prompt 60 ms are kept: the voice is real, a test need not hear it out."""
-LAST_WORD_HZ, ASKED_HZ, KNOWN_HZ = 2_000, 800, 1_250
-TONES = {"key": LAST_WORD_HZ, "police-asked": ASKED_HZ, "police": KNOWN_HZ}
+LAST_WORD_HZ, ASKED_HZ, KNOWN_HZ, OVER_HZ = 2_000, 800, 1_250, 1_450
+TONES = {"key": LAST_WORD_HZ, "police-asked": ASKED_HZ, "police": KNOWN_HZ, "closed": OVER_HZ}
 """Prompts that are tones: a listener who hears the one that ends every message has heard everything."""
 TONE_OCTETS = 1_600
 RING_S = 2.0
@@ -201,14 +201,16 @@ class House:
         delivery = Delivery(1, "sos-1", GUARDIANS, 0, GUARDIANS, {}, NOON, self.attempts, content=errand)
         return soon(Deferred.fromCoroutine(self.channel.deliver(delivery)))
 
-    def call(self, *, talk_s: float = 30.0) -> Deferred[CallOutcome]:
+    def call(self, *, talk_s: float = 30.0, news: News | None = None) -> Deferred[CallOutcome]:
+        """A long one."""
         return Deferred.fromCoroutine(
             self.exchange.calls.call(
                 dial_string(MOTHER.phone.international, "guardian"),
                 "guardian",
-                spoken_variables(["ko/guardian", "ko/police"] * 30, confirm_digit="1"),
+                spoken_variables(["ko/guardian", "ko/police"] * 30, confirm_digit="1", over="ko/closed"),
                 ring_s=RING_S,
                 talk_s=talk_s,
+                news=news,
             )
         )
 
@@ -406,6 +408,37 @@ async def test_a_phone_that_is_dead_is_given_up(house):
 
     assert isinstance(await house.attempt(), Again)
     assert house.facts[1] == ("1", "no-answer", "1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_in_the_middle_says_so_and_ends(house):
+    over: list[None] = []
+
+    async def news() -> dict[str, str] | None:
+        return None if over else {}
+
+    calling = house.call(news=news)
+    await house.listening(packets=AUDIBLE_PACKETS)
+    over.append(None)
+    outcome = await soon(calling)
+
+    assert (outcome.end, outcome.digit) == (End.ANSWERED, "")
+    assert "message begun 1 times" in outcome.detail
+    assert house.phone.ears.heard(OVER_HZ)
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_while_it_rings_is_hung_up(house):
+    house.phone.never_answer()
+
+    async def is_over() -> None:
+        return None
+
+    outcome = await soon(house.call(news=is_over))
+
+    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
 
 
 # 112.

@@ -103,6 +103,11 @@ def guardian_speech(
     return _in(language, say)
 
 
+def over_speech(language: Language) -> str:
+    """Say to a guardian in the middle of a call that it is over: one prompt."""
+    return f"{language}/closed"
+
+
 def _in(language: Language, say: Callable[[], Iterable[str]]) -> Prompts:
     return tuple(f"{language}/{name}" for name in say())
 

@@ -29,6 +29,8 @@ class Standing(StrEnum):
     """112 is called and has not acknowledged, as far as can be known."""
     KNOWN = "known"
     """112 has acknowledged a report."""
+    OVER = "over"
+    """112 has closed it."""
 
 
 Look = Callable[[], Awaitable[Standing]]

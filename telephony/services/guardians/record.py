@@ -25,6 +25,7 @@ from telephony.store.guardian_rows import (
     guardian_facts,
     is_heard,
     keep_guardian_facts,
+    standing,
     take_reply,
 )
 from telephony.store.outbox.writing import hasten
@@ -66,8 +67,7 @@ class GuardianRecord:
 
     async def standing(self, incident_id: str) -> Standing:
         """Return how an incident stands with 112. Raises `Unavailable`."""
-        is_known = await self._outbox.database.read(is_heard, incident_id)
-        return Standing.KNOWN if is_known else Standing.ASKED
+        return await self._outbox.database.read(standing, incident_id)
 
     async def facts(self, incident_id: str) -> tuple[GuardianFact, ...]:
         """Return the facts about an incident's guardians, in order of time. Raises `Unavailable`."""

@@ -129,3 +129,27 @@ def test_once_112_has_acknowledged_the_next_time_of_the_message_says_so():
     )
     assert result_of(news()) == {}
     calling.addErrback(lambda _: None).cancel()
+
+
+def test_nobody_is_called_about_what_112_has_closed():
+    telephone = Telephone(CONFIRMS)
+    calls = SpokenGuardianCalls(
+        telephone, nobody_pressed, endpoint="guardian", ring_s=25.0, confirm_digit="1"
+    )
+
+    outcome = result_of(calls.call(UNCLE, CHILD, Look(Standing.OVER)))
+
+    assert (outcome.end, telephone.called) == (End.NOT_PLACED, [])
+
+
+def test_a_call_is_over_when_112_has_closed_and_says_so_in_the_guardians_language():
+    telephone, look = Telephone(None), Look(Standing.KNOWN)
+    calls = SpokenGuardianCalls(
+        telephone, nobody_pressed, endpoint="guardian", ring_s=25.0, confirm_digit="1"
+    )
+    calling = Deferred.fromCoroutine(calls.call(UNCLE, CHILD, look))
+    look.stands = Standing.OVER
+
+    assert result_of(telephone.called[0]["news"]()) is None
+    assert telephone.called[0]["variables"]["SPOKEN_OVER"] == "en/closed"
+    calling.addErrback(lambda _: None).cancel()

@@ -37,13 +37,15 @@ class Server:
     def __init__(self, name: str = "voice-1") -> None:
         self.name = name
         self.is_ready = True
+        self.gone = True
+        """Whether its calls have ended by themselves when they are to be hung up."""
         self.answer: Deferred[Packet] | None = None
         self.actions: list[tuple[str, list[tuple[str, str]]]] = []
 
     def action(self, name: str, fields: Sequence[tuple[str, str]] = ()) -> Deferred[Packet]:
         encode_action(name, "id-1", fields)
         self.actions.append((name, list(fields)))
-        if name == "Hangup":
+        if name == "Hangup" and self.gone:
             return fail(Refused("No such channel"))
         answer, self.answer = self.answer, None
         return answer or succeed(Packet((("Response", "Success"), ("ActionID", f"{self.name}-originate"))))
@@ -534,9 +536,9 @@ class News:
     """What has changed, as the test says."""
 
     def __init__(self) -> None:
-        self.changes: list[dict[str, str] | Exception] = []
+        self.changes: list[dict[str, str] | Exception | None] = []
 
-    async def __call__(self) -> dict[str, str]:
+    async def __call__(self) -> dict[str, str] | None:
         change = self.changes.pop(0) if self.changes else {}
         if isinstance(change, Exception):
             raise change
@@ -575,3 +577,63 @@ def test_a_change_that_asterisk_does_not_take_is_told_again(house: House):
     assert len(set_on(house.server)) == 2
     house.hung_up("Up")
     assert result_of(calling).answered
+
+
+def test_a_call_that_is_over_while_it_rings_is_hung_up(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [None]
+    house.server.gone = False
+    house.clock.advance(NEWS_S)
+
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
+    house.not_answered("0")
+    house.clock.advance(CAUSE_S)
+    outcome = result_of(calling)
+    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_a_call_that_ended_before_it_could_be_hung_up_has_its_own_outcome(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [None]
+    house.clock.advance(NEWS_S)
+
+    house.not_answered("5")
+
+    assert result_of(calling).detail == "busy"
+
+
+def test_a_call_that_is_over_once_answered_ends_with_its_last_words(house: House):
+    news = News()
+    calling = house.call(news=news)
+    house.answered()
+    news.changes = [{}, None]
+    house.clock.pump([NEWS_S] * 4)
+
+    redirects = [dict(fields) for name, fields in house.server.actions if name == "Redirect"]
+    assert redirects == [
+        {
+            "Channel": f"spoken-me-{house.server.ticket}",
+            "Context": "guardian",
+            "Exten": "over",
+            "Priority": "1",
+        }
+    ]
+    house.spoken("")
+    outcome = result_of(calling)
+    assert (outcome.answered, outcome.digit) == (True, "")
+    assert house.server.hung_up == []
+
+
+def test_a_call_that_could_not_be_ended_is_ended_a_second_later(house: House):
+    news = News()
+    house.call(news=news)
+    house.answered()
+    news.changes = [None, None]
+    house.server.answer = fail(Unavailable("no answer"))
+
+    house.clock.pump([NEWS_S] * 3)
+
+    assert [name for name, _ in house.server.actions] == ["Originate", "Redirect", "Redirect"]
