@@ -240,6 +240,10 @@ class PressRecorder:
         """Plan the reports of the next group of presses so; called in another thread than the one that records."""
         self._rules = replace(self._rules, plan=plan)
 
+    def repeat_within(self, window_s: Mapping[str, float]) -> None:
+        """Go by these windows (`Rules.repeat_window_s`) from the next group on; called in another thread as well."""
+        self._rules = replace(self._rules, repeat_window_s=window_s)
+
     def _next_key(self, trigger: Trigger) -> int:
         """Return a key that grows with time, and that no other daemon gives: microseconds and the daemon's number."""
         key = to_us(trigger.received_at) << NODE_BITS | self._rules.node
