@@ -66,8 +66,11 @@ class GuardianRecord:
             return False
 
     async def standing(self, incident_id: str) -> Standing:
-        """Return how an incident stands with 112. Raises `Unavailable`."""
-        return await self._outbox.database.read(standing, incident_id)
+        """Return how an incident stands with 112. Raises `Unavailable`, also where the store does not say in time."""
+        try:
+            return await within(self._outbox.database.read(standing, incident_id), RECORD_S, self._clock)
+        except GaveUp:
+            raise Unavailable(f"store: no answer in {RECORD_S:g} s") from None
 
     async def facts(self, incident_id: str) -> tuple[GuardianFact, ...]:
         """Return the facts about an incident's guardians, in order of time. Raises `Unavailable`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection, update
@@ -87,6 +88,15 @@ def test_how_it_stands_with_112_is_by_what_it_has_acknowledged(house):
     house.ledger.close()
 
     assert result_of(house.record.standing(INCIDENT)) is Standing.OVER
+
+
+def test_a_store_that_does_not_answer_keeps_no_call_waiting(house):
+    house.outbox.database = SimpleNamespace(read=lambda *_: Deferred())
+    asked = Deferred.fromCoroutine(house.record.standing(INCIDENT))
+
+    house.clock.advance(RECORD_S)
+
+    assert isinstance(failure_of(asked), Unavailable)
 
 
 def test_what_another_hand_has_closed_is_not_over(house):
