@@ -322,6 +322,37 @@ async def test_a_guardian_hears_that_112_knows_where_it_acknowledged_while_the_p
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_in_the_middle_says_so_and_ends(house):
+    over: list[None] = []
+
+    async def news() -> dict[str, str] | None:
+        return None if over else {}
+
+    calling = house.call(news=news)
+    await house.listening(packets=AUDIBLE_PACKETS)
+    over.append(None)
+    outcome = await soon(calling)
+
+    assert (outcome.end, outcome.digit) == (End.ANSWERED, "")
+    assert "message begun 1 times" in outcome.detail
+    assert house.phone.ears.heard(OVER_HZ)
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_while_it_rings_is_hung_up(house):
+    house.phone.never_answer()
+
+    async def is_over() -> None:
+        return None
+
+    outcome = await soon(house.call(news=is_over))
+
+    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_guardian_who_presses_and_hangs_up_at_once_has_confirmed(house):
     attempt = house.attempt()
     await house.listening()
@@ -408,37 +439,6 @@ async def test_a_phone_that_is_dead_is_given_up(house):
 
     assert isinstance(await house.attempt(), Again)
     assert house.facts[1] == ("1", "no-answer", "1")
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_call_that_is_over_in_the_middle_says_so_and_ends(house):
-    over: list[None] = []
-
-    async def news() -> dict[str, str] | None:
-        return None if over else {}
-
-    calling = house.call(news=news)
-    await house.listening(packets=AUDIBLE_PACKETS)
-    over.append(None)
-    outcome = await soon(calling)
-
-    assert (outcome.end, outcome.digit) == (End.ANSWERED, "")
-    assert "message begun 1 times" in outcome.detail
-    assert house.phone.ears.heard(OVER_HZ)
-    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_call_that_is_over_while_it_rings_is_hung_up(house):
-    house.phone.never_answer()
-
-    async def is_over() -> None:
-        return None
-
-    outcome = await soon(house.call(news=is_over))
-
-    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
-    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
 
 
 # 112.
