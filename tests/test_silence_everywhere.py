@@ -32,7 +32,7 @@ from telephony.domain.delivery import (
 )
 from telephony.domain.errors import Refused
 from telephony.domain.guardians.guardian import Guardian
-from telephony.domain.guardians.spoken_call import CallOutcome, End
+from telephony.domain.guardians.spoken_call import CallOutcome, End, Standing
 from telephony.domain.recognition import Recognition
 from telephony.domain.silence import Output
 from telephony.domain.text_message import TextMessage
@@ -127,6 +127,8 @@ REVIEWED: dict[Act, Verdict] = {
     Act("telephony/asterisk/spoken/guardian_calls.py", "SpokenGuardianCalls.call", "call"): (GUARDIAN,),
     Act("telephony/services/guardians/ways.py", "GuardianWays._called", "call"): Conduit("call"),
     Act("telephony/asterisk/spoken/outgoing.py", "OutgoingCalls._place", "action Originate"): Conduit("call"),
+    Act("telephony/asterisk/spoken/outgoing.py", "_set", "action Setvar"): Conduit("call"),
+    Act("telephony/asterisk/spoken/outgoing.py", "_let_go", "action Redirect"): Conduit("call"),
     Act("telephony/asterisk/ami/client.py", "AmiClient.action", "action *"): Conduit("action"),
     Act("telephony/asterisk/ami/client.py", "AmiClient.listing", "action *"): Conduit("action"),
     Act("telephony/asterisk/ami/actions.py", "Actions._send", "encode_action"): Conduit("action"),
@@ -155,6 +157,7 @@ DIALPLAN = {
     ("sos-room", "ConfBridge"): "her call and the centre's, muted towards her until silence is lifted",
     ("sos-room-left", "ChannelRedirect"): "her own call, on to the next route",
     ("sos-callback", "Dial"): "to 112, from her phone that has answered the call-back",
+    ("guardian", "Playback"): "a guardian, who has answered",
     ("spoken", "Read"): "a guardian or 112, who have answered",
     ("service", "Answer"): "a caller who has dialled the service number",
     ("service", "AGI"): "the menu of the service number",
@@ -410,7 +413,7 @@ class Street:
         calls = SpokenGuardianCalls(
             telephone, self.guard.may_reach, endpoint="guardian", ring_s=5.0, confirm_digit="1"
         )
-        result_of(calls.call(Guardian(HERS), Msisdn("821099999999")))
+        result_of(calls.call(Guardian(HERS), Msisdn("821099999999"), all_is_known))
         return len(telephone.called)
 
     def order(self, kind):
@@ -433,6 +436,10 @@ class Street:
             1, ID, CALL_CONTROL, -1, kind, {"by": "desk 7"}, NOON, 1, content=Errand(HERS, "skt", NOON)
         )
         return result_of(control.deliver(delivery)), told
+
+
+async def all_is_known():
+    return Standing.KNOWN
 
 
 @pytest.fixture

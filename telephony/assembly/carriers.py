@@ -101,13 +101,13 @@ class CarriersPart(Part):
                 esme.desk.recognition = self._ground.recognitions.of(carrier)
 
     def take(self, settings: Settings) -> Taken:
-        """Take new and changed links in and let those go that are gone; no other is touched.
+        """Take new carriers, and new and changed links in, and let links go that are gone; no other is touched.
 
         Of those that stay, and of the gateways, the passwords are read again; a link that waits is tried with another one.
         """
         taken = Taken()
         for carrier in settings.carrier:
-            wiring = self._wirings[carrier.name]
+            wiring = self._wirings.get(carrier.name) or self._wire(carrier)
             for name in wiring.links.keys() - {link.name for link in carrier.smpp}:
                 self._ground.observer.forget(name)
                 self._let_go(wiring, name)
@@ -179,25 +179,37 @@ class CarriersPart(Part):
 
     def _add_links(self, carrier: Carrier) -> list[PeerOfCarrier]:
         """Add the links that we bind to; return the peers that bind to us."""
+        wiring = self._wire(carrier)
+        for link in carrier.smpp:
+            esme = self._esme(wiring, link)
+            self._hold(wiring, link, esme)
+            self.add(esme)
         recognition = self._ground.recognitions.of(carrier.name)
+        return [
+            PeerOfCarrier(
+                peer,
+                carrier.name,
+                carrier.dialect,
+                recognition,
+                wiring.receipts,
+                wiring.requests,
+                wiring.ussd,
+            )
+            for peer in carrier.peer
+        ]
+
+    def _wire(self, carrier: Carrier) -> _Wiring:
+        """Make what the links of a carrier share, and let texts of ours leave by them."""
         receipts = ReceiptBook(
             clock=self._ground.clock,
             id_base=carrier.dialect.receipt_id_base,
             sender="" if self._settings.sms is None else self._settings.sms.sender,
         )
         requests = RequestBook(carrier.dialect.repeat_window_s)
-        ussd = self._dialogues(carrier)
-        wiring = _Wiring(carrier.name, carrier.dialect, receipts, requests, ussd)
+        wiring = _Wiring(carrier.name, carrier.dialect, receipts, requests, self._dialogues(carrier))
         self._wirings[carrier.name] = wiring
-        for link in carrier.smpp:
-            esme = self._esme(wiring, link)
-            self._hold(wiring, link, esme)
-            self.add(esme)
         self._ground.text_ways.append(TextWay(carrier.name, carrier.dialect, wiring.sending))
-        return [
-            PeerOfCarrier(peer, carrier.name, carrier.dialect, recognition, receipts, requests, ussd)
-            for peer in carrier.peer
-        ]
+        return wiring
 
     def _esme(self, wiring: _Wiring, link: EsmeLink) -> Esme:
         """Make a link; nothing is opened before it is added."""

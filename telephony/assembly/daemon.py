@@ -72,7 +72,7 @@ class Daemon(InTurn):
         self.spine = spine = SpinePart(ground, store, lanes, centre.senders)
         self._housekeeping = housekeeping = HousekeepingPart(ground, store, spine.relay.channels)
         accept_all = spine.intake.accept_all
-        desks = DesksPart(ground, store, people, texter, accept_all)
+        self._desks = desks = DesksPart(ground, store, people, texter, accept_all)
         links = Part()
         self._carriers = CarriersPart(ground, people, desks, silence, accept_all)
         links.add(self._carriers)
@@ -95,7 +95,7 @@ class Daemon(InTurn):
         return super().stopService()
 
     def reload(self, settings: Settings) -> Taken:
-        """Take in what of new settings needs no restart: recognition, links, centres, location services, secrets.
+        """Take in what of new settings needs no restart: recognition, carriers, links, centres, location services, secrets.
 
         What did not change goes on untouched. Raises nothing for a part that cannot be taken: it goes on as it was.
         """
@@ -113,6 +113,8 @@ class Daemon(InTurn):
             all_taken.refused |= taken.refused
         # The centres that could not be taken are not in the plan either: a report finds every channel that it names.
         plan = settings.model_copy(update={"psap": self._centre.psaps}).plan
+        self.spine.know(settings.carrier)
+        self._desks.know(settings.carrier)
         self.spine.go_by(plan, [*self._centre.lanes(), *self._locating.lanes()])
         self._housekeeping.go_by(self.spine.relay.channels)
         self._control.take(settings)

@@ -31,6 +31,7 @@ from telephony.services.silence import SilenceGuard
 from telephony.services.spine.traffic import Lane
 from telephony.services.weighing import Scales, ScoringRules
 from telephony.services.who_presses import Joining, PersonChannel
+from telephony.settings import Carrier
 from telephony.smpp.texting import BindTexter
 from telephony.store.enrolment_steps import Enrolling
 from telephony.store.who_presses import who_has
@@ -175,7 +176,7 @@ class DesksPart(Part):
             service.country_code,
             service.trunk_prefix,
             service.language,
-            frozenset(carrier.name for carrier in settings.carrier),
+            _names(settings.carrier),
             utc_now(clock).date(),
             settings.people.adult_age,
             frozenset(enrolment.opens_to),
@@ -205,3 +206,11 @@ class DesksPart(Part):
             )
             reply_s = enrolment.reply_h * 3600
             self.add(Reminders(store.database, store.registry, people.answers, reply_s=reply_s, clock=clock))
+
+    def know(self, carriers: Sequence[Carrier]) -> None:
+        """Keep of who signs up by which of these carriers it was."""
+        self.enrolment.know(_names(carriers))
+
+
+def _names(carriers: Sequence[Carrier]) -> frozenset[str]:
+    return frozenset(carrier.name for carrier in carriers)

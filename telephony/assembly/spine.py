@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from telephony.services.spine.recording import Recording
 from telephony.services.spine.relay import Relay
 from telephony.services.spine.telling import Telling
 from telephony.services.spine.traffic import Lane
+from telephony.settings import Carrier
 from telephony.settings.model import AckAfter
 from telephony.store.incidents import open_incidents
 from telephony.store.outbox.starting import bring_forward, release_leases
@@ -68,7 +69,7 @@ class SpinePart(Part):
         rules = Rules(
             plan,
             ground.owner,
-            {carrier.name: carrier.dialect.repeat_window_s for carrier in settings.carrier},
+            _repeat_windows(settings.carrier),
             ground.outside.rng.getrandbits(8),
         )
         names = store.incident_names()
@@ -121,6 +122,10 @@ class SpinePart(Part):
         for each in (self._past_the_store, self._recorder, self._recording, self._telling):
             each.go_by(plan)
 
+    def know(self, carriers: Sequence[Carrier]) -> None:
+        """Tell redeliveries of these carriers from new presses, each by its own window."""
+        self._recorder.repeat_within(_repeat_windows(carriers))
+
     def start(self) -> None:
         """Go on with what was told past the store and with what is in the journal, and look for work."""
         if self._journal is not None:
@@ -154,3 +159,7 @@ class SpinePart(Part):
         if self._journal is not None:
             self._journal.taking_up.store_is_back()
         self.relay.wake()
+
+
+def _repeat_windows(carriers: Iterable[Carrier]) -> dict[str, float]:
+    return {carrier.name: carrier.dialect.repeat_window_s for carrier in carriers}

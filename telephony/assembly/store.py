@@ -13,6 +13,7 @@ from telephony.assembly.part import Ground, Occasion, Part
 from telephony.background import run_in_background
 from telephony.clock import within
 from telephony.domain.own_lines import hash_of
+from telephony.journal.journal import JOURNAL_FOLDER
 from telephony.net.names import Names
 from telephony.services.keeping.bringing_over import BringingOver
 from telephony.services.keeping.damaged_store import DamagedStoreWatch
@@ -69,6 +70,8 @@ class StorePart(Part):
                 every_s=settings.store.look_every_s,
                 clock=outside.reactor,
                 is_pressed=self._is_pressed,
+                journal=settings.service.state_dir / JOURNAL_FOLDER,
+                keys=self.key_file.ring,
             )
         )
         writing, reading = open_engines(url, self.key_file.ring, files, access)

@@ -12,7 +12,7 @@ from telephony.cli.db import ready_engines
 from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import config_option, load_or_exit
 from telephony.cli.ordering import give_order, stated
-from telephony.cli.times import clock_time, utc_option, zone_of
+from telephony.cli.times import utc_option, zone_of
 
 if TYPE_CHECKING:
     from telephony.domain.orders import Order
@@ -50,7 +50,8 @@ def calls() -> None:
 def list_(config: Path, why: str | None, *, is_utc: bool, as_json: bool) -> None:
     """List the calls that stand now, as the store knows them, the oldest first; the caller's number is masked.
 
-    The look is an entry in the audit chain; a reason may be given, and is not asked for.
+    On a narrow terminal each takes two lines, of which 80 columns are enough; into a pipe each goes as one. The look is
+    an entry in the audit chain; a reason may be given, and is not asked for.
 
     \b
     Example:
@@ -66,18 +67,14 @@ def list_(config: Path, why: str | None, *, is_utc: bool, as_json: bool) -> None
     with ready_engines(settings) as (writing, reading), reading.connect() as connection:
         write_entry(settings, writing, SAW_CALLS, "live calls", reason)
         found = [each for server in settings.asterisk for each in standing_calls(connection, server.name)]
-    zone = zone_of(settings, is_utc=is_utc)
-    for each in found:
-        plain = plain_call(each)
-        if as_json:
-            echo_json(plain)
-        else:
-            silence = "silence LIFTED" if each.is_lifted else f"silent ({each.silence or 'mode not known'})"
-            echo(
-                f"{each.incident_id}  {plain['caller']}  {each.trunk}  {each.state or 'just arrived'}  {silence}"
-                f"  since {clock_time(each.started_at, zone)}"
-            )
-    if not found and not as_json:
+    if as_json:
+        for each in found:
+            echo_json(plain_call(each))
+    elif found:
+        from telephony.cli.calls_table import print_calls  # noqa: PLC0415 - only where a table is drawn
+
+        print_calls(found, zone_of(settings, is_utc=is_utc))
+    else:
         echo("no calls")
 
 

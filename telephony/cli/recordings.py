@@ -27,7 +27,7 @@ from telephony.cli.recording_output import (
     write_wav,
 )
 from telephony.cli.second_person import Act
-from telephony.cli.times import clock_time, utc_option, zone_of
+from telephony.cli.times import utc_option, zone_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -64,7 +64,8 @@ def recordings() -> None:
 def list_(config: Path, incident_id: str | None, why: str | None, *, is_utc: bool, as_json: bool) -> None:
     """List the recordings of the register, or those of an incident, the oldest first; numbers are masked.
 
-    The look is an entry in the audit chain; a reason may be given, and is not asked for.
+    On a narrow terminal each takes two lines; into a pipe each goes as one. The look is an entry in the audit chain; a
+    reason may be given, and is not asked for.
 
     \b
     Examples:
@@ -87,16 +88,15 @@ def list_(config: Path, incident_id: str | None, why: str | None, *, is_utc: boo
             found = listed(connection, incident_id)
         except OnetouchError as error:
             raise click.ClickException(str(error)) from error
-    zone = zone_of(settings, is_utc=is_utc)
-    for each in found:
-        plain = plain_recording(each)
-        if as_json:
-            echo_json(plain)
-        else:
-            echo(
-                f"{clock_time(each.begun_at, zone)}  {plain['name']}  {plain['length_s']:>7.1f} s  {plain['caller'] or 'unknown':<16}"
-                f" {plain['incident']}  {plain['state']} on {plain['host']}"
-            )
+    if as_json:
+        for each in found:
+            echo_json(plain_recording(each))
+    elif found:
+        from telephony.cli.recordings_table import print_recordings  # noqa: PLC0415 - only where a table is drawn
+
+        print_recordings(found, zone_of(settings, is_utc=is_utc))
+    else:
+        echo("no recordings")
 
 
 @recordings.command()

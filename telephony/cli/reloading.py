@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from telephony.settings import Carrier, Settings
@@ -12,19 +12,37 @@ from telephony.settings.keys import Path, dotted
 def apply_live(running: Settings, fresh: Settings, *, by_daemon: bool) -> Settings:
     """Return the running settings with that part of the fresh ones which can change under a bound link.
 
-    That is ``log.level`` and, where the daemon can take them, the centres and the general tables of recognition, and of each
-    carrier that is still there by its name its own tables, its SMPP links and its location service.
+    That is ``log.level`` and, where the daemon can take them, the centres and the general tables of recognition, of each
+    carrier that is still there by its name its own tables, its SMPP links and its location service, and a new carrier but for what
+    others bind or dial by: its peers and trunks. A carrier that is gone stays until a restart.
     """
     applied = running.model_copy(
         update={"log": running.log.model_copy(update={"level": fresh.log.level})},
     )
     if not by_daemon:
         return applied
-    own = {carrier.name: carrier for carrier in fresh.carrier}
-    carriers = tuple(_live_of(carrier, own.get(carrier.name, carrier)) for carrier in running.carrier)
+    carriers = tuple(_live_carriers(running.carrier, fresh.carrier))
     return applied.model_copy(
         update={"recognition": fresh.recognition, "carrier": carriers, "psap": fresh.psap}
     )
+
+
+def _live_carriers(running: Sequence[Carrier], fresh: Sequence[Carrier]) -> Iterator[Carrier]:
+    """Return the carriers in the order of the fresh settings, behind them those that are gone.
+
+    A new carrier with a link of the name of one that stays for a carrier that is gone waits for the restart: of one name there
+    is one link.
+    """
+    before, after = ({carrier.name: carrier for carrier in each} for each in (running, fresh))
+    gone = [carrier for carrier in running if carrier.name not in after]
+    taken = {link.name for carrier in gone for link in carrier.smpp}
+    taken |= {peer.name for carrier in gone for peer in carrier.peer}
+    for carrier in fresh:
+        if carrier.name in before:
+            yield _live_of(before[carrier.name], carrier)
+        elif taken.isdisjoint(link.name for link in carrier.smpp):
+            yield carrier.model_copy(update={"peer": (), "trunk": ()})
+    yield from gone
 
 
 def _live_of(running: Carrier, fresh: Carrier) -> Carrier:

@@ -121,8 +121,8 @@ class UssdRules(Protocol):
         """
         ...
 
-    def page_shown(self, menu: UssdMenu, *, was_taken: bool) -> None:
-        """Learn whether the gateway took the page that answered this message."""
+    def page_shown(self, menu: UssdMenu, sent_at: float | None) -> None:
+        """Learn when the page was sent that answered this message, ``None`` where the gateway did not take it."""
         ...
 
     def reply_to(

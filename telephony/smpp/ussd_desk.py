@@ -73,20 +73,21 @@ class UssdDesk:
         if turn.reply is None:
             return
         if self._clock.seconds() >= asked.begun_at + self._rules.session_s:
-            self._rules.page_shown(asked.menu, was_taken=False)
+            self._rules.page_shown(asked.menu, None)
             return
+        sent_at = self._clock.seconds()
         answered = self._send(link, asked.message, asked.menu.press, turn.reply, asked.begun_at)
         answered.addCallbacks(
-            self._page_was_taken, self._page_was_not_taken, (asked.menu,), errbackArgs=(asked.menu,)
+            self._page_was_taken, self._page_was_not_taken, (asked.menu, sent_at), errbackArgs=(asked.menu,)
         )
 
-    def _page_was_taken(self, _response: SubmitResp, menu: UssdMenu) -> None:
+    def _page_was_taken(self, _response: SubmitResp, menu: UssdMenu, sent_at: float) -> None:
         self.taken += 1
-        self._rules.page_shown(menu, was_taken=True)
+        self._rules.page_shown(menu, sent_at)
 
     def _page_was_not_taken(self, failure: Failure, menu: UssdMenu) -> None:
         self.not_taken += 1
-        self._rules.page_shown(menu, was_taken=False)
+        self._rules.page_shown(menu, None)
         if self._sparingly.take_turn():
             log.warning("menu page not taken", link=self._name, reason=_reason(failure), count=self.not_taken)
 

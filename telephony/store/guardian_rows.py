@@ -13,12 +13,14 @@ from sqlalchemy import Connection, select
 from telephony.domain.delivery import DELIVERED, FIRST_REPORT, GUARDIANS, GUARDIANS_RELEASED
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import FactKind, GuardianFact, GuardianState, GuardianWay
+from telephony.domain.guardians.spoken_call import Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.values import Msisdn
 from telephony.store.awaited import Awaited, awaited_from, expect, settle
+from telephony.store.bound import BOUND, COLUMN, believed
 from telephony.store.fact_rows import FACT_COLUMNS, FactRow, fact_of
 from telephony.store.facts import append_facts
 from telephony.store.incident_rows import incident_to_change
@@ -65,6 +67,15 @@ def is_heard(connection: Connection, incident_id: str) -> bool:
         delivery.c.incident_key == key, delivery.c.sequence >= FIRST_REPORT, delivery.c.state == DELIVERED
     )
     return connection.execute(heard.limit(1)).one_or_none() is not None
+
+
+def standing(connection: Connection, incident_id: str) -> Standing:
+    """Return how an incident stands with 112. Closed by another hand it is open, as everywhere."""
+    columns = [incident.c[name] for name in (*BOUND[incident.name], COLUMN, "sealed")]
+    row = connection.execute(select(*columns).where(incident.c.id == incident_id)).one_or_none()
+    if row is not None and row.state == CLOSED and believed(keys_of(connection), row).state == CLOSED:
+        return Standing.OVER
+    return Standing.KNOWN if is_heard(connection, incident_id) else Standing.ASKED
 
 
 def keep_guardian_facts(

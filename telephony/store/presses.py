@@ -135,21 +135,56 @@ def caller_key(trigger: Trigger) -> str:
     return f"{DRILL}{key}" if trigger.test else key
 
 
-_INCIDENT_COLUMNS = (
+INCIDENT_COLUMNS = (
     "key", "id", "caller", "sealed", "carrier", "connector", "source", "test", "opened_at", "last_press_at",
     "bound",
 )  # fmt: skip
 _INCIDENT = BulkInsert(
-    incident, _INCIDENT_COLUMNS, {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"}
+    incident, INCIDENT_COLUMNS, {"state": f"'{OPEN}'", "press_count": "1", "last_sequence": "1"}
 )
-_PRESS = BulkInsert(
-    press,
-    (
-        "incident_key", "reference", "number", "sealed", "source", "connector", "carrier", "encoding",
-        "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at", "bound",
-    ),
-    {"seen": "1"},
+PRESS_COLUMNS = (
+    "incident_key", "reference", "number", "sealed", "source", "connector", "carrier", "encoding",
+    "part_reference", "part_total", "part_number", "labels", "received_at", "joined", "last_seen_at", "bound",
 )  # fmt: skip
+_PRESS = BulkInsert(press, PRESS_COLUMNS, {"seen": "1"})
+
+
+def incident_values(
+    ring: KeyRing, key: int, incident_id: str, who: tuple[str, bytes], trigger: Trigger
+) -> tuple[Any, ...]:
+    """Return the values of `INCIDENT_COLUMNS` for an incident that this press opens; ``who`` is its caller's key, and the hash of that."""
+    caller, hashed = who
+    received = to_us(trigger.received_at)
+    return (
+        key, incident_id, hashed, seal_incident(ring, key, caller, trigger.msisdn, trigger.destination),
+        trigger.carrier, trigger.connector, trigger.source, trigger.test, received, received,
+        bind(
+            ring, "incident",
+            (
+                key, incident_id, hashed, trigger.carrier, trigger.connector, trigger.source, OPEN,
+                int(trigger.test), received, None, None,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def press_values(
+    ring: KeyRing, name: tuple[int, int, str, bytes], trigger: Trigger, received: int, joined: Join
+) -> tuple[Any, ...]:
+    """Return the values of `PRESS_COLUMNS`; ``name`` is the incident's key, the press's number, its reference and the hash of that."""
+    key, number, reference, hashed = name
+    part = trigger.part
+    text = storable(trigger.text)
+    sealed = seal_press(ring, key, number, reference, trigger.destination, text, trigger.raw, part)
+    parts = (part.reference, part.total, part.number) if part else (None, None, None)
+    labels = "\n".join(trigger.labels) or None
+    said = (key, number, hashed, trigger.source, trigger.encoding, *parts, labels, received)
+    return (
+        key, hashed, number, sealed, trigger.source, trigger.connector, trigger.carrier, trigger.encoding,
+        *parts, labels, received, joined.value, received, bind(ring, "press", said),
+    )  # fmt: skip
+
+
 _OPEN_INCIDENTS = (
     "SELECT caller, key, id, carrier, connector, source, state, test, opened_at, closed_at,"
     " silence_lifted_at, bound, press_count, last_press_at, last_sequence, best_position, fact_count FROM incident"
@@ -204,6 +239,10 @@ class PressRecorder:
     def go_by(self, plan: Plan) -> None:
         """Plan the reports of the next group of presses so; called in another thread than the one that records."""
         self._rules = replace(self._rules, plan=plan)
+
+    def repeat_within(self, window_s: Mapping[str, float]) -> None:
+        """Go by these windows (`Rules.repeat_window_s`) from the next group on; called in another thread as well."""
+        self._rules = replace(self._rules, repeat_window_s=window_s)
 
     def _next_key(self, trigger: Trigger) -> int:
         """Return a key that grows with time, and that no other daemon gives: microseconds and the daemon's number."""
@@ -277,24 +316,10 @@ class _Group:
     def open_incident(
         self, item: NewPress, who: tuple[str, bytes], key: int, incident_id: str
     ) -> tuple[_Open, Recorded]:
-        caller, hashed = who
         trigger = item.trigger
         received = to_us(trigger.received_at)
         found = _Open(key, incident_id, trigger.carrier, trigger.source, 1, received, 1, None, 0)
-        sealed = seal_incident(self._ring, key, caller, trigger.msisdn, trigger.destination)
-        self._incidents.append(
-            (
-                key, incident_id, hashed, sealed, trigger.carrier, trigger.connector,
-                trigger.source, trigger.test, received, received,
-                bind(
-                    self._ring, "incident",
-                    (
-                        key, incident_id, hashed, trigger.carrier, trigger.connector, trigger.source, OPEN,
-                        int(trigger.test), received, None, None,
-                    ),
-                ),
-            )
-        )  # fmt: skip
+        self._incidents.append(incident_values(self._ring, key, incident_id, who, trigger))
         self._add_press(found, trigger, trigger.reference, received, Join.FIRST)
         if trigger.facts:
             self._keep(trigger.facts, found)
@@ -335,28 +360,10 @@ class _Group:
         return Recorded(Receipt(found.id, Join.SEEN_AGAIN))
 
     def _add_press(self, found: _Open, trigger: Trigger, reference: str, received: int, joined: Join) -> None:
-        number, part = found.press_count, trigger.part
         hashed = self._ring.hash(REFERENCE, reference)
         found.seen[trigger.reference] = Seen(hashed, 1, received)
-        sealed = seal_press(
-            self._ring,
-            found.key,
-            number,
-            reference,
-            trigger.destination,
-            storable(trigger.text),
-            trigger.raw,
-            part,
-        )
-        parts = (part.reference, part.total, part.number) if part else (None, None, None)
-        labels = "\n".join(trigger.labels) or None
-        said = (found.key, number, hashed, trigger.source, trigger.encoding, *parts, labels, received)
-        self._presses.append(
-            (
-                found.key, hashed, number, sealed, trigger.source, trigger.connector, trigger.carrier, trigger.encoding,
-                *parts, labels, received, joined.value, received, bind(self._ring, "press", said),
-            )
-        )  # fmt: skip
+        name = (found.key, found.press_count, reference, hashed)
+        self._presses.append(press_values(self._ring, name, trigger, received, joined))
 
     def _keep(self, facts: Sequence[Fact], found: _Open) -> None:
         for known in facts:
@@ -460,7 +467,7 @@ def _news(found: _Open) -> News:
 
 
 def _caller_hash(row: tuple[Any, ...]) -> bytes:
-    hashed: bytes = row[_INCIDENT_COLUMNS.index("caller")]
+    hashed: bytes = row[INCIDENT_COLUMNS.index("caller")]
     return hashed
 
 

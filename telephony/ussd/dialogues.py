@@ -80,8 +80,8 @@ class Menus(Protocol):
         """Ask the silence policy whether a page may be shown now; ``None``: it may. Does not raise."""
         ...
 
-    def page_shown(self, caller: str, session: str, *, was_taken: bool) -> None:
-        """Learn whether the gateway took the page."""
+    def page_shown(self, caller: str, session: str, sent_at: float | None) -> None:
+        """Learn when the page was sent, ``None`` where the gateway did not take it."""
         ...
 
 
@@ -253,10 +253,10 @@ class Dialogues:
                 return UssdTurn(self._page(menu.message, page))
         return UssdTurn(menu.press.reply, is_press=held is not None and held.is_press)
 
-    def page_shown(self, menu: UssdMenu, *, was_taken: bool) -> None:
-        """Learn whether the gateway took the page."""
+    def page_shown(self, menu: UssdMenu, sent_at: float | None) -> None:
+        """Learn when the page was sent: `UssdRules.page_shown`."""
         if self._menus is not None:
-            self._menus.page_shown(menu.message.source, menu.session, was_taken=was_taken)
+            self._menus.page_shown(menu.message.source, menu.session, sent_at)
 
     def _page(self, message: UssdMessage, page: Page) -> UssdReply:
         """Return a page of the menu, with every name of the dialogue that came."""

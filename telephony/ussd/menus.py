@@ -41,7 +41,11 @@ MOST_OPEN: Final = 20_000
 IDLE_S: Final = 600.0
 """No network waits longer for an answer (3GPP TS 29.002 clause 17.1.2: operation timer ml, at most 10 minutes)."""
 REPEAT_S: Final = 0.5
-"""The same words so soon after a page are a message that comes again: no person reads and types that fast."""
+"""The same words so soon after a page was sent are a message that comes again: no person reads and types that fast.
+
+Counted from the sending, since a process that is held up learns late that the page was taken: an answer that came
+meanwhile would look as if it had come right after.
+"""
 
 _MOST_GUARD_S: Final = 2.0
 _GUARD_PART: Final = 0.1
@@ -64,14 +68,14 @@ class MenuRules:
 
 @dataclass(slots=True)
 class _Open:
-    """One menu. ``shown_at`` is when the gateway took the page, ``None`` while it is under way or was not taken."""
+    """One menu. ``sent_at`` is when the page left that the gateway took, ``None`` while it is under way or was not taken."""
 
     conversation: Conversation
     session: str
     heard_at: float
     last: bytes
     is_busy: bool = True
-    shown_at: float | None = None
+    sent_at: float | None = None
     has_failed: bool = False
     is_over: bool = False
     """Its last page has been made; it is kept for a while, to know a message that comes again."""
@@ -112,12 +116,12 @@ class OpenMenus:
             opened.conversation.aborted()
             del self._open[caller]
 
-    def page_shown(self, caller: str, session: str, *, was_taken: bool) -> None:
-        """Learn whether the gateway took the page: if not, the same message once more gets it once more."""
+    def page_shown(self, caller: str, session: str, sent_at: float | None) -> None:
+        """Learn when the page was sent; ``None``: it was not taken, and the same message once more gets it once more."""
         opened = self._find(caller, session)
         if opened is not None:
-            opened.shown_at = self._clock.seconds() if was_taken else None
-            opened.has_failed = not was_taken
+            opened.sent_at = sent_at
+            opened.has_failed = sent_at is None
 
     async def turn(self, menu: UssdMenu, trigger: Trigger) -> Page | Held | None:
         """Take one message further; ``None``: nothing is to be shown. Does not raise."""
@@ -224,7 +228,7 @@ class OpenMenus:
 
     def _heard(self, menu: UssdMenu, opened: _Open) -> None:
         opened.heard_at, opened.last = self._clock.seconds(), _mark(menu)
-        opened.is_busy, opened.shown_at, opened.has_failed = True, None, False
+        opened.is_busy, opened.sent_at, opened.has_failed = True, None, False
         opened.turns += 1
         self._open.move_to_end(menu.message.source)
 
@@ -235,8 +239,8 @@ class OpenMenus:
         """Whether the gateway delivers the same message again.
 
         A phone answers a page after it was shown, and the gateway takes a page only after it has read that the
-        message before it was taken. So a message that comes before a page was taken, or too soon after, is no new
-        answer.
+        message before it was taken. So a message that comes before a page was taken, or too soon after it was sent,
+        is no new answer.
         """
         if opened.is_busy and menu.words is not None:
             return True
@@ -244,7 +248,7 @@ class OpenMenus:
             return False
         if opened.is_over:
             return self._clock.seconds() - opened.heard_at <= self._rules.session_s and menu.words is not None
-        return opened.shown_at is None or self._clock.seconds() - opened.shown_at < REPEAT_S
+        return opened.sent_at is None or self._clock.seconds() - opened.sent_at < REPEAT_S
 
     # -- what is asked of others --------------------------------------------------------------------------------
 

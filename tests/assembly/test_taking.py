@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from telephony.assembly.carriers import CarriersPart
 from telephony.assembly.locating import LocatingPart
 from telephony.domain.ports import FAST
 from telephony.fields import Secret
@@ -118,3 +121,54 @@ def test_a_location_service_that_is_gone_is_asked_no_more(on, monkeypatch):
     answer = result_of(locating._fast.locate(press().msisdn, FAST, "skt"))
     assert answer.reason == "skt has no location service"
     assert list(locating.far_ends()) == []
+
+
+def carriers_of(on) -> CarriersPart:
+    people = SimpleNamespace(languages=SimpleNamespace(of=None))
+    desks = SimpleNamespace(texts=None, enrolment=None)
+    return CarriersPart(on, people, desks, silence=None, accept_all=None)
+
+
+def with_kt(settings, **link):
+    (skt,) = settings.carrier
+    first = skt.smpp[0].model_copy(update={"name": "kt-1", **link})
+    kt = skt.model_copy(update={"name": "kt", "smpp": (first,)})
+    return settings.model_copy(update={"carrier": (skt, kt)})
+
+
+def test_a_new_carrier_has_its_links_and_leaves_those_of_the_others_alone(on):
+    carriers = carriers_of(on)
+    before = list(carriers)
+    settings = with_kt(on.settings)
+    on.recognitions.take(settings)
+
+    taken = carriers.take(settings)
+
+    assert taken.refused == {}
+    assert [end.name for end in carriers.far_ends()] == ["skt-1", "kt-1"]
+    assert [way.carrier for way in on.text_ways] == ["skt", "kt"]
+    assert before == [each for each in carriers if each in before]
+    carriers.take(settings)
+    assert [end.name for end in carriers.far_ends()] == ["skt-1", "kt-1"], "it is new once"
+    assert len(on.text_ways) == 2
+
+
+def test_a_link_of_a_new_carrier_that_cannot_be_made_is_tried_again_at_the_next_reload(on, monkeypatch):
+    carriers = carriers_of(on)
+    settings = with_kt(on.settings, password=Secret(env="ONETOUCH_NOT_SET"))
+
+    assert carriers.take(settings).refused == {"kt-1": "set the environment variable ONETOUCH_NOT_SET"}
+    monkeypatch.setenv("ONETOUCH_NOT_SET", "right")
+
+    assert carriers.take(settings).refused == {}
+    assert [end.name for end in carriers.far_ends()] == ["skt-1", "kt-1"]
+
+
+def test_a_new_carrier_is_located_by_its_own_service_in_lanes_of_its_own(on, monkeypatch):
+    monkeypatch.setattr("telephony.assembly.locating.LocatingRecord", lambda *_, **__: None)
+    locating = LocatingPart(on, Nowhere())
+
+    locating.take(with_kt(on.settings))
+
+    assert {lane.name for lane in locating.lanes()} == {"locate:skt", "track:skt", "locate:kt", "track:kt"}
+    assert [end.name for end in locating.far_ends()] == ["lbs-skt", "lbs-kt"]

@@ -224,6 +224,17 @@ def test_the_list_shows_no_number_and_is_an_entry(desk):
     assert name_of(2) in desk.onetouch("recordings", "list").output
 
 
+def test_the_list_fits_80_columns_and_nothing_of_a_recording_is_cut(desk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    told = desk.onetouch("recordings", "list").output
+
+    assert max(map(len, told.splitlines())) <= 80
+    assert name_of(1) in told
+    assert name_of(2) in told
+    assert "60.0 s" in told
+
+
 def test_all_of_a_call_are_exported_into_a_folder(desk, tmp_path):
     out = tmp_path / "letter"
 

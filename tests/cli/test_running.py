@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from telephony.assembly.part import Taken
+from telephony.asterisk.settings import CarrierTrunk
 from telephony.cli.reloading import apply_live, changed_keys
 from telephony.cli.running import STOP_WITHIN_S, Running
 from telephony.settings import Fault, Weight, load
@@ -167,19 +168,44 @@ def test_a_reload_takes_to_the_daemon_what_it_can_and_says_what_needs_a_restart(
     assert given.relay.poll_s == 1.0, "what needs a restart is kept from the running daemon"
 
 
-def test_a_reload_takes_a_carrier_s_own_recognition_too_but_no_new_carrier(life):
+KT = '[[carrier]]\nname = "kt"\n[[carrier.smpp]]\nname = "{link}"\nhost = "h"\nsystem_id = "s"\n'
+
+
+def test_a_reload_takes_a_carriers_own_recognition_and_a_new_carrier_too(life):
     life.rewrite("[carrier.lbs]", '[carrier.recognition]\nsos_numbers = ["1366"]\n[carrier.lbs]')
     life.reload()
 
-    life.rewrite(
-        "[[psap]]",
-        '[[carrier]]\nname = "kt"\n[[carrier.smpp]]\nname = "kt"\nhost = "h"\nsystem_id = "s"\n[[psap]]',
-    )
+    life.rewrite("[[psap]]", KT.format(link="kt-1") + "[[psap]]")
     [told] = life.reload()
 
     given = life.daemon.reloaded[-1]
     assert given.recognition_for("skt").sos_numbers == {"1366"}
-    assert (told["changed"], told["needs_restart"]) == ([], ["carrier"])
+    assert [(carrier.name, [link.name for link in carrier.smpp]) for carrier in given.carrier] == [
+        ("skt", ["skt-1"]),
+        ("kt", ["kt-1"]),
+    ]
+    assert (told["changed"], told["needs_restart"]) == (["carrier"], [])
+
+
+def test_what_others_dial_a_new_carrier_by_waits_for_a_restart(config):
+    running = load(config)
+    (skt,) = running.carrier
+    kt = skt.model_copy(update={"name": "kt", "smpp": (), "trunk": (CarrierTrunk(name="kt-voice"),)})
+    fresh = running.model_copy(update={"carrier": (kt, skt)})
+
+    applied = apply_live(running, fresh, by_daemon=True)
+
+    assert [(carrier.name, carrier.trunk) for carrier in applied.carrier] == [("kt", ()), ("skt", ())]
+    assert changed_keys(applied, fresh) == ["carrier[0].trunk"]
+
+
+def test_a_carrier_that_is_gone_stays_until_a_restart_and_keeps_the_names_of_its_links(life):
+    life.rewrite('name = "skt"\n', 'name = "skt-anew"\n')
+
+    [told] = life.reload()
+
+    assert [carrier.name for carrier in life.daemon.reloaded[-1].carrier] == ["skt"]
+    assert (told["changed"], told["needs_restart"]) == ([], ["carrier[0].name"])
 
 
 def test_what_needs_a_restart_is_said_again_at_every_reload(life):

@@ -7,8 +7,9 @@ import signal
 import pytest_twisted
 
 from telephony.lab.carrier.mlp import LabMlp
+from telephony.smpp.wire.constants import ESME_ROK
 from tests.scenarios.certificates import make_certificates
-from tests.scenarios.house import SEOUL
+from tests.scenarios.house import HELP, SEOUL
 from tests.scenarios.test_status import SECOND_LINK, far_ends, status
 
 NEW_CENTRE = """
@@ -68,6 +69,55 @@ async def test_a_new_link_and_a_new_centre_are_taken_in_while_the_others_stay_bo
     await house.until(lambda: house.alerts(other, house.centre))
     assert house.alerts(caller, house.centre) == [], "the presses of kt have a centre of their own now"
     assert far_ends((await status(house))[1])["busan-a"] == "up"
+
+
+NEW_CARRIER = """
+[[carrier]]
+name = "lgu"
+[carrier.recognition]
+sos_numbers = ["1120"]
+[[carrier.smpp]]
+name = "lgu-1"
+host = "127.0.0.1"
+port = {port}
+system_id = "lgu"
+password = {{file = "{folder}/secret"}}
+[carrier.lbs]
+url = "{lbs}"
+client_id = "onetouch"
+fast = {{resp_timer_s = 1, budget_s = 1.0}}
+accurate = {{resp_timer_s = 1, budget_s = 1.0}}
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_new_carrier_is_bound_located_and_told_while_the_others_stay_bound(house):
+    located = LabMlp(house.reactor)
+    await located.listen()
+    house.kt._accounts = {"onetouch": "", "lgu": "right"}
+    (house.folder / "secret").write_text("right")
+    await house.start()
+    before = {id(link) for smsc in (house.skt, house.kt) for link in smsc.links}
+    caller = house.caller()
+    located.place(caller, *SEOUL)
+    house.see(*SEOUL)
+    carrier = NEW_CARRIER.format(port=house.kt.port.getHost().port, folder=house.folder, lbs=located.url)
+    centre = NEW_CENTRE.format(url=house.second.url).replace('"kt"', '"lgu"')
+
+    told = await reload(house, ('[[psap]]\nname = "seoul"', f'{carrier}{centre}[[psap]]\nname = "seoul"'))
+    await house.until(lambda: len(house.kt.links) == 2)
+
+    assert (told["changed"], told["needs_restart"], told["not_taken"]) == (["carrier", "psap"], [], [])
+    assert before < {id(link) for smsc in (house.skt, house.kt) for link in smsc.links}
+    house.kt.drop_link(next(n for n, link in enumerate(house.kt.links) if id(link) in before))
+    assert await house.soon(house.kt.send_mo(caller, "1120", text=HELP)) == ESME_ROK
+    await house.until(
+        lambda: [each for each in house.reports(caller, house.second) if each.circle is not None]
+    )
+    assert house.reports(caller, house.second)[0].parameters["carrier"] == ("lgu",)
+    assert house.reports(caller) == []
+    assert far_ends((await status(house))[1])["lbs-lgu"] == "up"
+    await located.close()
 
 
 @pytest_twisted.ensureDeferred

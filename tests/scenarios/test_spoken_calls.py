@@ -22,20 +22,20 @@ from telephony.asterisk.ami.packets import Packet
 from telephony.asterisk.instance import Instance
 from telephony.asterisk.settings import AsteriskServer
 from telephony.asterisk.spoken.guardian_calls import SpokenGuardianCalls
-from telephony.asterisk.spoken.outgoing import OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.spoken.outgoing import News, OutgoingCalls, dial_string, spoken_variables
 from telephony.asterisk.spoken.voice_sender import Dialling, VoiceSender
 from telephony.clock import within
 from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Errand, Outcome, Rejected, Retry
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import Fact
 from telephony.domain.guardians.guardian import Guardian, ListedGuardians
-from telephony.domain.guardians.spoken_call import CallOutcome, End
+from telephony.domain.guardians.spoken_call import CallOutcome, End, Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.silence import Output
 from telephony.domain.values import Msisdn
 from telephony.lab.phones.answerer import LabOperator
 from telephony.lab.phones.exchange import NAME, SECRET, Surroundings
-from telephony.lab.phones.rtp import tone
+from telephony.lab.phones.rtp import SAMPLES, tone
 from telephony.lab.phones.sip_agent import EndedBy
 from telephony.lab.ports import free_port, free_ports, give_back
 from telephony.services.guardians.rounds import GuardianChannel
@@ -51,8 +51,10 @@ UNCLE = Guardian(Msisdn("821033334444"), "en")
 
 CUT = slice(400, 880)
 """Of each prompt 60 ms are kept: the voice is real, a test need not hear it out."""
-LAST_WORD, LAST_WORD_HZ = "key", 2_000
-"""The prompt that ends every message is a tone: a listener who hears it has heard everything."""
+LAST_WORD_HZ, ASKED_HZ, KNOWN_HZ, OVER_HZ = 2_000, 800, 1_250, 1_450
+TONES = {"key": LAST_WORD_HZ, "police-asked": ASKED_HZ, "police": KNOWN_HZ, "closed": OVER_HZ}
+"""Prompts that are tones: a listener who hears the one that ends every message has heard everything."""
+TONE_OCTETS = 1_600
 RING_S = 2.0
 LONGEST_S = 20.0
 AUDIBLE_PACKETS = 15
@@ -137,6 +139,7 @@ class Record:
 
     def __init__(self) -> None:
         self.kept: list[Fact] = []
+        self.stands = Standing.KNOWN
 
     @property
     def now(self) -> datetime:
@@ -147,6 +150,9 @@ class Record:
 
     async def does_112_know(self, _: str) -> bool:
         return True
+
+    async def standing(self, _: str) -> Standing:
+        return self.stands
 
     def age_s(self, moment: datetime) -> float:
         return (self.now - moment).total_seconds()
@@ -175,7 +181,7 @@ class House:
             confirm_digit="1",
             caller_id="0215881120",
         )
-        record = Record()
+        self.record = record = Record()
         self._kept = record.kept
         ways = GuardianWays(
             None, calls, may_reach=anybody, record=record, confirm_digit="1", zone=UTC, clock=reactor
@@ -195,14 +201,16 @@ class House:
         delivery = Delivery(1, "sos-1", GUARDIANS, 0, GUARDIANS, {}, NOON, self.attempts, content=errand)
         return soon(Deferred.fromCoroutine(self.channel.deliver(delivery)))
 
-    def call(self, *, talk_s: float = 30.0) -> Deferred[CallOutcome]:
+    def call(self, *, talk_s: float = 30.0, news: News | None = None) -> Deferred[CallOutcome]:
+        """A long one."""
         return Deferred.fromCoroutine(
             self.exchange.calls.call(
                 dial_string(MOTHER.phone.international, "guardian"),
                 "guardian",
-                spoken_variables(["ko/guardian", "ko/police"] * 30, confirm_digit="1"),
+                spoken_variables(["ko/guardian", "ko/police"] * 30, confirm_digit="1", over="ko/closed"),
                 ring_s=RING_S,
                 talk_s=talk_s,
+                news=news,
             )
         )
 
@@ -232,17 +240,24 @@ def soon(waiting: Deferred[Any]) -> Deferred[Any]:
 
 
 def _far_end(name: str, port: int) -> LabOperator:
-    far_end = LabOperator(reactor, random.Random(2), name=name, ring_s=0.1, lines=5, pitches=(LAST_WORD_HZ,))
+    far_end = LabOperator(
+        reactor, random.Random(2), name=name, ring_s=0.1, lines=5, pitches=tuple(TONES.values())
+    )
     far_end.listen(port=port)
     return far_end
+
+
+def _sound(hz: int) -> bytes:
+    period = tone(hz)[:-SAMPLES]
+    return (period * (TONE_OCTETS // len(period) + 1))[:TONE_OCTETS]
 
 
 def _cut_prompts(folder: Path) -> Path:
     for prompt in (ROOT / "dialplans" / "sounds").glob("*/*.ulaw"):
         copy = folder / prompt.parent.name / prompt.name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        is_last = prompt.stem == LAST_WORD
-        copy.write_bytes(tone(LAST_WORD_HZ) * 8 if is_last else prompt.read_bytes()[CUT])
+        hz = TONES.get(prompt.stem)
+        copy.write_bytes(prompt.read_bytes()[CUT] if hz is None else _sound(hz))
     return folder
 
 
@@ -281,6 +296,59 @@ async def test_a_guardian_hears_the_message_and_confirms_with_a_digit(house):
     assert house.facts == [("1", "calling", "1"), ("1", "confirmed", "1")]
     assert house.dialled == ["+821011112222"]
     assert "0215881120" in house.phone.invites[0].caller.uri
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guardian_hears_that_the_police_have_not_answered_while_112_has_not_acknowledged(house):
+    house.record.stands = Standing.ASKED
+    await house.attempt()
+
+    assert house.phone.ears.heard(ASKED_HZ)
+    assert not house.phone.ears.heard(KNOWN_HZ)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_guardian_hears_that_112_knows_where_it_acknowledged_while_the_phone_rang(house):
+    house.record.stands = Standing.ASKED
+    house.phone.answer_after(RING_S - 0.4)
+    attempt = house.attempt()
+    await soon(house.phone.wait_for(lambda it: len(it.calls) > 0))
+    house.record.stands = Standing.KNOWN
+    await attempt
+
+    assert house.phone.ears.heard(KNOWN_HZ)
+    assert not house.phone.ears.heard(ASKED_HZ)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_in_the_middle_says_so_and_ends(house):
+    over: list[None] = []
+
+    async def news() -> dict[str, str] | None:
+        return None if over else {}
+
+    calling = house.call(news=news)
+    await house.listening(packets=AUDIBLE_PACKETS)
+    over.append(None)
+    outcome = await soon(calling)
+
+    assert (outcome.end, outcome.digit) == (End.ANSWERED, "")
+    assert "message begun 1 times" in outcome.detail
+    assert house.phone.ears.heard(OVER_HZ)
+    assert await soon(house.phone.newest.ended()) is EndedBy.THEM
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_that_is_over_while_it_rings_is_hung_up(house):
+    house.phone.never_answer()
+
+    async def is_over() -> None:
+        return None
+
+    outcome = await soon(house.call(news=is_over))
+
+    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
     assert await soon(house.phone.newest.ended()) is EndedBy.THEM
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,15 +71,42 @@ async def test_what_was_acknowledged_is_told_though_its_pages_are_garbage(house:
     await house.soon(house.press(late))
     await house.until(lambda: house.skt.queued == 0, 30)
 
-    # A press whose row was brought over unreadable is opened again from the journal, where that comes after: under another name.
     await house.until(lambda: len(acknowledged(house)) >= 31)
     await house.until(lambda: acknowledged(house) <= told(house))
+    assert len(acknowledged(house)) == 31
     await house.until(lambda: house.alerts(late))
     assert house.logged("alarm", alarm="store-damaged")
     await house.until(lambda: house.logged("damaged store brought over"))
     (kept,) = store.parent.glob("onetouch.sqlite.damaged-*Z")
     assert house.logged("fresh store in use")[0]["kept"] == str(kept)
     assert "ok" in await house.onetouch("db", "check")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_journal_brings_once_more_is_told_under_the_name_that_it_has(house: House):
+    """Killed before the journal's files could say how far the store is, the daemon takes all of it up again."""
+    await house.start()
+    house.centre.refuse(503)
+    callers = [house.caller() for _ in range(30)]
+    await pressed(house, callers)
+    await house.until(lambda: len(acknowledged(house)) == 30)
+    await house.kill9()
+    store = house.daemon.store
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite(store, pages_of(store, "incident"), seed=7)
+    await house.centre.come_back()
+
+    await house.start()
+    await house.until(lambda: house.logged("journal has presses of an earlier life"))
+    await house.until(lambda: all(house.alerts(caller) for caller in callers))
+    await house.until(lambda: house.logged("damaged store brought over"))
+
+    assert len(acknowledged(house)) == 30
+    assert told(house) == acknowledged(house)
+    (fresh,) = house.logged("fresh store in use")
+    assert fresh["restored_incidents"]
+    assert fresh["lost_incidents"] == []
 
 
 def under_the_daemon(file: Path) -> list[int]:
@@ -112,6 +141,7 @@ async def test_a_running_daemon_finds_it_and_goes_on_with_a_fresh_store(house: H
 
     await house.until(lambda: len(acknowledged(house)) >= 41)
     await house.until(lambda: acknowledged(house) <= told(house))
+    assert len(acknowledged(house)) == 41
     await house.until(lambda: all(house.alerts(caller) for caller in [*late, last]))
     assert house.logged("store damaged")
     assert house.logged("alarm", alarm="store-damaged")

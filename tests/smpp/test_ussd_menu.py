@@ -204,6 +204,23 @@ class TestOrder:
 
         assert [text.short_message for text in texts(house.peer)] == [b"Type your name.\n0 Back"]
 
+    def test_the_same_digit_is_an_answer_also_where_it_is_read_together_with_the_word_that_the_page_was_taken(
+        self, wires
+    ):
+        house = MenuHouse(wires)
+        house.phone.dial(CODE)
+        house.peer.send(house.gateway.type(CALLER, "2"))
+        wires.settle()
+        page = next(pdu for pdu in house.peer.take() if pdu.name == "submit_sm")
+        wires.pass_time(1)
+
+        house.peer.answer(page, ESME_ROK, b"id\0")
+        house.peer.send(house.gateway.type(CALLER, "2"))
+        wires.settle()
+
+        (next_page,) = texts(house.peer)
+        assert next_page.short_message.startswith(b"Type the telephone number of the new guardian")
+
     def test_a_receiver_cannot_carry_a_page_and_says_so(self, wires):
         house = MenuHouse(wires, bind="receiver")
 

@@ -90,6 +90,20 @@ def test_the_same_words_after_the_repeat_window_are_a_new_press(book: Book, repe
     assert len(book.rows("press")) == 2
 
 
+def test_a_carrier_that_comes_later_has_a_window_of_its_own(book: Book):
+    book.recorder.repeat_within({"skt": 600.0, "kt": 60.0})
+    book.record(press(carrier="kt"))
+
+    within, later = (
+        book.record(
+            press(carrier="kt", received_at=NOON + timedelta(seconds=after_s), repetition=Repetition.UNKNOWN)
+        )[0]
+        for after_s in (59, 61)
+    )
+
+    assert (within.receipt.is_duplicate, later.receipt.is_duplicate) == (True, False)
+
+
 def said(after_s: float, repetition: Repetition = Repetition.UNKNOWN, reference: str = "words") -> Trigger:
     """The same words again, so many seconds after noon."""
     return press(reference=reference, received_at=NOON + timedelta(seconds=after_s), repetition=repetition)

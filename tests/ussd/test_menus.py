@@ -140,7 +140,7 @@ class House:
         """Take the turn; the gateway takes its page."""
         found = self.now(self.turn())
         if found.reply is not None and not found.is_press:
-            self.dialogues.page_shown(self.heard, was_taken=True)
+            self.dialogues.page_shown(self.heard, self.clock.seconds())
         return found
 
     def text(self, found):
@@ -456,7 +456,7 @@ class TestRepeats:
         house.send(text="1")
 
         assert house.text(house.now(house.turn())) is None
-        house.dialogues.page_shown(house.heard, was_taken=True)
+        house.dialogues.page_shown(house.heard, house.clock.seconds())
         assert house.text(house.answer("홍길동")).startswith("생년월일")
 
     def test_nor_right_after(self, house):
@@ -472,7 +472,7 @@ class TestRepeats:
         house.clock.advance(1)
         house.send(text="1")
         page = house.now(house.turn()).reply
-        house.dialogues.page_shown(house.heard, was_taken=False)
+        house.dialogues.page_shown(house.heard, None)
 
         house.send(text="1")
 
@@ -483,7 +483,7 @@ class TestRepeats:
         house.clock.advance(1)
         house.send(text="1")
         house.now(house.turn())
-        house.dialogues.page_shown(house.heard, was_taken=False)
+        house.dialogues.page_shown(house.heard, None)
         house.guard.answer = Silenced("silence holds")
 
         house.send(text="1")

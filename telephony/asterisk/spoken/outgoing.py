@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from telephony.asterisk.ami.packets import Packet
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock
+from telephony.clock import Call, Clock, pause
 from telephony.domain.errors import Malformed, OnetouchError, Refused, Unavailable
 from telephony.domain.guardians.spoken_call import CallOutcome, End
 
@@ -28,6 +28,10 @@ GRACE_S: Final = 5.0
 """Extra time for Asterisk beyond the time that it was given to ring, and again to speak."""
 CAUSE_S: Final = 1.0
 """How long after the OriginateResponse the Hangup may come."""
+OVER: Final = "over"
+"""The extension in which a call ends that is over before its time."""
+NEWS_S: Final = 1.0
+"""Between two looks for what has changed since a call began."""
 PROMPTS_TOGETHER: Final = 20
 """In one variable: with their folder they must fit the 4,096 characters that a function of the dialplan may give."""
 LONGEST_RING_S: Final = 600.0
@@ -62,6 +66,11 @@ _CAUSES: Final[Mapping[str, str]] = {
 """Causes (ITU-T Q.850) of a good number that was not answered."""
 
 
+News = Callable[[], Awaitable[Mapping[str, str] | None]]
+"""Returns the variables of `spoken_variables` that have changed, None where the call is over; raises `Unavailable` where that
+cannot be known."""
+
+
 class Client(Protocol):
     """The part of `AmiClient` that is used here."""
 
@@ -89,9 +98,14 @@ def dial_string(number: str, endpoint: str) -> str:
     return f"PJSIP/{number}@{endpoint}"
 
 
-def spoken_variables(prompts: Sequence[str], *, confirm_digit: str, repeat_digit: str = "") -> dict[str, str]:
-    """Return the variables by which the dialplan knows what to speak. Raises `Malformed` for what is no prompt's name."""
-    if not prompts or not all(_PROMPT.fullmatch(name) for name in prompts):
+def spoken_variables(
+    prompts: Sequence[str], *, confirm_digit: str, repeat_digit: str = "", over: str = ""
+) -> dict[str, str]:
+    """Return the variables by which the dialplan knows what to speak; ``over`` is the prompt of a call that ends before its time.
+
+    Raises `Malformed` for what is no prompt's name.
+    """
+    if not prompts or not all(_PROMPT.fullmatch(name) for name in (*prompts, *filter(None, [over]))):
         raise Malformed(
             "a prompt is named with lower-case letters, digits, hyphens and slashes, and there is at least one"
         )
@@ -103,6 +117,7 @@ def spoken_variables(prompts: Sequence[str], *, confirm_digit: str, repeat_digit
         **{f"SPOKEN_{number}": part for number, part in enumerate(parts, 1)},
         "SPOKEN_CONFIRM": confirm_digit,
         "SPOKEN_REPEAT": repeat_digit,
+        **({"SPOKEN_OVER": over} if over else {}),
     }
 
 
@@ -120,6 +135,8 @@ class _Placed:
     """An outcome is known; until then Asterisk may still be at it."""
     cause: CallOutcome | None = None
     """The cause in the channel's Hangup, when it was not answered."""
+    let_go: CallOutcome | None = None
+    """The outcome of one that we gave up while it rang, because it was over."""
     refusal: CallOutcome | None = None
     """The outcome by OriginateResponse, kept while the cause may tell more."""
     limit: Call | None = None
@@ -162,11 +179,14 @@ class OutgoingCalls:
         ring_s: float,
         talk_s: float,
         caller_id: str = "",
+        news: News | None = None,
     ) -> CallOutcome:
         """Dial, and once answered run a context of the dialplan for at most ``talk_s``.
 
         ``dial`` comes from `dial_string`, ``variables`` from `spoken_variables`; ``caller_id`` is the number that the
-        phone shows, empty for the endpoint's own. Returns within ``ring_s`` + ``talk_s`` + twice `GRACE_S` and the time
+        phone shows, empty for the endpoint's own. ``news`` is asked every `NEWS_S` while the call stands for variables that
+        have changed, of which the dialplan says what it comes to next; where the call is over, it is hung up while it rings, and
+        once answered goes to the extension `OVER` of its context. Returns within ``ring_s`` + ``talk_s`` + twice `GRACE_S` and the time
         that AMI may take. Raises `Malformed`, before anything is sent, for what could mean more than it says.
         Cancelled, it hangs up.
         """
@@ -179,10 +199,13 @@ class OutgoingCalls:
             placed = _Placed(client, self._prefix + ticket, talk_s)
             self._placed[ticket] = placed
             self._limit(placed, ring_s + GRACE_S)
+            following = None if news is None else self._follow(placed, context, news)
             try:
                 outcome = await self._place(placed, ticket, fields)
             finally:
                 del self._placed[ticket]
+                if following is not None:
+                    following.cancel()
                 if placed.limit is not None and placed.limit.active():
                     placed.limit.cancel()
                 if not placed.is_over:
@@ -206,6 +229,26 @@ class OutgoingCalls:
         placed.action_id = response.action_id
         outcome: CallOutcome = await placed.ended
         return outcome
+
+    def _follow(self, placed: _Placed, context: str, news: News) -> Deferred[None]:
+        async def follow() -> None:
+            untold: dict[str, str] = {}
+            while True:
+                await pause(self._clock, NEWS_S)
+                try:
+                    changed = await news()
+                    if changed is None:
+                        await _let_go(placed, context)
+                        return
+                    untold |= changed
+                    for name, value in list(untold.items()):
+                        await _set(placed, name, value)
+                        del untold[name]
+                except OnetouchError as error:
+                    # It is tried again, and until then said in the words of before.
+                    log.debug("news not told to a call", link=placed.client.name, error=str(error))
+
+        return run_in_background(follow(), "following a call")
 
     def heard(self, packet: Packet) -> None:
         """Learn what a server tells."""
@@ -301,10 +344,31 @@ class OutgoingCalls:
     def _end(self, placed: _Placed, outcome: CallOutcome) -> None:
         if not placed.is_over:
             placed.is_over = True
-            placed.ended.callback(outcome)
+            placed.ended.callback(outcome if outcome.answered else placed.let_go or outcome)
 
     def _hang_up(self, placed: _Placed) -> None:
         run_in_background(_hang_up(placed.client, placed.channel_id), "hanging up an outgoing call")
+
+
+async def _let_go(placed: _Placed, context: str) -> None:
+    """End a call that is over: with its last words, or before it is answered."""
+    channel = ("Channel", placed.channel_id)
+    if placed.is_answered:
+        await placed.client.action(
+            "Redirect", (channel, ("Context", context), ("Exten", OVER), ("Priority", "1"))
+        )
+        return
+    placed.let_go = CallOutcome(End.NO_ANSWER, detail="hung up by us while it rang: it was over")
+    try:
+        await placed.client.action("Hangup", (channel, ("Cause", "16")))
+    except OnetouchError:
+        placed.let_go = None
+        raise
+
+
+async def _set(placed: _Placed, name: str, value: str) -> None:
+    fields = (("Channel", placed.channel_id), ("Variable", name), ("Value", value))
+    await placed.client.action("Setvar", fields)
 
 
 async def _hang_up(client: Client, channel_id: str) -> None:

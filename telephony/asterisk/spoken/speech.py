@@ -43,7 +43,7 @@ VOCABULARY: Final = (
     *"0123456789", "plus", "point", "pause", "drill", "report", "closed", "number", "number-unknown", "silent",
     "no-position", "position", "last-known", "accuracy-unknown", *(name for _, name in RADII), "within-more",
     *METHODS.values(), *(name for _, name in AGES), "age-more", "age-unknown", "north", "south", "east", "west",
-    "guardian", "ends-in", "police", "do-not-call", "to-confirm", "to-repeat", "key",
+    "guardian", "ends-in", "police", "police-asked", "do-not-call", "to-confirm", "to-repeat", "key",
 )  # fmt: skip
 """Every prompt that a language has."""
 
@@ -86,9 +86,9 @@ def report_speech(
 
 
 def guardian_speech(
-    caller: Msisdn, *, language: Language, confirm_digit: str, is_drill: bool = False
+    caller: Msisdn, *, does_112_know: bool, language: Language, confirm_digit: str, is_drill: bool = False
 ) -> Prompts:
-    """Say to a guardian whose key was pressed. No place: anyone may have picked up the phone."""
+    """Say to a guardian whose key was pressed, and whether 112 has acknowledged it. No place: anyone may have picked up the phone."""
 
     def say() -> Iterator[str]:
         if is_drill:
@@ -97,9 +97,15 @@ def guardian_speech(
         ending = _digits_of(caller)[-SHOWN_TO_GUARDIANS:]
         if ending:
             yield from ("ends-in", *ending, "pause")
-        yield from ("police", "do-not-call", "pause", "to-confirm", confirm_digit, "key")
+        yield "police" if does_112_know else "police-asked"
+        yield from ("do-not-call", "pause", "to-confirm", confirm_digit, "key")
 
     return _in(language, say)
+
+
+def over_speech(language: Language) -> str:
+    """Say to a guardian in the middle of a call that it is over: one prompt."""
+    return f"{language}/closed"
 
 
 def _in(language: Language, say: Callable[[], Iterable[str]]) -> Prompts:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from telephony.domain.guardians.spoken_call import CallOutcome
+from telephony.domain.guardians.spoken_call import CallOutcome, Look
 from telephony.domain.values import Msisdn
 
 _SUBSCRIBER_DIGITS = 8
@@ -55,8 +55,11 @@ class GuardianCalls(Protocol):
         """Whether there is a way to call anybody now."""
         ...
 
-    async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
-        """Say whose key was pressed, and wait for a digit. Raises `Malformed` for a number that cannot be dialled."""
+    async def call(self, guardian: Guardian, caller: Msisdn, look: Look) -> CallOutcome:
+        """Say whose key was pressed and how it stands with 112, and wait for a digit.
+
+        ``look`` is asked again while the call stands. Raises `Malformed` for a number that cannot be dialled.
+        """
         ...
 
 

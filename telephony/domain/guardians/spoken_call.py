@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,21 @@ class End(StrEnum):
     """It was ordered, and no outcome was reported."""
     NOT_PLACED = "not placed"
     """The order was not taken: the fault is ours, and the number was never dialled."""
+
+
+class Standing(StrEnum):
+    """How an emergency stands with 112, as a guardian on the telephone may hear it."""
+
+    ASKED = "asked"
+    """112 is called and has not acknowledged, as far as can be known."""
+    KNOWN = "known"
+    """112 has acknowledged a report."""
+    OVER = "over"
+    """112 has closed it."""
+
+
+Look = Callable[[], Awaitable[Standing]]
+"""Returns how the emergency stands now; raises `Unavailable` where that cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from telephony.clock import Clock, age_s, utc_now, within
 from telephony.domain.delivery import GUARDIANS
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import GuardianFact, GuardianState, GuardianWay
+from telephony.domain.guardians.spoken_call import Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.guardians.words import GuardianReply
 from telephony.domain.values import Msisdn
@@ -24,6 +25,7 @@ from telephony.store.guardian_rows import (
     guardian_facts,
     is_heard,
     keep_guardian_facts,
+    standing,
     take_reply,
 )
 from telephony.store.outbox.writing import hasten
@@ -62,6 +64,13 @@ class GuardianRecord:
             return await self._outbox.database.read(is_heard, incident_id)
         except Unavailable:
             return False
+
+    async def standing(self, incident_id: str) -> Standing:
+        """Return how an incident stands with 112. Raises `Unavailable`, also where the store does not say in time."""
+        try:
+            return await within(self._outbox.database.read(standing, incident_id), RECORD_S, self._clock)
+        except GaveUp:
+            raise Unavailable(f"store: no answer in {RECORD_S:g} s") from None
 
     async def facts(self, incident_id: str) -> tuple[GuardianFact, ...]:
         """Return the facts about an incident's guardians, in order of time. Raises `Unavailable`."""

@@ -167,7 +167,9 @@ class GuardianWays:
 
     async def _called(self, calls: GuardianCalls, guardian: Guardian, emergency: Emergency) -> CallOutcome:
         try:
-            return await calls.call(guardian, emergency.caller)
+            return await calls.call(
+                guardian, emergency.caller, lambda: self._record.standing(emergency.incident_id)
+            )
         except Malformed as error:
             log.warning("guardian cannot be called", incident=emergency.incident_id, error=str(error))
             return CallOutcome(End.FAILED, detail=str(error))

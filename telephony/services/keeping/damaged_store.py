@@ -17,11 +17,15 @@ import structlog
 
 from telephony.clock import Clock, utc_now
 from telephony.domain.errors import Unavailable
+from telephony.journal.journal import entries_in
+from telephony.store.crypto import KeysUnavailable
 from telephony.store.damage import is_damage, may_be_damage
 from telephony.store.own_files import StoreAway
 from telephony.store.salvage.carrying import Carried, OtherSchema, carry_over
+from telephony.store.salvage.journaled import JournaledPresses
 from telephony.store.salvage.reading import DamagedStore, damage_of
 from telephony.store.salvage.setting_aside import drop_fresh, finish, fresh_place, kept_place, set_aside
+from telephony.store.sealing import Keys
 from telephony.store.unfinished import UnfinishedNote
 
 log = structlog.get_logger()
@@ -41,8 +45,22 @@ class PressesFirst(Exception):  # noqa: N818 - what is to be done
 class DamagedStoreWatch:
     """Watches the store's file for damage. `see` may be called on any thread, `look` on the keeper's, the rest on the writer's."""
 
-    def __init__(self, file: Path, *, every_s: float, clock: Clock, is_pressed: Callable[[], bool]) -> None:
-        """``every_s`` stands between two looks: one reads the whole file, 1.5 s per GiB of it on a thread of its own."""
+    def __init__(
+        self,
+        file: Path,
+        *,
+        every_s: float,
+        clock: Clock,
+        is_pressed: Callable[[], bool],
+        journal: Path,
+        keys: Keys,
+    ) -> None:
+        """``every_s`` stands between two looks: one reads the whole file, 1.5 s per GiB of it on a thread of its own.
+
+        ``journal`` is the journal's folder, which may have the presses of incidents whose rows are lost.
+        """
+        self._journal = journal
+        self._keys = keys
         self._every_s = every_s
         self._file = file
         self._clock = clock
@@ -135,6 +153,7 @@ class DamagedStoreWatch:
             open=carried.open,
             owed=carried.owed,
             lost_incidents=list(carried.stand_ins),
+            restored_incidents=list(carried.restored),
             damaged_tables=list(carried.damaged_tables),
             took_s=round(self._clock.seconds() - began, 2),
         )
@@ -148,9 +167,18 @@ class DamagedStoreWatch:
     def _fresh_store(
         self, damaged: DamagedStore, now: datetime, memory: sqlite3.Connection | None
     ) -> Carried:
-        carried = carry_over(damaged, fresh_place(self._file), now.timestamp(), memory)
+        carried = carry_over(damaged, fresh_place(self._file), now.timestamp(), memory, self._journaled)
         self.note.add(kept_place(self._file, now))
         return carried
+
+    def _journaled(self) -> JournaledPresses | None:
+        try:
+            ring = self._keys()
+            return JournaledPresses(ring, [entry[1:] for entry in entries_in(self._journal, ring)])
+        except (OSError, KeysUnavailable) as error:
+            # What is left of the rows has to do.
+            log.warning("journal not read for lost incidents", error=str(error))
+            return None
 
     def _give_way(self) -> None:
         if self._is_pressed():

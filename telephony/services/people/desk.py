@@ -158,6 +158,10 @@ class EnrolmentDesk:
             append(connection, Looked(f"by {means} of the person", OWN_DATA, phone.number, "asked", now))
         return known
 
+    def know(self, carriers: frozenset[str]) -> None:
+        """Keep of a person who signs up by which of these carriers it was."""
+        self._rules = replace(self._rules, carriers=carriers)
+
     # -- what is changed ---------------------------------------------------------------------------------------
 
     async def register(self, asking: Asking, name: str, birth: str, guardian: str = "") -> str:

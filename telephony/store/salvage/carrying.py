@@ -4,8 +4,9 @@ That is every delivery that is not settled, every incident that is open or of th
 their names), all that belongs to these, awaited replies and the end of the audit chain. The rest follows afterwards
 (`telephony.store.salvage.runs`).
 
-Of an incident whose row is lost its press may be left, or an index knows its name. A stand-in takes its place: 112 is told
-under that name what is left, by the very way on which damaged rows are told.
+Of an incident whose row is lost its press may be left, or an index knows its name. Where the journal still has the press, the
+row is made of that (`telephony.store.salvage.journaled`). Otherwise a stand-in takes its place: 112 is told under that name what
+is left, by the very way on which damaged rows are told.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from telephony.domain.delivery import DELIVERED, PENDING
 from telephony.domain.incident import CLOSED, OPEN
 from telephony.store.presses import NODE_BITS
+from telephony.store.salvage.journaled import COUNTED, JournaledPresses
 from telephony.store.salvage.reading import DamagedStore, Reading
 from telephony.store.salvage.runs import put
 from telephony.store.salvage.shapes import SHAPES, Row
@@ -36,6 +38,7 @@ RECENT_S: Final = 2 * 86_400.0
 WITH_AN_INCIDENT: Final = ("press", "position", "fact", "call", "delivery")
 LOST_SEALED: Final = b"\x00"
 """What stands in the place of sealed octets that are lost: no key opens it."""
+COUNTED_TABLES: Final = frozenset(table for table, _ in COUNTED.values())
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _NAMES: Final = "sqlite_autoindex_incident_1"
 _OPEN_ONES: Final = "one_open_incident_per_caller"
@@ -52,7 +55,18 @@ class Carried:
     """Deliveries that are not settled."""
     stand_ins: tuple[str, ...]
     """Names of incidents whose row is lost."""
+    restored: tuple[str, ...]
+    """Names of those whose row was lost and could be made of the journal."""
     damaged_tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Rows in the place of those that are lost: of incidents that nothing tells of, and of those that the journal does, with presses."""
+
+    stand_ins: list[Row]
+    restored: list[Row]
+    presses: list[Row]
 
 
 class OtherSchema(Exception):  # noqa: N818 - what it is
@@ -60,11 +74,17 @@ class OtherSchema(Exception):  # noqa: N818 - what it is
 
 
 def carry_over(
-    store: DamagedStore, fresh: Path, now_s: float, memory: sqlite3.Connection | None = None
+    store: DamagedStore,
+    fresh: Path,
+    now_s: float,
+    memory: sqlite3.Connection | None = None,
+    journaled: Callable[[], JournaledPresses | None] = lambda: None,
 ) -> Carried:
     """Fill an empty file with the schema and all that is owed; returns when it is synced and closed.
 
-    ``memory`` is the connection that wrote last: its cache may hold pages that the disk has lost. Raises `OtherSchema`, or `sqlite3.Error` where the file cannot be written.
+    ``memory`` is the connection that wrote last: its cache may hold pages that the disk has lost. ``journaled`` reads the
+    journal, and is called where the row of an incident is lost; None where it cannot be read. Raises `OtherSchema`, or
+    `sqlite3.Error` where the file cannot be written.
     """
     if store.version not in (None, HEAD):
         raise OtherSchema(f"the damaged store has schema {store.version}")
@@ -77,7 +97,7 @@ def carry_over(
     with closing(sqlite3.connect(fresh, isolation_level=None)) as target:
         target.execute("PRAGMA synchronous=FULL")
         target.execute("BEGIN IMMEDIATE")
-        carried = _Carrying(store, target, seconds_to_us(now_s), memory).carry()
+        carried = _Carrying(store, target, seconds_to_us(now_s), memory, journaled).carry()
         target.execute("COMMIT")
     return carried
 
@@ -89,7 +109,9 @@ class _Carrying:
         target: sqlite3.Connection,
         now_us: int,
         memory: sqlite3.Connection | None,
+        journaled: Callable[[], JournaledPresses | None],
     ) -> None:
+        self._journaled = journaled
         self._store = store
         self._target = target
         self._memory = memory
@@ -105,24 +127,27 @@ class _Carrying:
         keys = set(owing)
         incidents = {**self._incidents(keys), **remembered}
         keys |= incidents.keys()
-        stand_ins: list[Row] = []
+        lost = _Lost([], [], [])
         if not self._store.is_sound("incident"):
-            stand_ins = self._stand_ins(incidents.keys())
-            keys |= {row[0] for row in stand_ins}
+            lost = self._lost(incidents)
+            keys |= {row[0] for row in (*lost.stand_ins, *lost.restored)}
         state = SHAPES["incident"].index("state")
         # Of a closed one its name and that it was told are enough; the rest follows.
         closed = {key for key, row in incidents.items() if row[state] == CLOSED} - owing
         for table in WITH_AN_INCIDENT:
             wanted = keys if table == "delivery" else keys - closed
             self._put(table, self._store.of(table, "incident_key", wanted))
-        self._put("incident", incidents.values())
-        self._put("incident", stand_ins)
-        every_one = [*incidents.values(), *stand_ins]
+        # After those that are left, which say more: they may be repeats, and are counted.
+        self._put("press", lost.presses)
+        for found in (incidents.values(), lost.restored, lost.stand_ins):
+            self._put("incident", found)
+        every_one = [*incidents.values(), *lost.restored, *lost.stand_ins]
         return Carried(
             len(every_one),
             sum(row[state] != CLOSED for row in every_one),
             len(owed),
-            tuple(str(row[1]) for row in stand_ins),
+            tuple(str(row[1]) for row in lost.stand_ins),
+            tuple(str(row[1]) for row in lost.restored),
             tuple(table for table in SHAPES if not self._store.is_sound(table)),
         )
 
@@ -203,7 +228,7 @@ class _Carrying:
         found.update({row[0]: row for row in self._store.of("incident", "key", missing)})
         return found
 
-    def _stand_ins(self, known: Collection[Any]) -> list[Row]:
+    def _lost(self, known: Mapping[Any, Row]) -> _Lost:
         """Return rows for recent incidents of which an index, a press or a delivery is left, and no row."""
         first = self._since_us << NODE_BITS
         names: dict[Any, Any] = {
@@ -216,21 +241,44 @@ class _Carrying:
         presses = self._of_lost("press", lambda key: key >= first and key not in there)
         lost |= presses.keys()
         if not lost:
-            return []
+            return _Lost([], [], [])
         callers = {key: caller for caller, key in self._store.trees.index_rows(_OPEN_ONES)}
         told = {
             row[0]
             for row in self._store.of("delivery", "incident_key", lost)
             if row[2] == 1 and row[SHAPES["delivery"].index("state")] == DELIVERED
         }
-        rows = []
-        for key in sorted(lost):
+        journaled = self._journaled()
+        state, hashed = SHAPES["incident"].index("state"), SHAPES["incident"].index("caller")
+        open_callers = {row[hashed] for row in known.values() if row[state] != CLOSED}
+        left = {table: self._by_incident(table, lost) for table in COUNTED_TABLES} if journaled else {}
+        found = _Lost([], [], [])
+        # A caller has one open incident, the newest.
+        for key in sorted(lost, reverse=True):
             if key in told and key not in callers:
                 continue  # closed, and 112 knows
+            opener = journaled and journaled.opener(names.get(key), presses.get(key, []))
+            if journaled and opener and not journaled.is_of(opener[0], open_callers):
+                restored = journaled.restore(
+                    key, opener, {table: rows.get(key, []) for table, rows in left.items()}
+                )
+                open_callers.add(restored.incident[hashed])
+                found.restored.append(restored.incident)
+                if restored.press is not None:
+                    found.presses.append(restored.press)
+                continue
             # Where 112 was never told who it is, her next press is better an incident of its own, with her number.
             caller = callers[key] if key in told else os.urandom(16)
-            rows.append(_stand_in(key, names.get(key, f"lost-{key}"), caller, presses.get(key, [])))
-        return rows
+            found.stand_ins.append(
+                _stand_in(key, names.get(key, f"lost-{key}"), caller, presses.get(key, []))
+            )
+        return found
+
+    def _by_incident(self, table: str, keys: Collection[int]) -> dict[Any, list[Row]]:
+        found: dict[Any, list[Row]] = {}
+        for row in self._store.of(table, "incident_key", keys):
+            found.setdefault(row[0], []).append(row)
+        return found
 
     def _of_lost(self, table: str, is_lost: Callable[[int], bool]) -> dict[Any, list[Row]]:
         found: dict[Any, list[Row]] = {}

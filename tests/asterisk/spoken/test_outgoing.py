@@ -14,7 +14,14 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred, fail, succeed
 
 from telephony.asterisk.ami.packets import Packet, encode_action
-from telephony.asterisk.spoken.outgoing import CAUSE_S, GRACE_S, OutgoingCalls, dial_string, spoken_variables
+from telephony.asterisk.spoken.outgoing import (
+    CAUSE_S,
+    GRACE_S,
+    NEWS_S,
+    OutgoingCalls,
+    dial_string,
+    spoken_variables,
+)
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.guardians.spoken_call import CallOutcome, End
 from tests.awaiting import failure_of, is_waiting, result_of
@@ -30,13 +37,15 @@ class Server:
     def __init__(self, name: str = "voice-1") -> None:
         self.name = name
         self.is_ready = True
+        self.gone = True
+        """Whether its calls have ended by themselves when they are to be hung up."""
         self.answer: Deferred[Packet] | None = None
         self.actions: list[tuple[str, list[tuple[str, str]]]] = []
 
     def action(self, name: str, fields: Sequence[tuple[str, str]] = ()) -> Deferred[Packet]:
         encode_action(name, "id-1", fields)
         self.actions.append((name, list(fields)))
-        if name == "Hangup":
+        if name == "Hangup" and self.gone:
             return fail(Refused("No such channel"))
         answer, self.answer = self.answer, None
         return answer or succeed(Packet((("Response", "Success"), ("ActionID", f"{self.name}-originate"))))
@@ -521,3 +530,110 @@ def test_a_stop_ends_the_calls_that_would_not_be_listened_to():
     house.calls.hang_up_all()
 
     assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
+
+
+class News:
+    """What has changed, as the test says."""
+
+    def __init__(self) -> None:
+        self.changes: list[dict[str, str] | Exception | None] = []
+
+    async def __call__(self) -> dict[str, str] | None:
+        change = self.changes.pop(0) if self.changes else {}
+        if isinstance(change, Exception):
+            raise change
+        return change
+
+
+def set_on(server: Server) -> list[dict[str, str]]:
+    return [dict(fields) for name, fields in server.actions if name == "Setvar"]
+
+
+def test_what_changes_while_a_call_stands_is_told_to_its_channel(house: House):
+    news = News()
+    calling = house.call(news=news)
+    house.clock.advance(NEWS_S)
+    assert set_on(house.server) == []
+
+    news.changes = [Unavailable("store: locked"), {"SPOKEN_1": "ko/police"}]
+    house.clock.pump([NEWS_S] * 3)
+
+    channel = f"spoken-me-{house.server.ticket}"
+    assert set_on(house.server) == [{"Channel": channel, "Variable": "SPOKEN_1", "Value": "ko/police"}]
+    house.answered()
+    house.spoken("1")
+    assert result_of(calling).digit == "1"
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_a_change_that_asterisk_does_not_take_is_told_again(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [{"SPOKEN_1": "ko/police"}]
+    house.server.answer = fail(Unavailable("no answer"))
+
+    house.clock.pump([NEWS_S] * 2)
+
+    assert len(set_on(house.server)) == 2
+    house.hung_up("Up")
+    assert result_of(calling).answered
+
+
+def test_a_call_that_is_over_while_it_rings_is_hung_up(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [None]
+    house.server.gone = False
+    house.clock.advance(NEWS_S)
+
+    assert house.server.hung_up == [f"spoken-me-{house.server.ticket}"]
+    house.not_answered("0")
+    house.clock.advance(CAUSE_S)
+    outcome = result_of(calling)
+    assert (outcome.end, outcome.detail) == (End.NO_ANSWER, "hung up by us while it rang: it was over")
+    assert house.clock.getDelayedCalls() == []
+
+
+def test_a_call_that_ended_before_it_could_be_hung_up_has_its_own_outcome(house: House):
+    news = News()
+    calling = house.call(news=news)
+    news.changes = [None]
+    house.clock.advance(NEWS_S)
+
+    house.not_answered("5")
+
+    assert result_of(calling).detail == "busy"
+
+
+def test_a_call_that_is_over_once_answered_ends_with_its_last_words(house: House):
+    news = News()
+    calling = house.call(news=news)
+    house.answered()
+    news.changes = [{}, None]
+    house.clock.pump([NEWS_S] * 4)
+
+    redirects = [dict(fields) for name, fields in house.server.actions if name == "Redirect"]
+    assert redirects == [
+        {
+            "Channel": f"spoken-me-{house.server.ticket}",
+            "Context": "guardian",
+            "Exten": "over",
+            "Priority": "1",
+        }
+    ]
+    house.spoken("")
+    outcome = result_of(calling)
+    assert (outcome.answered, outcome.digit) == (True, "")
+    assert house.server.hung_up == []
+
+
+def test_a_call_that_could_not_be_ended_is_ended_a_second_later(house: House):
+    news = News()
+    house.call(news=news)
+    house.answered()
+    news.changes = [None, None]
+    house.server.answer = fail(Unavailable("no answer"))
+
+    house.clock.pump([NEWS_S] * 3)
+
+    assert [name for name, _ in house.server.actions] == ["Originate", "Redirect", "Redirect"]

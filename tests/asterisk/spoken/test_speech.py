@@ -28,7 +28,7 @@ from telephony.services.spine.reporting import first_report
 from tests.doubles import NOON, press
 
 SOUNDS = Path(__file__).parents[3] / "dialplans" / "sounds"
-SIZE_LIMIT = 1_500_000
+SIZE_LIMIT = 1_600_000
 SHORTEST_WORD = 1_600
 """Octets: 200 ms."""
 HERE = Position(37.56651, 126.97804, 120.0, 95.0, "cell", "lbs:skt", NOON, NOON)
@@ -43,7 +43,7 @@ def said(report: Report = ALERT, position: Position | None = HERE, **changes: An
 
 
 def said_to_guardian(caller: Msisdn, **changes: Any) -> str:
-    facts: dict[str, Any] = {"language": "en", "confirm_digit": "1"}
+    facts: dict[str, Any] = {"does_112_know": True, "language": "en", "confirm_digit": "1"}
     return " ".join(name.removeprefix("en/") for name in guardian_speech(caller, **(facts | changes)))
 
 
@@ -155,6 +155,12 @@ def test_a_guardian_hears_whose_key_that_the_police_know_and_not_to_call():
     )
 
 
+def test_a_guardian_hears_that_the_police_have_not_answered_where_112_has_not_acknowledged():
+    assert said_to_guardian(Msisdn(""), does_112_know=False) == (
+        "guardian police-asked do-not-call pause to-confirm 1 key"
+    )
+
+
 def test_a_guardian_of_a_withheld_number_hears_the_rest():
     assert said_to_guardian(Msisdn("")) == "guardian police do-not-call pause to-confirm 1 key"
 
@@ -185,7 +191,8 @@ def test_whatever_is_known_there_is_a_prompt_for_it(
         confirm_digit="1",
         repeat_digit="2",
     )
-    prompts += guardian_speech(caller, language=language, confirm_digit="1")
+    for known in (True, False):
+        prompts += guardian_speech(caller, does_112_know=known, language=language, confirm_digit="1")
 
     assert {name.removeprefix(f"{language}/") for name in prompts} <= set(VOCABULARY)
     variables = spoken_variables(prompts, confirm_digit="1")

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import Connection, update
 from structlog.testing import capture_logs
 from twisted.internet import task
 from twisted.internet.defer import Deferred, fail
 
-from telephony.domain.delivery import GUARDIANS, Again
+from telephony.domain.delivery import GUARDIANS, Again, Delivered
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import GuardianState, GuardianWay
 from telephony.domain.guardians.guardian import Guardian
+from telephony.domain.guardians.spoken_call import Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.guardians.words import GuardianReply
+from telephony.domain.incident import CLOSED
 from telephony.domain.people.service_text import ServiceText
 from telephony.domain.values import Msisdn
 from telephony.services.guardians.record import RECORD_S, REMEMBERED, GuardianRecord
 from telephony.services.guardians.replies import GuardianReplies
 from telephony.store.fact_rows import to_data
+from telephony.store.schema import incident
 from tests.awaiting import failure_of, is_waiting, result_of
 from tests.doubles import NOON, ONE_CENTRE, database, outbox, press
 from tests.store.ledger import Ledger
@@ -71,6 +76,34 @@ def test_a_state_is_on_record_and_112_is_woken_for(house):
 
     assert house.states() == ["texted"]
     assert house.woken == [INCIDENT]
+
+
+def test_how_it_stands_with_112_is_by_what_it_has_acknowledged(house):
+    assert result_of(house.record.standing(INCIDENT)) is Standing.ASKED
+
+    (alert,) = house.ledger.claim()
+    house.ledger.settle(alert, Delivered())
+
+    assert result_of(house.record.standing(INCIDENT)) is Standing.KNOWN
+    house.ledger.close()
+
+    assert result_of(house.record.standing(INCIDENT)) is Standing.OVER
+
+
+def test_a_store_that_does_not_answer_keeps_no_call_waiting(house):
+    house.outbox.database = SimpleNamespace(read=lambda *_: Deferred())
+    asked = Deferred.fromCoroutine(house.record.standing(INCIDENT))
+
+    house.clock.advance(RECORD_S)
+
+    assert isinstance(failure_of(asked), Unavailable)
+
+
+def test_what_another_hand_has_closed_is_not_over(house):
+    change = update(incident).values(state=CLOSED)
+    house.ledger.transact(Connection.execute, change)
+
+    assert result_of(house.record.standing(INCIDENT)) is Standing.ASKED
 
 
 def test_what_112_knows_already_rings_no_bell(house):

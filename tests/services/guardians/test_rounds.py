@@ -15,7 +15,7 @@ from telephony.domain.delivery import GUARDIANS, Again, Delivered, Delivery, Err
 from telephony.domain.errors import Malformed, Refused, Unavailable
 from telephony.domain.facts import Fact, FactKind, GuardianState, GuardianWay
 from telephony.domain.guardians.guardian import Guardian, ListedGuardians, Ward, is_same_phone
-from telephony.domain.guardians.spoken_call import CallOutcome, End
+from telephony.domain.guardians.spoken_call import CallOutcome, End, Look, Standing
 from telephony.domain.guardians.turns import Turn
 from telephony.domain.silence import Output
 from telephony.domain.text_message import TextMessage, TextState
@@ -46,8 +46,10 @@ class Calls:
         self.is_ready = True
         self.outcomes = list(outcomes)
         self.called: list[tuple[str, str]] = []
+        self.heard: Standing | None = None
 
-    async def call(self, guardian: Guardian, caller: Msisdn) -> CallOutcome:
+    async def call(self, guardian: Guardian, caller: Msisdn, look: Look) -> CallOutcome:
+        self.heard = await look()
         self.called.append((guardian.phone.number, caller.number))
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(outcome, Exception):
@@ -109,6 +111,9 @@ class Record:
 
     async def does_112_know(self, incident_id: str) -> bool:
         return self.is_heard
+
+    async def standing(self, incident_id: str) -> Standing:
+        return Standing.KNOWN if self.is_heard else Standing.ASKED
 
     @property
     def now(self):
@@ -190,6 +195,17 @@ class House:
     def told(self) -> list[tuple[str, str, str]]:
         """Place, state and round of each fact."""
         return [(fact.subject, to_data(fact)["state"], to_data(fact)["round"]) for _, fact in self.facts]
+
+
+@pytest.mark.parametrize(("is_heard", "stands"), [(True, Standing.KNOWN), (False, Standing.ASKED)])
+def test_a_guardian_is_called_with_how_it_stands_with_112(is_heard, stands):
+    house = House(CONFIRMS)
+    house.record.is_heard = is_heard
+    house.clock.advance(5)
+
+    house.attempt()
+
+    assert house.calls.heard is stands
 
 
 def test_a_guardian_who_presses_the_digit_has_confirmed():

@@ -16,6 +16,7 @@ from telephony.services.keeping.damaged_store import AGAIN_S, FIRST_LOOK_S, Dama
 from telephony.store.own_files import StoreAway
 from telephony.store.salvage.setting_aside import damaged_ones
 from telephony.store.upgrade import make_anew
+from tests.doubles import keys
 from tests.store.garbage import overwrite, root_of
 
 
@@ -37,7 +38,14 @@ class Presses:
 
 def watch_of(file: Path, clock: Clock, presses: Presses | None = None) -> DamagedStoreWatch:
     pressing = presses or Presses()
-    return DamagedStoreWatch(file, every_s=3600.0, clock=clock, is_pressed=lambda: pressing.is_pressed)
+    return DamagedStoreWatch(
+        file,
+        every_s=3600.0,
+        clock=clock,
+        is_pressed=lambda: pressing.is_pressed,
+        journal=file.parent / "journal",
+        keys=keys,
+    )
 
 
 def error(code: int) -> sqlite3.Error:
