@@ -58,23 +58,23 @@ def encode(report: Report, *, sender: str, addresses: str, language: Language, z
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<alert xmlns="{NAMESPACE}">\n'
-        f"<identifier>{_text(report.report_id)}</identifier>\n"
-        f"<sender>{_text(sender)}</sender>\n"
-        f"<sent>{_time(report.sent_at, zone)}</sent>\n"
+        f"<identifier>{escaped(report.report_id)}</identifier>\n"
+        f"<sender>{escaped(sender)}</sender>\n"
+        f"<sent>{written(report.sent_at, zone)}</sent>\n"
         f"<status>{'Test' if report.test else 'Actual'}</status>\n"
         f"<msgType>{msg_type}</msgType>\n"
         "<scope>Private</scope>\n"
-        f"<addresses>{_text(addresses)}</addresses>\n"
+        f"<addresses>{escaped(addresses)}</addresses>\n"
         "<code>silent</code>\n"
     )
-    note = "" if report.close_reason is None else f"<note>{_text(report.close_reason)}</note>\n"
+    note = "" if report.close_reason is None else f"<note>{escaped(report.close_reason)}</note>\n"
     references = ""
     if report.earlier and msg_type != "Alert":
-        triples = " ".join(f"{sender},{one.report_id},{_time(one.sent_at, zone)}" for one in report.earlier)
-        references = f"<references>{_text(triples)}</references>\n"
+        triples = " ".join(f"{sender},{one.report_id},{written(one.sent_at, zone)}" for one in report.earlier)
+        references = f"<references>{escaped(triples)}</references>\n"
     return (
         f"{head}{note}{references}"
-        f"<incidents>{_text(report.incident_id)}</incidents>\n"
+        f"<incidents>{escaped(report.incident_id)}</incidents>\n"
         f"{_info(report, words, zone, msg_type)}"
         "</alert>\n"
     ).encode()
@@ -108,8 +108,8 @@ def _info(report: Report, words: Wording, zone: tzinfo, msg_type: str) -> str:
         f"<urgency>{'Past' if is_closing else 'Immediate'}</urgency>\n"
         "<severity>Unknown</severity>\n"
         f"<certainty>{'Unlikely' if msg_type == 'Cancel' else 'Possible'}</certainty>\n"
-        f"<headline>{_text(wording.headline(report, words))}</headline>\n"
-        f"<description>{_text(wording.description(report, words, zone))}</description>\n"
+        f"<headline>{escaped(wording.headline(report, words))}</headline>\n"
+        f"<description>{escaped(wording.description(report, words, zone))}</description>\n"
         f"<instruction>{wording.instruction(report, words)}</instruction>\n"
         f"{_parameters(report, zone)}"
         f"{_area(report, words)}"
@@ -119,7 +119,7 @@ def _info(report: Report, words: Wording, zone: tzinfo, msg_type: str) -> str:
 
 def _parameters(report: Report, zone: tzinfo) -> str:
     return "".join(
-        f"<parameter><valueName>{name}</valueName><value>{_text(value)}</value></parameter>\n"
+        f"<parameter><valueName>{name}</valueName><value>{escaped(value)}</value></parameter>\n"
         for name, value in _facts(report, zone)
     )
 
@@ -142,10 +142,10 @@ def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "destination", report.destination
     yield "carrier", report.carrier
     yield "press-count", str(report.press_count)
-    yield "first-press-time", _time(report.opened_at, zone)
-    yield "last-press-time", _time(report.last_press_at, zone)
+    yield "first-press-time", written(report.opened_at, zone)
+    yield "last-press-time", written(report.last_press_at, zone)
     if report.seen_again_at is not None:
-        yield "seen-again-time", _time(report.seen_again_at, zone)
+        yield "seen-again-time", written(report.seen_again_at, zone)
     yield from _location_facts(report, zone)
     yield from _told_facts(report, zone)
     for text in report.texts:
@@ -175,7 +175,7 @@ def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> I
     if position.fixed_at is None or age_s is None:
         yield f"{name}-age", "unknown"
     else:
-        yield f"{name}-time", _time(position.fixed_at, zone)
+        yield f"{name}-time", written(position.fixed_at, zone)
         yield f"{name}-age-s", str(age_s)
 
 
@@ -309,7 +309,7 @@ def _area(report: Report, words: Wording) -> str:
     circle = ""
     if position is not None:
         circle = f"<circle>{_circle(position)}</circle>\n"
-    return f"<area>\n<areaDesc>{_text(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
+    return f"<area>\n<areaDesc>{escaped(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
 
 
 def _circle(position: Position) -> str:
@@ -317,12 +317,13 @@ def _circle(position: Position) -> str:
     return f"{position.latitude:z.6f},{position.longitude:z.6f} {wording.radius_m(position) / 1000:.3f}"
 
 
-def _time(moment: datetime, zone: tzinfo) -> str:
+def written(moment: datetime, zone: tzinfo) -> str:
     """Write a time as the schema's pattern wants it: whole seconds, a numeric offset, never ``Z``."""
     return in_zone(moment, zone).isoformat(timespec="seconds")
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as it stands between tags; a character that XML cannot carry becomes U+FFFD."""
     return _SPECIAL.sub(_replacement, text) if _SPECIAL.search(text) else text
 
 

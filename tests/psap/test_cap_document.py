@@ -49,6 +49,7 @@ from telephony.domain.report import EarlierReport, Report, ReportKind, UpdateRea
 from telephony.domain.values import Msisdn
 from telephony.psap.cap import encode
 from telephony.psap.wording import ENGLISH, KOREAN
+from tests.psap.test_heartbeat import HEARTBEAT, ILL, WELL, received
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cap.md").read_text(encoding="utf-8")
 AT = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
@@ -139,6 +140,22 @@ def test_the_document_names_every_parameter_that_can_be_sent_and_no_other():
     sent = {name for report in SENT for name in re.findall("<valueName>(.*?)</valueName>", report)}
 
     assert set(PARAMETERS) == sent
+
+
+def test_the_document_names_every_parameter_of_a_heartbeat_and_no_other():
+    _, _, after = TEXT.partition("\n## Heartbeats\n")
+    named = set(re.findall(r"^\| `([^`]+)` \| .* \|$", after.partition("\n## ")[0], re.MULTILINE)) - {
+        "valueName"
+    }
+
+    assert named == set(received(replace(HEARTBEAT, state=ILL)).parameters)
+
+
+@pytest.mark.parametrize(("state", "language"), [(WELL, "ko"), (ILL, "en")])
+def test_the_heartbeats_of_the_document_are_what_the_code_sends(state, language):
+    sent = received(replace(HEARTBEAT, state=state), language).raw.decode()
+
+    assert f"```xml\n{sent}```\n" in TEXT
 
 
 @pytest.mark.parametrize("name", WORDS)
