@@ -12,6 +12,7 @@ from telephony.cli.echo import echo, echo_json
 from telephony.cli.options import EXIT_FAILED, config_option, load_or_exit
 
 if TYPE_CHECKING:
+    from telephony.psap.parameters import Parameter
     from telephony.psap.sample_sending import Attempt
     from telephony.psap.samples import Sample
     from telephony.psap.settings import CapHttpChannel, Psap
@@ -21,12 +22,13 @@ _SAMPLE_SENDER = "onetouch.example"
 _SAMPLE_ADDRESSES = "112.seoul.example"
 
 
-@click.group(short_help="Samples of the reports to 112: write them, send them.")
+@click.group(short_help="Samples of the reports to 112; their parameters.")
 def cap() -> None:
     """See what 112 gets, and try whether a centre takes it. docs/cap.md is the contract.
 
     \b
     Examples:
+      onetouch cap parameters --json
       onetouch cap sample /tmp/samples
       onetouch cap send-sample 112-seoul --config /etc/onetouch/onetouch.toml
     """
@@ -118,6 +120,54 @@ def send_sample(config: Path, target: str, *, dry_run: bool, as_json: bool) -> N
 
     if any(attempt.made is not Made.DELIVERED for _, attempt in results):
         raise SystemExit(EXIT_FAILED)
+
+
+@cap.command("parameters")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@click.option("--language", type=click.Choice(["ko", "en"]), default="ko", show_default=True)
+def parameters_(language: Literal["ko", "en"], *, as_json: bool) -> None:
+    """List every parameter that a report or a heartbeat can have: name, type, unit, words that it can hold, meaning.
+
+    It is the list by which this release writes them. A centre must accept parameters that it does not know: a later release
+    may have more. docs/cap.md says more of each.
+
+    \b
+    Exit codes: 0 listed, 2 wrong options.
+    \b
+    Example:
+      onetouch cap parameters --language en
+      onetouch cap parameters --json > parameters.jsonl
+    """
+    from telephony.psap.parameters import Parameter  # noqa: PLC0415 - not needed for --help
+
+    if as_json:
+        for each in Parameter:
+            echo_json(plain_parameter(each))
+        return
+    width = max(len(each.value_name) for each in Parameter)
+    for each in Parameter:
+        meaning = each.value
+        kind = f"{meaning.type} ({meaning.unit})" if meaning.unit else str(meaning.type)
+        words = f": {', '.join(meaning.values)}{' …' if meaning.is_open else ''}" if meaning.values else ""
+        said = meaning.ko if language == "ko" else meaning.en
+        echo(f"{each.value_name.ljust(width)}  {said}", f"{'':{width}}  {kind}{words}")
+
+
+def plain_parameter(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter as JSON can say it."""
+    meaning = parameter.value
+    return {
+        "name": meaning.name,
+        "document": str(meaning.document),
+        "type": str(meaning.type),
+        "unit": meaning.unit or None,
+        "values": list(meaning.values),
+        "is_open": meaning.is_open,
+        "repeats": meaning.repeats,
+        "ko": meaning.ko,
+        "en": meaning.en,
+        "since": meaning.since,
+    }
 
 
 def _ways(settings: Settings, target: str) -> list[tuple[Psap, CapHttpChannel]]:

@@ -14,6 +14,7 @@ from typing import Final
 
 from telephony.domain.heartbeat import Heartbeat
 from telephony.psap.cap import NAMESPACE, escaped, written
+from telephony.psap.parameters import Parameter
 from telephony.psap.wording import Language
 
 CODE: Final = "heartbeat"
@@ -83,8 +84,8 @@ def encode_heartbeat(
     headline = words.headline.format(service=heartbeat.service)
     seconds = round((heartbeat.expires_at - heartbeat.sent_at).total_seconds())
     parameters = "".join(
-        f"<parameter><valueName>{name}</valueName><value>{escaped(value)}</value></parameter>\n"
-        for name, value in _parameters(heartbeat, zone)
+        f"<parameter><valueName>{parameter.value_name}</valueName><value>{escaped(value)}</value></parameter>\n"
+        for parameter, value in _parameters(heartbeat, zone)
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -116,27 +117,27 @@ def encode_heartbeat(
     ).encode()
 
 
-def _parameters(heartbeat: Heartbeat, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def _parameters(heartbeat: Heartbeat, zone: tzinfo) -> Iterator[tuple[Parameter, str]]:
     state = heartbeat.state
-    yield "heartbeat", str(heartbeat.number)
-    yield "heartbeat-interval-s", f"{heartbeat.interval_s:g}"
-    yield "service", heartbeat.service
-    yield "service-channel", heartbeat.channel
-    yield "service-started-time", written(heartbeat.started_at, zone)
-    yield "links", str(state.links)
-    yield "links-up", str(state.links_up)
+    yield Parameter.HEARTBEAT, str(heartbeat.number)
+    yield Parameter.HEARTBEAT_INTERVAL_S, f"{heartbeat.interval_s:g}"
+    yield Parameter.SERVICE, heartbeat.service
+    yield Parameter.SERVICE_CHANNEL, heartbeat.channel
+    yield Parameter.SERVICE_STARTED_TIME, written(heartbeat.started_at, zone)
+    yield Parameter.LINKS, str(state.links)
+    yield Parameter.LINKS_UP, str(state.links_up)
     for name in state.links_down:
-        yield "link-down", name
+        yield Parameter.LINK_DOWN, name
     if state.owing is None:
-        yield "reports-owed", "unknown"
+        yield Parameter.REPORTS_OWED, "unknown"
     else:
-        yield "reports-owed", str(state.owing.reports)
+        yield Parameter.REPORTS_OWED, str(state.owing.reports)
         if state.owing.is_more:
-            yield "reports-owed-more", "yes"
+            yield Parameter.REPORTS_OWED_MORE, "yes"
         if state.owing.oldest_age_s is not None:
-            yield "reports-owed-oldest-age-s", str(state.owing.oldest_age_s)
+            yield Parameter.REPORTS_OWED_OLDEST_AGE_S, str(state.owing.oldest_age_s)
     for name in state.alarms:
-        yield "alarm", name
+        yield Parameter.ALARM, name
 
 
 def _description(heartbeat: Heartbeat, words: _Words) -> str:

@@ -16,6 +16,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from telephony.lab.centre.http_server import LabHttpServer, LabResponse
 from telephony.lab.centre.psap import LabPsap, ReceivedReport
+from telephony.psap.parameters import Parameter
 from telephony.psap.samples import DOCUMENTED, DOCUMENTED_AT, samples
 
 NAMES = [each.name for each in samples(DOCUMENTED_AT, DOCUMENTED)]
@@ -52,6 +53,44 @@ def test_a_file_that_is_there_is_never_written_over(run, tmp_path):
     assert done.exit_code == 1
     assert "1-alert.xml: File exists; name a new folder" in done.output
     assert (tmp_path / "1-alert.xml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("language", "row"),
+    [
+        ("ko", ["press-count", "지금까지 누른 횟수"]),
+        ("en", ["press-count", "presses so far"]),
+    ],
+)
+def test_the_parameters_are_listed_for_people(run, language, row):
+    done = run("cap", "parameters", "--language", language)
+
+    assert done.exit_code == 0
+    lines = done.output.splitlines()
+    at = [re.split("  +", line) for line in lines].index(row)
+    assert lines[at + 1].strip() == "number"
+    assert any(line.strip() == "word: no-rtp, zeros" for line in lines)
+    assert any(line.strip() == "word: lbs:, device, invite, last-known …" for line in lines)
+
+
+def test_the_parameters_are_listed_for_programs(run):
+    done = run("cap", "parameters", "--json")
+
+    told = {each["name"]: each for each in map(json.loads, done.output.splitlines())}
+    assert list(told) == [each.value_name for each in Parameter]
+    assert told["silence"] == {
+        "name": "silence",
+        "document": "report",
+        "type": "word",
+        "unit": None,
+        "values": ["lifted", "held"],
+        "is_open": False,
+        "repeats": False,
+        "ko": "신고자 전화기에 소리가 날 수 있는지. 없으면 무음이 해제된 적이 없다",
+        "en": "whether sound can reach the caller's phone; absent: silence was never lifted",
+        "since": "0.1.0",
+    }
+    assert (told["call-duration-s"]["unit"], told["alarm"]["document"]) == ("s", "heartbeat")
 
 
 def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(run, config):

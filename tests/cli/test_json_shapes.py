@@ -14,7 +14,7 @@ from telephony.asterisk.dialplan.configuration_files import Finding
 from telephony.asterisk.operator.diagnosis import Told
 from telephony.cli import onetouch
 from telephony.cli.calls import plain_call
-from telephony.cli.cap import plain_attempt
+from telephony.cli.cap import plain_attempt, plain_parameter
 from telephony.cli.dialplan import plain_check
 from telephony.cli.doctor import plain_told
 from telephony.cli.incidents_locatings import plain_locatings
@@ -23,6 +23,7 @@ from telephony.domain.locating import Locating, Purpose
 from telephony.domain.people.person import Refusal
 from telephony.domain.values import Msisdn
 from telephony.lab.trial.check import Checked
+from telephony.psap.parameters import Parameter
 from telephony.psap.sample_sending import Attempt, Made
 from telephony.psap.samples import DOCUMENTED, samples
 from telephony.settings import load
@@ -146,6 +147,7 @@ CALL = StandingCall(FIRST, "voice-1/voice-1-1.1", "skt-voice", AT, "connected", 
         ("incidents locatings", *plain_locatings([ASKED])),
         ("calls list", plain_call(CALL)),
         ("recordings list", plain_recording(recording())),
+        ("cap parameters", plain_parameter(Parameter.CALLBACK)),
         ("cap send-sample", plain_attempt("seoul-a", Attempt(SAMPLE, Made.DELIVERED, 200, 12.3, "200"))),
         (
             "dialplan check",
