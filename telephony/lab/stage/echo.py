@@ -163,7 +163,8 @@ class Echo:
 
     def _heartbeat(self, who: Who, heartbeat: ReceivedReport, answer: LabResponse) -> None:
         """Tell the first one, and the first after a silence: they come for as long as the lab stands."""
-        if who not in self._beating and not answer.never and answer.status < _REFUSALS:
+        is_taken = not answer.never and not answer.close_instead and answer.status < _REFUSALS
+        if is_taken and who not in self._beating:
             self._beating.add(who)
             every_s = heartbeat.heartbeat_interval_s or 0.0
             self.tell(who, self._words.heartbeat.format(seconds=every_s), at=heartbeat.at)
