@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 import pytest_twisted
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.utils import getProcessOutputAndValue
 
 from telephony.lab.centre.http_server import LabHttpServer, LabResponse
 from telephony.lab.centre.psap import LabPsap, ReceivedReport
 from telephony.psap.parameters import Parameter
 from telephony.psap.samples import DOCUMENTED, DOCUMENTED_AT, samples
+from tests.scenarios.certificates import make_certificates
 
 NAMES = [each.name for each in samples(DOCUMENTED_AT, DOCUMENTED)]
 ROOT = Path(__file__).parents[2]
@@ -196,3 +200,31 @@ authorization = {env = "ONETOUCH_NOT_SET"}
     assert (out, code) == (b"", 1)
     assert b"set the environment variable ONETOUCH_NOT_SET" in err
     assert centre.requests == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_certificate_of_the_centre_is_verified_as_for_reports(make_config, tmp_path):
+    ours, others = make_certificates(tmp_path / "ours"), make_certificates(tmp_path / "others")
+    options = CertificateOptions(
+        privateKey=load_pem_private_key(ours.key.read_bytes(), None),
+        certificate=load_pem_x509_certificate(ours.certificate.read_bytes()),
+    )
+    server = LabHttpServer(reactor, lambda _: LabResponse(200))
+    port = reactor.listenSSL(0, server, options, interface="127.0.0.1")
+    url = f"127.0.0.1:{port.getHost().port}/"
+    config = make_config(psap=port.getHost().port)
+    plain = config.read_text().replace(f'url = "http://{url}"\n', "")
+    outcomes = []
+
+    for authority in (ours.authority, others.authority):
+        config.write_text(f'{plain}url = "https://{url}"\ntls = {{ca_file = "{authority}"}}\n')
+        outcomes.append(await sent_by_a_process(config, "centre", "--json"))
+
+    server.drop_connections()
+    await port.stopListening()
+    assert [code for _, _, code in outcomes] == [0, 1]
+    first, *rest = [json.loads(line) for line in outcomes[1][0].splitlines()]
+    assert (first["made"], first["status"]) == ("retry", None)
+    assert "certificate" in first["reason"]
+    assert {each["made"] for each in rest} == {"not-sent"}
+    assert server.requests == len(NAMES)
