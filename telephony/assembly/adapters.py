@@ -6,14 +6,14 @@ the two budgets. No part of the daemon asks for more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from telephony.assembly.part import Ground
 from telephony.assembly.voice import Telephones
-from telephony.domain.ports import Locator, ReportSender
+from telephony.domain.ports import HeartbeatSender, Locator, ReportSender
 from telephony.fields import Secret
 from telephony.lbs.client import MlpLocator
 from telephony.lbs.settings import MlpSettings
@@ -45,19 +45,36 @@ class ChannelAdapter(Adapter[ReportSender]):
 
     attempt_s: float
     """The relay's bound on one attempt."""
+    heartbeats: HeartbeatSender | None = None
+    """What sends heartbeats by it; ``None`` where the centre wants none, or cannot have them by this way."""
 
 
 def _cap_http(channel: CapHttpChannel, psap: Psap, ground: Ground, _: Telephones) -> ChannelAdapter:
     http = HttpClient(ground.clock, tls=channel.tls, connections=channel.concurrency)
+    # Heartbeats have a connection of their own: with all of the others busy, an alert would wait for one of them.
+    aside = None if psap.heartbeat_s is None else HttpClient(ground.clock, tls=channel.tls, connections=1)
+    clients = (http,) if aside is None else (http, aside)
     authorization = None if channel.authorization is None else channel.authorization.read()
     sender = CapHttpSender(
-        channel, psap, http, authorization, alarms=ground.alarms, zone=ground.settings.service.zone
+        channel,
+        psap,
+        http,
+        authorization,
+        alarms=ground.alarms,
+        zone=ground.settings.service.zone,
+        heartbeats=aside,
     )
+
+    async def close() -> None:
+        for client in clients:
+            await client.close()
+
     return ChannelAdapter(
         sender,
-        http.close,
+        close,
         channel.timeout_s + ATTEMPT_GRACE_S,
-        read_again=partial(_again, http, channel.authorization, sender.take_authorization),
+        read_again=partial(_again, clients, channel.authorization, sender.take_authorization),
+        heartbeats=None if aside is None else sender,
     )
 
 
@@ -78,11 +95,12 @@ def _mlp(lbs: MlpSettings, carrier: str, ground: Ground) -> Adapter[Locator]:
         await reader.stop()
 
     locator = MlpLocator(carrier, lbs, password, http, ground.clock, reader=reader, alarms=ground.alarms)
-    return Adapter(locator, close, read_again=partial(_again, http, lbs.password, locator.take_password))
+    return Adapter(locator, close, read_again=partial(_again, (http,), lbs.password, locator.take_password))
 
 
-def _again(http: HttpClient, secret: Secret | None, take: Callable[[str], bool]) -> bool | None:
-    http.read_tls_again()
+def _again(clients: Sequence[HttpClient], secret: Secret | None, take: Callable[[str], bool]) -> bool | None:
+    for http in clients:
+        http.read_tls_again()
     return None if secret is None else take(secret.read())
 
 

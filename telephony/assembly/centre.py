@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from telephony.assembly.adapters import ChannelAdapter, channel_of
-from telephony.assembly.far_ends import far_end, secret_reading
+from telephony.assembly.far_ends import far_end, moment, secret_reading
 from telephony.assembly.part import CANNOT_BE_MADE, Ground, Part, Taken
 from telephony.assembly.voice import Telephones
 from telephony.background import run_in_background
 from telephony.clock import pause
-from telephony.control.messages import FarEnd, FarEndKind, RetryAnswer
+from telephony.control.messages import FarEnd, FarEndKind, HeartbeatLook, RetryAnswer
 from telephony.domain.ports import ReportSender
 from telephony.net.standing import Retried
 from telephony.psap.settings import Channel, Psap
+from telephony.services.keeping.heartbeats import BeatingChannel, HeartbeatRecord
 from telephony.services.spine.noted import NotedSender
 from telephony.services.spine.reporting import ReportChannel
 from telephony.services.spine.told import ToldReports
@@ -50,6 +51,8 @@ class CentrePart(Part):
         }
         self.senders: Mapping[str, ReportSender] = self._noted
         """By the name of the channel; one that left the settings delivers what it still owes."""
+        self._heartbeats: dict[str, HeartbeatRecord] = {}
+        """By the name of the channel: what became of those that went by it."""
         self._former: list[_Way] = []
         """Those that were changed for others, and in which something may be in flight."""
 
@@ -106,8 +109,32 @@ class CentrePart(Part):
                 channel.name,
                 psap.name,
                 self._noted[channel.name].asked.standing,
+                heartbeat=self._heartbeat_look(psap, channel),
             )
             for psap, channel in _channels(self.psaps)
+        ]
+
+    def _heartbeat_look(self, psap: Psap, channel: Channel) -> HeartbeatLook | None:
+        record = self._heartbeats.get(channel.name)
+        if psap.heartbeat_s is None or record is None:
+            return None
+        taken_at = None if record.taken_s is None else moment(self._ground.clock, record.taken_s)
+        return HeartbeatLook(every_s=psap.heartbeat_s, taken_at=taken_at, misses=record.misses)
+
+    def beating(self) -> Sequence[BeatingChannel]:
+        """Return the channels by which heartbeats go, as they are now."""
+        return [
+            BeatingChannel(
+                channel.name,
+                psap.heartbeat_s,
+                way.adapter.heartbeats,
+                way.adapter.attempt_s,
+                self._noted[channel.name],
+                self._heartbeats.setdefault(channel.name, HeartbeatRecord()),
+            )
+            for psap, channel in _channels(self.psaps)
+            for way in [self._ways[channel.name]]
+            if psap.heartbeat_s is not None and way.adapter.heartbeats is not None
         ]
 
     def retry(self, name: str) -> RetryAnswer | None:

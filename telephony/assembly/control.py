@@ -69,7 +69,8 @@ class ControlPart(Part):
         # Neither may hold up the other, and neither what presses need.
         self._store_reader = OnDemand(partial(ground.outside.thread, "status-store"))
         self._file_reader = OnDemand(partial(ground.outside.thread, "status-files"))
-        self._store = StoreLook(database, self._store_reader, ground.clock)
+        self.store_look = StoreLook(database, self._store_reader, ground.clock)
+        """Asks the store how much is owed and open."""
         self._terms: list[Term] = []
         self._started_at = utc_now(ground.clock)
         self._certificates = Periodic(
@@ -124,7 +125,7 @@ class ControlPart(Part):
         return answer
 
     async def _status(self) -> Status:
-        store = await self._store()
+        store = await self.store_look()
         alarms = self._ground.alarms.standing()
         return Status(
             at=utc_now(self._ground.clock),

@@ -12,6 +12,7 @@ from telephony.assembly.carriers import CarriersPart, texter_of
 from telephony.assembly.centre import CentrePart
 from telephony.assembly.control import ControlPart
 from telephony.assembly.doors import DoorsPart
+from telephony.assembly.heartbeats import HeartbeatsPart
 from telephony.assembly.housekeeping import HousekeepingPart
 from telephony.assembly.locating import LocatingPart
 from telephony.assembly.names import NamesPart
@@ -84,8 +85,9 @@ class Daemon(InTurn):
         self._control = control = ControlPart(
             ground, self, store.database, housekeeping.disk, spine.in_journal
         )
+        self._heartbeats = heartbeats = HeartbeatsPart(ground, centre, self.far_ends, control.store_look)
         for part in (
-            names, control, store, auditing, centre, locating, people, spine, housekeeping, desks, links, recordings
+            names, control, store, auditing, centre, locating, people, spine, housekeeping, desks, links, recordings, heartbeats
         ):  # fmt: skip
             self.add(part)
 
@@ -116,6 +118,7 @@ class Daemon(InTurn):
         self.spine.know(settings.carrier)
         self._desks.know(settings.carrier)
         self.spine.go_by(plan, [*self._centre.lanes(), *self._locating.lanes()])
+        self._heartbeats.take()
         self._housekeeping.go_by(self.spine.relay.channels)
         self._control.take(settings)
         return all_taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from telephony.clock import Clock, wall_s
-from telephony.control.messages import FarEnd, FarEndKind, SecretReading
+from telephony.control.messages import FarEnd, FarEndKind, HeartbeatLook, SecretReading
 from telephony.logs.masking import masked
 from telephony.net.standing import Standing
 
@@ -19,6 +19,7 @@ def far_end(
     *,
     binds: int | None = None,
     is_caught_up: bool | None = None,
+    heartbeat: HeartbeatLook | None = None,
 ) -> FarEnd:
     """Return where a far end stands."""
     return FarEnd(
@@ -33,6 +34,7 @@ def far_end(
         reason=masked(standing.reason),
         binds=binds,
         is_caught_up=is_caught_up,
+        heartbeat=heartbeat,
     )
 
 

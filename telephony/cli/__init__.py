@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "telephony.cli.check",
     "status": "telephony.cli.status",
     "links": "telephony.cli.links",
+    "cap": "telephony.cli.cap",
     "incidents": "telephony.cli.incidents",
     "calls": "telephony.cli.calls",
     "recordings": "telephony.cli.recordings",

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from telephony.cli.status_words import Words, age, clock_time, size
-from telephony.control.messages import FarEnd, FarEndKind, InJournal, StandingAlarm, Status
+from telephony.control.messages import FarEnd, FarEndKind, HeartbeatLook, InJournal, StandingAlarm, Status
 from telephony.control.verdict import Cause, Finding, Level, findings, is_new, level_of
 from telephony.net.standing import FarEndState
 from telephony.safe_text import one_line
@@ -144,7 +144,19 @@ class Screen:
             remarks.append(words.comparing)
         if end.binds is not None and end.binds > 1:
             remarks.append(words.binds.format(binds=end.binds))
+        if end.heartbeat is not None:
+            remarks += self._heartbeat(end.heartbeat)
         return remarks
+
+    def _heartbeat(self, look: HeartbeatLook) -> Iterator[str]:
+        words = self._words
+        every = age(words, timedelta(seconds=look.every_s))
+        if look.taken_at is None:
+            yield words.heartbeat_none.format(every=every)
+        else:
+            yield words.heartbeat.format(every=every, age=age(words, self._status.at - look.taken_at))
+        if look.misses:
+            yield words.heartbeat_missed.format(misses=look.misses)
 
     # Alarms and what is true of the whole house.
 

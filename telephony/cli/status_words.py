@@ -32,6 +32,9 @@ class Words:
     again_now: str
     binds: str
     comparing: str
+    heartbeat: str
+    heartbeat_none: str
+    heartbeat_missed: str
     more_well: str
     more: str
     alarms: str
@@ -103,6 +106,9 @@ _EN: Final = Words(
     again_now="being tried",
     binds="{binds} binds",
     comparing="its calls are being compared",
+    heartbeat="heartbeat every {every}: taken {age} ago",
+    heartbeat_none="heartbeat every {every}: none taken yet",
+    heartbeat_missed="{misses} not taken since",
     more_well="and {count} more, all well",
     more="and {count} more",
     alarms="alarms: {count}",
@@ -199,6 +205,9 @@ _KO: Final = Words(
     again_now="재시도 중",
     binds="바인드 {binds}개",
     comparing="통화 목록 대조 중",
+    heartbeat="연결 확인 {every}마다: {age} 전에 112가 받음",
+    heartbeat_none="연결 확인 {every}마다: 아직 112가 받은 것이 없음",
+    heartbeat_missed="그 뒤 {misses}회 받지 않음",
     more_well="그 밖에 {count}개, 모두 정상",
     more="그 밖에 {count}개",
     alarms="경보 {count}건",

@@ -65,6 +65,16 @@ class FarEndKind(StrEnum):
     """A carrier's location service."""
 
 
+class HeartbeatLook(Message):
+    """The heartbeats by a channel to 112."""
+
+    every_s: float
+    taken_at: AwareDatetime | None = None
+    """When the centre took the last one; ``None`` where it has taken none since the start."""
+    misses: int
+    """Those in a row, up to the last one, that it did not take."""
+
+
 class FarEnd(Message):
     """One far end and where it stands."""
 
@@ -84,6 +94,8 @@ class FarEnd(Message):
     """Of a gateway: how many it has."""
     is_caught_up: bool | None = None
     """Of an Asterisk: whether its calls have been compared since it came back."""
+    heartbeat: HeartbeatLook | None = None
+    """Of a channel to 112 by which heartbeats go."""
 
 
 class StandingAlarm(Message):

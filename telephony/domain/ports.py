@@ -9,6 +9,7 @@ from typing import Protocol
 from telephony.domain.delivery import Delivery, Outcome
 from telephony.domain.errors import Unavailable
 from telephony.domain.facts import NotReached
+from telephony.domain.heartbeat import Heartbeat
 from telephony.domain.incident import Receipt
 from telephony.domain.position import Position
 from telephony.domain.report import Report
@@ -36,6 +37,14 @@ class ReportSender(Protocol):
 
     async def send(self, report: Report) -> Outcome:
         """Send one report; `Delivered` only when the centre acknowledged it."""
+        ...
+
+
+class HeartbeatSender(Protocol):
+    """A way to give a 112 centre a sign of life: one attempt, one outcome."""
+
+    async def send_heartbeat(self, heartbeat: Heartbeat) -> Outcome:
+        """Send one heartbeat, never at the cost of a report; `Delivered` only when the centre took it."""
         ...
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import assert_never
+from typing import Final, assert_never
 
 from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.facts import (
@@ -30,6 +31,7 @@ from telephony.domain.position import REPORT_CONFIDENCE, Position
 from telephony.domain.report import Report
 from telephony.psap import wording
 from telephony.psap.news_wording import in_zone, local_time
+from telephony.psap.parameters import Parameter
 from telephony.psap.wording import Language, Wording
 
 CONTENT_TYPE = "application/cap+xml"
@@ -46,6 +48,48 @@ _NOT_ALLOWED = "\ufffd"
 """Stands visibly where a character cannot be written in XML."""
 
 
+@dataclass(frozen=True, slots=True)
+class _FixParameters:
+    """The parameters of one fix."""
+
+    source: Parameter
+    method: Parameter
+    confidence_percent: Parameter
+    uncertainty_m: Parameter
+    time: Parameter
+    age_s: Parameter
+    age: Parameter
+
+
+_LOCATION: Final = _FixParameters(
+    source=Parameter.LOCATION_SOURCE,
+    method=Parameter.LOCATION_METHOD,
+    confidence_percent=Parameter.LOCATION_CONFIDENCE_PERCENT,
+    uncertainty_m=Parameter.LOCATION_UNCERTAINTY_M,
+    time=Parameter.LOCATION_TIME,
+    age_s=Parameter.LOCATION_AGE_S,
+    age=Parameter.LOCATION_AGE,
+)
+_NEWEST: Final = _FixParameters(
+    source=Parameter.NEWEST_LOCATION_SOURCE,
+    method=Parameter.NEWEST_LOCATION_METHOD,
+    confidence_percent=Parameter.NEWEST_LOCATION_CONFIDENCE_PERCENT,
+    uncertainty_m=Parameter.NEWEST_LOCATION_UNCERTAINTY_M,
+    time=Parameter.NEWEST_LOCATION_TIME,
+    age_s=Parameter.NEWEST_LOCATION_AGE_S,
+    age=Parameter.NEWEST_LOCATION_AGE,
+)
+_SHARPEST: Final = _FixParameters(
+    source=Parameter.SHARPEST_LOCATION_SOURCE,
+    method=Parameter.SHARPEST_LOCATION_METHOD,
+    confidence_percent=Parameter.SHARPEST_LOCATION_CONFIDENCE_PERCENT,
+    uncertainty_m=Parameter.SHARPEST_LOCATION_UNCERTAINTY_M,
+    time=Parameter.SHARPEST_LOCATION_TIME,
+    age_s=Parameter.SHARPEST_LOCATION_AGE_S,
+    age=Parameter.SHARPEST_LOCATION_AGE,
+)
+
+
 def encode(report: Report, *, sender: str, addresses: str, language: Language, zone: tzinfo) -> bytes:
     """Write a report as one CAP 1.2 document in UTF-8, valid against the schema.
 
@@ -58,23 +102,23 @@ def encode(report: Report, *, sender: str, addresses: str, language: Language, z
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<alert xmlns="{NAMESPACE}">\n'
-        f"<identifier>{_text(report.report_id)}</identifier>\n"
-        f"<sender>{_text(sender)}</sender>\n"
-        f"<sent>{_time(report.sent_at, zone)}</sent>\n"
+        f"<identifier>{escaped(report.report_id)}</identifier>\n"
+        f"<sender>{escaped(sender)}</sender>\n"
+        f"<sent>{written(report.sent_at, zone)}</sent>\n"
         f"<status>{'Test' if report.test else 'Actual'}</status>\n"
         f"<msgType>{msg_type}</msgType>\n"
         "<scope>Private</scope>\n"
-        f"<addresses>{_text(addresses)}</addresses>\n"
+        f"<addresses>{escaped(addresses)}</addresses>\n"
         "<code>silent</code>\n"
     )
-    note = "" if report.close_reason is None else f"<note>{_text(report.close_reason)}</note>\n"
+    note = "" if report.close_reason is None else f"<note>{escaped(report.close_reason)}</note>\n"
     references = ""
     if report.earlier and msg_type != "Alert":
-        triples = " ".join(f"{sender},{one.report_id},{_time(one.sent_at, zone)}" for one in report.earlier)
-        references = f"<references>{_text(triples)}</references>\n"
+        triples = " ".join(f"{sender},{one.report_id},{written(one.sent_at, zone)}" for one in report.earlier)
+        references = f"<references>{escaped(triples)}</references>\n"
     return (
         f"{head}{note}{references}"
-        f"<incidents>{_text(report.incident_id)}</incidents>\n"
+        f"<incidents>{escaped(report.incident_id)}</incidents>\n"
         f"{_info(report, words, zone, msg_type)}"
         "</alert>\n"
     ).encode()
@@ -108,8 +152,8 @@ def _info(report: Report, words: Wording, zone: tzinfo, msg_type: str) -> str:
         f"<urgency>{'Past' if is_closing else 'Immediate'}</urgency>\n"
         "<severity>Unknown</severity>\n"
         f"<certainty>{'Unlikely' if msg_type == 'Cancel' else 'Possible'}</certainty>\n"
-        f"<headline>{_text(wording.headline(report, words))}</headline>\n"
-        f"<description>{_text(wording.description(report, words, zone))}</description>\n"
+        f"<headline>{escaped(wording.headline(report, words))}</headline>\n"
+        f"<description>{escaped(wording.description(report, words, zone))}</description>\n"
         f"<instruction>{wording.instruction(report, words)}</instruction>\n"
         f"{_parameters(report, zone)}"
         f"{_area(report, words)}"
@@ -119,67 +163,71 @@ def _info(report: Report, words: Wording, zone: tzinfo, msg_type: str) -> str:
 
 def _parameters(report: Report, zone: tzinfo) -> str:
     return "".join(
-        f"<parameter><valueName>{name}</valueName><value>{_text(value)}</value></parameter>\n"
-        for name, value in _facts(report, zone)
+        f"<parameter><valueName>{parameter.value_name}</valueName><value>{escaped(value)}</value></parameter>\n"
+        for parameter, value in _facts(report, zone)
     )
 
 
-def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def _facts(report: Report, zone: tzinfo) -> Iterator[tuple[Parameter, str]]:
     """Return the facts that a machine reads, in the order in which they are written."""
     if report.msisdn.is_withheld:
-        yield "caller", "withheld"
+        yield Parameter.CALLER, "withheld"
     elif report.msisdn.is_e164:
-        yield "callback", f"tel:+{report.msisdn.number}"
+        yield Parameter.CALLBACK, f"tel:+{report.msisdn.number}"
     else:
         # RFC 3966 has no tel: form for what is no global number and whose network is not known.
-        yield "caller", report.msisdn.number
-    yield "incident", report.incident_id
-    yield "incident-state", "closed" if report.kind == CLOSING else "open"
-    yield "report-sequence", str(report.sequence)
+        yield Parameter.CALLER, report.msisdn.number
+    yield Parameter.INCIDENT, report.incident_id
+    yield Parameter.INCIDENT_STATE, "closed" if report.kind == CLOSING else "open"
+    yield Parameter.REPORT_SEQUENCE, str(report.sequence)
     for reason in report.reasons:
-        yield "update-reason", reason
-    yield "trigger-source", report.source
-    yield "destination", report.destination
-    yield "carrier", report.carrier
-    yield "press-count", str(report.press_count)
-    yield "first-press-time", _time(report.opened_at, zone)
-    yield "last-press-time", _time(report.last_press_at, zone)
+        yield Parameter.UPDATE_REASON, reason
+    yield Parameter.TRIGGER_SOURCE, report.source
+    yield Parameter.DESTINATION, report.destination
+    yield Parameter.CARRIER, report.carrier
+    yield Parameter.PRESS_COUNT, str(report.press_count)
+    yield Parameter.FIRST_PRESS_TIME, written(report.opened_at, zone)
+    yield Parameter.LAST_PRESS_TIME, written(report.last_press_at, zone)
     if report.seen_again_at is not None:
-        yield "seen-again-time", _time(report.seen_again_at, zone)
+        yield Parameter.SEEN_AGAIN_TIME, written(report.seen_again_at, zone)
     yield from _location_facts(report, zone)
     yield from _told_facts(report, zone)
     for text in report.texts:
-        yield "caller-text", text
+        yield Parameter.CALLER_TEXT, text
     for label in report.labels:
-        yield "label", label
+        yield Parameter.LABEL, label
     if report.close_reason is not None:
-        yield "close-reason", report.close_reason
+        yield Parameter.CLOSE_REASON, report.close_reason
 
 
-def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def _location_facts(report: Report, zone: tzinfo) -> Iterator[tuple[Parameter, str]]:
     if report.position is not None:
-        yield from _fix_facts("location", report.position, report, zone)
-    for name, position in (("newest-location", report.newest), ("sharpest-location", report.sharpest)):
-        if position is not None:
-            yield name, _circle(position)
-            yield from _fix_facts(name, position, report, zone)
+        yield from _fix_facts(_LOCATION, report.position, report, zone)
+    if report.newest is not None:
+        yield Parameter.NEWEST_LOCATION, _circle(report.newest)
+        yield from _fix_facts(_NEWEST, report.newest, report, zone)
+    if report.sharpest is not None:
+        yield Parameter.SHARPEST_LOCATION, _circle(report.sharpest)
+        yield from _fix_facts(_SHARPEST, report.sharpest, report, zone)
 
 
-def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    yield f"{name}-source", position.source
-    yield f"{name}-method", position.method
+def _fix_facts(
+    parameters: _FixParameters, position: Position, report: Report, zone: tzinfo
+) -> Iterator[tuple[Parameter, str]]:
+    yield parameters.source, position.source
+    yield parameters.method, position.method
     if position.uncertainty_m is not None:
-        yield f"{name}-confidence-percent", f"{REPORT_CONFIDENCE:g}"
-        yield f"{name}-uncertainty-m", str(wording.radius_m(position))
+        yield parameters.confidence_percent, f"{REPORT_CONFIDENCE:g}"
+        yield parameters.uncertainty_m, str(wording.radius_m(position))
     age_s = wording.age_s(report, position)
     if position.fixed_at is None or age_s is None:
-        yield f"{name}-age", "unknown"
+        yield parameters.age, "unknown"
     else:
-        yield f"{name}-time", _time(position.fixed_at, zone)
-        yield f"{name}-age-s", str(age_s)
+        yield parameters.time, written(position.fixed_at, zone)
+        yield parameters.age_s, str(age_s)
 
 
-def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[Parameter, str]]:
     """Return the parameters of each fact. The first is always there: it begins the fact; the others where they are known."""
     for fact in report.facts:
         parameters = _of_fact(fact, zone)
@@ -190,51 +238,58 @@ def _told_facts(report: Report, zone: tzinfo) -> Iterator[tuple[str, str]]:
                 yield name, said
 
 
-def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C901, PLR0911, PLR0912 - one case a kind
+def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[Parameter, str]]:  # noqa: C901, PLR0911, PLR0912 - one case a kind
     match fact:
         case CallFact():
             return _of_call(fact)
         case KnockFact():
-            return (("knock", fact.digits), ("knock-taps", str(fact.taps)), ("knock-meaning", fact.meaning))
+            return (
+                (Parameter.KNOCK, fact.digits),
+                (Parameter.KNOCK_TAPS, str(fact.taps)),
+                (Parameter.KNOCK_MEANING, fact.meaning),
+            )
         case SilenceFact():
-            return (("silence", str(fact.state)), ("silence-by", fact.by))
+            return ((Parameter.SILENCE, str(fact.state)), (Parameter.SILENCE_BY, fact.by))
         case GuardianFact():
             return _of_guardian(fact)
         case PersonFact():
             return _of_person(fact)
         case ScoreFact():
             return (
-                ("accident-likelihood-percent", _number(fact.likelihood)),
-                ("accident-reasons", ";".join(map(str, fact.reasons))),
+                (Parameter.ACCIDENT_LIKELIHOOD_PERCENT, _number(fact.likelihood)),
+                (Parameter.ACCIDENT_REASONS, ";".join(map(str, fact.reasons))),
             )
         case FalseAlarmFact():
             return (
-                ("false-alarm", fact.subject),
-                ("false-alarm-by", fact.by),
-                ("false-alarm-why", fact.why),
-                ("false-alarm-time", _whole_seconds(fact.said_at)),
+                (Parameter.FALSE_ALARM, fact.subject),
+                (Parameter.FALSE_ALARM_BY, fact.by),
+                (Parameter.FALSE_ALARM_WHY, fact.why),
+                (Parameter.FALSE_ALARM_TIME, _whole_seconds(fact.said_at)),
             )
         case AcknowledgedFact():
-            return (("acknowledged", fact.by), ("acknowledged-time", _whole_seconds(fact.acknowledged_at)))
+            return (
+                (Parameter.ACKNOWLEDGED, fact.by),
+                (Parameter.ACKNOWLEDGED_TIME, _whole_seconds(fact.acknowledged_at)),
+            )
         case DispatchedFact():
             return (
-                ("dispatched", fact.unit or fact.subject),
-                ("dispatched-by", fact.by),
-                ("dispatched-time", _whole_seconds(fact.dispatched_at)),
+                (Parameter.DISPATCHED, fact.unit or fact.subject),
+                (Parameter.DISPATCHED_BY, fact.by),
+                (Parameter.DISPATCHED_TIME, _whole_seconds(fact.dispatched_at)),
             )
         case ToldByVoiceFact():
             told_at = "" if fact.told_at is None else fact.told_at.isoformat(sep=" ", timespec="seconds")
             return (
-                ("told-by-voice", fact.by),
-                ("told-by-voice-time", told_at),
-                ("told-by-voice-why", fact.why),
+                (Parameter.TOLD_BY_VOICE, fact.by),
+                (Parameter.TOLD_BY_VOICE_TIME, told_at),
+                (Parameter.TOLD_BY_VOICE_WHY, fact.why),
             )
         case ReachFact():
             answered = fact.last_answered
             return (
-                ("phone-reach", str(fact.state)),
-                ("phone-reach-why", "" if fact.why is None else str(fact.why)),
-                ("phone-last-answered", "" if answered is None else local_time(answered, zone, "T")),
+                (Parameter.PHONE_REACH, str(fact.state)),
+                (Parameter.PHONE_REACH_WHY, "" if fact.why is None else str(fact.why)),
+                (Parameter.PHONE_LAST_ANSWERED, "" if answered is None else local_time(answered, zone, "T")),
             )
         case UnknownFact():
             return ()
@@ -242,57 +297,57 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C9
             assert_never(fact)
 
 
-def _of_call(fact: CallFact) -> Sequence[tuple[str, str]]:
+def _of_call(fact: CallFact) -> Sequence[tuple[Parameter, str]]:
     return (
-        ("call-reference", fact.reference),
-        ("call-id", fact.incident),
-        ("call-state", str(fact.state)),
-        ("call-of", fact.second_leg_of),
-        ("call-trunk", fact.trunk),
-        ("call-route", fact.route),
-        ("call-legs", "; ".join(map(str, fact.legs))),
-        ("call-silence", fact.silence),
-        ("call-recording", fact.recording),
-        ("call-sip-id", fact.sip_call_id),
-        ("call-duration-s", _number(fact.duration_s)),
-        ("call-ended-by", "" if fact.ended_by is None else str(fact.ended_by)),
-        ("call-refused", fact.refused),
-        ("call-cell", fact.said.cell),
-        ("call-access", fact.said.access),
-        ("call-geolocation", fact.said.geolocation),
-        ("call-info", fact.said.call_info),
+        (Parameter.CALL_REFERENCE, fact.reference),
+        (Parameter.CALL_ID, fact.incident),
+        (Parameter.CALL_STATE, str(fact.state)),
+        (Parameter.CALL_OF, fact.second_leg_of),
+        (Parameter.CALL_TRUNK, fact.trunk),
+        (Parameter.CALL_ROUTE, fact.route),
+        (Parameter.CALL_LEGS, "; ".join(map(str, fact.legs))),
+        (Parameter.CALL_SILENCE, fact.silence),
+        (Parameter.CALL_RECORDING, fact.recording),
+        (Parameter.CALL_SIP_ID, fact.sip_call_id),
+        (Parameter.CALL_DURATION_S, _number(fact.duration_s)),
+        (Parameter.CALL_ENDED_BY, "" if fact.ended_by is None else str(fact.ended_by)),
+        (Parameter.CALL_REFUSED, fact.refused),
+        (Parameter.CALL_CELL, fact.said.cell),
+        (Parameter.CALL_ACCESS, fact.said.access),
+        (Parameter.CALL_GEOLOCATION, fact.said.geolocation),
+        (Parameter.CALL_INFO, fact.said.call_info),
     )
 
 
-def _of_guardian(fact: GuardianFact) -> Sequence[tuple[str, str]]:
+def _of_guardian(fact: GuardianFact) -> Sequence[tuple[Parameter, str]]:
     return (
-        ("guardian", fact.subject),
-        ("guardian-state", str(fact.state)),
-        ("guardian-relation", fact.relation),
-        ("guardian-phone", fact.phone),
-        ("guardian-round", _number(fact.round)),
-        ("guardian-by", "" if fact.by is None else str(fact.by)),
-        ("guardian-words", fact.words),
+        (Parameter.GUARDIAN, fact.subject),
+        (Parameter.GUARDIAN_STATE, str(fact.state)),
+        (Parameter.GUARDIAN_RELATION, fact.relation),
+        (Parameter.GUARDIAN_PHONE, fact.phone),
+        (Parameter.GUARDIAN_ROUND, _number(fact.round)),
+        (Parameter.GUARDIAN_BY, "" if fact.by is None else str(fact.by)),
+        (Parameter.GUARDIAN_WORDS, fact.words),
     )
 
 
-def _of_person(fact: PersonFact) -> Sequence[tuple[str, str]]:
+def _of_person(fact: PersonFact) -> Sequence[tuple[Parameter, str]]:
     return (
-        ("person-registered", str(fact.registered)),
-        ("person-name", fact.name),
-        ("person-birth-date", "" if fact.born is None else fact.born.isoformat()),
-        ("person-device", fact.device),
-        ("person-carrier", fact.carrier),
-        ("person-language", fact.language),
-        ("person-medical", fact.medical),
-        ("person-address", fact.address),
-        ("person-family", fact.family),
-        ("person-school", fact.school),
-        ("person-guardians", "; ".join(map(str, fact.guardians))),
-        ("person-guardians-said", "; ".join(fact.guardians_said)),
-        ("person-photo", fact.photo),
-        ("person-consent", "" if fact.consent is None else str(fact.consent)),
-        ("person-other-incidents", "; ".join(fact.also)),
+        (Parameter.PERSON_REGISTERED, str(fact.registered)),
+        (Parameter.PERSON_NAME, fact.name),
+        (Parameter.PERSON_BIRTH_DATE, "" if fact.born is None else fact.born.isoformat()),
+        (Parameter.PERSON_DEVICE, fact.device),
+        (Parameter.PERSON_CARRIER, fact.carrier),
+        (Parameter.PERSON_LANGUAGE, fact.language),
+        (Parameter.PERSON_MEDICAL, fact.medical),
+        (Parameter.PERSON_ADDRESS, fact.address),
+        (Parameter.PERSON_FAMILY, fact.family),
+        (Parameter.PERSON_SCHOOL, fact.school),
+        (Parameter.PERSON_GUARDIANS, "; ".join(map(str, fact.guardians))),
+        (Parameter.PERSON_GUARDIANS_SAID, "; ".join(fact.guardians_said)),
+        (Parameter.PERSON_PHOTO, fact.photo),
+        (Parameter.PERSON_CONSENT, "" if fact.consent is None else str(fact.consent)),
+        (Parameter.PERSON_OTHER_INCIDENTS, "; ".join(fact.also)),
     )
 
 
@@ -309,7 +364,7 @@ def _area(report: Report, words: Wording) -> str:
     circle = ""
     if position is not None:
         circle = f"<circle>{_circle(position)}</circle>\n"
-    return f"<area>\n<areaDesc>{_text(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
+    return f"<area>\n<areaDesc>{escaped(wording.area(report, words))}</areaDesc>\n{circle}</area>\n"
 
 
 def _circle(position: Position) -> str:
@@ -317,12 +372,13 @@ def _circle(position: Position) -> str:
     return f"{position.latitude:z.6f},{position.longitude:z.6f} {wording.radius_m(position) / 1000:.3f}"
 
 
-def _time(moment: datetime, zone: tzinfo) -> str:
+def written(moment: datetime, zone: tzinfo) -> str:
     """Write a time as the schema's pattern wants it: whole seconds, a numeric offset, never ``Z``."""
     return in_zone(moment, zone).isoformat(timespec="seconds")
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as it stands between tags; a character that XML cannot carry becomes U+FFFD."""
     return _SPECIAL.sub(_replacement, text) if _SPECIAL.search(text) else text
 
 

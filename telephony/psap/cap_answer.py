@@ -38,6 +38,8 @@ _IS_CAP = re.compile(
 """Words that occur only in an answer in CAP, or about CAP."""
 _OF_EDXL = {"distributiontype": "msgtype", "distributionreference": "references"}
 """The elements that stand for CAP's fields where an EDXL-DE envelope holds no CAP (EDXL-DE 1.0 clause 3.2)."""
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+"""Zero width space, word joiner, byte order mark, soft hyphen."""
 _DECLARES = re.compile(r"<!(?:ENTITY|ATTLIST|ELEMENT|NOTATION)")
 _MOST_STRANGERS = 0.1
 """Share of characters that are no text, above which octets are no words."""
@@ -165,8 +167,8 @@ def _read_fields(fields: Sequence[Field], report_id: str, *, is_whole: bool = Tr
     """Read one CAP document. The values of msgType are those of CAP in any spelling of their letters."""
     known = dict(reversed(fields))
     identifier, note = _short(known.get("identifier", "")), _short(known.get("note", ""))
-    kinds = {text.casefold() for name, text in fields if name == "msgtype"}
-    references = " ".join(text for name, text in fields if name == "references").strip()
+    kinds = {_visible(text).casefold() for name, text in fields if name == "msgtype"}
+    references = _visible(" ".join(text for name, text in fields if name == "references"))
     is_other = bool(references) and not _names(references, report_id)
     if "error" in kinds:
         return (
@@ -184,6 +186,11 @@ def _read_fields(fields: Sequence[Field], report_id: str, *, is_whole: bool = Tr
 def _names(references: str, report_id: str) -> bool:
     """Whether the references (``sender,identifier,sent`` each) name a report: ``sos-1-1`` is not in ``sos-1-11``."""
     return re.search(rf"(?<![\w-]){re.escape(report_id)}(?![\w-])", references, re.IGNORECASE) is not None
+
+
+def _visible(text: str) -> str:
+    """Return a text without what stands in it unseen: marks that programs glue to a value that they took from a file."""
+    return text.translate(_UNSEEN).strip()
 
 
 def _weightiest(answers: Sequence[Answer]) -> Answer:

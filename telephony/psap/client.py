@@ -7,11 +7,13 @@ from datetime import tzinfo
 
 from telephony.alarms import Alarms
 from telephony.domain.delivery import ALERT, Delivered, Outcome, Rejected, Retry
+from telephony.domain.heartbeat import Heartbeat
 from telephony.domain.report import Report
 from telephony.net.http.client import HttpClient, HttpFailed, HttpResponse
 from telephony.net.http.wire import is_header_value
 from telephony.psap.cap import CONTENT_TYPE, encode
 from telephony.psap.cap_answer import Ack, Doubtful, Error, Failure, read_answer
+from telephony.psap.heartbeat import encode_heartbeat
 from telephony.psap.settings import CapHttpChannel, Psap
 from telephony.psap.shortening import Size, shortened
 from telephony.remembered import Remembered
@@ -45,7 +47,8 @@ class CapHttpSender:
     """One ``cap-http`` channel of one centre.
 
     ``http`` is this channel's own client, with its TLS and its ``concurrency`` as the number of connections.
-    ``authorization`` is the whole value of the Authorization header. Raises `ValueError` where that is nothing
+    ``heartbeats`` is another client with the same TLS, so that no heartbeat takes a connection that a report needs; without
+    it they go by ``http``. ``authorization`` is the whole value of the Authorization header. Raises `ValueError` where that is nothing
     HTTP can carry, so that a wrong secret is found at the start and not by the first press.
     """
 
@@ -58,9 +61,11 @@ class CapHttpSender:
         *,
         alarms: Alarms,
         zone: tzinfo,
+        heartbeats: HttpClient | None = None,
     ) -> None:
         self._psap = psap
         self._http = http
+        self._heartbeats = http if heartbeats is None else heartbeats
         self._alarms = alarms
         self._name = channel.name
         self._troubles: Remembered[str, _Trouble] = Remembered(MOST_IN_TROUBLE)
@@ -101,12 +106,11 @@ class CapHttpSender:
             language=self._psap.language,
             zone=self._zone,
         )
-        headers = [*self._headers, ("Idempotency-Key", report.report_id)]
-        if self._authorization is not None:
-            headers.append(("Authorization", self._authorization))
         response: HttpResponse | None
         try:
-            response = await self._http.post(self._url, body, headers, self._timeout_s)
+            response = await self._http.post(
+                self._url, body, self._headers_of(report.report_id), self._timeout_s
+            )
             outcome = outcome_of(response, report)
         except HttpFailed as failed:
             response, outcome = failed.partial, outcome_of_part(failed, report)
@@ -116,6 +120,31 @@ class CapHttpSender:
         self._delivered += isinstance(outcome, Delivered)
         self._troubles.pop(report.report_id, None)
         return outcome
+
+    async def send_heartbeat(self, heartbeat: Heartbeat) -> Outcome:
+        """Post one heartbeat once; nothing the centre does raises.
+
+        Whatever is not `Delivered` is lost: there is no second attempt, and neither alarms nor counts about reports hear of it.
+        """
+        body = encode_heartbeat(
+            heartbeat,
+            sender=self._psap.sender,
+            addresses=self._psap.addresses,
+            language=self._psap.language,
+            zone=self._zone,
+        )
+        headers = self._headers_of(heartbeat.heartbeat_id)
+        try:
+            response = await self._heartbeats.post(self._url, body, headers, self._timeout_s)
+        except HttpFailed as failed:
+            return _outcome_of_part(failed, heartbeat.heartbeat_id, is_alert=False)
+        return _outcome_of(response, heartbeat.heartbeat_id, is_alert=False)
+
+    def _headers_of(self, identifier: str) -> list[tuple[str, str]]:
+        headers = [*self._headers, ("Idempotency-Key", identifier)]
+        if self._authorization is not None:
+            headers.append(("Authorization", self._authorization))
+        return headers
 
     def _alarm(self, outcome: Outcome) -> None:
         """Raise the alarm at the first doubtful answer, and end it with the next acknowledgement."""
@@ -159,9 +188,13 @@ def is_of_client(status: int) -> bool:
 
 def outcome_of(response: HttpResponse, report: Report) -> Outcome:
     """Read what a centre's answer means for a report."""
+    return _outcome_of(response, report.report_id, is_alert=report.kind == ALERT)
+
+
+def _outcome_of(response: HttpResponse, identifier: str, *, is_alert: bool) -> Outcome:
     if not response.is_success:
         return Retry(f"the centre answered {response.status}", retry_after_s(response))
-    match read_answer(response.body, report.report_id):
+    match read_answer(response.body, identifier):
         case None:
             return Delivered(str(response.status))
         case Ack(note=note):
@@ -175,16 +208,20 @@ def outcome_of(response: HttpResponse, report: Report) -> Outcome:
             )
         case Error(note=note):
             told = f"the centre answered with a CAP Error: {note or 'no reason given'}"
-            return Retry(told) if report.kind == ALERT else Rejected(told)
+            return Retry(told) if is_alert else Rejected(told)
 
 
 def outcome_of_part(failed: HttpFailed, report: Report) -> Outcome:
     """Read an answer that did not end as it announced, as far as it came; CAP shows by itself that it is whole."""
+    return _outcome_of_part(failed, report.report_id, is_alert=report.kind == ALERT)
+
+
+def _outcome_of_part(failed: HttpFailed, identifier: str, *, is_alert: bool) -> Outcome:
     response = failed.partial
     if response is None or not response.is_success:
         return Retry(failed.reason)
-    if isinstance(read_answer(response.body, report.report_id), Ack | Error):
-        return outcome_of(response, report)
+    if isinstance(read_answer(response.body, identifier), Ack | Error):
+        return _outcome_of(response, identifier, is_alert=is_alert)
     return Retry(f"the centre answered {response.status}, but: {failed.reason}", is_doubtful=True)
 
 

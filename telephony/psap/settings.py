@@ -90,6 +90,9 @@ class Psap(Table):
     addresses: CapName
     """CAP addresses: who they are (scope is always Private)."""
     language: Literal["ko", "en"] = "ko"
+    heartbeat_s: Annotated[float, Field(ge=10, le=3600)] | None = None
+    """Seconds between two heartbeats on each channel by data. Unset: none, for a centre that does not know them could take
+    each for an emergency."""
     channel: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(_with_data)]
     """At least one by data. A telephone is what to fall back to when no other channel delivers."""
 

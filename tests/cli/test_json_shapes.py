@@ -14,6 +14,7 @@ from telephony.asterisk.dialplan.configuration_files import Finding
 from telephony.asterisk.operator.diagnosis import Told
 from telephony.cli import onetouch
 from telephony.cli.calls import plain_call
+from telephony.cli.cap import plain_attempt, plain_parameter
 from telephony.cli.dialplan import plain_check
 from telephony.cli.doctor import plain_told
 from telephony.cli.incidents_locatings import plain_locatings
@@ -22,6 +23,9 @@ from telephony.domain.locating import Locating, Purpose
 from telephony.domain.people.person import Refusal
 from telephony.domain.values import Msisdn
 from telephony.lab.trial.check import Checked
+from telephony.psap.parameters import Parameter
+from telephony.psap.sample_sending import Attempt, Made
+from telephony.psap.samples import DOCUMENTED, samples
 from telephony.settings import load
 from telephony.store.crypto import KeyFile
 from telephony.store.engines import one_transaction, open_engines
@@ -132,6 +136,7 @@ def test_what_a_command_prints_is_what_the_document_tells(onetouch_with, command
 
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
+SAMPLE = samples(AT, DOCUMENTED)[0]
 ASKED = Locating(FIRST, Msisdn("821012345678"), "skt", "onetouch", Purpose.FOLLOWING, "fast", AT)
 CALL = StandingCall(FIRST, "voice-1/voice-1-1.1", "skt-voice", AT, "connected", "no-rtp", is_lifted=False)
 
@@ -142,6 +147,8 @@ CALL = StandingCall(FIRST, "voice-1/voice-1-1.1", "skt-voice", AT, "connected", 
         ("incidents locatings", *plain_locatings([ASKED])),
         ("calls list", plain_call(CALL)),
         ("recordings list", plain_recording(recording())),
+        ("cap parameters", plain_parameter(Parameter.CALLBACK)),
+        ("cap send-sample", plain_attempt("seoul-a", Attempt(SAMPLE, Made.DELIVERED, 200, 12.3, "200"))),
         (
             "dialplan check",
             plain_check(Checked((Finding("a.conf", 1, "is wrong", "b"),), ("rang",), 1, 2, 0.123), None),

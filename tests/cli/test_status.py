@@ -19,7 +19,7 @@ from rich.cells import cell_len
 
 from telephony.cli.status_screen import Screen
 from telephony.cli.status_words import WORDS, age, size
-from telephony.control.messages import InJournal, StoreLook
+from telephony.control.messages import FarEndKind, HeartbeatLook, InJournal, StoreLook
 from telephony.control.verdict import Level
 from telephony.net.standing import FarEndState
 from tests.control.statuses import NOW, alarm, certificate, far_end, status, with_state
@@ -39,6 +39,30 @@ def test_a_usual_house_fits_80_columns_and_24_rows(language):
     assert len(lines) <= 24
     assert max(map(cell_len, lines)) <= 80
     assert sum(each.name in "\n".join(lines) for each in status().far_ends) == 10
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        (
+            HeartbeatLook(every_s=60, taken_at=NOW - timedelta(seconds=12), misses=0),
+            "heartbeat every 1 min: taken 12 s ago",
+        ),
+        (
+            HeartbeatLook(every_s=60, taken_at=NOW - timedelta(seconds=190), misses=3),
+            "heartbeat every 1 min: taken 3 min ago; 3 not taken since",
+        ),
+        (
+            HeartbeatLook(every_s=10, misses=2),
+            "heartbeat every 10 s: none taken yet; 2 not taken since",
+        ),
+    ],
+)
+def test_the_row_of_a_channel_says_what_became_of_its_heartbeats(look, told):
+    lines = screen(status([far_end(FarEndKind.CENTRE, "seoul-a", "seoul", heartbeat=look)]))
+
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("seoul-a ")]
+    assert lines[at + 1] == f"  {told}"
 
 
 def test_the_worst_stands_first_and_says_why():

@@ -7,6 +7,7 @@ import json
 import random
 import time
 from html import escape
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,73 @@ def test_a_note_is_one_line_of_two_hundred_characters():
 def test_an_ack_says_of_which_report_or_of_none(references, is_ours):
     for kind, expected in (("Ack", Ack), ("Error", Error)):
         assert isinstance(read(cap(kind, references=references)), expected if is_ours else Doubtful)
+
+
+OTHERS = "onetouch.example,sos-20261123-0000000000-1,2026-11-23T15:05:02+09:00"
+IDENTIFIER = ("identifier", "c-1")
+
+
+def of(*elements, namespace=CAP):
+    """A CAP document of these elements, in this order."""
+    inside = "".join(f"<{name}>{value}</{name}>" for name, value in elements)
+    return f'<alert xmlns="{namespace}">{inside}</alert>'
+
+
+@pytest.mark.parametrize("namespace", [CAP, CAP.replace("1.2", "1.1")])
+@pytest.mark.parametrize(("kind", "expected"), [("Ack", Ack), ("Error", Error)])
+def test_the_elements_may_come_in_any_order(kind, expected, namespace):
+    """Their order is the schema's, and not that of every program that writes them."""
+    elements = [IDENTIFIER, ("msgType", kind), ("note", NOTE), ("references", OURS)]
+
+    for order in permutations(elements):
+        assert read(of(*order, namespace=namespace)) == expected("c-1", NOTE)
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        f"{OTHERS} {OURS}",
+        f"{OURS} {OTHERS}",
+        f"\n\t{OTHERS}\r\n\t{OURS}\n",
+        f"{OTHERS},{OURS}",
+        f"{OTHERS};{OURS}",
+        f"{OTHERS}\u00a0{OURS}",
+        f"{OTHERS}&#160;{OURS}",
+        f"onetouch.example , {REPORT} , 2026-11-23T15:05:02+09:00",
+        f"onetouch.example,\n{REPORT},\n2026-11-23T15:05:02+09:00",
+        f"onetouch.example,\u3000{REPORT}\u3000,2026-11-23T15:05:02+09:00",
+        f"<![CDATA[{OURS}]]>",
+        "".join(f"&#{ord(each)};" for each in OURS),
+        OURS.replace("7k3q", "7k\u200b3q"),
+        OURS.replace(REPORT, f"&#xFEFF;{REPORT}"),
+        f"{OTHERS}</references><references>{OURS}",
+    ],
+)
+@pytest.mark.parametrize(("kind", "expected"), [("Ack", Ack), ("Error", Error)])
+def test_ours_is_found_among_the_references_however_they_are_set(kind, expected, references):
+    assert read(of(IDENTIFIER, ("msgType", kind), ("references", references))) == expected("c-1", "")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["Ack", "\n  Ack\t", "\u00a0Ack\u3000", "\ufeffAck", "Ack\u200b", "&#xFEFF;Ack", "<![CDATA[ Ack ]]>"],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff", "\ufeff\ufeff", "\ufeff\r\n", "\u0085\u2028"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_marks_and_blanks_around_the_document_and_its_words_say_nothing(kind, mark, encoding):
+    body = f"{mark}{of(('references', OURS), ('msgType', kind), IDENTIFIER)}".encode(encoding)
+
+    assert read(body) == Ack("c-1", "")
+
+
+def test_tags_may_be_broken_over_lines_and_carry_attributes():
+    document = (
+        f'<alert\n xmlns = "{CAP}"\n xmlns:i="urn:i" i:schemaLocation="{CAP} CAP-v1.2.xsd" note="a>b"\n>'
+        f'<identifier\n>c-1</identifier\n><msgType  i:type="s">\nAck\n</msgType ><references i:n="1">{OURS}</references\n>'
+        "</alert\n>"
+    )
+
+    assert read(document) == Ack("c-1", "")
 
 
 def test_of_several_documents_an_error_weighs_most_and_an_ack_more_than_an_echo():

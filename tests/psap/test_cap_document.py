@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -48,7 +49,9 @@ from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report, ReportKind, UpdateReason
 from telephony.domain.values import Msisdn
 from telephony.psap.cap import encode
+from telephony.psap.parameters import Document, Parameter, Type
 from telephony.psap.wording import ENGLISH, KOREAN
+from tests.psap.test_heartbeat import HEARTBEAT, ILL, WELL, received
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cap.md").read_text(encoding="utf-8")
 AT = datetime(2026, 11, 23, 6, 5, 2, tzinfo=UTC)
@@ -139,6 +142,82 @@ def test_the_document_names_every_parameter_that_can_be_sent_and_no_other():
     sent = {name for report in SENT for name in re.findall("<valueName>(.*?)</valueName>", report)}
 
     assert set(PARAMETERS) == sent
+
+
+def listed(document):
+    return [each.value for each in Parameter if each.value.document is document]
+
+
+def test_the_list_for_programs_is_the_table_of_the_document():
+    assert [each.name for each in listed(Document.REPORT)] == list(PARAMETERS)
+
+
+def test_the_list_for_programs_has_the_words_that_can_be_sent():
+    told = {each.name: set(each.values) for each in listed(Document.REPORT)}
+
+    for name, (sendable, _) in WORDS.items():
+        # What came of a leg stands within a sentence.
+        assert told[name] == (set() if name == "call-legs" else {str(each) for each in sendable}), name
+    unchecked = {name for name, values in told.items() if values} - set(WORDS)
+    assert {name: told[name] for name in unchecked if "location" not in name} == {"caller": {"withheld"}}
+    for name in unchecked - {"caller"}:
+        assert told[name] == told.get(name.partition("-")[2], {"unknown"}), name
+
+
+def test_every_parameter_is_explained_in_both_languages_and_once():
+    meanings = [each.value for each in Parameter]
+
+    assert len({each.name for each in meanings}) == len(meanings)
+    for each in meanings:
+        assert each.en
+        assert re.search("[가-힣]", each.ko), each.name
+        assert (each.type is Type.WORD) <= bool(each.values), each.name
+
+
+TIME = r"\d{4}-\d\d-\d\d%s\d\d:\d\d:\d\d[+-]\d\d:\d\d"
+SHAPES = {
+    Type.NUMBER: r"\d+(\.\d+)?",
+    Type.TIME: TIME % "T",
+    Type.SPOKEN_TIME: TIME % " ",
+    Type.DATE: r"\d{4}-\d\d-\d\d",
+    Type.CIRCLE: r"-?\d+\.\d{6},-?\d+\.\d{6} \d+\.\d{3}",
+    Type.TEL: r"tel:\+\d+",
+    Type.URIS: r"\S+( \S+)*",
+    Type.CODES: r"[a-z-]+(=\d+)?(;[a-z-]+(=\d+)?)*",
+}
+
+
+def test_what_is_sent_has_the_type_that_the_list_says_and_repeats_only_where_it_says_so():
+    """Of each report here, and of heartbeats."""
+    meanings = {each.value_name: each.value for each in Parameter}
+    heartbeats = [received(replace(HEARTBEAT, state=each)).raw.decode() for each in (WELL, ILL)]
+    for report in (*SENT, *heartbeats):
+        found = re.findall("<valueName>(.*?)</valueName><value>(.*?)</value>", report)
+        for name, value in found:
+            meaning = meanings[name]
+            shape = SHAPES.get(meaning.type)
+            assert shape is None or re.fullmatch(shape, value), (name, value)
+            if meaning.type is Type.WORD and not meaning.is_open:
+                assert value in meaning.values, (name, value)
+        several = {name for name, count in Counter(name for name, _ in found).items() if count > 1}
+        assert {name for name in several if not meanings[name].repeats} == set()
+
+
+def test_the_document_names_every_parameter_of_a_heartbeat_and_no_other():
+    _, _, after = TEXT.partition("\n## Heartbeats\n")
+    named = set(re.findall(r"^\| `([^`]+)` \| .* \|$", after.partition("\n## ")[0], re.MULTILINE)) - {
+        "valueName"
+    }
+
+    assert named == set(received(replace(HEARTBEAT, state=ILL)).parameters)
+    assert named == {each.name for each in listed(Document.HEARTBEAT)}
+
+
+@pytest.mark.parametrize(("state", "language"), [(WELL, "ko"), (ILL, "en")])
+def test_the_heartbeats_of_the_document_are_what_the_code_sends(state, language):
+    sent = received(replace(HEARTBEAT, state=state), language).raw.decode()
+
+    assert f"```xml\n{sent}```\n" in TEXT
 
 
 @pytest.mark.parametrize("name", WORDS)

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from telephony.alarms import HOLD_S, Alarms
 from telephony.domain.delivery import ALERT, CLOSING, UPDATE, Delivered, Rejected, Retry
 from telephony.domain.facts import FactKind
+from telephony.domain.heartbeat import Heartbeat, HouseState, Owing
 from telephony.domain.position import Position
 from telephony.domain.report import EarlierReport, Report
 from telephony.domain.values import Msisdn
@@ -377,6 +378,75 @@ async def test_content_type_and_password_are_sent_as_configured():
     assert seen[0][b"authorization"] == b"Bearer abc"
     await http.close()
     await port.stopListening()
+
+
+HEARTBEAT = Heartbeat(
+    "heartbeat-onetouch-main-1", "onetouch", "main", 1, NOW, NOW, 60.0, HouseState(links=2, owing=Owing(0))
+)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_heartbeat_goes_the_way_of_the_reports_and_is_none(door):
+    sender = await door.open()
+
+    assert await sender.send_heartbeat(HEARTBEAT) == Delivered("200")
+
+    (received,) = door.centre.heartbeats
+    assert received.is_valid
+    assert (received.identifier, received.key) == ("heartbeat-onetouch-main-1",) * 2
+    assert door.centre.reports == []
+    assert door.centre.violations == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ((503, b""), Retry("the centre answered 503")),
+        ((200, cap_answer("Error", "no heartbeats")), Rejected("the centre answered with a CAP Error: no heartbeats")),
+        ((200, cap_answer("Update", "")), Retry("the centre answered 200, but it answered in CAP with neither Ack nor Error", is_doubtful=True)),
+    ],
+)  # fmt: skip
+@pytest_twisted.ensureDeferred
+async def test_what_becomes_of_a_heartbeat_says_nothing_of_the_reports(door, answer, outcome):
+    """No alarm about reports is raised by it, and none is ended."""
+    sender = await door.open()
+    door.centre.answer(200, cap_answer("Update", ""))
+    await sender.send(REPORT)
+    before = door.alarms.standing()
+    door.centre.answer(*answer)
+
+    assert await sender.send_heartbeat(HEARTBEAT) == outcome
+    door.centre.answer(200)
+    assert await sender.send_heartbeat(HEARTBEAT) == Delivered("200")
+
+    door.clock.advance(HOLD_S)
+    assert door.alarms.standing() == before
+
+
+def soon(waiting):
+    """Wait for what a busy machine does within a few seconds."""
+    return waiting.addTimeout(20, reactor)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_heartbeat_goes_past_reports_that_have_every_connection_and_a_report_past_a_heartbeat(door):
+    await door.open()
+    door.http, aside = HttpClient(reactor, connections=1), HttpClient(reactor, connections=1)
+    sender = CapHttpSender(
+        door.channel, door.psap, door.http, None, alarms=door.alarms, zone=KST, heartbeats=aside
+    )
+    door.centre.hang()
+    stuck = Deferred.fromCoroutine(sender.send(REPORT))
+    await soon(door.centre.wait_for(lambda centre: centre.requests == 1))
+    hanging = Deferred.fromCoroutine(sender.send_heartbeat(HEARTBEAT))
+    await soon(door.centre.wait_for(lambda centre: centre.requests == 2))
+
+    stuck.addErrback(lambda _: None).cancel()
+    await door.centre.come_back()
+
+    assert await sender.send(UPDATE_REPORT) == Delivered("200")
+    hanging.addErrback(lambda _: None).cancel()
+    await aside.close()
 
 
 def test_a_password_that_http_cannot_carry_is_found_at_the_start_and_not_told():

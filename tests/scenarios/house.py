@@ -83,6 +83,7 @@ accurate = {{resp_timer_s = 1, budget_s = 1.0}}
 [[psap]]
 name = "seoul"
 addresses = "112.seoul.example"
+{psap}
 [[psap.channel]]
 name = "seoul-a"
 url = "{centre}"
@@ -110,6 +111,8 @@ class Choices:
     skt_trunk: str = ""
     kt_peer: str = ""
     kt_trunk: str = ""
+    psap: str = ""
+    """Further keys of ``[[psap]]``."""
     more: str = ""
     hosts: tuple[tuple[str, str], ...] = ()
     """Names instead of 127.0.0.1 for ``skt_lbs``, ``kt_lbs``, ``centre`` and ``second``."""

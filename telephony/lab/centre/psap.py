@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from lxml import etree
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from telephony.domain.heartbeat import MISSES
 from telephony.lab.centre.http_server import LabHttpServer, LabRequest, LabResponse
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+HEARTBEATS_KEPT: Final = 1_000
+"""Heartbeats that are kept; a lab may stand for weeks."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,17 @@ class ReceivedReport:
         return self._text("incidents")
 
     @property
+    def is_heartbeat(self) -> bool:
+        """Whether it is a sign of life and no report: our CAP code, and the status of a message of the network or of a sample."""
+        return self._text("code") == "heartbeat" and self.status in ("System", "Test")
+
+    @property
+    def heartbeat_interval_s(self) -> float | None:
+        """When the next heartbeat is to come; ``None`` where it does not say so in seconds."""
+        (said,) = self.parameters.get("heartbeat-interval-s", ("",))[:1]
+        return float(said) if said.replace(".", "", 1).isdigit() else None
+
+    @property
     def references(self) -> tuple[str, ...]:
         """CAP references: ``sender,identifier,sent`` each."""
         return tuple(self._text("references").split())
@@ -111,6 +126,8 @@ class LabPsap:
     """The centre. ``reports`` are first arrivals in order; ``repeats`` counts what the key showed to be known.
 
     ``violations`` lists, in words, every breach of the contract: a repeat with other content, a missing key.
+    ``heartbeats`` are kept apart: the last `HEARTBEATS_KEPT`. ``warnings`` lists, in words, each time that neither one of them nor
+    a report came for three intervals.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -123,6 +140,12 @@ class LabPsap:
         self._waiting: list[tuple[Callable[[LabPsap], bool], Deferred[None]]] = []
         self._by_key: dict[str, ReceivedReport] = {}
         self.reports: list[ReceivedReport] = []
+        self.heartbeats: deque[ReceivedReport] = deque(maxlen=HEARTBEATS_KEPT)
+        self.warnings: list[str] = []
+        self.warn: Callable[[str], None] | None = None
+        """Told of each warning."""
+        self._silences: dict[str, _Silence] = {}
+        """By service: the call that comes when it has been silent for too long."""
         self.repeats = 0
         self.requests = 0
         self._refusal: tuple[int, Callable[[bytes], bool]] | None = None
@@ -151,7 +174,13 @@ class LabPsap:
         self._address = (interface, self._port.getHost().port)
 
     async def close(self) -> None:
-        """Close the centre and every connection to it."""
+        """Close the centre and every connection to it; nobody watches for heartbeats any more."""
+        for silence in self._silences.values():
+            silence.end()
+        self._silences.clear()
+        await self._shut()
+
+    async def _shut(self) -> None:
         port, self._port = self._port, None
         if port is not None:
             await maybeDeferred(port.stopListening)
@@ -160,8 +189,8 @@ class LabPsap:
     # Verbs of trouble; each stays until the next verb.
 
     async def go_down(self) -> None:
-        """Refuse connections, as a host whose server is not running."""
-        await self.close()
+        """Refuse connections, as a host whose server is not running. Its people still wait for a heartbeat."""
+        await self._shut()
 
     def refuse(self, status: int = 503, *, retry_after: str | None = None) -> None:
         """Answer this status and take nothing."""
@@ -243,6 +272,11 @@ class LabPsap:
         key = report.key
         if not key:
             self.violations.append("a report without Idempotency-Key")
+        if report.is_heartbeat:
+            self._beat(report)
+            return
+        for silence in self._silences.values():
+            silence.begin_again()
         known = self._by_key.get(key)
         if known is not None and key:
             self.repeats += 1
@@ -251,6 +285,23 @@ class LabPsap:
             return
         self._by_key[key] = report
         self.reports.append(report)
+
+    def _beat(self, heartbeat: ReceivedReport) -> None:
+        self.heartbeats.append(heartbeat)
+        interval_s = heartbeat.heartbeat_interval_s
+        if interval_s is None:
+            self.violations.append("a heartbeat without heartbeat-interval-s")
+        elif heartbeat.status == "System":
+            (service,) = heartbeat.parameters.get("service", ("",))
+            former = self._silences.pop(service, None)
+            if former is not None:
+                former.end()
+            self._silences[service] = _Silence(self._reactor, service, MISSES * interval_s, self._is_silent)
+
+    def _is_silent(self, told: str) -> None:
+        self.warnings.append(told)
+        if self.warn is not None:
+            self.warn(told)
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -261,6 +312,29 @@ class LabPsap:
                 done.callback(None)
             else:
                 self._waiting.append((predicate, done))
+
+
+class _Silence:
+    """The time in which nothing comes from a service that sends heartbeats; told once when it has lasted too long."""
+
+    def __init__(self, reactor: Any, service: str, longest_s: float, tell: Callable[[str], None]) -> None:
+        self._reactor = reactor
+        self._longest_s = longest_s
+        self._told = (
+            f"neither a heartbeat nor a report of {service} for {longest_s:g} s: telephone its operators"
+        )
+        self._tell = tell
+        self._call = reactor.callLater(longest_s, tell, self._told)
+
+    def begin_again(self) -> None:
+        """Count from now."""
+        self.end()
+        self._call = self._reactor.callLater(self._longest_s, self._tell, self._told)
+
+    def end(self) -> None:
+        """Count no more."""
+        if self._call.active():
+            self._call.cancel()
 
 
 @cache

@@ -33,6 +33,8 @@ class EchoWords:
     refuses: str
     silent: str
     hangs_up: str
+    heartbeat: str
+    heartbeat_missing: str
     late: str
     again: str
     shows: str
@@ -51,6 +53,8 @@ WORDS: Mapping[Language, EchoWords] = MappingProxyType(
             refuses="refuses ({status}). {what}",
             silent="takes nothing and does not answer. {what}",
             hangs_up="hangs up. {what}",
+            heartbeat="heartbeats come, one every {seconds:g} s",
+            heartbeat_missing="neither a heartbeat nor a report for three intervals",
             late="answers {seconds:.1f} s later. {what}",
             again="once more: {what}",
             shows="shows “{text}”",
@@ -66,6 +70,8 @@ WORDS: Mapping[Language, EchoWords] = MappingProxyType(
             refuses="거부({status}). {what}",
             silent="받지 않고 응답도 없음. {what}",
             hangs_up="연결을 끊음. {what}",
+            heartbeat="연결 확인이 {seconds:g}초마다 들어옴",
+            heartbeat_missing="연결 확인도 보고도 세 주기 동안 오지 않음",
             late="{seconds:.1f}초 뒤에 응답. {what}",
             again="다시 옴: {what}",
             shows="화면 표시 “{text}”",
@@ -111,11 +117,14 @@ class Echo:
         self._say, self._width = say, width
         self._words, self._language = WORDS[house.language], house.language
         self._taken: set[tuple[Who, str]] = set()
+        self._beating: set[Who] = set()
+        """The URLs of 112 at which heartbeats come."""
         self._states: dict[object, str] = {}
         self._sparingly = Sparingly(house.reactor.seconds, SAID_AGAIN_AFTER_S)
         self.stopwatch = Stopwatch()
         for who, centre in ((Who.CENTRE, house.psap), (Who.SECOND_URL, house.fallback)):
             centre.watch = partial(self._report, who)
+            centre.warn = partial(self._is_silent, who)
         house.mlp.watch = self._question
         house.smsc.phones.watch = self._text
         house.log.on_entry(self._entry)
@@ -152,7 +161,22 @@ class Echo:
 
         operator.wait_for(look)
 
+    def _heartbeat(self, who: Who, heartbeat: ReceivedReport, answer: LabResponse) -> None:
+        """Tell the first one, and the first after a silence: they come for as long as the lab stands."""
+        is_taken = not answer.never and not answer.close_instead and answer.status < _REFUSALS
+        if is_taken and who not in self._beating:
+            self._beating.add(who)
+            every_s = heartbeat.heartbeat_interval_s or 0.0
+            self.tell(who, self._words.heartbeat.format(seconds=every_s), at=heartbeat.at)
+
+    def _is_silent(self, who: Who, _: str) -> None:
+        self._beating.discard(who)
+        self.tell(who, self._words.heartbeat_missing)
+
     def _report(self, who: Who, report: ReceivedReport, answer: LabResponse) -> None:
+        if report.is_heartbeat:
+            self._heartbeat(who, report, answer)
+            return
         words, what = self._words, report_in_words(report, self._language)
         self.stopwatch.belongs(report.incident, first(report, "callback").removeprefix(_TEL))
         if answer.never:

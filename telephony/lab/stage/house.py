@@ -104,6 +104,7 @@ client_id = "lab"
 name = "seoul"
 addresses = "112.seoul.example"
 language = "{language}"
+heartbeat_s = 60.0
 
 [[psap.channel]]
 name = "{first}"

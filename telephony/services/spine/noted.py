@@ -18,9 +18,12 @@ class NotedSender:
         self.asked = Asked(clock.seconds)
         self.sender = sender
         """May be changed for another: the next report goes by that."""
+        self.in_flight = 0
+        """Reports that are being sent now."""
 
     async def send(self, report: Report) -> Outcome:
         """Send one report."""
+        self.in_flight += 1
         try:
             outcome = await self.sender.send(report)
         except CancelledError:
@@ -29,6 +32,8 @@ class NotedSender:
         except Exception as error:
             self.asked.failed(f"{type(error).__name__}: {error}")
             raise
+        finally:
+            self.in_flight -= 1
         match outcome:
             case Delivered():
                 self.asked.answered()

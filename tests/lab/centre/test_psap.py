@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
-from telephony.lab.centre.http_server import LabHttpServer, LabResponse
+from telephony.domain.heartbeat import Heartbeat, HouseState
+from telephony.lab.centre.http_server import LabHttpServer, LabRequest, LabResponse
 from telephony.lab.centre.psap import LabPsap
 from telephony.net.http.client import HttpClient, HttpFailed
+from telephony.psap.heartbeat import encode_heartbeat
+from tests.awaiting import result_of
+from tests.doubles import NOON
 
 ALERT = """<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
@@ -66,6 +73,103 @@ async def test_a_report_is_kept_to_the_octet_and_can_be_read(house):
     assert report.circle == "37.5,127.0 0.350"
     assert report.parameters == {"text": ("one", "two")}
     assert house.centre.of_incident("I") == [report]
+
+
+def heartbeat(number=1, service="onetouch", **state):
+    return encode_heartbeat(
+        Heartbeat(f"heartbeat-{service}-{number}", service, "seoul-a", number, NOON, NOON, 60.0, HouseState(), **state),
+        sender="a",
+        addresses="b",
+        language="en",
+        zone=UTC,
+    )  # fmt: skip
+
+
+class Quiet:
+    """A centre on a clock of its own, to which octets come past the network."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.centre = LabPsap(self.clock)
+        self.told = []
+        self.centre.warn = self.told.append
+
+    def come(self, body, key="k"):
+        headers = ((b"idempotency-key", key.encode()),)
+        assert self.centre._take(LabRequest("POST", "/cap", headers, body)).status == 200
+
+
+SILENT = "neither a heartbeat nor a report of onetouch for 180 s: telephone its operators"
+
+
+def test_a_heartbeat_is_no_report():
+    quiet = Quiet()
+    quiet.come(heartbeat())
+
+    (kept,) = quiet.centre.heartbeats
+    assert kept.is_valid
+    assert quiet.centre.reports == []
+
+
+def test_the_centre_warns_once_when_nothing_came_for_three_intervals():
+    quiet = Quiet()
+    quiet.come(heartbeat())
+    quiet.clock.advance(179)
+    quiet.come(heartbeat(2))
+    quiet.clock.advance(179)
+    assert quiet.centre.warnings == []
+
+    quiet.clock.pump([1, 600])
+
+    assert quiet.centre.warnings == quiet.told == [SILENT]
+
+
+def test_a_report_is_a_sign_of_life_too():
+    quiet = Quiet()
+    quiet.come(heartbeat())
+    quiet.clock.advance(179)
+    quiet.come(ALERT)
+    quiet.clock.advance(179)
+    assert quiet.centre.warnings == []
+
+    quiet.clock.advance(1)
+
+    assert quiet.centre.warnings == [SILENT]
+
+
+def test_each_service_is_watched_by_itself():
+    quiet = Quiet()
+    quiet.come(heartbeat())
+    quiet.clock.advance(100)
+    quiet.come(heartbeat(service="standby"))
+    quiet.clock.advance(80)
+
+    assert quiet.centre.warnings == [SILENT]
+
+
+def test_nobody_waits_for_another_heartbeat_after_a_sample():
+    quiet = Quiet()
+    quiet.come(heartbeat(is_sample=True))
+    quiet.clock.advance(600)
+
+    assert len(quiet.centre.heartbeats) == 1
+    assert quiet.centre.warnings == []
+
+
+def test_a_heartbeat_that_does_not_say_when_the_next_one_comes_is_a_violation():
+    quiet = Quiet()
+    quiet.come(heartbeat().replace(b"heartbeat-interval-s", b"interval"))
+
+    assert quiet.centre.violations == ["a heartbeat without heartbeat-interval-s"]
+
+
+def test_a_closed_centre_watches_no_more():
+    quiet = Quiet()
+    quiet.come(heartbeat())
+    result_of(quiet.centre.close())
+    quiet.clock.advance(600)
+
+    assert quiet.centre.warnings == []
 
 
 @pytest_twisted.ensureDeferred

@@ -72,3 +72,19 @@ def test_what_is_raised_and_what_is_given_up_are_failures_and_go_on(noted):
     hanging.addErrback(lambda _: None)
     hanging.cancel()
     assert noted.asked.standing.reason == "no answer in time"
+
+
+def test_it_knows_how_many_reports_are_being_sent(noted):
+    """Heartbeats wait for them."""
+    (answered, given_up) = outcomes = [Deferred(), Deferred()]
+    (_, second) = [send(noted, outcome) for outcome in outcomes]
+    assert noted.in_flight == 2
+
+    answered.callback(Delivered("200"))
+    assert noted.in_flight == 1
+    second.addErrback(lambda _: None).cancel()
+
+    assert given_up.called
+    assert noted.in_flight == 0
+    failure_of(send(noted, RuntimeError("a defect")))
+    assert noted.in_flight == 0
