@@ -10,12 +10,12 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
 from telephony.domain.trigger import Trigger
+from telephony.doors.location import LocationResource
+from telephony.doors.server import WebServer
+from telephony.doors.settings import Web
 from telephony.services.audit import Audit
 from telephony.services.calls import CallLedger
 from telephony.services.position_reads import PositionReads
-from telephony.web.location import LocationResource
-from telephony.web.server import WebServer
-from telephony.web.settings import Web
 
 
 class DoorsPart(Part):

@@ -16,10 +16,10 @@ from telephony.alarms import Alarms
 from telephony.domain.location_token import sought_digests
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.doors.location import LocationResource
+from telephony.doors.server import WebServer
+from telephony.doors.settings import Web
 from telephony.store.calls import TokenHolder
-from telephony.web.location import LocationResource
-from telephony.web.server import WebServer
-from telephony.web.settings import Web
 from tests.doubles import NOON
 
 TOKEN = "Zq3vT0kE9-_aB1cD2eF3gH4iJ5kL6mN7"

@@ -1,0 +1,1 @@
+"""HTTP doors for machines: the location URL of a call."""
