@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from telephony.domain.facts import (
     AcknowledgedFact,
     CallFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FactKind,
@@ -45,6 +46,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         FactKind.DISPATCHED: ("unit", "by", "at"),
         FactKind.TOLD_BY_VOICE: ("by", "at"),
         FactKind.REACH: ("state", "why", "last-answered"),
+        FactKind.DEVICE: ("battery", "pressed"),
     }
 )  # fmt: skip
 """By kind, the names under which a story as JSON has a fact's data without `--reveal`, which is audited. What was tapped is
@@ -85,6 +87,8 @@ def fact_in_words(known: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one cas
             return f"told-by-voice: read out to 112 by {known.by or '?'}"
         case ReachFact():
             return _reach(known)
+        case DeviceFact():
+            return _device(known)
         case UnknownFact():
             return f"{known.kind} {known.subject}"
         case _:
@@ -144,6 +148,13 @@ def _reach(known: ReachFact) -> str:
     answered = known.last_answered
     last = "" if answered is None else f", last answered at {answered.isoformat(timespec='seconds')}"
     return f"phone {_or_not(known.state)}{why}{last}"
+
+
+def _device(known: DeviceFact) -> str:
+    battery = "" if known.battery_percent is None else f", battery {known.battery_percent} %"
+    pressed = known.pressed_at
+    at = "" if pressed is None else f", pressed at {pressed.isoformat(timespec='seconds')} by its own clock"
+    return f"device {known.subject}{battery}{at}"
 
 
 def _or_not(state: StrEnum | Newer) -> str:

@@ -29,6 +29,7 @@ class FactKind(StrEnum):
     DISPATCHED = "dispatched"
     TOLD_BY_VOICE = "told-by-voice"
     REACH = "reach"
+    DEVICE = "device"
 
 
 CENTRE: Final = "112"
@@ -36,7 +37,7 @@ CENTRE: Final = "112"
 CALLER: Final = "caller"
 """The subject of who presses and of the score."""
 PHONE: Final = "phone"
-"""The subject of silence and of reach: the caller's phone."""
+"""The subject of silence, of reach and of what the device says of itself: the caller's phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,28 @@ class ReachFact:
     def kind(self) -> Literal[FactKind.REACH]:
         """The kind of this fact."""
         return FactKind.REACH
+
+    @property
+    def subject(self) -> str:
+        """The caller's phone."""
+        return PHONE
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFact:
+    """What the device said of itself with a press that came over HTTP.
+
+    ``pressed_at`` is when the key was pressed by its own clock, in the zone of the centre, whole seconds.
+    """
+
+    at: datetime
+    battery_percent: int | None = None
+    pressed_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal[FactKind.DEVICE]:
+        """The kind of this fact."""
+        return FactKind.DEVICE
 
     @property
     def subject(self) -> str:
@@ -579,6 +602,7 @@ Fact = (
     | DispatchedFact
     | ToldByVoiceFact
     | ReachFact
+    | DeviceFact
     | UnknownFact
 )
 """Something that became known at a time (aware, UTC).

@@ -14,6 +14,7 @@ from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.facts import (
     AcknowledgedFact,
     CallFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
@@ -236,6 +237,8 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C9
                 ("phone-reach-why", "" if fact.why is None else str(fact.why)),
                 ("phone-last-answered", "" if answered is None else local_time(answered, zone, "T")),
             )
+        case DeviceFact():
+            return _of_device(fact)
         case UnknownFact():
             return ()
         case _:
@@ -294,6 +297,14 @@ def _of_person(fact: PersonFact) -> Sequence[tuple[str, str]]:
         ("person-consent", "" if fact.consent is None else str(fact.consent)),
         ("person-other-incidents", "; ".join(fact.also)),
     )
+
+
+def _of_device(fact: DeviceFact) -> Sequence[tuple[str, str]]:
+    parameters = (
+        ("device-battery-percent", _number(fact.battery_percent)),
+        ("device-press-time", _whole_seconds(fact.pressed_at)),
+    )
+    return tuple(each for each in parameters if each[1])
 
 
 def _whole_seconds(moment: datetime | None) -> str:

@@ -15,6 +15,7 @@ from telephony.domain.facts import (
     AcknowledgedFact,
     CallFact,
     CallState,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -77,6 +78,9 @@ class FactWording:
     acknowledged: str
     dispatched: str
     told_by_voice: str
+    device: str
+    battery: str
+    pressed: str
     caller: CallerWording
 
 
@@ -158,6 +162,9 @@ KOREAN_FACTS = FactWording(
     acknowledged="112 접수 확인: {at}, {by}",
     dispatched="출동: {unit}, {at}, {by}",
     told_by_voice="이 신고는 {at}에 전화로 먼저 알림: {by}",
+    device="기기: {said}",
+    battery="배터리 {percent}%",
+    pressed="기기의 시계로 {at}에 누름",
     caller=KOREAN_CALLER,
 )
 
@@ -226,6 +233,9 @@ ENGLISH_FACTS = FactWording(
     acknowledged="Taken by 112 at {at}: {by}",
     dispatched="On the way: {unit}, sent at {at} by {by}",
     told_by_voice="This incident was told to 112 on the telephone already, at {at}, by {by}",
+    device="Device: {said}",
+    battery="battery at {percent} %",
+    pressed="pressed at {at} by its own clock",
     caller=ENGLISH_CALLER,
 )
 
@@ -243,7 +253,7 @@ def is_silence_lifted(report: Report) -> bool:
     return any(isinstance(fact, SilenceFact) and fact.state is SilenceState.LIFTED for fact in report.facts)
 
 
-def _lines(  # noqa: C901, PLR0911 - one case a kind
+def _lines(  # noqa: C901, PLR0911, PLR0912 - one case a kind
     fact: Fact, words: FactWording, report: Report
 ) -> Iterable[str]:
     match fact:
@@ -267,6 +277,8 @@ def _lines(  # noqa: C901, PLR0911 - one case a kind
             return [_dispatched(fact, words)]
         case ToldByVoiceFact():
             return [_told_by_voice(fact, words)]
+        case DeviceFact():
+            return _device(fact, words)
         case ReachFact() | UnknownFact():
             return []  # the first stands beside the position, the second has no words in this release
         case _:
@@ -353,6 +365,16 @@ def _dispatched(fact: DispatchedFact, words: FactWording) -> str:
 def _told_by_voice(fact: ToldByVoiceFact, words: FactWording) -> str:
     by = "; ".join(filter(None, (fact.by, fact.why)))
     return words.told_by_voice.format(at=_clock(fact.told_at), by=by or words.somebody)
+
+
+def _device(fact: DeviceFact, words: FactWording) -> Iterator[str]:
+    clauses = []
+    if fact.battery_percent is not None:
+        clauses.append(words.battery.format(percent=fact.battery_percent))
+    if fact.pressed_at is not None:
+        clauses.append(words.pressed.format(at=_clock(fact.pressed_at)))
+    if clauses:
+        yield words.device.format(said="; ".join(clauses))
 
 
 def _clock(moment: datetime | None) -> str:

@@ -24,6 +24,7 @@ from telephony.domain.facts import (
     CallFact,
     CallState,
     ConsentState,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -83,6 +84,7 @@ _SUBJECTS: Final[Mapping[FactKind, str]] = MappingProxyType(
     {
         FactKind.SILENCE: PHONE,
         FactKind.REACH: PHONE,
+        FactKind.DEVICE: PHONE,
         FactKind.PERSON: CALLER,
         FactKind.SCORE: CALLER,
         FactKind.ACKNOWLEDGED: CENTRE,
@@ -201,6 +203,8 @@ def _texts(known: Fact) -> Mapping[str, str]:  # noqa: C901, PLR0911, PLR0912 - 
                 "why": _word(known.why),
                 "last-answered": _time(known.last_answered),
             }
+        case DeviceFact():
+            return {"battery": _digits(known.battery_percent), "pressed": _time(known.pressed_at)}
         case UnknownFact():
             return known.data
         case _:
@@ -343,6 +347,8 @@ def _fact(  # noqa: C901, PLR0911, PLR0912 - one case a kind
         case FactKind.REACH:
             why = _stated(NotReached, text("why"))
             return ReachFact(at, _state(Reach, text("state")), why, _moment(text("last-answered")))
+        case FactKind.DEVICE:
+            return DeviceFact(at, _number(text("battery")), _moment(text("pressed")))
         case _:
             assert_never(kind)
 

@@ -77,6 +77,8 @@ def test_whatever_stands_in_a_row_is_a_fact_with_the_same_identity_or_malformed(
         (FactKind.CALL, "v/1", {"state": "arrived", "started": "2026-11-23T06:05:02"}),
         (FactKind.PERSON, "caller", {"registered": "yes", "born": "soon"}),
         (FactKind.REACH, "phone", {"state": "not-answering", "last-answered": "then"}),
+        (FactKind.DEVICE, "phone", {"battery": "full"}),
+        (FactKind.DEVICE, "phone", {"pressed": "2026-11-23T06:05:02"}),
         (FactKind.FALSE_ALARM, "112", {"at": "x"}),
         (FactKind.ACKNOWLEDGED, "112", {"at": "x"}),
         (FactKind.DISPATCHED, "unit 1", {"unit": "12", "at": "2026-11-23T06:05:02"}),

@@ -10,6 +10,7 @@ from typing import assert_never
 from telephony.domain.facts import (
     AcknowledgedFact,
     CallFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
@@ -172,7 +173,14 @@ def fact_in_words(fact: Fact, language: Language) -> str:  # noqa: PLR0911 - one
             return words.guardian.format(number=fact.subject, state=state)
         case SilenceFact() | ReachFact():
             return f"{fact.kind} {fact.state}"
-        case AcknowledgedFact() | DispatchedFact() | FalseAlarmFact() | ToldByVoiceFact() | UnknownFact():
+        case (
+            AcknowledgedFact()
+            | DeviceFact()
+            | DispatchedFact()
+            | FalseAlarmFact()
+            | ToldByVoiceFact()
+            | UnknownFact()
+        ):
             return fact.kind
         case _:
             assert_never(fact)
