@@ -134,8 +134,11 @@ def opening_report(
     texts: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
     facts: tuple[Fact, ...] = (),
+    position: Position | None = None,
 ) -> Report:
     """Return the alert of the press that opened an incident: what no later press or position is in.
+
+    ``position`` is the fix that came with that press.
 
     It is made here alone, from memory and from the store, so that 112 is told one and the same by both. A later report is
     this one with what became known since.
@@ -158,4 +161,5 @@ def opening_report(
         texts=texts,
         labels=labels,
         facts=facts,
+        position=position,
     )

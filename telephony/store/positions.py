@@ -42,6 +42,10 @@ from telephony.store.updates import News, is_waiting, numbered, payload_of, plan
 log = structlog.get_logger()
 
 
+FIRST_POSITION: Final = 1
+"""The number of an incident's first position."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
     """The positions of an incident's caller."""
@@ -149,6 +153,17 @@ def record_position(
     )  # fmt: skip
     plan_updates(connection, plan, [told])
     return Located(became_best, is_told=True, is_answer=answered)
+
+
+def record_opening_position(connection: Connection, incident_key: int, found: Position, age_s: AgeOf) -> None:
+    """Keep the fix that came with the press that has opened an incident in this transaction: its alert tells of it."""
+    ring = keys_of(connection)
+    row = connection.execute(select(incident).where(incident.c.key == incident_key)).one()
+    _keep(connection, ring, incident_key, FIRST_POSITION, found, became_best=True)
+    _remember(connection, ring, row, found, number=FIRST_POSITION, age_s=age_s)
+    roles = ("position_count", "best_position", "newest_position", "sharpest_position")
+    changes = dict.fromkeys(roles, FIRST_POSITION)
+    connection.execute(update(incident).where(incident.c.key == incident_key).values(**changes))
 
 
 def record_position_of(

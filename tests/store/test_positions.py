@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered
+from telephony.domain.facts import DeviceFact
 from telephony.domain.position import LAST_KNOWN, Position
+from telephony.services.spine.reporting import first_report
 from telephony.store.positions import Whereabouts, whereabouts
 from telephony.store.times import from_us
 from tests.doubles import NOON, press
@@ -304,3 +306,64 @@ def test_an_earlier_memory_that_knew_better_stands(ledger: Ledger):
     ledger.close("sos-821012345678b")
     ledger.record(press(reference="fourth", received_at=NOON + timedelta(hours=3)))
     assert known(ledger).last_known == fix(500, after_s=7_201)
+
+
+# -- with the press itself -----------------------------------------------------------------------------------------
+
+
+DEVICE = {"method": "gnss", "source": "device"}
+
+
+def test_the_alert_tells_of_the_fix_that_came_with_the_press_as_the_direct_way_does(
+    engines: tuple[Engine, Engine],
+):
+    ledger, found = Ledger(engines[0]), fix(12.0, age_s=3, **DEVICE)
+    trigger = press(position=found, facts=(DeviceFact(NOON, 14),))
+
+    ledger.record(trigger)
+
+    (alert,) = ledger.claim()
+    assert alert.content.position == found
+    assert alert.content == first_report(trigger, "sos-821012345678")
+    assert updates(ledger) == []
+    assert known(ledger) == Whereabouts(found, None)
+
+
+def test_what_is_found_later_is_told_beside_the_fix_of_the_press(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0])
+    ledger.record(press(position=fix(12.0, **DEVICE)))
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+
+    assert not ledger.locate(fix(900.0, after_s=2))
+
+    assert known(ledger).best == fix(12.0, **DEVICE)
+    assert updates(ledger) == []
+
+
+def test_a_fix_that_comes_with_another_press_is_told_with_it(ledger: Ledger):
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+
+    ledger.again("1", after_s=5, position=fix(12.0, after_s=5, **DEVICE))
+
+    assert known(ledger).best == fix(12.0, after_s=5, **DEVICE)
+    assert [json.loads(each) for each in updates(ledger)] == [
+        {"presses": 2, "position": 1, "why": ["pressed-again", "position"]}
+    ]
+
+
+def test_a_press_that_is_delivered_again_brings_its_fix_once(ledger: Ledger):
+    for _ in range(2):
+        ledger.again("1", after_s=5, position=fix(12.0, after_s=5, **DEVICE))
+
+    assert len(ledger.rows("position")) == 1
+
+
+def test_the_fix_of_a_press_is_the_last_known_of_the_next_incident(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0])
+    ledger.record(press(position=fix(12.0, **DEVICE)))
+    ledger.close()
+    ledger.again("1", after_s=60)
+
+    assert known(ledger) == Whereabouts(None, fix(12.0, **DEVICE))
