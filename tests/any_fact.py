@@ -109,7 +109,8 @@ FACTS = st.one_of(
     st.builds(DispatchedFact, PLACES, AT, PLAIN, PLAIN, st.none() | SECONDS),
     st.builds(ToldByVoiceFact, AT, PLAIN, PLAIN, st.none() | SECONDS),
     st.builds(ReachFact, AT, states(Reach), st.none() | states(NotReached), st.none() | SECONDS),
-    st.builds(DeviceFact, AT, st.none() | st.integers(0, 100), st.none() | SECONDS),
+    st.builds(DeviceFact, AT, st.integers(0, 100), st.none() | SECONDS),
+    st.builds(DeviceFact, AT, st.none(), SECONDS),
     st.builds(UnknownFact, WORDS, PLAIN, AT, st.dictionaries(PLAIN, PLAIN, max_size=3)),
 )
 """One of each kind is drawn as often as one of another."""

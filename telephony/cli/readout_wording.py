@@ -112,6 +112,7 @@ KOREAN = Sentences(
             "modem": "문자로",
             "app": "112 앱으로",
             "terminal": "U-안심 단말기로",
+            "system": "다른 시스템으로",
         }
     ),
     place="위치는 {latitude}도, {longitude}도{circle}입니다.",
@@ -173,6 +174,7 @@ ENGLISH = Sentences(
             "modem": "text message",
             "app": "the 112 App",
             "terminal": "a U-Relief terminal",
+            "system": "another system",
         }
     ),
     place="The place is {latitude}, {longitude}{circle}.",

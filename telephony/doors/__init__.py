@@ -1,1 +1,1 @@
-"""HTTP doors for machines: the location URL of a call."""
+"""HTTP for machines: presses of apps and terminals, and the location URL of a call."""

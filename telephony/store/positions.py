@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, exists, insert, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import Fact, Reach, ReachFact
@@ -33,7 +34,7 @@ from telephony.store.crypto import KeyRing
 from telephony.store.facts import keep_facts, reasons_of
 from telephony.store.reach import reach_states
 from telephony.store.reports import position_of
-from telephony.store.schema import incident, last_position, position
+from telephony.store.schema import incident, last_position, position, press
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import fix_time_to_us, from_us, to_us
@@ -328,3 +329,26 @@ def _remember(
         return
     if not connection.execute(update(last_position).where(of_caller).values(**names)).rowcount:
         connection.execute(insert(last_position).values(**names))
+
+
+class FixKept(Enum):
+    """What became of a fix that a device has sent after its press."""
+
+    KEPT = auto()
+    UNKNOWN = auto()
+    """There is no such incident, or none with a press that came by this link."""
+    CLOSED = auto()
+
+
+def record_device_fix(  # noqa: PLR0917 - `Outbox.transact` hands its arguments over by position
+    connection: Connection, plan: Plan, incident_id: str, connector: str, found: Position, age_s: AgeOf
+) -> tuple[FixKept, Located | None]:
+    """Do as `record_position`, for an incident with a press that came by this link, and for no other."""
+    pressed = exists().where(press.c.incident_key == incident.c.key, press.c.connector == connector)
+    wanted = select(incident.c.key, incident.c.state).where(incident.c.id == incident_id, pressed)
+    row = connection.execute(wanted.with_for_update(of=incident)).one_or_none()
+    if row is None:
+        return FixKept.UNKNOWN, None
+    if row.state == CLOSED:
+        return FixKept.CLOSED, None
+    return FixKept.KEPT, record_position(connection, plan, row.key, found, age_s)

@@ -20,6 +20,7 @@ from telephony.domain.facts import (
     CallFact,
     CallState,
     ConsentState,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -72,6 +73,7 @@ FACTS: tuple[Fact, ...] = (
     DispatchedFact(1, AT, "unit 12", "desk 7", AT),
     ToldByVoiceFact(AT, "Kim", "desk 4", AT),
     ReachFact(AT, Reach.NOT_ANSWERING, NotReached.ABSENT, AT),
+    DeviceFact(AT, 14, AT),
 )  # fmt: skip
 """One of each kind, with everything that can be known."""
 MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT)

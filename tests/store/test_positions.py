@@ -12,9 +12,9 @@ from telephony.domain.delivery import Delivered
 from telephony.domain.facts import DeviceFact
 from telephony.domain.position import LAST_KNOWN, Position
 from telephony.services.spine.reporting import first_report
-from telephony.store.positions import Whereabouts, whereabouts
+from telephony.store.positions import FixKept, Whereabouts, record_device_fix, whereabouts
 from telephony.store.times import from_us
-from tests.doubles import NOON, press
+from tests.doubles import NOON, age_by, press
 from tests.store.ledger import Ledger, fix
 
 KIM = "821012345678"
@@ -367,3 +367,37 @@ def test_the_fix_of_a_press_is_the_last_known_of_the_next_incident(engines: tupl
     ledger.again("1", after_s=60)
 
     assert known(ledger) == Whereabouts(None, fix(12.0, **DEVICE))
+
+
+# -- of the device, after the press --------------------------------------------------------------------------------
+
+
+def device_fix(ledger: Ledger, connector: str = "skt-1", incident: str = "sos-821012345678") -> FixKept:
+    found = fix(9.0, after_s=30, **DEVICE)
+    kept: tuple[FixKept, object] = ledger.transact(
+        record_device_fix, ledger.plan, incident, connector, found, age_by(found.received_at)
+    )
+    return kept[0]
+
+
+def test_a_later_fix_of_the_device_is_told_as_any_other(ledger: Ledger):
+    assert device_fix(ledger) is FixKept.KEPT
+    assert known(ledger).best == fix(9.0, after_s=30, **DEVICE)
+    assert updates(ledger) == ['{"presses": 1, "position": 1, "why": ["position"]}']
+
+
+@pytest.mark.parametrize("whose", [{"connector": "kt-1"}, {"incident": "sos-none"}])
+def test_a_fix_of_an_incident_that_the_machine_has_not_pressed_for_is_not_kept(ledger: Ledger, whose):
+    assert device_fix(ledger, **whose) is FixKept.UNKNOWN
+    assert ledger.rows("position") == []
+
+
+def test_a_machine_whose_press_has_joined_an_incident_may_send_fixes_of_it(ledger: Ledger):
+    ledger.again("1", connector="app")
+    assert device_fix(ledger, "app") is FixKept.KEPT
+
+
+def test_a_closed_incident_takes_no_fix_of_a_device(ledger: Ledger):
+    ledger.close()
+    assert device_fix(ledger) is FixKept.CLOSED
+    assert ledger.rows("position") == []
