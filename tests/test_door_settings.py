@@ -65,3 +65,21 @@ def test_a_token_that_nobody_could_send_is_a_fault_that_does_not_repeat_it(house
     assert list(faults) == ["web.presser[0].token"]
     assert "openssl rand -hex 32" in faults["web.presser[0].token"]
     assert token not in str(faults)
+
+
+def test_a_centre_whose_system_may_speak_has_a_token(house):
+    house.replace('addresses = "centre"', 'addresses = "centre"\nstatus_token = {env = "APP_TOKEN"}')
+    assert house.load().psap[0].status_token.read() == TOKEN
+
+
+def test_a_centre_s_token_is_one_that_can_be_sent(house, monkeypatch):
+    monkeypatch.setenv("CENTRE_TOKEN", "short")
+    house.replace('addresses = "centre"', 'addresses = "centre"\nstatus_token = {env = "CENTRE_TOKEN"}')
+    assert list(house.faults()) == ["psap[0].status_token"]
+
+
+def test_a_centre_s_token_needs_a_door(tmp_path, monkeypatch):
+    monkeypatch.setenv("APP_TOKEN", TOKEN)
+    house = House(tmp_path)
+    house.replace('addresses = "centre"', 'addresses = "centre"\nstatus_token = {env = "APP_TOKEN"}')
+    assert "add a table [web]" in house.faults()["psap[0].status_token"]

@@ -109,7 +109,7 @@ class Daemon(InTurn):
             self._locating.take(settings),
             self._carriers.take(settings),
             self._asterisk.take_secrets(),
-            self._doors.take_secrets(),
+            self._doors.take(settings.psap),
         ):
             all_taken.secrets += taken.secrets
             all_taken.refused |= taken.refused

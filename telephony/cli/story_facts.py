@@ -9,7 +9,9 @@ from typing import Any, assert_never
 
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
     DeviceFact,
     DispatchedFact,
     Fact,
@@ -18,6 +20,7 @@ from telephony.domain.facts import (
     GuardianFact,
     KnockFact,
     Newer,
+    NoteFact,
     PersonFact,
     ReachFact,
     Registered,
@@ -43,7 +46,10 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         FactKind.SCORE: ("score", "reasons"),
         FactKind.FALSE_ALARM: ("by", "at"),
         FactKind.ACKNOWLEDGED: ("by", "at"),
-        FactKind.DISPATCHED: ("unit", "by", "at"),
+        FactKind.DISPATCHED: ("unit", "by", "at", "eta"),
+        FactKind.ARRIVED: ("unit", "by", "at"),
+        FactKind.NOTE: ("by", "at"),
+        FactKind.CENTRE_STATUS: ("status", "became", "said", "by", "unit"),
         FactKind.TOLD_BY_VOICE: ("by", "at"),
         FactKind.REACH: ("state", "why", "last-answered"),
         FactKind.DEVICE: ("battery", "pressed"),
@@ -82,7 +88,13 @@ def fact_in_words(known: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one cas
         case AcknowledgedFact():
             return f"acknowledged by {known.by or '?'}"
         case DispatchedFact():
-            return f"dispatched {known.unit or known.subject} by {known.by or '?'}"
+            return _dispatched(known)
+        case ArrivedFact():
+            return f"arrived {known.unit or known.subject}, says {known.by or '?'}"
+        case NoteFact():
+            return f"{known.subject} by {known.by or '?'}"
+        case CentreStatusFact():
+            return f"status {_or_not(known.status)} of {known.by or '?'}: {_or_not(known.became)}"
         case ToldByVoiceFact():
             return f"told-by-voice: read out to 112 by {known.by or '?'}"
         case ReachFact():
@@ -148,6 +160,11 @@ def _reach(known: ReachFact) -> str:
     answered = known.last_answered
     last = "" if answered is None else f", last answered at {answered.isoformat(timespec='seconds')}"
     return f"phone {_or_not(known.state)}{why}{last}"
+
+
+def _dispatched(known: DispatchedFact) -> str:
+    eta = "" if known.eta is None else f", there at {known.eta.isoformat(timespec='seconds')}"
+    return f"dispatched {known.unit or known.subject} by {known.by or '?'}{eta}"
 
 
 def _device(known: DeviceFact) -> str:

@@ -43,6 +43,10 @@ class UpdateReason(StrEnum):
     """Somebody at 112 has taken the incident."""
     DISPATCHED = "dispatched"
     """A unit is on its way."""
+    ARRIVED = "arrived"
+    """A unit is there."""
+    NOTE = "note"
+    """Somebody at 112 has noted something."""
     CLOSED = "closed"
 
 

@@ -31,6 +31,7 @@ class Code(StrEnum):
     INCIDENT_CLOSED = "incident-closed"
     REFUSED = "order-refused"
     ID_REUSED = "id-reused"
+    OTHER_CENTRE = "other-centre"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,25 @@ class Members:
         self._at = at
         self._asked: set[str] = set()
         self._remarks: list[Remark] = []
-        self.has_lost = False
-        """Whether something that was sent could not be read."""
+        self._lost: list[Remark] = []
 
     def note(self, name: str, detail: str, *, is_lost: bool = True) -> None:
         """Remark on a member; ``is_lost`` says that something of it could not be read."""
-        self.has_lost |= is_lost
         pointer = name[:LONGEST_NAMED].replace("~", "~0").replace("/", "~1")
-        self._remarks.append(Remark(f"{self._at}/{pointer}", detail))
+        remark = Remark(f"{self._at}/{pointer}", detail)
+        self._remarks.append(remark)
+        if is_lost:
+            self._lost.append(remark)
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something that was sent could not be read."""
+        return bool(self._lost)
+
+    @property
+    def lost(self) -> tuple[Remark, ...]:
+        """The remarks on what could not be read, or is missing."""
+        return tuple(self._lost[:MOST_REMARKS])
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -74,8 +85,15 @@ class Members:
             self.note(name, f"write a text in quotes, {longest} characters at most")
             return None
         if len(said) > longest:
-            self.note(name, f"was cut after {longest} characters")
+            self.note(name, f"write {longest} characters at most; it was cut")
         return said[:longest].strip() or None
+
+    def line(self, name: str, longest: int) -> str | None:
+        """Return a text on one line: every run of blanks and of what cannot be printed is one blank."""
+        said = self.text(name, longest)
+        if said is None:
+            return None
+        return " ".join("".join(each if each.isprintable() else " " for each in said).split()) or None
 
     def number(self, name: str, least: float, most: float, unit: str) -> float | None:
         """Return a number within bounds."""
@@ -134,7 +152,13 @@ class Members:
     def take(self, inner: Members) -> None:
         """Tell what was wrong with an object within this one too."""
         self._remarks += inner.remarks
-        self.has_lost |= inner.has_lost
+        self._lost += inner.lost
+
+    def require(self, *names: str) -> None:
+        """Note those that are missing."""
+        for name in names:
+            if self._known.get(name) in (None, ""):
+                self.note(name, "is missing")
 
     def raw(self, name: str) -> Any:
         """Return a member as it came; ``None`` where there is none."""

@@ -13,13 +13,16 @@ from typing import assert_never
 from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
     DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
     GuardianFact,
     KnockFact,
+    NoteFact,
     PersonFact,
     ReachFact,
     ScoreFact,
@@ -222,6 +225,19 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C9
                 ("dispatched", fact.unit or fact.subject),
                 ("dispatched-by", fact.by),
                 ("dispatched-time", _whole_seconds(fact.dispatched_at)),
+                ("dispatched-eta", _whole_seconds(fact.eta)),
+            )
+        case ArrivedFact():
+            return (
+                ("arrived", fact.unit or fact.subject),
+                ("arrived-by", fact.by),
+                ("arrived-time", _whole_seconds(fact.arrived_at)),
+            )
+        case NoteFact():
+            return (
+                ("note", fact.words),
+                ("note-by", fact.by),
+                ("note-time", _whole_seconds(fact.noted_at)),
             )
         case ToldByVoiceFact():
             told_at = "" if fact.told_at is None else fact.told_at.isoformat(sep=" ", timespec="seconds")
@@ -239,7 +255,7 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[str, str]]:  # noqa: C9
             )
         case DeviceFact():
             return _of_device(fact)
-        case UnknownFact():
+        case CentreStatusFact() | UnknownFact():
             return ()
         case _:
             assert_never(fact)

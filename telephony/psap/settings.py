@@ -90,6 +90,8 @@ class Psap(Table):
     addresses: CapName
     """CAP addresses: who they are (scope is always Private)."""
     language: Literal["ko", "en"] = "ko"
+    status_token: Secret | None = None
+    """What its own system sends as ``Authorization: Bearer`` to ``/v1/centre/<name>/status``; unset: it cannot."""
     channel: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(_with_data)]
     """At least one by data. A telephone is what to fall back to when no other channel delivers."""
 

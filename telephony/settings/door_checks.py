@@ -34,6 +34,11 @@ def door_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
             if isinstance(carrier, str) and carrier not in carriers:
                 yield (*at, "carriers", index), f'there is no carrier "{carrier}"', closest(carrier, carriers)
         yield from _token((*at, "token"), presser.get("token"))
+    for at, centre in _of(raw, "psap"):
+        if "status_token" in centre and not isinstance(raw.get("web"), dict):
+            problem = "its system has no door to come in by: there is no [web]"
+            yield (*at, "status_token"), problem, "add a table [web] to the main file"
+        yield from _token((*at, "status_token"), centre.get("status_token"))
 
 
 def carriers_of_pressers(raw: dict[str, Any]) -> set[str]:

@@ -638,6 +638,28 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             "출동: 순찰 12호, 2026-11-23 15:07:00+09:00, desk 7",
         ),
         (
+            from_data(
+                FactKind.DISPATCHED,
+                "unit 1",
+                PRESSED,
+                {"unit": "순찰 12호", "eta": "2026-11-23T15:16:00+09:00"},
+            ),
+            "On the way: 순찰 12호, sent at ? by 112, there at about 2026-11-23 15:16:00+09:00",
+            "출동: 순찰 12호, ?, 112, 도착 예정 2026-11-23 15:16:00+09:00",
+        ),
+        (
+            from_data(
+                FactKind.ARRIVED, "unit 1", PRESSED, {"unit": "순찰\n12호", "at": "2026-11-23T15:17:00+09:00"}
+            ),
+            "There: 순찰 12호, arrived at 2026-11-23 15:17:00+09:00, says 112",
+            "현장 도착: 순찰 12호, 2026-11-23 15:17:00+09:00, 112",
+        ),
+        (
+            from_data(FactKind.NOTE, "note 1", PRESSED, {"words": "뒷문\n열림", "by": "desk 7"}),
+            "Note of 112: 뒷문 열림 (?, desk 7)",
+            "112 메모: 뒷문 열림 (?, desk 7)",
+        ),
+        (
             from_data(FactKind.DISPATCHED, "unit 2", PRESSED, {}),
             "On the way: unit 2, sent at ? by 112",
             "출동: unit 2, ?, 112",

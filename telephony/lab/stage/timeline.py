@@ -9,13 +9,16 @@ from typing import assert_never
 
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
     DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
     GuardianFact,
     KnockFact,
+    NoteFact,
     PersonFact,
     ReachFact,
     ScoreFact,
@@ -175,9 +178,12 @@ def fact_in_words(fact: Fact, language: Language) -> str:  # noqa: PLR0911 - one
             return f"{fact.kind} {fact.state}"
         case (
             AcknowledgedFact()
+            | ArrivedFact()
+            | CentreStatusFact()
             | DeviceFact()
             | DispatchedFact()
             | FalseAlarmFact()
+            | NoteFact()
             | ToldByVoiceFact()
             | UnknownFact()
         ):
