@@ -144,6 +144,7 @@ def _position(members: Members, now: datetime) -> Position | None:
     longitude = members.number("longitude", -180, 180, "degrees")
     uncertainty_m = members.number("uncertainty_m", 0, LARGEST_UNCERTAINTY_M, "metres")
     confidence = members.number("confidence_percent", 1, 100, "percent")
+    altitude_m = members.number("altitude_m", -1_000, 20_000, "metres")
     method = members.word("method", Method, Method.UNKNOWN) or Method.UNKNOWN
     measured_at = members.time("measured_at")
     for name, value in (("latitude", latitude), ("longitude", longitude)):
@@ -157,7 +158,7 @@ def _position(members: Members, now: datetime) -> Position | None:
     try:
         return Position(
             latitude, longitude, uncertainty_m, None if uncertainty_m is None else confidence, method.value,
-            DEVICE, measured_at, now,
+            DEVICE, measured_at, now, altitude_m,
         )  # fmt: skip
     except Malformed as error:
         members.note("latitude", str(error))

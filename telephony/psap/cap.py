@@ -175,6 +175,8 @@ def _fix_facts(name: str, position: Position, report: Report, zone: tzinfo) -> I
     if position.uncertainty_m is not None:
         yield f"{name}-confidence-percent", f"{REPORT_CONFIDENCE:g}"
         yield f"{name}-uncertainty-m", str(wording.radius_m(position))
+    if position.altitude_m is not None:
+        yield f"{name}-altitude-m", f"{position.altitude_m:z.0f}"
     age_s = wording.age_s(report, position)
     if position.fixed_at is None or age_s is None:
         yield f"{name}-age", "unknown"

@@ -80,6 +80,7 @@ class Wording:
     area: str
     area_unknown: str
     within: str
+    altitude: str
     accuracy_unknown: str
     withheld: str
     ways: Mapping[str, str]
@@ -137,6 +138,7 @@ KOREAN = Wording(
     area="{within}, {method}, {age}",
     area_unknown="위치 미확인",
     within="반경 {radius} m 이내(신뢰도 95 %)",
+    altitude=", 고도 {altitude} m(타원체 기준)",
     accuracy_unknown="정확도 미제공(반경 {radius} m로 가정)",
     withheld="(발신 번호 없음)",
     ways=MappingProxyType(
@@ -206,6 +208,7 @@ ENGLISH = Wording(
     area="{within}, found by {method}, {age}",
     area_unknown="position not known",
     within="within {radius} m (95 % confidence)",
+    altitude=", {altitude} m above the ellipsoid",
     accuracy_unknown="accuracy not stated ({radius} m assumed)",
     withheld="(number withheld)",
     ways=MappingProxyType(
@@ -361,11 +364,15 @@ def _position_line(template: str, position: Position, report: Report, words: Wor
     return template.format(
         latitude=position.latitude,
         longitude=position.longitude,
-        within=_within(position, words),
+        within=_within(position, words) + _altitude(position, words),
         method=words.methods.get(position.method, position.method),
         source=_source(position.source, words),
         age=aged(age_s(report, position), words),
     )
+
+
+def _altitude(position: Position, words: Wording) -> str:
+    return "" if position.altitude_m is None else words.altitude.format(altitude=round(position.altitude_m))
 
 
 def _within(position: Position, words: Wording) -> str:

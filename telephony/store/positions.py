@@ -202,7 +202,7 @@ def _keep(
         "received_at": to_us(found.received_at),
         "became_best": became_best,
     }
-    sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude)
+    sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude, found.altitude_m)
     code = bind_row(ring, position.name, said)
     connection.execute(insert(position).values(**said, sealed=sealed, bound=code))
 

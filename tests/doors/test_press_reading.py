@@ -42,6 +42,7 @@ def test_a_whole_press_is_read_without_a_remark():
             | {
                 "uncertainty_m": 12,
                 "confidence_percent": 68,
+                "altitude_m": 61.5,
                 "method": "gnss",
                 "measured_at": "2026-11-23T11:59:45+09:00",
             },
@@ -58,7 +59,9 @@ def test_a_whole_press_is_read_without_a_remark():
     assert pressed.pressed_at == NOON - timedelta(seconds=10)
     assert (pressed.text, pressed.battery_percent, pressed.test) == ("살려주세요", 14, True)
     measured_at = NOON - timedelta(seconds=15)
-    assert pressed.position == Position(37.5665, 126.978, 12.0, 68.0, "gnss", "device", measured_at, NOON)
+    assert pressed.position == Position(
+        37.5665, 126.978, 12.0, 68.0, "gnss", "device", measured_at, NOON, 61.5
+    )
     assert (pressed.remarks, pressed.has_lost) == ((), False)
 
 
@@ -84,6 +87,7 @@ def test_a_press_needs_no_more_than_who_presses():
         ("position", {"latitude": 91, "longitude": 126.9}, "#/position/latitude"),
         ("position", {"latitude": 0, "longitude": 0}, "#/position/latitude"),
         ("position", PLACE | {"uncertainty_m": -1}, "#/position/uncertainty_m"),
+        ("position", PLACE | {"altitude_m": "3rd floor"}, "#/position/altitude_m"),
         ("position", PLACE | {"uncertainty_m": 10**400}, "#/position/uncertainty_m"),
         ("position", PLACE | {"measured_at": "2020-01-01T00:00:00Z"}, "#/position/measured_at"),
         ("position", PLACE | {"method": "dowsing"}, "#/position/method"),

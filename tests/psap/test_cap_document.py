@@ -84,7 +84,7 @@ FACTS: tuple[Fact, ...] = (
     DeviceFact(AT, 14, AT),
 )  # fmt: skip
 """One of each kind, with everything that can be known."""
-MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT)
+MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT, 61.4)
 UNAGED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", None, AT)
 EVERYTHING = Report(
     "sos-1-2", ReportKind.UPDATE, "sos-1", 2, (EarlierReport("sos-1-1", AT),), AT + timedelta(seconds=9), False, NUMBER, "skt", "sms",

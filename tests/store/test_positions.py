@@ -329,6 +329,12 @@ def test_the_alert_tells_of_the_fix_that_came_with_the_press_as_the_direct_way_d
     assert known(ledger) == Whereabouts(found, None)
 
 
+def test_a_fix_in_space_comes_out_of_the_store_as_it_went_in(engines: tuple[Engine, Engine]):
+    ledger, found = Ledger(engines[0]), fix(12.0, **DEVICE, altitude_m=61.5)
+    ledger.record(press(position=found))
+    assert ledger.claim()[0].content.position == found
+
+
 def test_what_is_found_later_is_told_beside_the_fix_of_the_press(engines: tuple[Engine, Engine]):
     ledger = Ledger(engines[0])
     ledger.record(press(position=fix(12.0, **DEVICE)))
