@@ -83,6 +83,7 @@ accurate = {{resp_timer_s = 1, budget_s = 1.0}}
 [[psap]]
 name = "seoul"
 addresses = "112.seoul.example"
+{centre_more}
 [[psap.channel]]
 name = "seoul-a"
 url = "{centre}"
@@ -111,6 +112,8 @@ class Choices:
     kt_peer: str = ""
     kt_trunk: str = ""
     more: str = ""
+    centre_more: str = ""
+    """Further keys of the centre."""
     hosts: tuple[tuple[str, str], ...] = ()
     """Names instead of 127.0.0.1 for ``skt_lbs``, ``kt_lbs``, ``centre`` and ``second``."""
 
