@@ -227,7 +227,7 @@ ONE_FAULT = [
     ("a kind of channel that is no text", "[[psap.channel]]", "[[psap.channel]]\nkind = [1]", "psap[0].channel[0].kind", 'a list is not one of the choices; write one of "cap-http", "voice"'),
     ("a key of another kind of channel", "[[psap.channel]]", "[[psap.channel]]\nring_s = 20", "psap[0].channel[0].ring_s", "is not a key that is known here"),
     ("a first report that waits for a telephone", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5\n[[psap.channel]]\nkind = "voice"\nname = "phone"\nafter_s = 0\n' + ASTERISK, "psap[0].channel[0].after_s", "the first report would too"),
-    ("no way in", "[[psap]]", '[[carrier]]\nname = "kt"\n[[psap]]', "carrier[1]", "no link, no peer and no trunk"),
+    ("no way in", "[[psap]]", '[[carrier]]\nname = "kt"\n[[psap]]', "carrier[1]", "no link, no peer, no trunk and no presser"),
     ("two centres for all", "[[psap]]", '[[psap]]\nname = "b"\naddresses = "b"\n[[psap.channel]]\nname = "b"\nurl = "http://h/"\n[[psap]]', "psap[1].carriers", "already takes every carrier"),
     ("two centres for one", 'addresses = "centre"', 'addresses = "centre"\ncarriers = ["skt", "skt"]', "psap[0].carriers[1]", "already go to another centre"),
     ("a first report that waits", 'http://127.0.0.1:8112/"', 'http://127.0.0.1:8112/"\nafter_s = 5', "psap[0].channel[0].after_s", "the first report would too"),

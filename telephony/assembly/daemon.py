@@ -79,7 +79,8 @@ class Daemon(InTurn):
         links.add(self._carriers)
         self._asterisk = asterisk = AsteriskPart(ground, telephones, ledger, spine.intake.record_all)
         links.add(asterisk)
-        links.add(DoorsPart(ground, ledger, auditing.audit, accept_all))
+        self._doors = DoorsPart(ground, ledger, auditing.audit, accept_all, store.outbox)
+        links.add(self._doors)
         recordings = RecordingsPart(ground, store, asterisk.recording_places())
         # Asked from the first moment to the last: also about a start that hangs, and a stop that takes its time.
         self._control = control = ControlPart(
@@ -110,6 +111,7 @@ class Daemon(InTurn):
             self._locating.take(settings),
             self._carriers.take(settings),
             self._asterisk.take_secrets(),
+            self._doors.take(settings.psap),
         ):
             all_taken.secrets += taken.secrets
             all_taken.refused |= taken.refused

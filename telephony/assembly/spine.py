@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ from telephony.assembly.far_ends import moment
 from telephony.assembly.journal import JournalPart
 from telephony.assembly.part import Ground, Part
 from telephony.assembly.store import StorePart
-from telephony.clock import due_s, utc_now
+from telephony.clock import ages, due_s, utc_now
 from telephony.control.messages import InJournal
 from telephony.domain.plan import Plan
 from telephony.domain.ports import ReportSender
@@ -71,6 +72,7 @@ class SpinePart(Part):
             ground.owner,
             _repeat_windows(settings.carrier),
             ground.outside.rng.getrandbits(8),
+            partial(ages, clock),
         )
         names = store.incident_names()
         self._recorder = PressRecorder(rules)

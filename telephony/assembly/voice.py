@@ -289,7 +289,6 @@ class AsteriskPart(Part):
             self._trunks(),
             lambda address: next((name for network, name in networks if address in network), None),
             accept_all=self._accept_all,
-            places=self._ledger,
             alarms=self._ground.alarms,
             reactor=self._ground.clock,
         )

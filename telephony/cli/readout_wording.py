@@ -12,6 +12,7 @@ from typing import TypeVar
 from telephony.cli.spoken import Language, Numbering, clock, dialled, since, spoken
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
     DispatchedFact,
     Fact,
@@ -21,6 +22,7 @@ from telephony.domain.facts import (
     GuardianState,
     KnockFact,
     Newer,
+    NoteFact,
     PersonFact,
     Reach,
     ReachFact,
@@ -82,6 +84,8 @@ class Sentences:
     knock_means: str
     acknowledged: str
     dispatched: str
+    arrived: str
+    noted: str
     do_not_call: str
     silence_lifted: str
     methods: Mapping[str, str]
@@ -112,6 +116,7 @@ KOREAN = Sentences(
             "modem": "문자로",
             "app": "112 앱으로",
             "terminal": "U-안심 단말기로",
+            "system": "다른 시스템으로",
         }
     ),
     place="위치는 {latitude}도, {longitude}도{circle}입니다.",
@@ -136,6 +141,8 @@ KOREAN = Sentences(
     knock_means="뜻: {meaning}",
     acknowledged="112에서 {since}에 접수했습니다: {by}",
     dispatched="{since}에 출동했습니다: {unit}",
+    arrived="{since}에 현장에 도착했습니다: {unit}",
+    noted="112 메모({by}): {words}",
     do_not_call="신고자에게 전화하거나 문자를 보내지 마십시오. 소리가 나면 위험합니다.",
     silence_lifted="무음은 112 요청으로 해제되었습니다.",
     methods=MappingProxyType(
@@ -173,6 +180,7 @@ ENGLISH = Sentences(
             "modem": "text message",
             "app": "the 112 App",
             "terminal": "a U-Relief terminal",
+            "system": "another system",
         }
     ),
     place="The place is {latitude}, {longitude}{circle}.",
@@ -197,6 +205,8 @@ ENGLISH = Sentences(
     knock_means="That means: {meaning}",
     acknowledged="112 took this incident {since}: {by}",
     dispatched="A unit was sent {since}: {unit}",
+    arrived="A unit arrived {since}: {unit}",
+    noted="A note of 112 ({by}): {words}",
     do_not_call="Do not call or text the caller. A sound can put the caller in danger.",
     silence_lifted="Silence was lifted because 112 asked for it.",
     methods=MappingProxyType(
@@ -345,6 +355,11 @@ def _events(report: Report, words: Sentences, now: datetime) -> Iterator[str]:
         elif isinstance(fact, DispatchedFact):
             ago = since(fact.at, now, words.language)
             yield words.dispatched.format(unit=fact.unit or fact.subject, since=ago)
+        elif isinstance(fact, ArrivedFact):
+            ago = since(fact.at, now, words.language)
+            yield words.arrived.format(unit=fact.unit or fact.subject, since=ago)
+        elif isinstance(fact, NoteFact):
+            yield words.noted.format(by=fact.by or in_reports.facts.somebody, words=fact.words)
     told = [fact for fact in report.facts if isinstance(fact, SilenceFact | FalseAlarmFact)]
     yield from fact_lines(replace(report, facts=tuple(told)), in_reports.facts)
     yield from (

@@ -9,7 +9,10 @@ from typing import Any, assert_never
 
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FactKind,
@@ -17,6 +20,7 @@ from telephony.domain.facts import (
     GuardianFact,
     KnockFact,
     Newer,
+    NoteFact,
     PersonFact,
     ReachFact,
     Registered,
@@ -42,9 +46,13 @@ _SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         FactKind.SCORE: ("score", "reasons"),
         FactKind.FALSE_ALARM: ("by", "at"),
         FactKind.ACKNOWLEDGED: ("by", "at"),
-        FactKind.DISPATCHED: ("unit", "by", "at"),
+        FactKind.DISPATCHED: ("unit", "by", "at", "eta"),
+        FactKind.ARRIVED: ("unit", "by", "at"),
+        FactKind.NOTE: ("by", "at"),
+        FactKind.CENTRE_STATUS: ("status", "became", "said", "by", "unit"),
         FactKind.TOLD_BY_VOICE: ("by", "at"),
         FactKind.REACH: ("state", "why", "last-answered"),
+        FactKind.DEVICE: ("battery", "pressed"),
     }
 )  # fmt: skip
 """By kind, the names under which a story as JSON has a fact's data without `--reveal`, which is audited. What was tapped is
@@ -80,11 +88,19 @@ def fact_in_words(known: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one cas
         case AcknowledgedFact():
             return f"acknowledged by {known.by or '?'}"
         case DispatchedFact():
-            return f"dispatched {known.unit or known.subject} by {known.by or '?'}"
+            return _dispatched(known)
+        case ArrivedFact():
+            return f"arrived {known.unit or known.subject}, says {known.by or '?'}"
+        case NoteFact():
+            return f"{known.subject} by {known.by or '?'}"
+        case CentreStatusFact():
+            return f"status {_or_not(known.status)} of {known.by or '?'}: {_or_not(known.became)}"
         case ToldByVoiceFact():
             return f"told-by-voice: read out to 112 by {known.by or '?'}"
         case ReachFact():
             return _reach(known)
+        case DeviceFact():
+            return _device(known)
         case UnknownFact():
             return f"{known.kind} {known.subject}"
         case _:
@@ -144,6 +160,18 @@ def _reach(known: ReachFact) -> str:
     answered = known.last_answered
     last = "" if answered is None else f", last answered at {answered.isoformat(timespec='seconds')}"
     return f"phone {_or_not(known.state)}{why}{last}"
+
+
+def _dispatched(known: DispatchedFact) -> str:
+    eta = "" if known.eta is None else f", there at {known.eta.isoformat(timespec='seconds')}"
+    return f"dispatched {known.unit or known.subject} by {known.by or '?'}{eta}"
+
+
+def _device(known: DeviceFact) -> str:
+    battery = "" if known.battery_percent is None else f", battery {known.battery_percent} %"
+    pressed = known.pressed_at
+    at = "" if pressed is None else f", pressed at {pressed.isoformat(timespec='seconds')} by its own clock"
+    return f"device {known.subject}{battery}{at}"
 
 
 def _or_not(state: StrEnum | Newer) -> str:

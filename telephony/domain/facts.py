@@ -29,6 +29,10 @@ class FactKind(StrEnum):
     DISPATCHED = "dispatched"
     TOLD_BY_VOICE = "told-by-voice"
     REACH = "reach"
+    DEVICE = "device"
+    ARRIVED = "arrived"
+    NOTE = "note"
+    CENTRE_STATUS = "centre-status"
 
 
 CENTRE: Final = "112"
@@ -36,7 +40,7 @@ CENTRE: Final = "112"
 CALLER: Final = "caller"
 """The subject of who presses and of the score."""
 PHONE: Final = "phone"
-"""The subject of silence and of reach: the caller's phone."""
+"""The subject of silence, of reach and of what the device says of itself: the caller's phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,28 @@ class ReachFact:
     def kind(self) -> Literal[FactKind.REACH]:
         """The kind of this fact."""
         return FactKind.REACH
+
+    @property
+    def subject(self) -> str:
+        """The caller's phone."""
+        return PHONE
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFact:
+    """What the device said of itself with a press that came over HTTP.
+
+    ``pressed_at`` is when the key was pressed by its own clock, in the zone of the centre, whole seconds.
+    """
+
+    at: datetime
+    battery_percent: int | None = None
+    pressed_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal[FactKind.DEVICE]:
+        """The kind of this fact."""
+        return FactKind.DEVICE
 
     @property
     def subject(self) -> str:
@@ -515,7 +541,7 @@ class AcknowledgedFact:
 
 @dataclass(frozen=True, slots=True)
 class DispatchedFact:
-    """A unit is on its way; ``dispatched_at`` is in the zone of the centre, whole seconds.
+    """A unit is on its way; ``dispatched_at`` is in the zone of the centre, whole seconds, and so is ``eta``, when it will be there.
 
     ``number`` is the place of the unit among those that were sent, counted from 1: a second one does not replace the first.
     """
@@ -525,6 +551,7 @@ class DispatchedFact:
     unit: str = ""
     by: str = ""
     dispatched_at: datetime | None = None
+    eta: datetime | None = None
 
     @property
     def kind(self) -> Literal[FactKind.DISPATCHED]:
@@ -535,6 +562,104 @@ class DispatchedFact:
     def subject(self) -> str:
         """Which of the units: ``unit 1``. Its name is sealed with the rest, for somebody has typed it."""
         return f"unit {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedFact:
+    """A unit is there; ``arrived_at`` is in the zone of the centre, whole seconds. ``number`` is that of its `DispatchedFact`."""
+
+    number: int
+    at: datetime
+    unit: str = ""
+    by: str = ""
+    arrived_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal[FactKind.ARRIVED]:
+        """The kind of this fact."""
+        return FactKind.ARRIVED
+
+    @property
+    def subject(self) -> str:
+        """Which of the units: ``unit 1``."""
+        return f"unit {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFact:
+    """Somebody at 112 has noted something for all who read of the incident; each note, counted from 1, stands beside the others.
+
+    ``noted_at`` is in the zone of the centre, whole seconds.
+    """
+
+    number: int
+    at: datetime
+    words: str = field(default="", repr=False)
+    by: str = ""
+    noted_at: datetime | None = None
+
+    @property
+    def kind(self) -> Literal[FactKind.NOTE]:
+        """The kind of this fact."""
+        return FactKind.NOTE
+
+    @property
+    def subject(self) -> str:
+        """Which of the notes: ``note 1``."""
+        return f"note {self.number}"
+
+
+class CentreStatus(StrEnum):
+    """What a centre's own system may tell us of an incident."""
+
+    ACCEPTED = "accepted"
+    DISPATCHED = "dispatched"
+    ARRIVED = "arrived"
+    NOTE = "note"
+    LIFT_SILENCE = "lift-silence"
+    HOLD_SILENCE = "hold-silence"
+    HANG_UP = "hang-up"
+    CALL_BACK = "call-back"
+    CLOSED = "closed"
+
+
+class Became(StrEnum):
+    """What became of a centre's status."""
+
+    APPLIED = "applied"
+    STOOD_ALREADY = "stood-already"
+    OVERTAKEN = "overtaken"
+    """A later one, by the centre's clock, came before it."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class CentreStatusFact:
+    """A status that a centre's system has sent, and what became of it: a repeat is answered by it. It is not told to 112.
+
+    ``key`` stands for the centre and its id of the status, ``content`` for all that was said in it; both are digests.
+    ``said_at`` is by the centre's clock. ``refused`` is why the order was refused.
+    """
+
+    key: str
+    at: datetime
+    status: CentreStatus | Newer
+    became: Became | Newer
+    said_at: datetime | None = None
+    by: str = ""
+    unit: str = ""
+    content: str = ""
+    refused: str = ""
+
+    @property
+    def kind(self) -> Literal[FactKind.CENTRE_STATUS]:
+        """The kind of this fact."""
+        return FactKind.CENTRE_STATUS
+
+    @property
+    def subject(self) -> str:
+        """Which status."""
+        return self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,6 +704,10 @@ Fact = (
     | DispatchedFact
     | ToldByVoiceFact
     | ReachFact
+    | DeviceFact
+    | ArrivedFact
+    | NoteFact
+    | CentreStatusFact
     | UnknownFact
 )
 """Something that became known at a time (aware, UTC).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,8 @@ from telephony.domain.audit import Seat
 
 LONGEST_UNIT: Final = 60
 """Characters of a unit's name, by whichever door the order comes."""
+LONGEST_NOTE: Final = 500
+"""Characters of a note, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,26 @@ class Acknowledge:
 class Dispatch:
     """Note that a unit is on its way; each unit is an order of its own. ``unit`` is its name, told and kept.
 
-    Who sends a unit has taken the incident: it is acknowledged by that, where it was not.
+    Who sends a unit has taken the incident: it is acknowledged by that, where it was not. ``eta`` is when it will be there,
+    aware; another one than before is told anew.
     """
 
     unit: str
+    eta: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """Note that a unit is there; that it was on its way is noted by that, where it was not."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Note something in words, for all who read of the incident; told and kept."""
+
+    words: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,17 @@ class ToldByVoice:
 
 
 Order = (
-    LiftSilence | HoldSilence | HangUp | CallBack | Acknowledge | Dispatch | Close | MarkFalse | ToldByVoice
+    LiftSilence
+    | HoldSilence
+    | HangUp
+    | CallBack
+    | Acknowledge
+    | Dispatch
+    | Arrive
+    | Note
+    | Close
+    | MarkFalse
+    | ToldByVoice
 )
 
 

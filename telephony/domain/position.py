@@ -50,7 +50,8 @@ class Position:
     source gave a bare point, ``None`` confidence that it stated none. ``method`` is how it was found
     (``cell``, ``gnss``, ``wifi``, ``unknown`` …), ``source`` who says so (``lbs:skt``, ``device``,
     ``last-known``). ``fixed_at`` and ``received_at`` are UTC; ``fixed_at`` is ``None`` where the source did not say
-    when, or not so that it can be believed: an age that is not known is never taken for none.
+    when, or not so that it can be believed: an age that is not known is never taken for none. ``altitude_m`` is metres above
+    the ellipsoid, ``None`` where nobody said; it is told and never compared.
 
     Raises `Malformed` for anything that is no position on Earth, and for exactly 0,0, which
     live location servers send for "unknown".
@@ -64,6 +65,7 @@ class Position:
     source: str
     fixed_at: datetime | None
     received_at: datetime
+    altitude_m: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.latitude) and math.isfinite(self.longitude)):
@@ -79,6 +81,8 @@ class Position:
             math.isfinite(self.uncertainty_m) and self.uncertainty_m >= 0.0
         ):
             raise Malformed("an uncertainty is a finite number of metres, not negative")
+        if self.altitude_m is not None and not math.isfinite(self.altitude_m):
+            raise Malformed("an altitude is a finite number of metres")
         if self.confidence is not None and not 0.0 < self.confidence <= _CERTAIN:
             raise Malformed("a confidence is a percentage above 0 and up to 100")
 

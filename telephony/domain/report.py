@@ -43,6 +43,10 @@ class UpdateReason(StrEnum):
     """Somebody at 112 has taken the incident."""
     DISPATCHED = "dispatched"
     """A unit is on its way."""
+    ARRIVED = "arrived"
+    """A unit is there."""
+    NOTE = "note"
+    """Somebody at 112 has noted something."""
     CLOSED = "closed"
 
 
@@ -134,8 +138,11 @@ def opening_report(
     texts: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
     facts: tuple[Fact, ...] = (),
+    position: Position | None = None,
 ) -> Report:
     """Return the alert of the press that opened an incident: what no later press or position is in.
+
+    ``position`` is the fix that came with that press.
 
     It is made here alone, from memory and from the store, so that 112 is told one and the same by both. A later report is
     this one with what became known since.
@@ -158,4 +165,5 @@ def opening_report(
         texts=texts,
         labels=labels,
         facts=facts,
+        position=position,
     )

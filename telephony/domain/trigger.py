@@ -50,6 +50,8 @@ TEXT_IN_ANOTHER_ALPHABET = "text in another alphabet"
 """It makes sense in another alphabet than the one that was declared, and was read so."""
 UNKNOWN_USSD_STRING = "unknown USSD string"
 """More or other than the code itself was dialled or typed; its text tells what."""
+PARTLY_UNREADABLE_PRESS = "partly unreadable press"
+"""A machine sent something with it that could not be read; its octets are kept as they came."""
 REFUSED_CALL = "call refused by our exchange"
 """It was a call that never got a channel: 112 has no voice of it."""
 

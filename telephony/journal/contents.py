@@ -106,7 +106,7 @@ def _part(known: Any) -> Part:
 
 
 def _of_position(position: Position) -> tuple[Any, ...]:
-    fixed_at = position.fixed_at
+    fixed_at, altitude_m = position.fixed_at, position.altitude_m
     return (
         position.latitude,
         position.longitude,
@@ -116,11 +116,12 @@ def _of_position(position: Position) -> tuple[Any, ...]:
         position.source,
         None if fixed_at is None else fixed_at.isoformat(),
         position.received_at.isoformat(),
+        *(() if altitude_m is None else (altitude_m,)),
     )
 
 
 def _position(known: Any) -> Position:
-    latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at = known
+    latitude, longitude, uncertainty_m, confidence, method, source, fixed_at, received_at, *altitude_m = known
     if not isinstance(method, str) or not isinstance(source, str):
         raise TypeError("position")
     return Position(
@@ -132,6 +133,7 @@ def _position(known: Any) -> Position:
         source,
         None if fixed_at is None else _time(fixed_at),
         _time(received_at),
+        *map(float, altitude_m),
     )
 
 

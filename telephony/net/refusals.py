@@ -36,6 +36,8 @@ class Cause(StrEnum):
     TOO_MANY_BINDS = "too many binds"
     UNREADABLE = "cannot be read"
     TOO_MANY_CALLS = "too many calls"
+    NO_TOKEN = "no token"  # noqa: S105 - a cause, no password
+    WRONG_TOKEN = "unknown token"  # noqa: S105 - likewise
 
 
 @dataclass(slots=True)

@@ -14,12 +14,16 @@ from typing import Final, assert_never
 from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
     GuardianFact,
     KnockFact,
+    NoteFact,
     PersonFact,
     ReachFact,
     ScoreFact,
@@ -56,6 +60,7 @@ class _FixParameters:
     method: Parameter
     confidence_percent: Parameter
     uncertainty_m: Parameter
+    altitude_m: Parameter
     time: Parameter
     age_s: Parameter
     age: Parameter
@@ -66,6 +71,7 @@ _LOCATION: Final = _FixParameters(
     method=Parameter.LOCATION_METHOD,
     confidence_percent=Parameter.LOCATION_CONFIDENCE_PERCENT,
     uncertainty_m=Parameter.LOCATION_UNCERTAINTY_M,
+    altitude_m=Parameter.LOCATION_ALTITUDE_M,
     time=Parameter.LOCATION_TIME,
     age_s=Parameter.LOCATION_AGE_S,
     age=Parameter.LOCATION_AGE,
@@ -75,6 +81,7 @@ _NEWEST: Final = _FixParameters(
     method=Parameter.NEWEST_LOCATION_METHOD,
     confidence_percent=Parameter.NEWEST_LOCATION_CONFIDENCE_PERCENT,
     uncertainty_m=Parameter.NEWEST_LOCATION_UNCERTAINTY_M,
+    altitude_m=Parameter.NEWEST_LOCATION_ALTITUDE_M,
     time=Parameter.NEWEST_LOCATION_TIME,
     age_s=Parameter.NEWEST_LOCATION_AGE_S,
     age=Parameter.NEWEST_LOCATION_AGE,
@@ -84,6 +91,7 @@ _SHARPEST: Final = _FixParameters(
     method=Parameter.SHARPEST_LOCATION_METHOD,
     confidence_percent=Parameter.SHARPEST_LOCATION_CONFIDENCE_PERCENT,
     uncertainty_m=Parameter.SHARPEST_LOCATION_UNCERTAINTY_M,
+    altitude_m=Parameter.SHARPEST_LOCATION_ALTITUDE_M,
     time=Parameter.SHARPEST_LOCATION_TIME,
     age_s=Parameter.SHARPEST_LOCATION_AGE_S,
     age=Parameter.SHARPEST_LOCATION_AGE,
@@ -219,6 +227,8 @@ def _fix_facts(
     if position.uncertainty_m is not None:
         yield parameters.confidence_percent, f"{REPORT_CONFIDENCE:g}"
         yield parameters.uncertainty_m, str(wording.radius_m(position))
+    if position.altitude_m is not None:
+        yield parameters.altitude_m, f"{position.altitude_m:z.0f}"
     age_s = wording.age_s(report, position)
     if position.fixed_at is None or age_s is None:
         yield parameters.age, "unknown"
@@ -276,6 +286,19 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[Parameter, str]]:  # no
                 (Parameter.DISPATCHED, fact.unit or fact.subject),
                 (Parameter.DISPATCHED_BY, fact.by),
                 (Parameter.DISPATCHED_TIME, _whole_seconds(fact.dispatched_at)),
+                (Parameter.DISPATCHED_ETA, _whole_seconds(fact.eta)),
+            )
+        case ArrivedFact():
+            return (
+                (Parameter.ARRIVED, fact.unit or fact.subject),
+                (Parameter.ARRIVED_BY, fact.by),
+                (Parameter.ARRIVED_TIME, _whole_seconds(fact.arrived_at)),
+            )
+        case NoteFact():
+            return (
+                (Parameter.NOTE, fact.words),
+                (Parameter.NOTE_BY, fact.by),
+                (Parameter.NOTE_TIME, _whole_seconds(fact.noted_at)),
             )
         case ToldByVoiceFact():
             told_at = "" if fact.told_at is None else fact.told_at.isoformat(sep=" ", timespec="seconds")
@@ -291,7 +314,9 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[Parameter, str]]:  # no
                 (Parameter.PHONE_REACH_WHY, "" if fact.why is None else str(fact.why)),
                 (Parameter.PHONE_LAST_ANSWERED, "" if answered is None else local_time(answered, zone, "T")),
             )
-        case UnknownFact():
+        case DeviceFact():
+            return _of_device(fact)
+        case CentreStatusFact() | UnknownFact():
             return ()
         case _:
             assert_never(fact)
@@ -349,6 +374,14 @@ def _of_person(fact: PersonFact) -> Sequence[tuple[Parameter, str]]:
         (Parameter.PERSON_CONSENT, "" if fact.consent is None else str(fact.consent)),
         (Parameter.PERSON_OTHER_INCIDENTS, "; ".join(fact.also)),
     )
+
+
+def _of_device(fact: DeviceFact) -> Sequence[tuple[Parameter, str]]:
+    parameters = (
+        (Parameter.DEVICE_BATTERY_PERCENT, _number(fact.battery_percent)),
+        (Parameter.DEVICE_PRESS_TIME, _whole_seconds(fact.pressed_at)),
+    )
+    return tuple(each for each in parameters if each[1])
 
 
 def _whole_seconds(moment: datetime | None) -> str:

@@ -13,8 +13,11 @@ from typing import assert_never
 
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
     CallState,
+    CentreStatusFact,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -26,6 +29,7 @@ from telephony.domain.facts import (
     Leg,
     LegState,
     Newer,
+    NoteFact,
     PersonFact,
     ReachFact,
     ScoreFact,
@@ -76,7 +80,13 @@ class FactWording:
     guardian_round: str
     acknowledged: str
     dispatched: str
+    eta: str
+    arrived: str
+    note: str
     told_by_voice: str
+    device: str
+    battery: str
+    pressed: str
     caller: CallerWording
 
 
@@ -157,7 +167,13 @@ KOREAN_FACTS = FactWording(
     guardian_round="{round}회차",
     acknowledged="112 접수 확인: {at}, {by}",
     dispatched="출동: {unit}, {at}, {by}",
+    eta=", 도착 예정 {eta}",
+    arrived="현장 도착: {unit}, {at}, {by}",
+    note="112 메모: {words} ({at}, {by})",
     told_by_voice="이 신고는 {at}에 전화로 먼저 알림: {by}",
+    device="기기: {said}",
+    battery="배터리 {percent}%",
+    pressed="기기의 시계로 {at}에 누름",
     caller=KOREAN_CALLER,
 )
 
@@ -225,7 +241,13 @@ ENGLISH_FACTS = FactWording(
     guardian_round="round {round}",
     acknowledged="Taken by 112 at {at}: {by}",
     dispatched="On the way: {unit}, sent at {at} by {by}",
+    eta=", there at about {eta}",
+    arrived="There: {unit}, arrived at {at}, says {by}",
+    note="Note of 112: {words} ({at}, {by})",
     told_by_voice="This incident was told to 112 on the telephone already, at {at}, by {by}",
+    device="Device: {said}",
+    battery="battery at {percent} %",
+    pressed="pressed at {at} by its own clock",
     caller=ENGLISH_CALLER,
 )
 
@@ -243,7 +265,7 @@ def is_silence_lifted(report: Report) -> bool:
     return any(isinstance(fact, SilenceFact) and fact.state is SilenceState.LIFTED for fact in report.facts)
 
 
-def _lines(  # noqa: C901, PLR0911 - one case a kind
+def _lines(  # noqa: C901, PLR0911, PLR0912 - one case a kind
     fact: Fact, words: FactWording, report: Report
 ) -> Iterable[str]:
     match fact:
@@ -265,10 +287,17 @@ def _lines(  # noqa: C901, PLR0911 - one case a kind
             return [_acknowledged(fact, words)]
         case DispatchedFact():
             return [_dispatched(fact, words)]
+        case ArrivedFact():
+            return [_arrived(fact, words)]
+        case NoteFact():
+            at, by = _clock(fact.noted_at), fact.by or words.somebody
+            return [words.note.format(words=fact.words, at=at, by=by)]
         case ToldByVoiceFact():
             return [_told_by_voice(fact, words)]
-        case ReachFact() | UnknownFact():
-            return []  # the first stands beside the position, the second has no words in this release
+        case DeviceFact():
+            return _device(fact, words)
+        case ReachFact() | CentreStatusFact() | UnknownFact():
+            return []  # it stands beside the position; it is not told; it has no words in this release
         case _:
             assert_never(fact)
 
@@ -347,12 +376,28 @@ def _acknowledged(fact: AcknowledgedFact, words: FactWording) -> str:
 
 def _dispatched(fact: DispatchedFact, words: FactWording) -> str:
     at, by = _clock(fact.dispatched_at), fact.by or words.somebody
-    return words.dispatched.format(unit=fact.unit or fact.subject, at=at, by=by)
+    eta = "" if fact.eta is None else words.eta.format(eta=_clock(fact.eta))
+    return words.dispatched.format(unit=fact.unit or fact.subject, at=at, by=by) + eta
+
+
+def _arrived(fact: ArrivedFact, words: FactWording) -> str:
+    at, by = _clock(fact.arrived_at), fact.by or words.somebody
+    return words.arrived.format(unit=fact.unit or fact.subject, at=at, by=by)
 
 
 def _told_by_voice(fact: ToldByVoiceFact, words: FactWording) -> str:
     by = "; ".join(filter(None, (fact.by, fact.why)))
     return words.told_by_voice.format(at=_clock(fact.told_at), by=by or words.somebody)
+
+
+def _device(fact: DeviceFact, words: FactWording) -> Iterator[str]:
+    clauses = []
+    if fact.battery_percent is not None:
+        clauses.append(words.battery.format(percent=fact.battery_percent))
+    if fact.pressed_at is not None:
+        clauses.append(words.pressed.format(at=_clock(fact.pressed_at)))
+    if clauses:
+        yield words.device.format(said="; ".join(clauses))
 
 
 def _clock(moment: datetime | None) -> str:

@@ -43,6 +43,8 @@ KOREAN_NEWS = NewsWording(
             UpdateReason.FALSE_ALARM: "오신고라는 연락",
             UpdateReason.ACKNOWLEDGED: "112 접수 확인",
             UpdateReason.DISPATCHED: "출동",
+            UpdateReason.ARRIVED: "현장 도착",
+            UpdateReason.NOTE: "112 메모",
             UpdateReason.CLOSED: "종료",
         }
     ),
@@ -82,6 +84,8 @@ ENGLISH_NEWS = NewsWording(
             UpdateReason.FALSE_ALARM: "said to be a false alarm",
             UpdateReason.ACKNOWLEDGED: "taken by 112",
             UpdateReason.DISPATCHED: "a unit is on its way",
+            UpdateReason.ARRIVED: "a unit is there",
+            UpdateReason.NOTE: "a note of 112",
             UpdateReason.CLOSED: "closed",
         }
     ),

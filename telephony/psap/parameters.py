@@ -184,6 +184,13 @@ class Parameter(Enum):
     LOCATION_UNCERTAINTY_M = Meaning(
         "location-uncertainty-m", Type.NUMBER, "믿는 위치(circle)의 반경", "radius of the circle", unit="m"
     )
+    LOCATION_ALTITUDE_M = Meaning(
+        "location-altitude-m",
+        Type.NUMBER,
+        "믿는 위치(circle)의 고도(WGS 84 타원체 기준). 기기가 알려 준 때만",
+        "altitude of the circle above the WGS 84 ellipsoid, where the device said so",
+        unit="m",
+    )
     LOCATION_TIME = Meaning(
         "location-time", Type.TIME, "믿는 위치(circle)를 측정한 시각", "when the circle was measured"
     )
@@ -236,6 +243,13 @@ class Parameter(Enum):
         Type.NUMBER,
         "가장 최근에 측정한 위치의 반경",
         "radius of the newest fix",
+        unit="m",
+    )
+    NEWEST_LOCATION_ALTITUDE_M = Meaning(
+        "newest-location-altitude-m",
+        Type.NUMBER,
+        "가장 최근에 측정한 위치의 고도(WGS 84 타원체 기준). 기기가 알려 준 때만",
+        "altitude of the newest fix above the WGS 84 ellipsoid, where the device said so",
         unit="m",
     )
     NEWEST_LOCATION_TIME = Meaning(
@@ -293,6 +307,13 @@ class Parameter(Enum):
         Type.NUMBER,
         "이 사건에서 가장 정확한 위치의 반경",
         "radius of the sharpest fix of the incident",
+        unit="m",
+    )
+    SHARPEST_LOCATION_ALTITUDE_M = Meaning(
+        "sharpest-location-altitude-m",
+        Type.NUMBER,
+        "이 사건에서 가장 정확한 위치의 고도(WGS 84 타원체 기준). 기기가 알려 준 때만",
+        "altitude of the sharpest fix of the incident above the WGS 84 ellipsoid, where the device said so",
         unit="m",
     )
     SHARPEST_LOCATION_TIME = Meaning(
@@ -488,6 +509,27 @@ class Parameter(Enum):
     )
     DISPATCHED_BY = Meaning("dispatched-by", Type.TEXT, "출동시킨 사람", "who sent it", repeats=True)
     DISPATCHED_TIME = Meaning("dispatched-time", Type.TIME, "출동시킨 시각", "when it was sent", repeats=True)
+    DISPATCHED_ETA = Meaning(
+        "dispatched-eta", Type.TIME, "도착 예정 시각", "when it will be there, as was said last", repeats=True
+    )
+    ARRIVED = Meaning(
+        "arrived",
+        Type.TEXT,
+        "현장에 도착한 순찰차나 부대. 하나마다 하나씩이고 그 내용이 여기서 시작한다",
+        "a unit that is there; begins what is told of it",
+        repeats=True,
+    )
+    ARRIVED_BY = Meaning("arrived-by", Type.TEXT, "도착을 알린 사람", "who said so", repeats=True)
+    ARRIVED_TIME = Meaning("arrived-time", Type.TIME, "도착한 시각", "when it arrived", repeats=True)
+    NOTE = Meaning(
+        "note",
+        Type.TEXT,
+        "112에서 남긴 메모. 하나마다 하나씩이고 그 내용이 여기서 시작한다",
+        "what somebody at 112 has noted; begins what is told of it",
+        repeats=True,
+    )
+    NOTE_BY = Meaning("note-by", Type.TEXT, "메모를 남긴 사람", "who noted it", repeats=True)
+    NOTE_TIME = Meaning("note-time", Type.TIME, "메모를 남긴 시각", "when it was noted", repeats=True)
     TOLD_BY_VOICE = Meaning(
         "told-by-voice",
         Type.TEXT,
@@ -591,6 +633,19 @@ class Parameter(Enum):
         Type.TIME,
         "마지막으로 응답한 시각",
         "when the phone was measured last in this incident",
+    )
+    DEVICE_BATTERY_PERCENT = Meaning(
+        "device-battery-percent",
+        Type.NUMBER,
+        "HTTP로 들어온 신고: 기기의 배터리 잔량",
+        "of a press over HTTP: what is left of the device's battery",
+        unit="%",
+    )
+    DEVICE_PRESS_TIME = Meaning(
+        "device-press-time",
+        Type.TIME,
+        "HTTP로 들어온 신고: 기기 시계로 누른 시각. 틀릴 수 있다",
+        "of a press over HTTP: when the key was pressed by the device's own clock, which may be wrong",
     )
     CALLER_TEXT = Meaning(
         "caller-text",

@@ -93,6 +93,8 @@ class Psap(Table):
     heartbeat_s: Annotated[float, Field(ge=10, le=3600)] | None = None
     """Seconds between two heartbeats on each channel by data. Unset: none, for a centre that does not know them could take
     each for an emergency."""
+    status_token: Secret | None = None
+    """What its own system sends as ``Authorization: Bearer`` to ``/v1/centre/<name>/status``; unset: it cannot."""
     channel: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(_with_data)]
     """At least one by data. A telephone is what to fall back to when no other channel delivers."""
 

@@ -14,6 +14,7 @@ from telephony.domain.position import UNKNOWN_RADIUS_M, Position
 from telephony.domain.report import DETAILS_LOST, NUMBER_LOST, SHORTENED, Report
 from telephony.domain.trigger import (
     DOUBTFUL_TEXT,
+    PARTLY_UNREADABLE_PRESS,
     PARTLY_UNREADABLE_TEXT,
     REFUSED_CALL,
     TEXT_IN_ANOTHER_ALPHABET,
@@ -79,6 +80,7 @@ class Wording:
     area: str
     area_unknown: str
     within: str
+    altitude: str
     accuracy_unknown: str
     withheld: str
     ways: Mapping[str, str]
@@ -119,6 +121,7 @@ KOREAN = Wording(
         DOUBTFUL_TEXT: "문자 내용이 뜻이 통하지 않음: 문자 코드가 잘못되었을 수 있음(원문 보관)",
         TEXT_IN_ANOTHER_ALPHABET: "문자를 통신사가 알린 것과 다른 문자 코드로 읽음: 틀릴 수 있음(원문 보관)",
         UNKNOWN_USSD_STRING: "USSD 코드 외에 다른 내용이 입력됨",
+        PARTLY_UNREADABLE_PRESS: "앱이나 단말기가 보낸 내용의 일부를 읽을 수 없음(원문 보관)",
         DIALLED_IN_INCIDENT: "신고 진행 중에 서비스 코드(메뉴)가 사용됨: 본인이 아닐 수 있음",
         REFUSED_CALL: "교환기가 받지 못한 통화: 음성 연결 없음",
         TOLD_LATE: "늦게 전달됨: 시스템 중단 중에 들어온 신고",
@@ -135,6 +138,7 @@ KOREAN = Wording(
     area="{within}, {method}, {age}",
     area_unknown="위치 미확인",
     within="반경 {radius} m 이내(신뢰도 95 %)",
+    altitude=", 고도 {altitude} m(타원체 기준)",
     accuracy_unknown="정확도 미제공(반경 {radius} m로 가정)",
     withheld="(발신 번호 없음)",
     ways=MappingProxyType(
@@ -145,6 +149,7 @@ KOREAN = Wording(
             "modem": "문자(모뎀)",
             "app": "112 앱",
             "terminal": "U-안심 단말기",
+            "system": "다른 시스템",
         }
     ),
     methods=MappingProxyType({"cell": "기지국", "gnss": "위성", "wifi": "Wi-Fi", "unknown": "방법 미상"}),
@@ -187,6 +192,7 @@ ENGLISH = Wording(
         ),
         REFUSED_CALL: "a call that our exchange could not take: there is no voice",
         UNKNOWN_USSD_STRING: "more than the USSD code was dialled or typed",
+        PARTLY_UNREADABLE_PRESS: "some of what the app or terminal sent could not be read; it is kept as it came",
         DIALLED_IN_INCIDENT: "the service menu was used during this incident, perhaps by somebody else",
         TOLD_LATE: "told late: it came while the system was away",
         NUMBER_LOST: "the caller's number could not be read: our record of it is damaged",
@@ -202,6 +208,7 @@ ENGLISH = Wording(
     area="{within}, found by {method}, {age}",
     area_unknown="position not known",
     within="within {radius} m (95 % confidence)",
+    altitude=", {altitude} m above the ellipsoid",
     accuracy_unknown="accuracy not stated ({radius} m assumed)",
     withheld="(number withheld)",
     ways=MappingProxyType(
@@ -212,6 +219,7 @@ ENGLISH = Wording(
             "modem": "SMS (modem)",
             "app": "112 App",
             "terminal": "U-Relief terminal",
+            "system": "another system",
         }
     ),
     methods=MappingProxyType(
@@ -356,11 +364,15 @@ def _position_line(template: str, position: Position, report: Report, words: Wor
     return template.format(
         latitude=position.latitude,
         longitude=position.longitude,
-        within=_within(position, words),
+        within=_within(position, words) + _altitude(position, words),
         method=words.methods.get(position.method, position.method),
         source=_source(position.source, words),
         age=aged(age_s(report, position), words),
     )
+
+
+def _altitude(position: Position, words: Wording) -> str:
+    return "" if position.altitude_m is None else words.altitude.format(altitude=round(position.altitude_m))
 
 
 def _within(position: Position, words: Wording) -> str:

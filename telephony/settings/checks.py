@@ -12,6 +12,7 @@ from typing import Any
 
 from telephony.asterisk.settings import SipMirror
 from telephony.settings.around import around, unwritable_folders
+from telephony.settings.door_checks import carriers_of_pressers, door_findings
 from telephony.settings.keys import Path, written
 from telephony.settings.model import Settings
 from telephony.settings.tls_files import tls_findings
@@ -57,6 +58,7 @@ def findings(raw: dict[str, Any], needs: Needs = Needs.DAEMON) -> list[Finding]:
         _knocks,
         _listening_ports,
         _centres,
+        door_findings,
         _drills_that_are_emergencies,
         ussd_findings,
         _truths_for_numbers,
@@ -117,12 +119,13 @@ def _clashes(
 
 def _carriers_without_a_way_in(raw: dict[str, Any]) -> Iterator[Finding]:
     for at, carrier in _tables(raw, "carrier"):
-        if not carrier.get("smpp") and not carrier.get("peer") and not carrier.get("trunk"):
-            problem = "has no link, no peer and no trunk, so no press can come from it"
+        ways = ("smpp", "peer", "trunk")
+        if not any(map(carrier.get, ways)) and carrier.get("name") not in carriers_of_pressers(raw):
+            problem = "has no link, no peer, no trunk and no presser, so no press can come from it"
             yield (
                 at,
                 problem,
-                "add [[carrier.smpp]] to bind to its SMSC, [[carrier.peer]] to let it bind to us, or [[carrier.trunk]] for its calls",
+                "add [[carrier.smpp]] to bind to its SMSC, [[carrier.peer]] to let it bind to us, [[carrier.trunk]] for its calls, or [[web.presser]] for apps",
             )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from telephony.asterisk.settings import AsteriskServer, CarrierTrunk, ServiceMenu, Voice
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.recognition import Recognition
+from telephony.doors.settings import Web
 from telephony.fields import Name, Says, Seconds, Secret, Table
 from telephony.journal.bounds import Bounds
 from telephony.logs import LogSettings
@@ -24,7 +25,6 @@ from telephony.settings.guardians import Guardians
 from telephony.smpp.settings import Dialect, Server, Sms
 from telephony.store.bounds import hosts_of
 from telephony.ussd.settings import CarrierUssd, Ussd
-from telephony.web.settings import Web
 
 Hours = Annotated[float, Field(gt=0, le=8_760)]
 Days = Annotated[float, Field(gt=0, le=36_500)]

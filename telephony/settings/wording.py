@@ -60,7 +60,7 @@ EXAMPLES = {
 """What a good value looks like, where the default of the key does not show it; by key, or by table (or its kind) and key."""
 
 _SHOWN_LENGTH = 40
-_PRIVATE = frozenset({"password", "secret", "authorization", "of", "phone", "pin"})
+_PRIVATE = frozenset({"password", "secret", "authorization", "of", "phone", "pin", "token", "status_token"})
 """Secrets, and the numbers of people: what is written there is not repeated, as faults are logged too."""
 
 

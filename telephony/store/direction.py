@@ -17,6 +17,7 @@ from telephony.domain.audit import Looked
 from telephony.domain.facts import CENTRE
 from telephony.domain.orders import (
     Acknowledge,
+    Arrive,
     CallBack,
     Close,
     Dispatch,
@@ -24,6 +25,7 @@ from telephony.domain.orders import (
     HoldSilence,
     LiftSilence,
     MarkFalse,
+    Note,
     Order,
     Ordered,
     OrderRefused,
@@ -37,7 +39,7 @@ from telephony.store.incidents import close_incident
 from telephony.store.labels import record_false_alarm
 from telephony.store.orders import not_open, order_call_back, order_hang_up, set_silence, unknown
 from telephony.store.readout import record_told_by_voice
-from telephony.store.response import acknowledge, dispatch
+from telephony.store.response import acknowledge, arrive, dispatch, note
 
 LONGEST_SUBJECT: Final = 100
 """Of a name that is no incident's: somebody may have typed anything."""
@@ -76,7 +78,7 @@ def give(connection: Connection, plan: Plan, ordered: Ordered) -> Answer:
     return Answer(incident_id, refused, stood_already, looked, append(connection, looked))
 
 
-def _carry_out(
+def _carry_out(  # noqa: C901 - one case an order
     connection: Connection, plan: Plan, incident_id: str, ordered: Ordered
 ) -> OrderRefused | StoodAlready | None:
     by, at = ordered.orderer.by, ordered.at.astimezone(UTC)
@@ -92,8 +94,12 @@ def _carry_out(
             became = order_call_back(connection, incident_id, by, at)
         case Acknowledge():
             became = acknowledge(connection, plan, incident_id, by, ordered.at)
-        case Dispatch(unit):
-            became = dispatch(connection, plan, incident_id, unit, by, ordered.at)
+        case Dispatch(unit, eta):
+            became = dispatch(connection, plan, incident_id, unit, by, ordered.at, eta)
+        case Arrive(unit):
+            became = arrive(connection, plan, incident_id, unit, by, ordered.at)
+        case Note(words):
+            became = note(connection, plan, incident_id, words, by, ordered.at)
         case Close(reason):
             is_closed = close_incident(connection, plan, incident_id, reason, at)
             became = None if is_closed else not_open(connection, incident_id)
@@ -108,7 +114,7 @@ def _carry_out(
     return became
 
 
-def _entered(order: Order, by: str) -> tuple[str, str]:
+def _entered(order: Order, by: str) -> tuple[str, str]:  # noqa: C901 - one case an order
     """Return what the audit chain says of an order, and why."""
     match order:
         case LiftSilence():
@@ -121,8 +127,14 @@ def _entered(order: Order, by: str) -> tuple[str, str]:
             entered = audit.GAVE_ORDER, f"call back, asked by {by}"
         case Acknowledge():
             entered = audit.ACKNOWLEDGED_INCIDENT, f"by {by}"
-        case Dispatch(unit):
-            entered = audit.DISPATCHED_UNIT, f"by {by}: {unit}"
+        case Dispatch(unit, eta):
+            there = "" if eta is None else f", there at {eta.isoformat(timespec='seconds')}"
+            entered = audit.DISPATCHED_UNIT, f"by {by}: {unit}{there}"
+        case Arrive(unit):
+            entered = audit.NOTED_ARRIVAL, f"by {by}: {unit}"
+        case Note():
+            # The words are kept in the incident, and are deleted with it.
+            entered = audit.NOTED, f"by {by}"
         case Close(reason):
             entered = audit.CLOSED_INCIDENT, reason
         case MarkFalse(why):

@@ -20,10 +20,15 @@ from telephony.domain.facts import (
     CENTRE,
     PHONE,
     AcknowledgedFact,
+    ArrivedFact,
+    Became,
     Because,
     CallFact,
     CallState,
+    CentreStatus,
+    CentreStatusFact,
     ConsentState,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -37,6 +42,7 @@ from telephony.domain.facts import (
     Leg,
     LegState,
     Newer,
+    NoteFact,
     NotReached,
     PersonFact,
     Reach,
@@ -78,11 +84,13 @@ _LEG: Final = re.compile(
 _NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 _GUARDIAN: Final = re.compile(r"([1-9][0-9]{0,8})(?:[.]([1-9][0-9]{0,8}))?")
 _UNIT: Final = re.compile(r"unit ([1-9][0-9]{0,8})")
+_NOTE: Final = re.compile(r"note ([1-9][0-9]{0,8})")
 _SAYER: Final = re.compile(r"guardian ([1-9][0-9]{0,8})")
 _SUBJECTS: Final[Mapping[FactKind, str]] = MappingProxyType(
     {
         FactKind.SILENCE: PHONE,
         FactKind.REACH: PHONE,
+        FactKind.DEVICE: PHONE,
         FactKind.PERSON: CALLER,
         FactKind.SCORE: CALLER,
         FactKind.ACKNOWLEDGED: CENTRE,
@@ -192,7 +200,18 @@ def _texts(known: Fact) -> Mapping[str, str]:  # noqa: C901, PLR0911, PLR0912 - 
         case AcknowledgedFact():
             return {"by": known.by, "at": _time(known.acknowledged_at)}
         case DispatchedFact():
-            return {"unit": known.unit, "by": known.by, "at": _time(known.dispatched_at)}
+            return {
+                "unit": known.unit,
+                "by": known.by,
+                "at": _time(known.dispatched_at),
+                "eta": _time(known.eta),
+            }
+        case ArrivedFact():
+            return {"unit": known.unit, "by": known.by, "at": _time(known.arrived_at)}
+        case NoteFact():
+            return {"words": known.words, "by": known.by, "at": _time(known.noted_at)}
+        case CentreStatusFact():
+            return _of_centre_status(known)
         case ToldByVoiceFact():
             return {"by": known.by, "why": known.why, "at": _time(known.told_at, " ")}
         case ReachFact():
@@ -201,6 +220,8 @@ def _texts(known: Fact) -> Mapping[str, str]:  # noqa: C901, PLR0911, PLR0912 - 
                 "why": _word(known.why),
                 "last-answered": _time(known.last_answered),
             }
+        case DeviceFact():
+            return {"battery": _digits(known.battery_percent), "pressed": _time(known.pressed_at)}
         case UnknownFact():
             return known.data
         case _:
@@ -267,6 +288,18 @@ def _of_person(known: PersonFact) -> Mapping[str, str]:
         "family": known.family,
         "language": known.language,
         "school": known.school,
+    }
+
+
+def _of_centre_status(known: CentreStatusFact) -> Mapping[str, str]:
+    return {
+        "status": str(known.status),
+        "became": str(known.became),
+        "said": "" if known.said_at is None else known.said_at.isoformat(),
+        "by": known.by,
+        "unit": known.unit,
+        "content": known.content,
+        "refused": known.refused,
     }
 
 
@@ -338,11 +371,19 @@ def _fact(  # noqa: C901, PLR0911, PLR0912 - one case a kind
             return AcknowledgedFact(at, text("by", ""), _moment(text("at")))
         case FactKind.DISPATCHED:
             return _dispatched(subject, at, data)
+        case FactKind.ARRIVED:
+            return _arrived(subject, at, data)
+        case FactKind.NOTE:
+            return _note(subject, at, data)
+        case FactKind.CENTRE_STATUS:
+            return _centre_status(subject, at, data)
         case FactKind.TOLD_BY_VOICE:
             return ToldByVoiceFact(at, text("by", ""), text("why", ""), _moment(text("at")))
         case FactKind.REACH:
             why = _stated(NotReached, text("why"))
             return ReachFact(at, _state(Reach, text("state")), why, _moment(text("last-answered")))
+        case FactKind.DEVICE:
+            return DeviceFact(at, _number(text("battery")), _moment(text("pressed")))
         case _:
             assert_never(kind)
 
@@ -406,7 +447,39 @@ def _dispatched(subject: str, at: datetime, data: Mapping[str, str]) -> Dispatch
     if which is None:
         return None
     text = data.get
-    return DispatchedFact(int(which[1]), at, text("unit", ""), text("by", ""), _moment(text("at")))
+    eta = _moment(text("eta"))
+    return DispatchedFact(int(which[1]), at, text("unit", ""), text("by", ""), _moment(text("at")), eta)
+
+
+def _arrived(subject: str, at: datetime, data: Mapping[str, str]) -> ArrivedFact | None:
+    which = _UNIT.fullmatch(subject)
+    if which is None:
+        return None
+    text = data.get
+    return ArrivedFact(int(which[1]), at, text("unit", ""), text("by", ""), _moment(text("at")))
+
+
+def _note(subject: str, at: datetime, data: Mapping[str, str]) -> NoteFact | None:
+    which = _NOTE.fullmatch(subject)
+    if which is None:
+        return None
+    text = data.get
+    return NoteFact(int(which[1]), at, text("words", ""), text("by", ""), _moment(text("at")))
+
+
+def _centre_status(key: str, at: datetime, data: Mapping[str, str]) -> CentreStatusFact:
+    text = data.get
+    return CentreStatusFact(
+        key,
+        at,
+        _state(CentreStatus, text("status")),
+        _state(Became, text("became")),
+        _moment(text("said")),
+        text("by", ""),
+        text("unit", ""),
+        text("content", ""),
+        text("refused", ""),
+    )
 
 
 def _person(at: datetime, data: Mapping[str, str]) -> PersonFact:

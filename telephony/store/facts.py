@@ -37,6 +37,8 @@ _REASONS: Final[Mapping[str, UpdateReason]] = MappingProxyType(
         FactKind.FALSE_ALARM: UpdateReason.FALSE_ALARM,
         FactKind.ACKNOWLEDGED: UpdateReason.ACKNOWLEDGED,
         FactKind.DISPATCHED: UpdateReason.DISPATCHED,
+        FactKind.ARRIVED: UpdateReason.ARRIVED,
+        FactKind.NOTE: UpdateReason.NOTE,
     }
 )
 """Most kinds of facts are the reason of the update that tells of them."""

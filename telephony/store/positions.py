@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from telephony.domain.errors import Malformed
 from telephony.domain.facts import Fact, Reach, ReachFact
@@ -36,13 +37,17 @@ from telephony.store.locks import lock_incidents
 from telephony.store.prepared import Prepared
 from telephony.store.reach import reach_states
 from telephony.store.reports import position_of
-from telephony.store.schema import incident, last_position, position
+from telephony.store.schema import incident, last_position, position, press
 from telephony.store.sealed_rows import seal_coordinates, unseal_incident
 from telephony.store.sealing import keys_of
 from telephony.store.times import fix_time_to_us, from_us, to_us
 from telephony.store.updates import News, is_waiting, numbered, payload_of, plan_updates
 
 log = structlog.get_logger()
+
+
+FIRST_POSITION: Final = 1
+"""The number of an incident's first position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,16 @@ def record_positions(connection: Connection, items: Sequence[Fix]) -> list[Locat
     return [record_position(connection, *item) for item in items]
 
 
+def record_opening_position(connection: Connection, incident_key: int, found: Position, age_s: AgeOf) -> None:
+    """Keep the fix that came with the press that has opened an incident in this transaction: its alert tells of it."""
+    ring = keys_of(connection)
+    row = incident_at(connection, incident_key)
+    _keep(connection, ring, incident_key, FIRST_POSITION, found, became_best=True)
+    _remember(connection, ring, row, found, number=FIRST_POSITION, age_s=age_s)
+    roles = ("position_count", "best_position", "newest_position", "sharpest_position")
+    _MOVE.run(connection, at=incident_key, unreached_since=None, **dict.fromkeys(roles, FIRST_POSITION))
+
+
 def record_position_of(
     connection: Connection, plan: Plan, incident_id: str, found: Position, age_s: AgeOf
 ) -> Located | None:
@@ -245,7 +260,7 @@ def _keep(
         "received_at": to_us(found.received_at),
         "became_best": became_best,
     }
-    sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude)
+    sealed = seal_coordinates(ring, incident_key, number, found.latitude, found.longitude, found.altitude_m)
     code = bind_row(ring, position.name, said)
     _KEEP.run(connection, **said, sealed=sealed, bound=code)
 
@@ -365,3 +380,26 @@ def _remember(
     # While keys are changed there may be one under the old hash too: the newest keeps its own.
     place = next((each for each in own or places if each.caller == callers[0]), (own or places)[0])
     _MOVE_LAST.run(connection, known_as=place.caller, **names)
+
+
+class FixKept(Enum):
+    """What became of a fix that a device has sent after its press."""
+
+    KEPT = auto()
+    UNKNOWN = auto()
+    """There is no such incident, or none with a press that came by this link."""
+    CLOSED = auto()
+
+
+def record_device_fix(  # noqa: PLR0917 - `Outbox.transact` hands its arguments over by position
+    connection: Connection, plan: Plan, incident_id: str, connector: str, found: Position, age_s: AgeOf
+) -> tuple[FixKept, Located | None]:
+    """Do as `record_position`, for an incident with a press that came by this link, and for no other."""
+    pressed = exists().where(press.c.incident_key == incident.c.key, press.c.connector == connector)
+    wanted = select(incident.c.key, incident.c.state).where(incident.c.id == incident_id, pressed)
+    row = connection.execute(wanted.with_for_update(of=incident)).one_or_none()
+    if row is None:
+        return FixKept.UNKNOWN, None
+    if row.state == CLOSED:
+        return FixKept.CLOSED, None
+    return FixKept.KEPT, record_position(connection, plan, row.key, found, age_s)

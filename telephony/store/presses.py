@@ -7,6 +7,7 @@ many presses there are. Locks are taken in the order that `telephony.store.locks
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +22,10 @@ from telephony.domain.delivery import ALERT, LOCATE, Delivery, DeliveryKind, upd
 from telephony.domain.facts import Fact
 from telephony.domain.incident import CLOSED, OPEN, Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
+from telephony.domain.position import Position
 from telephony.domain.report import UpdateReason
 from telephony.domain.trigger import Repetition, Trigger
+from telephony.domain.whereabouts import AgeOf
 from telephony.store.bound import bind, is_sound
 from telephony.store.bulk import (
     BulkInsert,
@@ -37,6 +40,7 @@ from telephony.store.fact_rows import FACT, fact_row
 from telephony.store.journal_position import JournalPlace, move
 from telephony.store.locks import has_other_writers
 from telephony.store.outbox.writing import FIRST_TOKEN, NewRow, enqueue, new_row
+from telephony.store.positions import FIRST_POSITION, record_opening_position, record_position
 from telephony.store.repeats import Seen, is_same_press, load_seen, own_reference
 from telephony.store.schema import incident, press
 from telephony.store.sealed_rows import seal_incident, seal_press
@@ -86,6 +90,8 @@ class Rules:
     """By carrier: what says the same within this time of a press may be its redelivery, later it is a new press."""
     node: int = 0
     """This daemon's number, 0 to 255, drawn at start: keeps the keys of two daemons apart."""
+    age_s: Callable[[], AgeOf] | None = None
+    """Gives how old things are by the clock of this daemon, for fixes that come with a press; ``None``: by times alone."""
 
     def repeat_window_us(self, carrier: str) -> int:
         """Return a carrier's window in microseconds."""
@@ -309,6 +315,8 @@ class _Group:
         self._deliveries: list[NewRow] = []
         self._seen_again: list[tuple[int, int, bytes]] = []
         self._facts: list[tuple[Any, ...]] = []
+        self._openings: list[tuple[int, Position]] = []
+        self._positions: list[tuple[int, Position]] = []
         self._changed: dict[str, _Open] = {}
         self._told_more: dict[int, _Open] = {}
         self._firsts_by_carrier: dict[tuple[str, bool], tuple[_First, ...]] = {}
@@ -323,6 +331,9 @@ class _Group:
         self._add_press(found, trigger, trigger.reference, received, Join.FIRST)
         if trigger.facts:
             self._keep(trigger.facts, found)
+        if trigger.position is not None:
+            found.best_position = FIRST_POSITION
+            self._openings.append((key, trigger.position))
         held = self._first_deliveries(item, key, incident_id, received)
         return found, Recorded(Receipt(incident_id, Join.FIRST), held)
 
@@ -345,6 +356,8 @@ class _Group:
         self._add_press(found, trigger, reference, received, joined)
         if trigger.facts:
             self._keep(trigger.facts, found)
+        if trigger.position is not None:
+            self._positions.append((found.key, trigger.position))
         return Recorded(Receipt(found.id, joined))
 
     def _see_again(self, trigger: Trigger, found: _Open, seen: Seen, received: int) -> Recorded:
@@ -392,6 +405,8 @@ class _Group:
                 f"UPDATE incident SET fact_count = {mark} WHERE key = {mark}",
                 [(found.fact_count, key) for key, found in self._told_more.items()],
             )
+        for key, position in self._openings:
+            record_opening_position(connection, key, position, self._age_s(position))
         if self._changed:
             changed = list(self._changed.values())
             execute_many(
@@ -400,14 +415,23 @@ class _Group:
                 [(f.press_count, f.last_press_at, f.key) for f in changed],
             )
             plan_updates(connection, self._rules.plan, [_news(found) for found in changed])
+        for key, position in self._positions:
+            record_position(connection, self._rules.plan, key, position, self._age_s(position))
+
+    def _age_s(self, found: Position) -> AgeOf:
+        if self._rules.age_s is not None:
+            return self._rules.age_s()
+        return lambda moment: max(0.0, (found.received_at - moment).total_seconds())
 
     def _first_deliveries(
         self, item: NewPress, key: int, incident_id: str, received: int
     ) -> tuple[Delivery, ...]:
         held: list[Delivery] = []
         leases = item.leases
-        told = len(item.trigger.facts)
-        report = _first_payload(told) if told else ONE_PRESS
+        told, place = len(item.trigger.facts), item.trigger.position
+        report = (
+            ONE_PRESS if place is None and not told else _first_payload(told, has_position=place is not None)
+        )
         for first in self._firsts(item.trigger.carrier, is_test=item.trigger.test):
             written, payload = report if first.sequence else NOTHING
             lease = leases.get(first.channel, 0.0) if first.after_us == 0 else 0.0
@@ -471,8 +495,13 @@ def _caller_hash(row: tuple[Any, ...]) -> bytes:
     return hashed
 
 
-def _first_payload(facts: int) -> Payload:
-    return f'{{"presses":1,"facts":{facts}}}', {"presses": 1, "facts": facts}
+def _first_payload(facts: int, *, has_position: bool) -> Payload:
+    known = {"presses": 1}
+    if has_position:
+        known["position"] = FIRST_POSITION
+    if facts:
+        known["facts"] = facts
+    return json.dumps(known, separators=(",", ":")), known
 
 
 def _open_incidents(

@@ -320,14 +320,17 @@ def position_of(ring: KeyRing, row: Any) -> Position:
     """Return the domain's position of a row of the position table. Raises `Malformed` or `KeysUnavailable`."""
     if not is_sound(ring, "position", row):
         raise Damaged(f"position {row.incident_key}.{row.number}: what is plain of it was changed")
+    latitude, longitude, altitude_m = unseal_coordinates(ring, row.incident_key, row.number, row.sealed)
     return Position(
-        *unseal_coordinates(ring, row.incident_key, row.number, row.sealed),
+        latitude,
+        longitude,
         row.uncertainty_m,
         row.confidence,
         text_of(row.method),
         text_of(row.source),
         fix_time(row.fixed_at),
         from_us(row.received_at),
+        altitude_m,
     )
 
 

@@ -45,6 +45,9 @@ _END: Final = b"\xff"
 _KINDS: Final = tuple(PartKind)
 _POSITION: Final = Struct(">Bdd")
 """Format, latitude, longitude; degrees, WGS 84."""
+_POSITION_IN_SPACE: Final = Struct(">Bddd")
+"""The same with metres above the ellipsoid."""
+_FORMAT_IN_SPACE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +157,38 @@ def unseal_press(ring: KeyRing, key: int, number: int, sealed: bytes) -> SealedP
         raise _strange("press", key) from None
 
 
-def seal_coordinates(ring: KeyRing, key: int, number: int, latitude: float, longitude: float) -> bytes:
+def seal_coordinates(  # noqa: PLR0917 - the place of a row, then what it holds
+    ring: KeyRing,
+    key: int,
+    number: int,
+    latitude: float,
+    longitude: float,
+    altitude_m: float | None = None,
+) -> bytes:
     """Return the ``sealed`` column of an incident's n-th position."""
-    return seal(ring, Place("position", "sealed", key, number), _POSITION.pack(_FORMAT, latitude, longitude))
+    if altitude_m is None:
+        plain = _POSITION.pack(_FORMAT, latitude, longitude)
+    else:
+        plain = _POSITION_IN_SPACE.pack(_FORMAT_IN_SPACE, latitude, longitude, altitude_m)
+    return seal(ring, Place("position", "sealed", key, number), plain)
 
 
-def unseal_coordinates(ring: KeyRing, key: int, number: int, sealed: bytes) -> tuple[float, float]:
+def unseal_coordinates(
+    ring: KeyRing, key: int, number: int, sealed: bytes
+) -> tuple[float, float, float | None]:
     """Read the ``sealed`` column of an incident's n-th position. Raises `KeysUnavailable` or `Malformed`."""
     plain = unseal(ring, Place("position", "sealed", key, number), sealed)
+    altitude_m: float | None = None
     try:
-        found, latitude, longitude = _POSITION.unpack(plain)
-        _check(found, _FORMAT)
+        if len(plain) == _POSITION.size:
+            found, latitude, longitude = _POSITION.unpack(plain)
+            _check(found, _FORMAT)
+        else:
+            found, latitude, longitude, altitude_m = _POSITION_IN_SPACE.unpack(plain)
+            _check(found, _FORMAT_IN_SPACE)
     except (error, ValueError):
         raise _strange("position", key) from None
-    return latitude, longitude
+    return latitude, longitude, altitude_m
 
 
 def seal_fact(ring: KeyRing, key: int, number: int, data: str) -> bytes:

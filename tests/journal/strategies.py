@@ -29,7 +29,7 @@ PLACES = st.tuples(st.floats(-90, 90), st.floats(-180, 180)).filter(lambda place
 POSITIONS = st.builds(
     lambda place, *rest: Position(*place, *rest),
     PLACES, st.none() | METRES, st.none() | st.floats(0.001, 100), TEXTS, TEXTS,
-    st.none() | TIMES, TIMES,
+    st.none() | TIMES, TIMES, st.none() | st.floats(-1e3, 2e4),
 )  # fmt: skip
 PARTS = st.builds(
     Part, st.integers(0, 65535), st.integers(0, 255), st.integers(0, 255), st.sampled_from(PartKind),

@@ -22,7 +22,7 @@ from tests.journal.strategies import TEXTS, TRIGGERS
 PLAIN = octets_of(press(), "sos-1")
 FULL = press(
     part=Part(1, 2, 1, octets=b"\xff", alphabet="ucs2"),
-    position=Position(37.5, 127.0, 10.0, 95.0, "gnss", "device", NOON, NOON),
+    position=Position(37.5, 127.0, 10.0, 95.0, "gnss", "device", NOON, NOON, 61.5),
     labels=("told late",),
     facts=(UnknownFact("x-new", "s", NOON, {"a": "b"}),),
 )

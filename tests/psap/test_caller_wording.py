@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from telephony.domain.delivery import UPDATE
-from telephony.domain.facts import CALLER, FactKind, ReachFact, ReasonCode, UnknownFact
+from telephony.domain.facts import CALLER, CentreStatusFact, FactKind, ReachFact, ReasonCode, UnknownFact
 from telephony.domain.report import Report
 from telephony.domain.values import Msisdn
 from telephony.psap.caller_wording import ENGLISH_CALLER, KOREAN_CALLER
@@ -132,7 +132,7 @@ def test_a_name_cannot_forge_a_line():
 def test_whatever_a_fact_brings_there_is_a_report_with_whole_lines(known):
     for words in (KOREAN_FACTS, ENGLISH_FACTS):
         told = lines(known, words=words)
-        assert bool(told) is not isinstance(known, ReachFact | UnknownFact)
+        assert bool(told) is not isinstance(known, ReachFact | CentreStatusFact | UnknownFact)
         assert all("\n" not in line and "\r" not in line for line in told)
     for language in ("ko", "en"):
         encode(report(known), sender="onetouch.example", addresses="112.example", language=language, zone=KST)

@@ -334,6 +334,12 @@ def test_a_phone_that_answers_no_more_is_told_to_machines():
     ]
 
 
+def test_of_a_device_a_machine_reads_what_it_has_said_and_no_more():
+    report = replace(UPDATE_REPORT, facts=(from_data(FactKind.DEVICE, PHONE, PRESSED, {"battery": "7"}),))
+    told = [each for each in parameters(read(as_sent(report))) if each[0].startswith("device")]
+    assert told == [("device-battery-percent", "7")]
+
+
 def test_every_state_of_reach_and_every_why_has_words():
     for words in wording.WORDINGS.values():
         assert set(words.news.reach) == set(Reach)
@@ -633,6 +639,28 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             "출동: 순찰 12호, 2026-11-23 15:07:00+09:00, desk 7",
         ),
         (
+            from_data(
+                FactKind.DISPATCHED,
+                "unit 1",
+                PRESSED,
+                {"unit": "순찰 12호", "eta": "2026-11-23T15:16:00+09:00"},
+            ),
+            "On the way: 순찰 12호, sent at ? by 112, there at about 2026-11-23 15:16:00+09:00",
+            "출동: 순찰 12호, ?, 112, 도착 예정 2026-11-23 15:16:00+09:00",
+        ),
+        (
+            from_data(
+                FactKind.ARRIVED, "unit 1", PRESSED, {"unit": "순찰\n12호", "at": "2026-11-23T15:17:00+09:00"}
+            ),
+            "There: 순찰 12호, arrived at 2026-11-23 15:17:00+09:00, says 112",
+            "현장 도착: 순찰 12호, 2026-11-23 15:17:00+09:00, 112",
+        ),
+        (
+            from_data(FactKind.NOTE, "note 1", PRESSED, {"words": "뒷문\n열림", "by": "desk 7"}),
+            "Note of 112: 뒷문 열림 (?, desk 7)",
+            "112 메모: 뒷문 열림 (?, desk 7)",
+        ),
+        (
             from_data(FactKind.DISPATCHED, "unit 2", PRESSED, {}),
             "On the way: unit 2, sent at ? by 112",
             "출동: unit 2, ?, 112",
@@ -646,6 +674,13 @@ def test_what_came_by_call_does_not_read_as_if_it_were_typed():
             ),
             "This incident was told to 112 on the telephone already, at 2026-11-23 15:09:00+09:00, by Kim; desk 4",
             "이 신고는 2026-11-23 15:09:00+09:00에 전화로 먼저 알림: Kim; desk 4",
+        ),
+        (
+            from_data(
+                FactKind.DEVICE, PHONE, PRESSED, {"battery": "7", "pressed": "2026-11-23T15:04:50+09:00"}
+            ),
+            "Device: battery at 7 %; pressed at 2026-11-23 15:04:50+09:00 by its own clock",
+            "기기: 배터리 7%; 기기의 시계로 2026-11-23 15:04:50+09:00에 누름",
         ),
     ],
 )

@@ -17,10 +17,15 @@ import pytest
 from telephony.asterisk.dialplan.trunks import SILENCES
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
+    Became,
     Because,
     CallFact,
     CallState,
+    CentreStatus,
+    CentreStatusFact,
     ConsentState,
+    DeviceFact,
     DispatchedFact,
     EndedBy,
     Fact,
@@ -32,6 +37,7 @@ from telephony.domain.facts import (
     KnockFact,
     Leg,
     LegState,
+    NoteFact,
     NotReached,
     PersonFact,
     Reach,
@@ -72,12 +78,16 @@ FACTS: tuple[Fact, ...] = (
     ScoreFact(AT, 65, (Because(ReasonCode.FALSE_ALARMS, 2),)),
     FalseAlarmFact(1, AT, "SMS", "in a bag", AT),
     AcknowledgedFact(AT, "desk 7", AT),
-    DispatchedFact(1, AT, "unit 12", "desk 7", AT),
+    DispatchedFact(1, AT, "unit 12", "desk 7", AT, AT),
+    ArrivedFact(1, AT, "unit 12", "desk 7", AT),
+    NoteFact(1, AT, "back door is open", "desk 7", AT),
+    CentreStatusFact("1f", AT, CentreStatus.CALL_BACK, Became.REFUSED, AT, "desk 7", "unit 12", "2e", "silence holds"),
     ToldByVoiceFact(AT, "Kim", "desk 4", AT),
     ReachFact(AT, Reach.NOT_ANSWERING, NotReached.ABSENT, AT),
+    DeviceFact(AT, 14, AT),
 )  # fmt: skip
 """One of each kind, with everything that can be known."""
-MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT)
+MEASURED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", AT, AT, 61.4)
 UNAGED = Position(37.5, 127.0, 30.0, 67.0, "cell", "lbs:skt", None, AT)
 EVERYTHING = Report(
     "sos-1-2", ReportKind.UPDATE, "sos-1", 2, (EarlierReport("sos-1-1", AT),), AT + timedelta(seconds=9), False, NUMBER, "skt", "sms",
@@ -244,7 +254,8 @@ def enums_of(kind, seen=frozenset()):
 def test_every_type_of_state_that_a_fact_can_hold_is_compared():
     compared = {each for sendable, _ in WORDS.values() if isinstance(sendable, type) for each in [sendable]}
 
-    assert set(enums_of(Fact)) - {Registered} == compared - {UpdateReason}
+    # The last two are of what centres send us, which is not told to them.
+    assert set(enums_of(Fact)) - {Registered, CentreStatus, Became} == compared - {UpdateReason}
 
 
 def test_both_languages_have_words_for_the_same():

@@ -84,7 +84,7 @@ def _press(row: dict[str, Any]) -> dict[str, Any]:
 
 def _position(row: dict[str, Any]) -> dict[str, Any]:
     at = sealed_rows.unseal_coordinates(keys(), row["incident_key"], row["number"], row["sealed"])
-    return {"latitude": at[0], "longitude": at[1]}
+    return {"latitude": at[0], "longitude": at[1], "altitude_m": at[2]}
 
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:

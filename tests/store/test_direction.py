@@ -24,6 +24,7 @@ from telephony.domain.errors import Unavailable
 from telephony.domain.facts import FactKind
 from telephony.domain.orders import (
     Acknowledge,
+    Arrive,
     CallBack,
     Close,
     Dispatch,
@@ -31,6 +32,7 @@ from telephony.domain.orders import (
     HoldSilence,
     LiftSilence,
     MarkFalse,
+    Note,
     Order,
     Ordered,
     Orderer,
@@ -57,6 +59,8 @@ EVERY_ORDER = [
     CallBack(),
     Acknowledge(),
     Dispatch("unit 12"),
+    Arrive("unit 12"),
+    Note("the back door is open"),
     Close("met by unit 12"),
     MarkFalse("met by unit 12"),
     ToldByVoice("desk 4 of Seoul"),
@@ -67,6 +71,8 @@ ABOUT_OPEN_ONES = [
     CallBack(),
     Acknowledge(),
     Dispatch("unit 12"),
+    Arrive("unit 12"),
+    Note("the back door is open"),
     Close("over"),
 ]
 

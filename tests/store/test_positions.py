@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from telephony.domain.delivery import Delivered
+from telephony.domain.facts import DeviceFact
 from telephony.domain.position import LAST_KNOWN, Position
-from telephony.store.positions import Whereabouts, whereabouts
+from telephony.services.spine.reporting import first_report
+from telephony.store.positions import FixKept, Whereabouts, record_device_fix, whereabouts
 from telephony.store.times import from_us
-from tests.doubles import NOON, press
+from tests.doubles import NOON, age_by, press
 from tests.store.ledger import Ledger, fix
 
 KIM = "821012345678"
@@ -304,3 +306,104 @@ def test_an_earlier_memory_that_knew_better_stands(ledger: Ledger):
     ledger.close("sos-821012345678b")
     ledger.record(press(reference="fourth", received_at=NOON + timedelta(hours=3)))
     assert known(ledger).last_known == fix(500, after_s=7_201)
+
+
+# -- with the press itself -----------------------------------------------------------------------------------------
+
+
+DEVICE = {"method": "gnss", "source": "device"}
+
+
+def test_the_alert_tells_of_the_fix_that_came_with_the_press_as_the_direct_way_does(
+    engines: tuple[Engine, Engine],
+):
+    ledger, found = Ledger(engines[0]), fix(12.0, age_s=3, **DEVICE)
+    trigger = press(position=found, facts=(DeviceFact(NOON, 14),))
+
+    ledger.record(trigger)
+
+    (alert,) = ledger.claim()
+    assert alert.content.position == found
+    assert alert.content == first_report(trigger, "sos-821012345678")
+    assert updates(ledger) == []
+    assert known(ledger) == Whereabouts(found, None)
+
+
+def test_a_fix_in_space_comes_out_of_the_store_as_it_went_in(engines: tuple[Engine, Engine]):
+    ledger, found = Ledger(engines[0]), fix(12.0, **DEVICE, altitude_m=61.5)
+    ledger.record(press(position=found))
+    assert ledger.claim()[0].content.position == found
+
+
+def test_what_is_found_later_is_told_beside_the_fix_of_the_press(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0])
+    ledger.record(press(position=fix(12.0, **DEVICE)))
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+
+    assert not ledger.locate(fix(900.0, after_s=2))
+
+    assert known(ledger).best == fix(12.0, **DEVICE)
+    assert updates(ledger) == []
+
+
+def test_a_fix_that_comes_with_another_press_is_told_with_it(ledger: Ledger):
+    (alert,) = ledger.claim()
+    ledger.settle(alert, Delivered())
+
+    ledger.again("1", after_s=5, position=fix(12.0, after_s=5, **DEVICE))
+
+    assert known(ledger).best == fix(12.0, after_s=5, **DEVICE)
+    assert [json.loads(each) for each in updates(ledger)] == [
+        {"presses": 2, "position": 1, "why": ["pressed-again", "position"]}
+    ]
+
+
+def test_a_press_that_is_delivered_again_brings_its_fix_once(ledger: Ledger):
+    for _ in range(2):
+        ledger.again("1", after_s=5, position=fix(12.0, after_s=5, **DEVICE))
+
+    assert len(ledger.rows("position")) == 1
+
+
+def test_the_fix_of_a_press_is_the_last_known_of_the_next_incident(engines: tuple[Engine, Engine]):
+    ledger = Ledger(engines[0])
+    ledger.record(press(position=fix(12.0, **DEVICE)))
+    ledger.close()
+    ledger.again("1", after_s=60)
+
+    assert known(ledger) == Whereabouts(None, fix(12.0, **DEVICE))
+
+
+# -- of the device, after the press --------------------------------------------------------------------------------
+
+
+def device_fix(ledger: Ledger, connector: str = "skt-1", incident: str = "sos-821012345678") -> FixKept:
+    found = fix(9.0, after_s=30, **DEVICE)
+    kept: tuple[FixKept, object] = ledger.transact(
+        record_device_fix, ledger.plan, incident, connector, found, age_by(found.received_at)
+    )
+    return kept[0]
+
+
+def test_a_later_fix_of_the_device_is_told_as_any_other(ledger: Ledger):
+    assert device_fix(ledger) is FixKept.KEPT
+    assert known(ledger).best == fix(9.0, after_s=30, **DEVICE)
+    assert updates(ledger) == ['{"presses": 1, "position": 1, "why": ["position"]}']
+
+
+@pytest.mark.parametrize("whose", [{"connector": "kt-1"}, {"incident": "sos-none"}])
+def test_a_fix_of_an_incident_that_the_machine_has_not_pressed_for_is_not_kept(ledger: Ledger, whose):
+    assert device_fix(ledger, **whose) is FixKept.UNKNOWN
+    assert ledger.rows("position") == []
+
+
+def test_a_machine_whose_press_has_joined_an_incident_may_send_fixes_of_it(ledger: Ledger):
+    ledger.again("1", connector="app")
+    assert device_fix(ledger, "app") is FixKept.KEPT
+
+
+def test_a_closed_incident_takes_no_fix_of_a_device(ledger: Ledger):
+    ledger.close()
+    assert device_fix(ledger) is FixKept.CLOSED
+    assert ledger.rows("position") == []

@@ -21,7 +21,7 @@ from telephony.store.bound import BOUND, is_sound
 from telephony.store.incidents import close_incident, list_incidents, open_incidents, quiet_incidents, story
 from telephony.store.orders import set_silence
 from telephony.store.readout import unreported
-from telephony.store.response import acknowledge, dispatch
+from telephony.store.response import acknowledge, arrive, dispatch, note
 from telephony.store.silence import is_silenced
 from tests.doubles import KST, NOON, ONE_CENTRE, keys, press
 from tests.store.ledger import Ledger, call_fact, fix
@@ -266,3 +266,52 @@ def test_silence_holds_until_it_is_lifted(ledger: Ledger, act: Callable[..., Any
     assert ledger.transact(set_silence, ONE_CENTRE, ID, True, "desk 7", LATER) is None
     assert not ledger.transact(is_silenced, [number])
     assert state(ledger) in {ACKNOWLEDGED, DISPATCHED}
+
+
+# -- there, and notes ----------------------------------------------------------------------------------------------
+
+
+def there(ledger: Ledger, unit: str = "unit 12", by: str = "Lee, desk 7") -> Any:
+    return ledger.transact(arrive, ONE_CENTRE, ID, unit, by, LATER)
+
+
+def noted(ledger: Ledger, words: str = "back door is open", by: str = "Lee, desk 7") -> Any:
+    return ledger.transact(note, ONE_CENTRE, ID, words, by, LATER)
+
+
+def test_a_unit_that_is_there_was_on_its_way(ledger: Ledger):
+    assert there(ledger) is None
+    assert sent(ledger, "unit 3") is None
+    assert there(ledger, "unit 3") is None
+
+    assert state(ledger) == DISPATCHED
+    (told,) = ledger.claim(after_s=60)
+    units = [(type(fact).__name__, fact.unit) for fact in told.content.facts if hasattr(fact, "unit")]
+    assert units == [
+        ("DispatchedFact", "unit 12"), ("ArrivedFact", "unit 12"),
+        ("DispatchedFact", "unit 3"), ("ArrivedFact", "unit 3"),
+    ]  # fmt: skip
+
+
+def test_a_unit_arrives_once(ledger: Ledger):
+    there(ledger)
+    before = facts(ledger)
+    assert isinstance(there(ledger, by="Park"), StoodAlready)
+    assert isinstance(sent(ledger), StoodAlready)
+    assert facts(ledger) == before
+
+
+def test_the_same_note_of_the_same_desk_is_noted_once(ledger: Ledger):
+    assert noted(ledger) is None
+    assert isinstance(noted(ledger), StoodAlready)
+    assert noted(ledger, by="Park") is None
+    assert facts(ledger) == [(FactKind.NOTE, "note 1"), (FactKind.NOTE, "note 2")]
+
+
+@pytest.mark.parametrize("act", [there, noted])
+def test_of_a_closed_incident_nobody_arrives_and_nothing_is_noted(
+    ledger: Ledger, act: Callable[[Ledger], Any]
+):
+    ledger.close()
+    assert isinstance(act(ledger), OrderRefused)
+    assert facts(ledger) == []

@@ -59,11 +59,13 @@ def test_a_part_comes_back_with_its_kind_and_its_octets(
     assert not octets or len(octets) < 8 or octets not in sealed
 
 
-@given(KEYS, st.floats(-90, 90), st.floats(-180, 180))
-def test_coordinates_come_back_to_the_last_bit(key: int, latitude: float, longitude: float):
-    sealed = rows.seal_coordinates(keys(), key, 1, latitude, longitude)
+@given(KEYS, st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(-1_000, 20_000))
+def test_coordinates_come_back_to_the_last_bit(
+    key: int, latitude: float, longitude: float, altitude_m: float | None
+):
+    sealed = rows.seal_coordinates(keys(), key, 1, latitude, longitude, altitude_m)
 
-    assert rows.unseal_coordinates(keys(), key, 1, sealed) == (latitude, longitude)
+    assert rows.unseal_coordinates(keys(), key, 1, sealed) == (latitude, longitude, altitude_m)
 
 
 @given(ANY_TEXT, st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import DatagramProtocol
 
 from telephony.alarms import Alarms
@@ -26,12 +25,10 @@ from telephony.asterisk.sip.carried import Carried
 from telephony.asterisk.sos.accepting import accepted
 from telephony.asterisk.sos.follower import SOURCE, Trunk
 from telephony.background import run_in_background
-from telephony.clock import Call, Clock, pause, utc_now
-from telephony.domain.delivery import retry_delay_s
-from telephony.domain.errors import Malformed, Unavailable
+from telephony.clock import Call, Clock, utc_now
+from telephony.domain.errors import Malformed
 from telephony.domain.facts import CallFact, CallState
 from telephony.domain.ports import AcceptAll
-from telephony.domain.position import Position
 from telephony.domain.trigger import REFUSED_CALL, UNLISTED_DESTINATION, Trigger
 from telephony.domain.values import Msisdn
 from telephony.net.listening import PatientPort
@@ -47,14 +44,6 @@ URN_SOS = "urn:service:sos"
 """RFC 5031; ``urn:service:sos.police`` is one of its kinds."""
 
 
-class Places(Protocol):
-    """Where positions of incidents are kept."""
-
-    async def located(self, incident_id: str, position: Position) -> None:
-        """Keep a position; raises `Unavailable` when that cannot be done now."""
-        ...
-
-
 class Mirror(Service):
     """Listens to what one Asterisk mirrors. ``on_invite`` is given what each INVITE carried, by its Call-ID."""
 
@@ -66,7 +55,6 @@ class Mirror(Service):
         trunk_of: Callable[[Address], str | None],
         *,
         accept_all: AcceptAll,
-        places: Places,
         alarms: Alarms,
         reactor: Any,
     ) -> None:
@@ -74,7 +62,6 @@ class Mirror(Service):
         self._settings = settings
         self._trunks = {trunk.name: trunk for trunk in trunks}
         self._accept_all = accept_all
-        self._places = places
         self._alarms = alarms
         self._clock: Clock = reactor
         self.on_invite: Callable[[str, Carried], None] = lambda _call_id, _carried: None
@@ -152,23 +139,8 @@ class Mirror(Service):
         )  # fmt: skip
         if trunk.recognition.service_number(invite.dialled) is not None:
             return  # no press: a caller who dials the menu in calm can dial again
-        run_in_background(self._tell(self._trigger(invite, trunk, caller)), "telling of a refused call")
-
-    async def _tell(self, trigger: Trigger) -> None:
-        incident_id = (await accepted(trigger, self._accept_all, self._clock)).incident_id
-        for failures in count(1):
-            if trigger.position is None:
-                return
-            try:
-                await self._places.located(incident_id, trigger.position)
-            except CancelledError:
-                raise
-            except Exception as error:
-                defect = None if isinstance(error, Unavailable) else error
-                log.warning("position not kept", incident=incident_id, error=str(error), exc_info=defect)
-                await pause(self._clock, retry_delay_s(failures))
-            else:
-                return
+        trigger = self._trigger(invite, trunk, caller)
+        run_in_background(accepted(trigger, self._accept_all, self._clock), "telling of a refused call")
 
     def _trigger(self, invite: Invite, trunk: Trunk, caller: Msisdn) -> Trigger:
         called = trunk.recognition.called(invite.dialled)

@@ -9,12 +9,16 @@ from typing import assert_never
 
 from telephony.domain.facts import (
     AcknowledgedFact,
+    ArrivedFact,
     CallFact,
+    CentreStatusFact,
+    DeviceFact,
     DispatchedFact,
     Fact,
     FalseAlarmFact,
     GuardianFact,
     KnockFact,
+    NoteFact,
     PersonFact,
     ReachFact,
     ScoreFact,
@@ -172,7 +176,17 @@ def fact_in_words(fact: Fact, language: Language) -> str:  # noqa: PLR0911 - one
             return words.guardian.format(number=fact.subject, state=state)
         case SilenceFact() | ReachFact():
             return f"{fact.kind} {fact.state}"
-        case AcknowledgedFact() | DispatchedFact() | FalseAlarmFact() | ToldByVoiceFact() | UnknownFact():
+        case (
+            AcknowledgedFact()
+            | ArrivedFact()
+            | CentreStatusFact()
+            | DeviceFact()
+            | DispatchedFact()
+            | FalseAlarmFact()
+            | NoteFact()
+            | ToldByVoiceFact()
+            | UnknownFact()
+        ):
             return fact.kind
         case _:
             assert_never(fact)

@@ -30,6 +30,7 @@ def first_report(trigger: Trigger, incident_id: str) -> Report:
         texts=_texts(trigger, storable(trigger.text)),
         labels=trigger.labels,
         facts=told([storable_fact(known) for known in trigger.facts]) if trigger.facts else (),
+        position=trigger.position,
     )
 
 

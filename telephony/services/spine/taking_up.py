@@ -30,8 +30,9 @@ from telephony.store.presses import Recorded, caller_key
 
 log = structlog.get_logger()
 
-ANSWERED_BY_THE_STORE: Final = frozenset({"ussd"})
-"""Sources whose senders wait for a store that is well: the phone shows no second text where it knows the press already."""
+ANSWERED_BY_THE_STORE: Final = frozenset({"ussd", "app", "terminal", "system"})
+"""Sources whose senders wait for a store that is well: a phone shows no second text where it knows the press already, and a
+machine is told the incident that its press has joined."""
 MOST_OWED: Final = 50_000
 """Presses that may wait here for the store; those beyond it are as presses that the journal could not take."""
 RETRIED_SOON_S: Final = 0.05

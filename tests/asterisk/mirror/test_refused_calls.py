@@ -48,9 +48,8 @@ class House:
         self.reactor.advance(BEGAN_S)
         self.reactor.rightNow = BEGAN_S
         self.alarms = Alarms(self.reactor)
-        self.offered, self.places, self.carried = [], [], []
+        self.offered, self.carried = [], []
         self.answers = []
-        self.is_place_refused = False
         recognition = Recognition(
             frozenset({"112"}), frozenset({"1129"}), service_numbers=frozenset({"1588112"})
         )
@@ -61,7 +60,6 @@ class House:
             [Trunk("skt-voice", "skt", "from-skt-voice", recognition)],
             lambda address: "skt-voice" if str(address) == "192.0.2.10" else None,
             accept_all=self.accept_all,
-            places=self,
             alarms=self.alarms,
             reactor=self.reactor,
         )
@@ -74,12 +72,6 @@ class House:
         if isinstance(answer, Deferred):
             return answer
         return succeed([answer])
-
-    async def located(self, incident_id, position):
-        if self.is_place_refused:
-            self.is_place_refused = False
-            raise Unavailable("the store is away")
-        self.places.append((incident_id, position))
 
     def hears(self, octets, **how):
         self.reactor.heard.datagramReceived(hep(octets, **how), ("127.0.0.1", 5))
@@ -191,9 +183,8 @@ def test_a_call_that_the_manager_interface_tells_of_is_not_told_again(house):
     assert house.offered == []
 
 
-def test_a_press_is_offered_until_it_is_durable_and_its_place_is_kept_until_it_is(house):
+def test_a_press_is_offered_with_its_place_until_it_is_durable(house):
     house.answers = [Unavailable("no commit"), Receipt("sos-7", Join.FIRST)]
-    house.is_place_refused = True
 
     with capture_logs():
         house.refuses("sip:112@x", PIDF, body=document())
@@ -201,9 +192,8 @@ def test_a_press_is_offered_until_it_is_durable_and_its_place_is_kept_until_it_i
 
     first, second = house.offered
     assert first.reference == second.reference
-    (place,) = house.places
-    assert place == ("sos-7", first.position)
-    assert place[1].uncertainty_m == 150.0
+    assert second.position == first.position
+    assert second.position.uncertainty_m == 150.0
 
 
 def test_two_calls_with_one_call_id_at_different_times_are_two_presses(house):

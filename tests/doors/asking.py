@@ -16,10 +16,10 @@ from telephony.alarms import Alarms
 from telephony.domain.location_token import sought_digests
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
+from telephony.doors.location import LocationResource
+from telephony.doors.server import WebServer
+from telephony.doors.settings import Web
 from telephony.store.calls import TokenHolder
-from telephony.web.location import LocationResource
-from telephony.web.server import WebServer
-from telephony.web.settings import Web
 from tests.doubles import NOON
 
 TOKEN = "Zq3vT0kE9-_aB1cD2eF3gH4iJ5kL6mN7"
@@ -130,22 +130,14 @@ class Wire(StringTransport):
         return responses(octets, to_head=to_head)
 
 
-class Listening:
-    """The server with the location URL, on a clock and wires of its own."""
+class Served:
+    """A server of some resources, on a clock and wires of its own."""
 
-    def __init__(self, store=None, **settings):
-        self.reactor = MemoryReactorClock()
-        self.reactor.rightNow = NOON.timestamp() + 20
-        self.store = store or Store()
-        self.seen = []
-        location = LocationResource(
-            self.store.find, host="onetouch.example", clock=self.reactor, saw=self.seen.append
-        )
-        self.server = WebServer(
-            Web(**settings), {"v1/location": location}, reactor=self.reactor, alarms=Alarms(self.reactor)
-        )
+    def __init__(self, resources, reactor, **settings):
+        self.reactor = reactor
+        self.server = WebServer(Web(**settings), resources, reactor=reactor, alarms=Alarms(reactor))
         self.server.startService()
-        self.site = self.reactor.tcpServers[-1][1]
+        self.site = reactor.tcpServers[-1][1]
 
     def connect(self, host="192.0.2.1"):
         return Wire(self.site, host)
@@ -158,6 +150,26 @@ class Listening:
         if wire.is_ended:
             wire.lose()
         return answer
+
+
+class Listening(Served):
+    """The server with the location URL."""
+
+    def __init__(self, store=None, **settings):
+        reactor = some_reactor()
+        self.store = store or Store()
+        self.seen = []
+        location = LocationResource(
+            self.store.find, host="onetouch.example", clock=reactor, saw=self.seen.append
+        )
+        super().__init__({"v1/location": location}, reactor, **settings)
+
+
+def some_reactor():
+    """A reactor in memory, 20 s after noon."""
+    reactor = MemoryReactorClock()
+    reactor.rightNow = NOON.timestamp() + 20
+    return reactor
 
 
 class Socket(Protocol):

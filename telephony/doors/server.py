@@ -20,12 +20,12 @@ from twisted.web.resource import Resource
 
 from telephony.alarms import Alarms
 from telephony.clock import Call
+from telephony.doors.settings import Web
 from telephony.net.listening import PatientPort
 from telephony.net.places import Places, affordable, is_loopback, source_of
 from telephony.net.refusals import Cause, Refusals
 from telephony.net.server_tls import server_tls
 from telephony.service import Service
-from telephony.web.settings import Web
 
 ABOUT: Final = "web"
 """The listener, in alarms and log lines."""

@@ -18,10 +18,8 @@ from twisted.logger import globalLogPublisher
 from twisted.web.resource import Resource
 
 from telephony.alarms import Alarms
-from telephony.fields import Tls
-from telephony.net.http.client import HttpClient
-from telephony.web.location import LocationResource
-from telephony.web.server import (
+from telephony.doors.location import LocationResource
+from telephony.doors.server import (
     CLOSED_WITHIN_S,
     MOST_BODY,
     MOST_HEADER,
@@ -30,9 +28,11 @@ from telephony.web.server import (
     MOST_REQUESTS,
     WebServer,
 )
-from telephony.web.settings import Web
+from telephony.doors.settings import Web
+from telephony.fields import Tls
+from telephony.net.http.client import HttpClient
+from tests.doors.asking import TOKEN, Listening, Store, Wire, connected, request, responses
 from tests.scenarios.certificates import make_certificates
-from tests.web.asking import TOKEN, Listening, Store, Wire, connected, request, responses
 
 UNKNOWN = f"/v1/location/{'x' * 32}"
 URL = f"/v1/location/{TOKEN}"

@@ -7,9 +7,9 @@ from lxml import etree
 from structlog.testing import capture_logs
 
 from telephony.domain.errors import Unavailable
+from telephony.doors.location import FIND_WITHIN_S, FINDING_AT_ONCE, STRANGERS_TOLD, prefers_held
 from telephony.psap.pidf_lo import HELD_NAMESPACE, LOCATION_UNKNOWN, held_error
-from telephony.web.location import FIND_WITHIN_S, FINDING_AT_ONCE, STRANGERS_TOLD, prefers_held
-from tests.web.asking import CELL, INCIDENT, TOKEN, Listening, Store, digest_of, holder, request
+from tests.doors.asking import CELL, INCIDENT, TOKEN, Listening, Store, digest_of, holder, request
 
 LOCATION_REQUEST = f'<locationRequest xmlns="{HELD_NAMESPACE}"/>'.encode()
 HELD, PIDF = "application/held+xml", "application/pidf+xml"

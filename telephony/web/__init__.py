@@ -1,1 +1,0 @@
-"""The web server for others: the location URL of a call."""
