@@ -83,7 +83,7 @@ accurate = {{resp_timer_s = 1, budget_s = 1.0}}
 [[psap]]
 name = "seoul"
 addresses = "112.seoul.example"
-{psap}
+{centre_more}
 [[psap.channel]]
 name = "seoul-a"
 url = "{centre}"
@@ -111,9 +111,9 @@ class Choices:
     skt_trunk: str = ""
     kt_peer: str = ""
     kt_trunk: str = ""
-    psap: str = ""
-    """Further keys of ``[[psap]]``."""
     more: str = ""
+    centre_more: str = ""
+    """Further keys of the centre."""
     hosts: tuple[tuple[str, str], ...] = ()
     """Names instead of 127.0.0.1 for ``skt_lbs``, ``kt_lbs``, ``centre`` and ``second``."""
 

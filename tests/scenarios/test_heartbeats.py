@@ -15,7 +15,7 @@ async def heartbeats_of(house):
 
 @pytest_twisted.ensureDeferred
 async def test_each_url_of_112_hears_that_the_service_is_alive_and_nobody_presses(house):
-    house.choose(psap="heartbeat_s = 10")
+    house.choose(centre_more="heartbeat_s = 10")
     await house.start()
 
     await house.until(lambda: house.centre.heartbeats and house.second.heartbeats)
@@ -43,7 +43,7 @@ async def test_each_url_of_112_hears_that_the_service_is_alive_and_nobody_presse
 
 @pytest_twisted.ensureDeferred
 async def test_a_heartbeat_that_hangs_keeps_no_press_from_its_way(house):
-    house.choose(psap="heartbeat_s = 10", timeout_s=60.0)
+    house.choose(centre_more="heartbeat_s = 10", timeout_s=60.0)
     await house.start()
     house.centre.hang()
     await house.until(lambda: house.centre.requests and house.second.heartbeats)
