@@ -45,7 +45,7 @@ class Type(StrEnum):
     WORD = "word"
     """One of the listed values."""
     NUMBER = "number"
-    """Decimal digits; a point where it is not whole."""
+    """Decimal digits; perhaps a minus before them, a point where it is not whole."""
     TIME = "time"
     """``2026-11-23T15:05:02+09:00``: whole seconds, an offset, never ``Z``."""
     SPOKEN_TIME = "time with a blank"

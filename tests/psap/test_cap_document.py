@@ -186,7 +186,7 @@ def test_every_parameter_is_explained_in_both_languages_and_once():
 
 TIME = r"\d{4}-\d\d-\d\d%s\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 SHAPES = {
-    Type.NUMBER: r"\d+(\.\d+)?",
+    Type.NUMBER: r"-?\d+(\.\d+)?",
     Type.TIME: TIME % "T",
     Type.SPOKEN_TIME: TIME % " ",
     Type.DATE: r"\d{4}-\d\d-\d\d",
