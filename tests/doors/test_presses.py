@@ -163,6 +163,14 @@ def test_a_press_with_a_used_key_is_answered_with_the_same_incident(house):
     assert len(house.offered) == 1
 
 
+def test_the_name_of_a_press_that_only_the_journal_has_is_not_held_to(house):
+    house.receipt = Receipt("sos-of-the-journal")
+    house.press()
+    house.receipt = Receipt(INCIDENT, Join.REDELIVERED)
+
+    assert json.loads(house.press().body)["incident"] == INCIDENT
+
+
 def test_a_key_is_a_machine_s_and_a_caller_s_own(house):
     house.press()
     house.press({"caller": "+821099999999"})
