@@ -21,6 +21,7 @@ from telephony.background import run_in_background
 from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import Unavailable
 from telephony.domain.location_token import sought_digests
+from telephony.doors.json_door import header
 from telephony.psap.pidf_lo import (
     HELD_TYPE,
     LOCATION_UNKNOWN,
@@ -136,7 +137,7 @@ class LocationResource(Resource):
             if isinstance(asked, HeldError):
                 return Answer(200, held_error(asked), HELD_TYPE, holder=holder)
             return self._held(holder)
-        return self._held(holder) if prefers_held(request.getHeader("accept") or "") else self._plain(holder)
+        return self._held(holder) if prefers_held(header(request, b"accept") or "") else self._plain(holder)
 
     def _held(self, holder: TokenHolder) -> Answer:
         if holder.best is None:

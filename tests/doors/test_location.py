@@ -109,6 +109,14 @@ def test_a_form_is_no_held_request_and_is_not_taken_apart(kind):
     assert (answer.status, code_of(answer)) == (200, "xmlError")
 
 
+def test_an_accept_header_of_octets_that_are_no_text_is_one_like_any_other():
+    listening = Listening()
+    wire = listening.connect()
+    wire.send(request().replace(b"\r\n\r\n", b"\r\nAccept: \xff\r\n\r\n"))
+    (answer,) = wire.heard()
+    assert (answer.status, answer.headers["content-type"]) == (200, PIDF)
+
+
 def test_without_a_position_a_get_is_told_when_to_ask_again():
     listening = Listening(Store(**{TOKEN: holder(best=None)}))
     answer = listening.ask()

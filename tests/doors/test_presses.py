@@ -276,6 +276,18 @@ def test_a_stranger_is_told_how_to_come_in_and_costs_nothing(house, headers):
     assert house.offered == []
 
 
+@pytest.mark.parametrize(
+    "line", [b"Authorization: Bearer \xff\xfe", b"Authorization: \xc3", b"Idempotency-Key: \xff"]
+)
+def test_octets_that_are_no_text_are_answered_as_anything_else(house, line):
+    wire = house.connect()
+    with capture_logs() as said:
+        wire.send(b"POST /v1/presses HTTP/1.1\r\nHost: x\r\n" + line + b"\r\nContent-Length: 2\r\n\r\n{}")
+    (answer,) = wire.heard()
+    assert answer.status == 401
+    assert [each["event"] for each in said] in ([], ["connections refused"])
+
+
 def test_a_machine_is_known_from_its_own_networks_only(house):
     with capture_logs() as said:
         assert house.press(token=OTHER, host="198.51.100.7").status == 401
