@@ -44,7 +44,8 @@ def test_a_carrier_may_come_over_http_alone(house):
         ('sources = ["app"]', 'sources = ["app"]\naddresses = ["skt.example"]', "web.presser[0].addresses", "skt.example"),
         ('{env = "APP_TOKEN"}', '{env = "NOT_SET_ANYWHERE"}', "web.presser[0].token", "set the environment variable"),
         ('{env = "APP_TOKEN"}', f'"{TOKEN}"', "web.presser[0].token", "file"),
-        ("[web]", PRESSER.replace("[web]", "") + "[[web.presser]]", "web.presser[1].name", "another presser"),
+        ('name = "app"', 'name = "skt-1"', "web.presser[0].name", "another link or presser"),
+        ("[web]", PRESSER.replace("[web]", "") + "[[web.presser]]", "web.presser[1].name", "another link or presser"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_at_its_key(house, old, new, key, words):

@@ -38,6 +38,9 @@ def test_the_commented_samples_of_voice_are_settings_too(monkeypatch, tmp_path):
     shipped = shipped.replace("/etc/onetouch/asterisk-ca.pem", str(tmp_path / "onetouch.pem"))
     for path in ("onetouch.pem", "onetouch.key"):
         shipped = shipped.replace(f"/etc/onetouch/{path}", str(tmp_path / path))
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef" * 2)
+    shipped = shipped.replace("/etc/onetouch/app-112.token", str(token))
     tables = ("[[carrier.trunk]]", "[[psap.channel]]", "service_numbers", *re.findall(r"# (\[.+\])\n", voice))
     file = tmp_path / "onetouch.toml"
     file.write_text(uncommented(shipped, tables))
@@ -52,6 +55,7 @@ def test_the_commented_samples_of_voice_are_settings_too(monkeypatch, tmp_path):
     assert settings.psap[0].voice_channels[0].name == "112-seoul-phone"
     assert settings.recognition.service_numbers == ("1588112",)
     assert settings.web is not None
+    assert [presser.name for presser in settings.web.presser] == ["app-112"]
     assert settings.service_menu is not None
     assert settings.plan.tells_guardians
 

@@ -13,7 +13,7 @@ from telephony.cli.incidents_false_alarm import false_alarm
 from telephony.cli.incidents_list import list_
 from telephony.cli.incidents_locatings import locatings
 from telephony.cli.incidents_readout import readout, told
-from telephony.cli.incidents_response import acknowledge, dispatch
+from telephony.cli.incidents_response import acknowledge, arrived, dispatch, note
 from telephony.cli.naming import meant_incident
 from telephony.cli.options import config_option, load_or_exit
 from telephony.cli.ordering import give_order, stated
@@ -40,11 +40,13 @@ def incidents() -> None:
       onetouch incidents show sos-20261123-7k3qwz2m9t
       onetouch incidents acknowledge 7k3q --by "Lee, desk 7"
       onetouch incidents dispatch sos-20261123-7k3qwz2m9t --unit "unit 12"
+      onetouch incidents arrived sos-20261123-7k3qwz2m9t --unit "unit 12"
+      onetouch incidents note sos-20261123-7k3qwz2m9t --words "the back door is open"
       onetouch incidents close sos-20261123-7k3qwz2m9t --reason "found safe, unit 12"
     """
 
 
-for _command in (list_, acknowledge, dispatch, false_alarm, locatings, readout, told):
+for _command in (list_, acknowledge, dispatch, arrived, note, false_alarm, locatings, readout, told):
     incidents.add_command(_command)
 
 

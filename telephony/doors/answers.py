@@ -27,6 +27,7 @@ class Code(StrEnum):
     NOT_DURABLE = "not-durable"
     """A press could not be made durable: 112 was told of it directly."""
     UNAVAILABLE = "unavailable"
+    NO_POSITION = "no-position"
     UNKNOWN_INCIDENT = "unknown-incident"
     INCIDENT_CLOSED = "incident-closed"
     REFUSED = "order-refused"

@@ -128,12 +128,18 @@ def not_allowed(method: str) -> Problem:
     )
 
 
+def header(request: Any, name: bytes) -> str | None:
+    """Return a header's value, whatever octets are in it: Twisted raises for what is no UTF-8."""
+    value: bytes | None = request.getHeader(name)
+    return None if value is None else value.decode("latin-1")
+
+
 def _taken_apart(request: Any) -> Asked:
     return Asked(
         request.method.decode("latin-1"),
         [segment.decode("latin-1") for segment in request.postpath],
         str(getattr(request.getClientAddress(), "host", "")),
-        request.getHeader("authorization"),
-        request.getHeader("idempotency-key"),
+        header(request, b"authorization"),
+        header(request, b"idempotency-key"),
         request.content.read(),
     )

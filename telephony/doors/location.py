@@ -1,14 +1,15 @@
 """Serves the location URL: the holder of an incident's token learns where the phone is while the incident is open.
 
-``GET /v1/location/<token>`` gives PIDF-LO, ``POST`` of a HELD locationRequest HELD's answer (RFC 6753). The INVITE to
-112 carries this URL in its Geolocation header (RFC 6442).
+``GET /v1/location/<token>`` gives PIDF-LO, or JSON to who asks for it, ``POST`` of a HELD locationRequest HELD's answer (RFC 6753). The
+INVITE to 112 carries this URL in its Geolocation header (RFC 6442).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -21,6 +22,9 @@ from telephony.background import run_in_background
 from telephony.clock import Clock, utc_now, within
 from telephony.domain.errors import Unavailable
 from telephony.domain.location_token import sought_digests
+from telephony.domain.position import REPORT_CONFIDENCE, Position
+from telephony.doors.answers import JSON_TYPE, PROBLEM_TYPE, Code, Done, Problem
+from telephony.doors.json_door import header
 from telephony.psap.pidf_lo import (
     HELD_TYPE,
     LOCATION_UNKNOWN,
@@ -75,6 +79,9 @@ class Answer:
     has_position: bool = False
 
 
+NO_POSITION: Final = Problem(
+    HTTPStatus.NOT_FOUND, Code.NO_POSITION, "no position is known yet: ask again in a few seconds"
+)
 NOT_FOUND: Final = Answer(404)
 UNKNOWN: Final = Answer(404, retry_after_s=RETRY_UNKNOWN_S)
 UNAVAILABLE: Final = Answer(503, retry_after_s=RETRY_STORE_S)
@@ -136,7 +143,10 @@ class LocationResource(Resource):
             if isinstance(asked, HeldError):
                 return Answer(200, held_error(asked), HELD_TYPE, holder=holder)
             return self._held(holder)
-        return self._held(holder) if prefers_held(request.getHeader("accept") or "") else self._plain(holder)
+        accept = header(request, b"accept") or ""
+        if prefers_json(accept):
+            return self._json(holder)
+        return self._held(holder) if prefers_held(accept) else self._plain(holder)
 
     def _held(self, holder: TokenHolder) -> Answer:
         if holder.best is None:
@@ -150,6 +160,14 @@ class LocationResource(Resource):
             # A client that expects PIDF-LO goes by the status alone.
             return Answer(404, held_error(LOCATION_UNKNOWN), HELD_TYPE, RETRY_POSITION_S, holder)
         return Answer(200, self._write(presence, holder), PIDF_TYPE, holder=holder, has_position=True)
+
+    def _json(self, holder: TokenHolder) -> Answer:
+        if holder.best is None:
+            return Answer(404, NO_POSITION.octets, PROBLEM_TYPE, RETRY_POSITION_S, holder)
+        body = Done(
+            HTTPStatus.OK, {"incident": holder.incident_id, "position": position_as_json(holder.best)}
+        )
+        return Answer(200, body.octets, JSON_TYPE, holder=holder, has_position=True)
 
     def _write(self, write: Callable[..., bytes], holder: TokenHolder) -> bytes:
         return write(
@@ -242,12 +260,40 @@ class _Strangers:
         self._untold = 0
 
 
+def position_as_json(position: Position) -> Mapping[str, Any]:
+    """Return a position with its circle at the confidence at which 112 reads every circle; what is not known is ``None``."""
+    fixed_at = position.fixed_at
+    return {
+        "latitude": position.latitude,
+        "longitude": position.longitude,
+        "uncertainty_m": position.radius_at(),
+        "confidence_percent": None if position.uncertainty_m is None else REPORT_CONFIDENCE,
+        "altitude_m": position.altitude_m,
+        "method": position.method,
+        "source": position.source,
+        "measured_at": None if fixed_at is None else fixed_at.isoformat(timespec="seconds"),
+        "received_at": position.received_at.isoformat(timespec="seconds"),
+    }
+
+
 def prefers_held(accept: str) -> bool:
     """Whether an Accept header (RFC 9110 section 12.5.1) wants HELD's document rather than PIDF-LO alone."""
+    quality = _qualities(accept)
+    return quality(HELD_TYPE) > quality(PIDF_TYPE)
+
+
+def prefers_json(accept: str) -> bool:
+    """Whether it wants JSON rather than either."""
+    quality = _qualities(accept)
+    return quality(JSON_TYPE) > max(quality(HELD_TYPE), quality(PIDF_TYPE))
+
+
+def _qualities(accept: str) -> Callable[[str], float]:
+    """Return how much an Accept header wants a media type of ``application``."""
     qualities = {"*/*": 0.0}
     for item in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in item.split(";"))
         stated = next((found for part in parameters if (found := _QUALITY.fullmatch(part))), None)
         qualities[kind] = 1.0 if stated is None else float(stated[1])
     anything = qualities.get("application/*", qualities["*/*"])
-    return qualities.get(HELD_TYPE, anything) > qualities.get(PIDF_TYPE, anything)
+    return lambda kind: qualities.get(kind, anything)

@@ -67,7 +67,7 @@ class Machines:
     def of(self, authorization: str | None, host: str) -> str | None:
         """Return the name of the machine that comes with this header from this address; ``None`` and a note for a stranger."""
         scheme, _, token = (authorization or "").partition(" ")
-        shown = sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
+        shown = sha256(token.strip().encode("utf-8")).digest()
         found: _Known | None = None
         for known in self._known:
             if hmac.compare_digest(known.digest, shown):

@@ -127,7 +127,9 @@ class PressDoor(JsonDoor):
         (answer,) = await self._accept_all([trigger])
         if isinstance(answer, Unavailable):
             return NOT_DURABLE
-        self._incidents[reference] = answer.incident_id
+        if answer.joined is not None:
+            # Of one that only the journal has, the store may say that it has joined another.
+            self._incidents[reference] = answer.incident_id
         return _accepted(answer.incident_id, remarks)
 
     def _allowed(self, name: str, pressed: Pressed) -> tuple[Source, str, Sequence[Remark]]:

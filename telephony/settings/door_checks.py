@@ -19,15 +19,15 @@ from telephony.settings.wording import closest
 def door_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
     """Return (where, what is wrong, what to write instead)."""
     carriers = [name for _, carrier in _of(raw, "carrier") if isinstance(name := carrier.get("name"), str)]
-    seen: set[str] = set()
+    seen = _links(raw)
     for at, presser in _pressers(raw):
         name = presser.get("name")
         if isinstance(name, str):
             if name in seen:
                 yield (
                     (*at, "name"),
-                    f'"{name}" already stands for another presser',
-                    "give each presser its own",
+                    f'"{name}" already stands for another link or presser',
+                    "give each its own",
                 )
             seen.add(name)
         for index, carrier in enumerate(_listed(presser)):
@@ -39,6 +39,13 @@ def door_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
             problem = "its system has no door to come in by: there is no [web]"
             yield (*at, "status_token"), problem, "add a table [web] to the main file"
         yield from _token((*at, "status_token"), centre.get("status_token"))
+
+
+def _links(raw: dict[str, Any]) -> set[str]:
+    """Return the names of the links: a machine may send fixes of incidents that were pressed under its name."""
+    carriers = [carrier for _, carrier in _of(raw, "carrier")]
+    links = [link for each in carriers for key in ("smpp", "peer", "trunk") for _, link in _of(each, key)]
+    return {name for link in links if isinstance(name := link.get("name"), str)}
 
 
 def carriers_of_pressers(raw: dict[str, Any]) -> set[str]:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from telephony.domain.delivery import ALERT, CLOSING, Delivery
-from telephony.domain.facts import Fact
+from telephony.domain.facts import Fact, FactKind
 from telephony.domain.position import Position
 from telephony.domain.report import (
     DETAILS_LOST,
@@ -70,7 +70,8 @@ _POSITIONS = (
 )
 _FACTS = (
     "SELECT incident_key, number, kind, subject, at, sealed, bound FROM fact"
-    f" WHERE incident_key = {{0}} AND number <= {{0}} ORDER BY number DESC LIMIT {NEWEST_FACTS}"
+    f" WHERE incident_key = {{0}} AND number <= {{0}} AND kind <> '{FactKind.CENTRE_STATUS}'"
+    f" ORDER BY number DESC LIMIT {NEWEST_FACTS}"
 )
 _REPORTS = (
     "SELECT DISTINCT sequence, created_at FROM delivery WHERE incident_key = {0} AND sequence > 0 AND sequence < {0}"

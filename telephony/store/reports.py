@@ -13,7 +13,7 @@ from telephony.alphabets.joining import Piece, joined, messages_of
 from telephony.alphabets.plausibility import REPLACEMENT
 from telephony.domain.delivery import CLOSING, Delivery
 from telephony.domain.errors import Malformed
-from telephony.domain.facts import Fact
+from telephony.domain.facts import Fact, FactKind
 from telephony.domain.position import Position
 from telephony.domain.report import (
     EarlierReport,
@@ -117,7 +117,8 @@ _POSITIONS = (
 )
 _FACTS = (
     "SELECT incident_key, number, kind, subject, at, sealed, bound FROM fact"
-    " WHERE number > {0} AND number <= {0} AND incident_key = {0} ORDER BY number"
+    f" WHERE number <= {{0}} AND incident_key = {{0}} AND kind <> '{FactKind.CENTRE_STATUS}'"
+    f" ORDER BY number DESC LIMIT {NEWEST_FACTS}"
 )
 _REPORTS = (
     "SELECT DISTINCT incident_key, sequence, created_at FROM delivery WHERE sequence > 0 AND incident_key {}"
@@ -234,9 +235,9 @@ def _facts_of(connection: Connection, ring: KeyRing, item: Delivery) -> tuple[Fa
     count = item.payload.get("facts", 0)
     if not count:
         return ()
-    bounds = (count - NEWEST_FACTS, count, item.incident_key)
+    bounds = (count, item.incident_key)
     rows = execute(connection, _FACTS.format(placeholder(connection.dialect.name)), bounds).fetchall()
-    return told([fact_of(ring, FactRow(*row)) for row in rows])
+    return told([fact_of(ring, FactRow(*row)) for row in reversed(rows)])
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""``onetouch incidents acknowledge`` and ``dispatch``: what 112 does is one command, kept, shown and audited."""
+"""``onetouch incidents acknowledge``, ``dispatch``, ``arrived`` and ``note``: what 112 does is one command, kept, shown and audited."""
 
 from __future__ import annotations
 
@@ -180,3 +180,36 @@ def test_a_unit_must_be_named(onetouch):
 )
 def test_a_fact_that_says_nothing_is_a_line_all_the_same(kind, subject, line):
     assert fact_in_words(from_data(kind, subject, START, {})) == line
+
+
+def test_when_a_unit_will_be_there_and_that_it_is_are_shown(onetouch):
+    first = onetouch("dispatch", ID, "--unit", "unit 12", "--eta-min", "8", *LEE)
+    there = onetouch("arrived", ID, "--unit", "unit 12", *LEE)
+    again = onetouch("arrived", ID, "--unit", "unit 12")
+
+    assert [each.exit_code for each in (first, there, again)] == [0, 0, 0]
+    assert there.output == f"unit 12 is at {ID}\n"
+    assert again.output == f"unit 12 was at {ID} already; nothing is changed\n"
+    shown = onetouch("show", ID).output
+    assert "dispatched unit 12 by Lee, desk 7, there at " in shown
+    assert "arrived unit 12, says Lee, desk 7" in shown
+
+
+def test_what_is_noted_is_kept_and_shown_to_who_may_see_it(onetouch, run, config):
+    said = onetouch("note", ID, "--words", "  the back   door is open ", *LEE)
+    again = onetouch("note", ID, "--words", "the back door is open", *LEE)
+
+    assert (said.exit_code, said.output) == (0, f"noted in {ID}\n")
+    assert again.output == f"{ID} has this note already; nothing is changed\n"
+    shown = onetouch("show", ID).output
+    assert "note 1 by Lee, desk 7" in shown
+    assert "back door" not in shown
+    assert [each["what"] for each in entries(run, config)] == ["noted something for 112"] * 2
+
+
+@pytest.mark.parametrize("order", [("arrived", "--unit", "unit 12"), ("note", "--words", "x")])
+def test_of_a_closed_incident_it_is_refused(onetouch, order):
+    onetouch("close", ID, "--reason", "over")
+    command, *options = order
+    said = onetouch(command, ID, *options)
+    assert (said.exit_code, f"incident {ID} is closed" in said.output) == (1, True)

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from telephony.alarms import Alarms
@@ -184,3 +186,20 @@ def test_a_line_of_a_status_forges_no_other_line():
         NOON,
     )
     assert said.words == "calm 112: closed [2J"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "incident", "at", "status", "unit", "eta", "words", "outcome", "by", "x"]),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=9)
+        | st.sampled_from([ACCEPTED["at"], "note", "dispatched", "closed", "false-alarm"])
+        | st.lists(st.integers(), max_size=2),
+    )
+)
+def test_any_object_is_a_status_or_says_what_is_wrong_with_it(body):
+    said = read_status(json.dumps(body).encode(), "seoul", NOON)
+    assert isinstance(said, CentreSaid) or said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from lxml import etree
 from structlog.testing import capture_logs
@@ -107,6 +110,52 @@ def test_a_form_is_no_held_request_and_is_not_taken_apart(kind):
     """twisted.web would answer 400 to a broken one by itself, after 80 ms of work on a nested one."""
     answer = Listening().ask("POST", body=b"--a\r\nnonsense", Content_Type=kind)
     assert (answer.status, code_of(answer)) == (200, "xmlError")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, */*;q=0.5"])
+def test_a_get_that_prefers_json_is_answered_in_json(accept):
+    found = replace(CELL, altitude_m=61.5)
+    answer = Listening(Store(**{TOKEN: holder(best=found)})).ask(Accept=accept)
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert json.loads(answer.body) == {
+        "incident": INCIDENT,
+        "position": {
+            "latitude": 37.5665,
+            "longitude": 126.9778,
+            "uncertainty_m": pytest.approx(575.3, abs=0.1),
+            "confidence_percent": 95,
+            "altitude_m": 61.5,
+            "method": "cell",
+            "source": "lbs:skt",
+            "measured_at": "2026-11-23T03:00:00+00:00",
+            "received_at": "2026-11-23T03:00:00+00:00",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", f"{PIDF}, application/json;q=0.9", f"{HELD}, application/json", "text/html"]
+)
+def test_json_is_for_who_prefers_it(accept):
+    assert Listening().ask(Accept=accept).headers["content-type"] != "application/json"
+
+
+def test_a_json_client_is_told_that_there_is_no_position_in_a_problem_document():
+    listening = Listening(Store(**{TOKEN: holder(best=None)}))
+    answer = listening.ask(Accept="application/json")
+    assert (answer.status, answer.headers["retry-after"]) == (404, "5")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert json.loads(answer.body)["code"] == "no-position"
+    assert listening.seen == []
+
+
+def test_an_accept_header_of_octets_that_are_no_text_is_one_like_any_other():
+    listening = Listening()
+    wire = listening.connect()
+    wire.send(request().replace(b"\r\n\r\n", b"\r\nAccept: \xff\r\n\r\n"))
+    (answer,) = wire.heard()
+    assert (answer.status, answer.headers["content-type"]) == (200, PIDF)
 
 
 def test_without_a_position_a_get_is_told_when_to_ask_again():

@@ -163,6 +163,14 @@ def test_a_press_with_a_used_key_is_answered_with_the_same_incident(house):
     assert len(house.offered) == 1
 
 
+def test_the_name_of_a_press_that_only_the_journal_has_is_not_held_to(house):
+    house.receipt = Receipt("sos-of-the-journal")
+    house.press()
+    house.receipt = Receipt(INCIDENT, Join.REDELIVERED)
+
+    assert json.loads(house.press().body)["incident"] == INCIDENT
+
+
 def test_a_key_is_a_machine_s_and_a_caller_s_own(house):
     house.press()
     house.press({"caller": "+821099999999"})
@@ -266,6 +274,18 @@ def test_a_stranger_is_told_how_to_come_in_and_costs_nothing(house, headers):
     assert answer.headers["www-authenticate"] == 'Bearer realm="onetouch"'
     assert answer.headers["connection"] == "close"
     assert house.offered == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"Authorization: Bearer \xff\xfe", b"Authorization: \xc3", b"Idempotency-Key: \xff"]
+)
+def test_octets_that_are_no_text_are_answered_as_anything_else(house, line):
+    wire = house.connect()
+    with capture_logs() as said:
+        wire.send(b"POST /v1/presses HTTP/1.1\r\nHost: x\r\n" + line + b"\r\nContent-Length: 2\r\n\r\n{}")
+    (answer,) = wire.heard()
+    assert answer.status == 401
+    assert [each["event"] for each in said] in ([], ["connections refused"])
 
 
 def test_a_machine_is_known_from_its_own_networks_only(house):

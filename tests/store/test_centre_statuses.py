@@ -19,11 +19,14 @@ from telephony.domain.facts import (
     DispatchedFact,
     FactKind,
     NoteFact,
+    SilenceFact,
+    SilenceState,
 )
 from telephony.domain.incident import ACKNOWLEDGED, CLOSED, DISPATCHED, OPEN
 from telephony.domain.report import UpdateReason
 from telephony.store.audit import entries
 from telephony.store.centre_statuses import NotTaken, Taken, take_status
+from telephony.store.fact_rows import NEWEST_FACTS
 from telephony.store.facts import facts_of_kind
 from telephony.store.orders import set_silence
 from tests.doubles import KST, NOON, ONE_CENTRE, press
@@ -321,3 +324,16 @@ def test_what_was_sent_stands_in_the_incident_and_is_not_told_to_112(ledger: Led
 def test_within_one_second_too_the_later_one_holds(ledger: Ledger):
     sent(ledger, status(CentreStatus.HOLD_SILENCE, after_s=10.9))
     assert became(ledger, status(CentreStatus.LIFT_SILENCE, after_s=10.2)) is Became.OVERTAKEN
+
+
+def test_many_statuses_drive_nothing_out_of_the_reports(ledger: Ledger):
+    ledger.tell(SilenceFact(NOON, SilenceState.HELD, "Kim"))
+    for n in range(NEWEST_FACTS + 1):
+        sent(ledger, status(CentreStatus.CALL_BACK, own_id=str(n)))
+
+    (told,) = ledger.claim(after_s=60)
+    assert told.content.facts == (SilenceFact(NOON, SilenceState.HELD, "Kim"),)
+    sent(ledger, status(CentreStatus.NOTE, words="two offenders", after_s=20))
+    ledger.settle(told, Delivered())
+    (told,) = ledger.claim(after_s=60)
+    assert [type(fact) for fact in told.content.facts] == [SilenceFact, NoteFact]

@@ -88,6 +88,9 @@ WORDS: Mapping[Language, TimelineWords] = MappingProxyType(
                     "sms": "deliver_sm read from link {link}",
                     "ussd": "deliver_sm (USSD) read from link {link}",
                     "call": "a call arrives on trunk {link}",
+                    "app": "a press of the app {link} comes over HTTP",
+                    "terminal": "a press of a terminal comes over HTTP by {link}",
+                    "system": "a press of another system, {link}, comes over HTTP",
                 }
             ),
             position="position by {method}: {radius} m at {confidence} %",
@@ -114,6 +117,9 @@ WORDS: Mapping[Language, TimelineWords] = MappingProxyType(
                     "sms": "링크 {link}에서 deliver_sm 수신",
                     "ussd": "링크 {link}에서 deliver_sm(USSD) 수신",
                     "call": "중계선 {link}에 전화가 들어옴",
+                    "app": "앱 {link}의 신고가 HTTP로 들어옴",
+                    "terminal": "단말기 신고가 {link}을(를) 통해 HTTP로 들어옴",
+                    "system": "다른 시스템 {link}의 신고가 HTTP로 들어옴",
                 }
             ),
             position="위치({method}): {confidence} %로 {radius} m",
