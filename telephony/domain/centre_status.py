@@ -23,7 +23,7 @@ from telephony.domain.orders import (
 )
 
 FALSE_ALARM_WORDS: Final = "false alarm"
-"""A closing whose reason begins so takes the reports back: CAP's Cancel."""
+"""A close reason that begins with this, in any case, with a blank or a hyphen, takes the reports back: CAP's Cancel is for it."""
 
 
 class Outcome(StrEnum):

@@ -59,6 +59,10 @@ TOLD_LATE = "told late"
 """It came while we were away and is told only now; its time is when it came."""
 
 
+KEYED_SOURCES = frozenset({"app", "terminal", "system"})
+"""Sources whose senders make a key for each press, and never use it for another: also not after its incident is closed."""
+
+
 class Repetition(StrEnum):
     """What the way in knows of an earlier press with the same ``reference``."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, assert_never
 
+from telephony.domain.centre_status import FALSE_ALARM_WORDS
 from telephony.domain.delivery import ALERT, CLOSING
 from telephony.domain.facts import (
     AcknowledgedFact,
@@ -40,9 +41,6 @@ from telephony.psap.wording import Language, Wording
 
 CONTENT_TYPE = "application/cap+xml"
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-
-FALSE_ALARM = "false alarm"
-"""A close reason that begins with this, in any case, with a blank or a hyphen, is what CAP's Cancel is for."""
 
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Everything that XML 1.0 gives a meaning (clause 2.4, 2.11) or does not allow (clause 2.2)."""
@@ -146,7 +144,7 @@ def message_type(report: Report) -> str:
 def is_false_alarm(report: Report) -> bool:
     """Whether the incident was closed because there was no emergency."""
     reason = (report.close_reason or "").strip().casefold().replace("-", " ").replace("_", " ")
-    return report.kind == CLOSING and reason.startswith(FALSE_ALARM)
+    return report.kind == CLOSING and reason.startswith(FALSE_ALARM_WORDS)
 
 
 def _info(report: Report, words: Wording, zone: tzinfo, msg_type: str) -> str:

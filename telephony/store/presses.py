@@ -16,7 +16,7 @@ from string import ascii_lowercase
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from telephony.domain.delivery import ALERT, LOCATE, Delivery, DeliveryKind, update_pause_s
 from telephony.domain.facts import Fact
@@ -24,7 +24,7 @@ from telephony.domain.incident import CLOSED, OPEN, Join, Receipt
 from telephony.domain.plan import Plan, locating_channel
 from telephony.domain.position import Position
 from telephony.domain.report import UpdateReason
-from telephony.domain.trigger import Repetition, Trigger
+from telephony.domain.trigger import KEYED_SOURCES, Repetition, Trigger
 from telephony.domain.whereabouts import AgeOf
 from telephony.store.bound import bind, is_sound
 from telephony.store.bulk import (
@@ -269,14 +269,18 @@ class PressRecorder:
         hashes = {caller: ring.hashes(CALLER, caller) for caller in callers}
         known = _open_incidents(connection, ring, hashes)
         self._load_seen(connection, ring, known, callers, items)
-        free_id = _free_ids(
-            connection, [i.incident_id for i, c in zip(items, callers, strict=True) if c not in known]
-        )
+        wanted = [
+            item.incident_id for item, caller in zip(items, callers, strict=True) if caller not in known
+        ]
+        taken = {row[0] for row in select_in(connection, _TAKEN, wanted)}
+        free_id = _free_ids(connection, taken)
         group = _Group(self._rules, ring)
         recorded: list[Recorded] = []
         for item, caller in zip(items, callers, strict=True):
             found = known.get(caller)
-            if found is None:
+            if found is None and item.incident_id in taken and _was_recorded(connection, ring, item):
+                press_recorded = Recorded(Receipt(item.incident_id, Join.REDELIVERED))
+            elif found is None:
                 names = (self._next_key(item.trigger), free_id(item.incident_id))
                 who = (caller, hashes[caller][0])
                 known[caller], press_recorded = group.open_incident(item, who, *names)
@@ -527,12 +531,24 @@ def _open_incidents(
     return found
 
 
-def _free_ids(connection: Connection, wanted: Sequence[str]) -> Callable[[str], str]:
-    """Return a function from a wanted incident id to one that no incident has.
+def _was_recorded(connection: Connection, ring: KeyRing, item: NewPress) -> bool:
+    """Whether the closed incident of this name was opened by this very press, which its sender could not know."""
+    if item.trigger.source not in KEYED_SOURCES:
+        return False
+    hashes = ring.hashes(REFERENCE, item.trigger.reference)
+    pressed = (
+        select(press.c.number)
+        .join(incident, incident.c.key == press.c.incident_key)
+        .where(incident.c.id == item.incident_id, press.c.reference.in_(hashes))
+    )
+    return connection.execute(pressed).first() is not None
+
+
+def _free_ids(connection: Connection, taken: set[str]) -> Callable[[str], str]:
+    """Return a function from a wanted incident id to one that no incident has; ``taken`` are those among the wanted that have one.
 
     An id is taken when the same caller sent the same content in the same hour and that incident was closed.
     """
-    taken = {row[0] for row in select_in(connection, _TAKEN, wanted)}
 
     def free(incident_id: str) -> str:
         for suffix in chain(("", *ascii_lowercase), map(str, count(1))):

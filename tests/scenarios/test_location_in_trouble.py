@@ -102,6 +102,10 @@ async def test_112_does_not_wait_for_a_location_service_that_talks_for_ever(hous
         await house.accepted_press(caller)
     await house.until(lambda: all(house.alerts(caller) for caller in callers))
 
-    await house.until(lambda: house.logged("no position", reason="no answer: answer without end"))
+    # Cut off for its length, or by the time budget where this process is too busy to talk so much.
+    reasons = ("no answer: answer without end", "no answer: time budget")
+    await house.until(
+        lambda: any(line["reason"].startswith(reasons) for line in house.logged("no position"))
+    )
     house.lbs["skt"].behave()
     await house.until(lambda: all(house.located(caller) for caller in callers), 360)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from telephony.domain.incident import CLOSED, Join
+from telephony.domain.incident import CLOSED, Join, Receipt
 from telephony.domain.plan import Plan, ReportRoute
 from telephony.domain.trigger import Part, Repetition, Trigger
 from telephony.domain.values import Msisdn
@@ -511,3 +511,37 @@ def test_where_nobody_is_told_more_than_the_alert_no_report_is_missing(engines: 
     book.close("sos-821012345678")
 
     assert [row["last_sequence"] for row in book.rows("incident")] == [1]
+
+
+# -- keys of machines ----------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_comes_again_after_its_incident_was_closed_opens_none(engines):
+    """The machine has not heard the answer; 112 is done with it meanwhile."""
+    ledger = Ledger(engines[0])
+    ledger.record(press(source="app"))
+    ledger.close()
+    rows = len(ledger.rows("delivery"))
+
+    (again,) = ledger.record(press(source="app"))
+
+    assert again == Recorded(Receipt("sos-821012345678", Join.REDELIVERED))
+    assert len(ledger.rows("incident")) == 1
+    assert len(ledger.rows("delivery")) == rows
+
+
+def test_another_key_after_that_is_another_emergency(engines):
+    ledger = Ledger(engines[0])
+    ledger.record(press(source="app"))
+    ledger.close()
+
+    (another,) = ledger.record(press(source="app", reference="another"))
+
+    assert another.receipt == Receipt("sos-821012345678a", Join.FIRST)
+
+
+def test_the_words_of_a_text_are_no_key(engines):
+    ledger = Ledger(engines[0])
+    ledger.record(press())
+    ledger.close()
+    assert ledger.record(press())[0].receipt == Receipt("sos-821012345678a", Join.FIRST)

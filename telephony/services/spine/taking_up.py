@@ -17,6 +17,7 @@ from telephony.background import run_in_background
 from telephony.clock import Call, Clock, wall_s
 from telephony.domain.errors import Unavailable
 from telephony.domain.incident import Receipt
+from telephony.domain.trigger import KEYED_SOURCES
 from telephony.journal.journal import Entry, Journal
 from telephony.journal.refused import RefusedPresses
 from telephony.periodic import Periodic
@@ -30,7 +31,7 @@ from telephony.store.presses import Recorded, caller_key
 
 log = structlog.get_logger()
 
-ANSWERED_BY_THE_STORE: Final = frozenset({"ussd", "app", "terminal", "system"})
+ANSWERED_BY_THE_STORE: Final = frozenset({"ussd"}) | KEYED_SOURCES
 """Sources whose senders wait for a store that is well: a phone shows no second text where it knows the press already, and a
 machine is told the incident that its press has joined."""
 MOST_OWED: Final = 50_000
