@@ -104,8 +104,6 @@ async def test_112_does_not_wait_for_a_location_service_that_talks_for_ever(hous
 
     # Cut off for its length, or by the time budget where this process is too busy to talk so much.
     reasons = ("no answer: answer without end", "no answer: time budget")
-    await house.until(
-        lambda: any(line["reason"].startswith(reasons) for line in house.logged("no position"))
-    )
+    await house.until(lambda: any(line["reason"].startswith(reasons) for line in house.logged("no position")))
     house.lbs["skt"].behave()
     await house.until(lambda: all(house.located(caller) for caller in callers), 360)
