@@ -36,7 +36,11 @@ SERVICE_NUMBER, DRILL_NUMBER = "1588112", "1129"
 LAST_WORD_HZ = PHONE_HZ
 """The prompt that ends every message is this tone: a listener who hears it has heard everything."""
 MENU_HZ, RECORDED_HZ = RINGBACK_HZ[1], CENTRE_HZ
-_TONES = {"key": LAST_WORD_HZ, "service-menu": MENU_HZ, "service-recorded": RECORDED_HZ}
+OVER_HZ = CENTRE_HZ
+"""The prompt that says that it is over; no one who hears that hears of a test that was recorded."""
+_TONES = {
+    "key": LAST_WORD_HZ, "service-menu": MENU_HZ, "service-recorded": RECORDED_HZ, "closed": OVER_HZ
+}  # fmt: skip
 _TONE_S = 0.3
 _CUT = slice(400, 880)
 """Of every other prompt 60 ms are kept: the voice is real, a test need not hear it out."""

@@ -19,10 +19,12 @@ from tests.scenarios.spoken_house import (
     LAST_WORD_HZ,
     MENU_HZ,
     OUR_NUMBER,
+    OVER_HZ,
     RECORDED_HZ,
     SERVICE_NUMBER,
     SPOKEN_RING_S,
     VOICE,
+    WAIT_S,
     SpokenExchange,
     SpokenHouse,
 )
@@ -237,6 +239,27 @@ async def test_closing_the_incident_ends_the_calling_of_guardians(spoken):
 
     assert len(spoken.guardians_called) == called < 6
     assert [row[2] for row in spoken.owed("guardians")] == ["superseded"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_closing_the_incident_ends_the_call_that_stands_with_a_sentence(spoken):
+    caller = spoken.caller()
+    spoken.list_guardians(caller, {"father": f"+{FATHER}"})
+    await spoken.start()
+    spoken.exchange.cli("dialplan set global VOICE_WAIT 60")
+    try:
+        await spoken.accepted_press(caller)
+        await spoken.until(lambda: spoken.family.calls and spoken.family.ears.heard(LAST_WORD_HZ))
+
+        (alert,) = spoken.alerts(caller)
+        await spoken.onetouch("incidents", "close", alert.incident, "--reason", "found safe")
+
+        assert await spoken.soon(spoken.family.newest.ended(), 30) is EndedBy.THEM
+    finally:
+        spoken.exchange.cli(f"dialplan set global VOICE_WAIT {WAIT_S}")
+    assert spoken.family.ears.heard(OVER_HZ)
+    await spoken.until(lambda: spoken.reports(caller)[-1].parameters.get("close-reason"))
+    assert spoken.guardians_called == [FATHER]
 
 
 # To a person who tries her key out.
