@@ -20,6 +20,7 @@ carriers = ["skt"]
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     monkeypatch.setenv("APP_TOKEN", TOKEN)
+    monkeypatch.setenv("OTHER_TOKEN", TOKEN[::-1])
     return House(tmp_path).add(PRESSER)
 
 
@@ -50,7 +51,7 @@ def test_a_carrier_may_come_over_http_alone(house):
 )  # fmt: skip
 def test_a_fault_is_told_at_its_key(house, old, new, key, words):
     if new.endswith("[[web.presser]]"):
-        house.add(PRESSER.replace("[web]", ""))
+        house.add(PRESSER.replace("[web]", "").replace("APP_TOKEN", "OTHER_TOKEN"))
     else:
         house.replace(old, new)
     faults = house.faults()
@@ -68,9 +69,20 @@ def test_a_token_that_nobody_could_send_is_a_fault_that_does_not_repeat_it(house
     assert token not in str(faults)
 
 
-def test_a_centre_whose_system_may_speak_has_a_token(house):
+def test_two_machines_with_one_token_are_a_fault_for_one_would_be_taken_for_the_other(house):
+    house.add(PRESSER.replace("[web]", "").replace('"app"\ntoken', '"terminals"\ntoken'))
     house.replace('addresses = "centre"', 'addresses = "centre"\nstatus_token = {env = "APP_TOKEN"}')
-    assert house.load().psap[0].status_token.read() == TOKEN
+
+    faults = house.faults()
+
+    assert sorted(faults) == ["psap[0].status_token", "web.presser[1].token"]
+    assert all("another machine has the same token" in each for each in faults.values())
+    assert TOKEN not in str(faults)
+
+
+def test_a_centre_whose_system_may_speak_has_a_token(house):
+    house.replace('addresses = "centre"', 'addresses = "centre"\nstatus_token = {env = "OTHER_TOKEN"}')
+    assert house.load().psap[0].status_token.read() == TOKEN[::-1]
 
 
 def test_a_centre_s_token_is_one_that_can_be_sent(house, monkeypatch):

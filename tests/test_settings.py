@@ -486,6 +486,14 @@ def test_what_is_hardly_meant_is_a_remark_and_no_fault(house):
         assert words in told
 
 
+def test_without_any_location_service_no_other_carrier_is_said_to_locate(house):
+    house.replace('[carrier.lbs]\nurl = "http://127.0.0.1:9210/"\nclient_id = "onetouch"\n', "")
+
+    (remark,) = [each for each in house.remarks() if "(carrier skt)" in each]
+
+    assert "no phone is located" in remark
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 70_000) | st.floats() | st.sampled_from(["", "skt", "112", "h:/", "\0", "x" * 50]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "env", "file", "smpp", "url"]), inner, max_size=3),

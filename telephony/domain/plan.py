@@ -28,6 +28,8 @@ class Plan:
     """There is a way to tell guardians: a caller who has some gets a delivery of kind and channel `GUARDIANS`."""
     joins_people: bool = False
     """Each new incident is also a delivery of kind and channel `PERSON`."""
+    can_call: bool = True
+    """There is an Asterisk, by which a phone can be rung."""
     answers_tests: bool = False
     """Each drill is also a delivery of kind and channel `TEST_RESULT`."""
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from telephony.domain.errors import Malformed
 from telephony.doors.answers import Remark
@@ -23,10 +23,15 @@ LONGEST_NAMED: Final = 40
 """Characters of a member's name in a remark."""
 
 
-def read_object(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object that a body is (RFC 8259). Raises `Malformed` in words that say what to send."""
+def read_object(body: bytes, *, is_urgent: bool = False) -> Mapping[str, Any]:
+    """Return the JSON object that a body is (RFC 8259). Raises `Malformed` in words that say what to send.
+
+    A number that is none (``NaN``), or longer than any, is infinite or none for whoever asks for it. Of an urgent body
+    octets that are no UTF-8 are U+FFFD, where they leave an object to be read.
+    """
     try:
-        known = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number)
+        said = body.decode("utf-8-sig", "replace" if is_urgent else "strict")
+        known = json.loads(said, parse_int=_whole)
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8: send a JSON object in UTF-8") from None
     except (ValueError, RecursionError):
@@ -36,8 +41,12 @@ def read_object(body: bytes) -> Mapping[str, Any]:
     return known
 
 
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number in JSON")
+def _whole(digits: str) -> int | float:
+    """Return a whole number; an infinite one for more digits than Python reads."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 class Members:
@@ -57,6 +66,12 @@ class Members:
         self._remarks.append(remark)
         if is_lost:
             self._lost.append(remark)
+
+    def note_whole(self, detail: str) -> None:
+        """Remark on the object as a whole, of which something could not be read."""
+        remark = Remark(self._at, detail)
+        self._remarks.append(remark)
+        self._lost.append(remark)
 
     @property
     def has_lost(self) -> bool:
@@ -78,22 +93,12 @@ class Members:
 
     def text(self, name: str, longest: int) -> str | None:
         """Return a text of so many characters at most, without blanks around it; a longer one is cut. Empty is nothing."""
-        said = self._get(name)
-        if said is None:
-            return None
-        if not isinstance(said, str):
-            self.note(name, f"write a text in quotes, {longest} characters at most")
-            return None
-        if len(said) > longest:
-            self.note(name, f"write {longest} characters at most; it was cut")
-        return said[:longest].strip() or None
+        return self._text(name, longest, "; it was cut")
 
     def line(self, name: str, longest: int) -> str | None:
-        """Return a text on one line: every run of blanks and of what cannot be printed is one blank."""
-        said = self.text(name, longest)
-        if said is None:
-            return None
-        return " ".join("".join(each if each.isprintable() else " " for each in said).split()) or None
+        """Return a text on one line: every run of blanks and of what cannot be printed is one blank. A longer one is refused."""
+        said = self._text(name, longest, "")
+        return None if said is None else _on_one_line(said) or None
 
     def number(self, name: str, least: float, most: float, unit: str) -> float | None:
         """Return a number within bounds."""
@@ -155,18 +160,34 @@ class Members:
         self._lost += inner.lost
 
     def require(self, *names: str) -> None:
-        """Note those that are missing."""
+        """Note those that are missing, or say nothing that can be seen."""
         for name in names:
-            if self._known.get(name) in (None, ""):
+            said = self._known.get(name)
+            if said is None or (isinstance(said, str) and not _on_one_line(said)):
                 self.note(name, "is missing")
 
     def raw(self, name: str) -> Any:
         """Return a member as it came; ``None`` where there is none."""
         return self._get(name)
 
+    def _text(self, name: str, longest: int, cut: str) -> str | None:
+        said = self._get(name)
+        if said is None:
+            return None
+        if not isinstance(said, str):
+            self.note(name, f"write a text in quotes, {longest} characters at most")
+            return None
+        if len(said) > longest:
+            self.note(name, f"write {longest} characters at most{cut}")
+        return said[:longest].strip() or None
+
     def _get(self, name: str) -> Any:
         self._asked.add(name)
         return self._known.get(name)
+
+
+def _on_one_line(said: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in said).split())
 
 
 def _moment(said: Any) -> datetime | None:

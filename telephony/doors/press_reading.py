@@ -94,7 +94,9 @@ def read_press(body: bytes, *, country_code: str, trunk_prefix: str, now: dateti
 
     Raises `Malformed` for a body that is no JSON object, and for one that does not say who presses.
     """
-    members = Members(read_object(body))
+    members = Members(read_object(body, is_urgent=True))
+    if not _is_utf8(body):
+        members.note_whole("write JSON in UTF-8: some of it could not be read")
     caller = _caller(members, country_code, trunk_prefix)
     battery = members.number("battery_percent", 0, 100, "percent")
     fix = members.table("position")
@@ -122,6 +124,14 @@ def read_fix(body: bytes, now: datetime) -> Position | Sequence[Remark]:
     return members.remarks if position is None else position
 
 
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _caller(members: Members, country_code: str, trunk_prefix: str) -> Msisdn:
     said = members.raw("caller")
     if isinstance(said, int) and not isinstance(said, bool) and said > 0:
@@ -147,9 +157,9 @@ def _position(members: Members, now: datetime) -> Position | None:
     altitude_m = members.number("altitude_m", -1_000, 20_000, "metres")
     method = members.word("method", Method, Method.UNKNOWN) or Method.UNKNOWN
     measured_at = members.time("measured_at")
-    for name, value in (("latitude", latitude), ("longitude", longitude)):
+    for name, value, such in (("latitude", latitude, 37.5665), ("longitude", longitude, 126.978)):
         if value is None and members.raw(name) is None:
-            members.note(name, "is missing: write degrees of WGS 84, as 37.5665")
+            members.note(name, f"is missing: write degrees of WGS 84, as {such}")
     if latitude is None or longitude is None:
         return None
     if measured_at is not None and not now - LONGEST_AGE <= measured_at <= now + EARLY:

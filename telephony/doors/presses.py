@@ -202,7 +202,10 @@ class PressDoor(JsonDoor):
                     "the incident is closed: nobody is looking for this phone any more",
                 )
             case FixKept.UNKNOWN:
-                detail = "no incident of this name is open that this machine has pressed for: use the name that the press was answered with"
+                detail = (
+                    "there is no incident of this name that this machine has pressed for: repeat the press under its"
+                    " Idempotency-Key, and use the name in the answer"
+                )
                 return Problem(HTTPStatus.NOT_FOUND, Code.UNKNOWN_INCIDENT, detail)
 
 

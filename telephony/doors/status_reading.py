@@ -31,7 +31,7 @@ def read_status(body: bytes, centre: str, now: datetime) -> CentreSaid | Sequenc
     status, said_at = members.word("status", CentreStatus), members.time("at")
     unit, by = members.line("unit", LONGEST_UNIT), members.line("by", LONGEST_BY)
     eta, words = members.time("eta"), members.line("words", LONGEST_NOTE)
-    outcome = members.word("outcome", Outcome, Outcome.OTHER) or Outcome.OTHER
+    outcome = members.word("outcome", Outcome) or Outcome.OTHER
     members.require("id", "incident", "status", "at")
     if status in _NEEDS_UNIT:
         members.require("unit")

@@ -272,48 +272,47 @@ def _of_fact(fact: Fact, zone: tzinfo) -> Sequence[tuple[Parameter, str]]:  # no
                 (Parameter.FALSE_ALARM, fact.subject),
                 (Parameter.FALSE_ALARM_BY, fact.by),
                 (Parameter.FALSE_ALARM_WHY, fact.why),
-                (Parameter.FALSE_ALARM_TIME, _whole_seconds(fact.said_at)),
+                (Parameter.FALSE_ALARM_TIME, _written_if_known(fact.said_at, zone)),
             )
         case AcknowledgedFact():
             return (
                 (Parameter.ACKNOWLEDGED, fact.by),
-                (Parameter.ACKNOWLEDGED_TIME, _whole_seconds(fact.acknowledged_at)),
+                (Parameter.ACKNOWLEDGED_TIME, _written_if_known(fact.acknowledged_at, zone)),
             )
         case DispatchedFact():
             return (
                 (Parameter.DISPATCHED, fact.unit or fact.subject),
                 (Parameter.DISPATCHED_BY, fact.by),
-                (Parameter.DISPATCHED_TIME, _whole_seconds(fact.dispatched_at)),
-                (Parameter.DISPATCHED_ETA, _whole_seconds(fact.eta)),
+                (Parameter.DISPATCHED_TIME, _written_if_known(fact.dispatched_at, zone)),
+                (Parameter.DISPATCHED_ETA, _written_if_known(fact.eta, zone)),
             )
         case ArrivedFact():
             return (
                 (Parameter.ARRIVED, fact.unit or fact.subject),
                 (Parameter.ARRIVED_BY, fact.by),
-                (Parameter.ARRIVED_TIME, _whole_seconds(fact.arrived_at)),
+                (Parameter.ARRIVED_TIME, _written_if_known(fact.arrived_at, zone)),
             )
         case NoteFact():
             return (
                 (Parameter.NOTE, fact.words),
                 (Parameter.NOTE_BY, fact.by),
-                (Parameter.NOTE_TIME, _whole_seconds(fact.noted_at)),
+                (Parameter.NOTE_TIME, _written_if_known(fact.noted_at, zone)),
             )
         case ToldByVoiceFact():
-            told_at = "" if fact.told_at is None else fact.told_at.isoformat(sep=" ", timespec="seconds")
+            told_at = "" if fact.told_at is None else local_time(fact.told_at, zone, " ")
             return (
                 (Parameter.TOLD_BY_VOICE, fact.by),
                 (Parameter.TOLD_BY_VOICE_TIME, told_at),
                 (Parameter.TOLD_BY_VOICE_WHY, fact.why),
             )
         case ReachFact():
-            answered = fact.last_answered
             return (
                 (Parameter.PHONE_REACH, str(fact.state)),
                 (Parameter.PHONE_REACH_WHY, "" if fact.why is None else str(fact.why)),
-                (Parameter.PHONE_LAST_ANSWERED, "" if answered is None else local_time(answered, zone, "T")),
+                (Parameter.PHONE_LAST_ANSWERED, _written_if_known(fact.last_answered, zone)),
             )
         case DeviceFact():
-            return _of_device(fact)
+            return _of_device(fact, zone)
         case CentreStatusFact() | UnknownFact():
             return ()
         case _:
@@ -374,16 +373,16 @@ def _of_person(fact: PersonFact) -> Sequence[tuple[Parameter, str]]:
     )
 
 
-def _of_device(fact: DeviceFact) -> Sequence[tuple[Parameter, str]]:
+def _of_device(fact: DeviceFact, zone: tzinfo) -> Sequence[tuple[Parameter, str]]:
     parameters = (
         (Parameter.DEVICE_BATTERY_PERCENT, _number(fact.battery_percent)),
-        (Parameter.DEVICE_PRESS_TIME, _whole_seconds(fact.pressed_at)),
+        (Parameter.DEVICE_PRESS_TIME, _written_if_known(fact.pressed_at, zone)),
     )
     return tuple(each for each in parameters if each[1])
 
 
-def _whole_seconds(moment: datetime | None) -> str:
-    return "" if moment is None else moment.isoformat(timespec="seconds")
+def _written_if_known(moment: datetime | None, zone: tzinfo) -> str:
+    return "" if moment is None else written(moment, zone)
 
 
 def _number(number: int | None) -> str:

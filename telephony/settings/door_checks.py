@@ -19,7 +19,7 @@ from telephony.settings.wording import closest
 def door_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
     """Return (where, what is wrong, what to write instead)."""
     carriers = [name for _, carrier in _of(raw, "carrier") if isinstance(name := carrier.get("name"), str)]
-    seen = _links(raw)
+    seen, tokens = _links(raw), set[str]()
     for at, presser in _pressers(raw):
         name = presser.get("name")
         if isinstance(name, str):
@@ -33,12 +33,12 @@ def door_findings(raw: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
         for index, carrier in enumerate(_listed(presser)):
             if isinstance(carrier, str) and carrier not in carriers:
                 yield (*at, "carriers", index), f'there is no carrier "{carrier}"', closest(carrier, carriers)
-        yield from _token((*at, "token"), presser.get("token"))
+        yield from _token((*at, "token"), presser.get("token"), tokens)
     for at, centre in _of(raw, "psap"):
         if "status_token" in centre and not isinstance(raw.get("web"), dict):
             problem = "its system has no door to come in by: there is no [web]"
             yield (*at, "status_token"), problem, "add a table [web] to the main file"
-        yield from _token((*at, "status_token"), centre.get("status_token"))
+        yield from _token((*at, "status_token"), centre.get("status_token"), tokens)
 
 
 def _links(raw: dict[str, Any]) -> set[str]:
@@ -72,14 +72,20 @@ def _listed(presser: dict[str, Any]) -> list[Any]:
     return names if isinstance(names, list) else []
 
 
-def _token(at: Path, value: Any) -> Iterator[tuple[Path, str, str]]:
+def _token(at: Path, value: Any, others: set[str]) -> Iterator[tuple[Path, str, str]]:
+    """Return what is wrong with a token, and add it to the others, by which a machine would be taken for another."""
     try:
         token = Secret.model_validate(value).read().strip()
     except (ValidationError, LookupError, UnicodeDecodeError):
         return  # absent, or said by others
-    if token and what_is_wrong_with(token) is not None:
+    if not token:
+        return  # said by others
+    if what_is_wrong_with(token) is not None:
         yield (
             at,
             "the secret is no token",
             "put 32 to 256 letters and digits there: `openssl rand -hex 32` makes some",
         )
+    elif token in others:
+        yield at, "another machine has the same token", "give each its own: `openssl rand -hex 32` makes one"
+    others.add(token)

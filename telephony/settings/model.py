@@ -393,6 +393,7 @@ class Settings(Table):
             everywhere_else=routes[elsewhere.name],
             by_carrier=by_carrier,
             tells_guardians=self.tells_guardians,
+            can_call=bool(self.asterisk),
             answers_tests=self.sms is not None,
             # The guardians are known once the person is.
             joins_people=self.people.join or self.scoring.on or self.tells_guardians,

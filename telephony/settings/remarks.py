@@ -38,7 +38,9 @@ def remarks(loaded: Loaded, now: datetime | None = None) -> list[Fault]:
 
 def _remarks(settings: Settings) -> Iterator[Said]:
     for index, carrier in enumerate(settings.carrier):
-        yield from _carrier(("carrier", index), carrier)
+        yield from _carrier(
+            ("carrier", index), carrier, has_others=any(each.lbs for each in settings.carrier)
+        )
         yield from _ussd(("carrier", index), carrier, settings)
     yield from clear_links(settings)
     server = settings.smpp_server
@@ -49,9 +51,13 @@ def _remarks(settings: Settings) -> Iterator[Said]:
     yield from _voice(settings)
 
 
-def _carrier(at: Path, carrier: Carrier) -> Iterator[Said]:
+def _carrier(at: Path, carrier: Carrier, *, has_others: bool) -> Iterator[Said]:
     if carrier.lbs is None:
-        problem = "its phones are located by the other carriers' services only"
+        problem = (
+            "its phones are located by the other carriers' services only"
+            if has_others
+            else "no phone is located, for no carrier has a location service"
+        )
         yield at, problem, "add its own, [carrier.lbs]"
     for index, link in enumerate(carrier.smpp):
         yield from _dead_link((*at, "smpp", index), link.enquire_link_s, link.enquire_response_s)

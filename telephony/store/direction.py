@@ -41,6 +41,7 @@ from telephony.store.orders import not_open, order_call_back, order_hang_up, set
 from telephony.store.readout import record_told_by_voice
 from telephony.store.response import acknowledge, arrive, dispatch, note
 
+NO_CALLS: Final = OrderRefused("there is no Asterisk in our settings, so that no phone can be rung")
 LONGEST_SUBJECT: Final = 100
 """Of a name that is no incident's: somebody may have typed anything."""
 
@@ -91,7 +92,7 @@ def _carry_out(  # noqa: C901 - one case an order
         case HangUp():
             became = order_hang_up(connection, incident_id, by, at)
         case CallBack():
-            became = order_call_back(connection, incident_id, by, at)
+            became = order_call_back(connection, incident_id, by, at) if plan.can_call else NO_CALLS
         case Acknowledge():
             became = acknowledge(connection, plan, incident_id, by, ordered.at)
         case Dispatch(unit, eta):

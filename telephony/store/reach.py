@@ -23,6 +23,8 @@ from telephony.store.times import from_us, to_us
 log = structlog.get_logger()
 
 LONGEST_PATIENCE: Final = timedelta(minutes=30)
+OF_SERVICES: Final = "lbs:"
+"""How the sources of fixes begin that a location service has measured."""
 _ENOUGH_DOUBLINGS = 20
 """Of any interval that can be set; more would not fit into a time span."""
 
@@ -42,13 +44,13 @@ def record_unreached(connection: Connection, plan: Plan, incident_key: int, miss
 
     It is told once, when there was no answer for as long as the patience, and not of single ones that are missed: the
     patience doubles with each time that 112 was told, up to `LONGEST_PATIENCE`. A number that no carrier knows has to
-    have answered before.
+    have answered a location service before: that a device has found itself does not make it a number of the carrier's.
     """
     row = incident_at_to_change(connection, incident_key)
     if (
         row is None
         or row.state == CLOSED
-        or (missed.why is NotReached.UNKNOWN and row.newest_position is None)
+        or (missed.why is NotReached.UNKNOWN and not _was_found_by_a_service(connection, row.key))
     ):
         return False
     if row.unreached_since is None:
@@ -70,6 +72,13 @@ def reach_states(connection: Connection, incident_key: int) -> list[Reach | Newe
     """Return what 112 was told of reaching an incident's phone, in order."""
     known = facts_of_kind(connection, incident_key, FactKind.REACH)
     return [each.state if isinstance(each, ReachFact) else Newer() for each in known]
+
+
+def _was_found_by_a_service(connection: Connection, incident_key: int) -> bool:
+    of_services = select(position.c.number).where(
+        position.c.incident_key == incident_key, position.c.source.startswith(OF_SERVICES)
+    )
+    return connection.execute(of_services.limit(1)).one_or_none() is not None
 
 
 def _last_answer(connection: Connection, row: Any, missed: Missed) -> datetime | None:

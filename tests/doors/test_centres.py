@@ -109,6 +109,9 @@ def test_a_member_that_is_not_known_here_is_passed_over(house):
         ({"status": "arrived"}, ["#/unit"]),
         ({"status": "dispatched", "unit": "x" * 61}, ["#/unit"]),
         ({"status": "note"}, ["#/words"]),
+        ({"status": "note", "words": " \n"}, ["#/words"]),
+        ({"status": "dispatched", "unit": " \u200b "}, ["#/unit"]),
+        ({"id": " ", "incident": "\u202e"}, ["#/id", "#/incident"]),
         ({"status": "note", "words": "x" * (LONGEST_NOTE + 1)}, ["#/words"]),
         ({"status": "en route"}, ["#/status"]),
         ({"at": "12:00"}, ["#/at"]),
@@ -127,7 +130,13 @@ def test_what_is_wrong_with_a_status_is_told_and_nothing_is_done(house, changes,
     assert house.said == []
 
 
-@pytest.mark.parametrize("body", [b"", b"accepted", b"[]"])
+@pytest.mark.parametrize("changes", [{"outcome": "won"}, {"by": "x" * 61}])
+def test_of_a_status_that_was_refused_nothing_is_said_to_have_been_taken_or_cut(house, changes):
+    (error,) = problem(house.send(ACCEPTED | changes))["errors"]
+    assert "; it was" not in error["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"accepted", b"[]", b'{"id": "\xff"}'])
 def test_a_body_that_is_no_object_is_a_problem(house, body):
     answer = house.send(body)
     assert (answer.status, problem(answer)["code"]) == (400, "body-unreadable")

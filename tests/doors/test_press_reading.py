@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 
 import pytest
@@ -142,9 +143,7 @@ def test_a_caller_that_is_no_number_is_kept_as_it_came():
         b"7",
         b"{",
         b"\xff",
-        b'{"caller": NaN}',
         b"[" * 16_000,
-        b'{"caller": ' + b"9" * 5_000 + b"}",
     ],
 )
 def test_a_body_that_is_no_object_is_the_one_error(body):
@@ -152,7 +151,25 @@ def test_a_body_that_is_no_object_is_the_one_error(body):
         reading(body)
 
 
-@pytest.mark.parametrize("caller", [None, "", "  ", True, [], {}, -5, 0])
+@pytest.mark.parametrize(
+    "battery", [b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"-" + b"9" * 5_000, b'"\xc0\xcc"']
+)
+def test_a_member_that_is_no_json_costs_itself_and_not_the_press(battery):
+    pressed = reading(b'{"caller": "+821012345678", "battery_percent": ' + battery + b"}")
+
+    assert (pressed.caller, pressed.battery_percent, pressed.has_lost) == (Msisdn("821012345678"), None, True)
+    assert pointers(pressed)[-1] == "#/battery_percent"
+
+
+def test_a_text_that_is_no_utf_8_costs_no_press_and_is_remarked_on():
+    pressed = reading('{"caller": "+821012345678", "text": "살려주세요 112"}'.encode("cp949"))
+
+    assert (pressed.caller, pointers(pressed), pressed.has_lost) == (Msisdn("821012345678"), ["#"], True)
+    assert pressed.text is not None
+    assert pressed.text.endswith("\ufffd 112")
+
+
+@pytest.mark.parametrize("caller", [None, "", "  ", True, [], {}, -5, 0, math.nan, math.inf])
 def test_a_press_of_nobody_says_how_to_write_a_number(caller):
     with pytest.raises(Malformed, match=r"\+821012345678"):
         reading({"caller": caller})

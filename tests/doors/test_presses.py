@@ -346,6 +346,11 @@ def test_a_later_fix_is_kept_for_the_incident_that_this_machine_has_pressed_for(
     assert (incident, connector, position.uncertainty_m) == (INCIDENT, "app", 12.0)
 
 
+def test_a_fix_of_a_name_that_is_none_says_how_to_get_the_right_one(house):
+    house.kept = FixKept.UNKNOWN
+    assert "repeat the press under its Idempotency-Key" in problem(house.fix())["detail"]
+
+
 @pytest.mark.parametrize(
     ("kept", "status", "code"),
     [

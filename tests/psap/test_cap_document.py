@@ -57,6 +57,7 @@ from telephony.domain.values import Msisdn
 from telephony.psap.cap import encode
 from telephony.psap.parameters import Document, Parameter, Type
 from telephony.psap.wording import ENGLISH, KOREAN
+from tests.doubles import KST
 from tests.psap.test_heartbeat import HEARTBEAT, ILL, WELL, received
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cap.md").read_text(encoding="utf-8")
@@ -135,6 +136,14 @@ WORDS: dict[str, tuple[Iterable[str], set[str]]] = {
     "label": (ENGLISH.labels, set()),
 }
 """Of each parameter with words of its own: those that can be sent, and what else its row has between backticks."""
+
+
+def test_every_time_of_a_report_carries_the_offset_of_its_zone():
+    document = encode(EVERYTHING, sender="a", addresses="b", language="en", zone=KST).decode()
+
+    times = re.findall(r"<value>(\d{4}-\d\d-\d\d[T ][^<]*)</value>", document)
+    assert len(times) > 10
+    assert [each for each in times if not each.endswith("+09:00")] == []
 
 
 def test_each_kind_of_fact_is_here_with_everything_that_can_be_known():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -197,6 +198,18 @@ def test_a_call_back_is_refused_until_silence_is_lifted_and_again_once_it_is_hel
     assert isinstance(order(ledger, CallBack()).refused, OrderRefused)
     assert order(ledger, LiftSilence(), CallBack()).refused is None
     assert isinstance(order(ledger, HoldSilence(), CallBack()).refused, OrderRefused)
+
+
+def test_without_an_asterisk_a_call_back_is_refused_and_not_left_undone(ledger: Ledger):
+    order(ledger, LiftSilence())
+    plan = replace(ONE_CENTRE, can_call=False)
+
+    answer = ledger.transact(give, plan, Ordered(ID, CallBack(), DESK, NOON + timedelta(minutes=1)))
+
+    assert isinstance(answer.refused, OrderRefused)
+    assert "Asterisk" in answer.refused.reason
+    assert written(ledger) == [LIFT_SILENCE]
+    assert audited(ledger)[-1][1] == WAS_REFUSED
 
 
 @pytest.mark.parametrize("caller", [Msisdn("", is_e164=True), Msisdn("PHONE", is_e164=False)])

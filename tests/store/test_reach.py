@@ -154,6 +154,12 @@ def test_a_number_that_nobody_knows_is_told_only_of_a_phone_that_answered(ledger
     assert [miss(ledger, at_s, NotReached.UNKNOWN) for at_s in (630, 660, 690)] == [False, False, True]
 
 
+def test_a_number_that_nobody_knows_is_not_told_of_a_phone_that_only_found_itself(ledger: Ledger):
+    ledger.locate(fix(20, after_s=1, source="device"))
+
+    assert not any(miss(ledger, at_s, NotReached.UNKNOWN) for at_s in range(5, 600, 30))
+
+
 def test_a_closed_incident_hears_nothing_of_it(ledger: Ledger):
     ledger.close()
 

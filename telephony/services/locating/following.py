@@ -169,7 +169,7 @@ class LocateChannel:
             return found
         self._say_no_position(delivery.incident_id, quality, found)
         why = NotReached.UNKNOWN if found.is_unknown_subscriber else found.not_reached
-        if why is not None:
+        if why is not None and not found.is_without_service:
             await self._note_unreached(delivery, why)
         if why in {NotReached.UNKNOWN, NotReached.ABSENT} or not errand.msisdn.is_e164:
             # The service is well; the number is not this carrier's, or the phone is off, or there is no number to ask for.

@@ -674,6 +674,13 @@ def test_a_number_that_nobody_knows_any_more_is_a_phone_that_does_not_answer(hou
     assert tracked(house, fix(20, after_s=120), gone, gone, gone) == ["not-answering"]
 
 
+def test_that_there_is_no_service_says_nothing_of_the_phone(house: House):
+    none = NoFix("skt has no location service", is_unknown_subscriber=True, is_without_service=True)
+
+    assert tracked(house, fix(20, after_s=30), *[none] * 20) == []
+    assert house.alarms.standing() == []
+
+
 def test_that_the_service_is_down_says_nothing_of_the_phone(house: House):
     down = NoFix("no answer: timed out", retry_after_s=5.0)
 
