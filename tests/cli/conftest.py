@@ -51,8 +51,9 @@ def make_config(tmp_path: Path):
 
 
 @pytest.fixture
-def run():
-    """Run the command as a person does; gives its exit code and output."""
+def run(monkeypatch: pytest.MonkeyPatch):
+    """Run the command as a person does, into a pipe; gives its exit code and output."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def invoke(*arguments: object, stdin: bytes | None = None) -> Result:
         result = CliRunner().invoke(onetouch, [str(each) for each in arguments], input=stdin)
