@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 
@@ -11,7 +11,6 @@ from telephony.assembly.auditing import AuditPart
 from telephony.assembly.carriers import CarriersPart, texter_of
 from telephony.assembly.centre import CentrePart
 from telephony.assembly.control import ControlPart
-from telephony.assembly.doors import DoorsPart
 from telephony.assembly.heartbeats import HeartbeatsPart
 from telephony.assembly.housekeeping import HousekeepingPart
 from telephony.assembly.locating import LocatingPart
@@ -19,6 +18,7 @@ from telephony.assembly.names import NamesPart
 from telephony.assembly.part import Ground, InTurn, Part, Taken
 from telephony.assembly.people import DesksPart, PeoplePart
 from telephony.assembly.recordings import RecordingsPart
+from telephony.assembly.service_menu import ServiceMenuPart
 from telephony.assembly.spine import SpinePart
 from telephony.assembly.store import StorePart
 from telephony.assembly.surroundings import Outside, make_own_folder, on_threads
@@ -28,6 +28,9 @@ from telephony.clock_steps import keep_steps
 from telephony.services.calls import CallLedger
 from telephony.services.silence import SilenceGuard
 from telephony.settings import Settings
+
+if TYPE_CHECKING:
+    from telephony.assembly.doors import DoorsPart
 
 CLOCK_FILE: Final = "clock.json"
 
@@ -79,8 +82,13 @@ class Daemon(InTurn):
         links.add(self._carriers)
         self._asterisk = asterisk = AsteriskPart(ground, telephones, ledger, spine.intake.record_all)
         links.add(asterisk)
-        self._doors = DoorsPart(ground, ledger, auditing.audit, accept_all, store.outbox)
-        links.add(self._doors)
+        self._doors: DoorsPart | None = None
+        if settings.web is not None:
+            from telephony.assembly.doors import DoorsPart  # noqa: PLC0415 - twisted.web is large
+
+            self._doors = DoorsPart(ground, settings.web, ledger, auditing.audit, accept_all, store.outbox)
+            links.add(self._doors)
+        links.add(ServiceMenuPart(ground, accept_all))
         recordings = RecordingsPart(ground, store, asterisk.recording_places())
         # Asked from the first moment to the last: also about a start that hangs, and a stop that takes its time.
         self._control = control = ControlPart(
@@ -111,7 +119,7 @@ class Daemon(InTurn):
             self._locating.take(settings),
             self._carriers.take(settings),
             self._asterisk.take_secrets(),
-            self._doors.take(settings.psap),
+            Taken() if self._doors is None else self._doors.take(settings.psap),
         ):
             all_taken.secrets += taken.secrets
             all_taken.refused |= taken.refused

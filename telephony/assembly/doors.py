@@ -1,4 +1,7 @@
-"""Doors beside the links: HTTP for machines (the location URL of 112, presses), and the menu of the service number."""
+"""Doors beside the links: HTTP for machines, which are the location URL of 112, presses, and what a centre's own system tells us.
+
+Imported only by a daemon whose settings have ``[web]``: without it, what HTTP takes of the memory is not spent.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,7 @@ from collections.abc import Collection, Sequence
 from twisted.web.resource import Resource
 
 from telephony.assembly.part import CANNOT_BE_MADE, Ground, Part, Taken
-from telephony.asterisk.menu.agi_server import AgiServer
-from telephony.asterisk.menu.service_menu import Menu
-from telephony.asterisk.settings import ServiceMenu
-from telephony.domain.errors import Unavailable
-from telephony.domain.incident import Receipt
 from telephony.domain.ports import AcceptAll
-from telephony.domain.trigger import Trigger
 from telephony.doors.centres import CentreDoor
 from telephony.doors.location import LocationResource
 from telephony.doors.machines import Machine, Machines
@@ -32,10 +29,16 @@ from telephony.services.spine.outbox import Outbox
 
 
 class DoorsPart(Part):
-    """Servers of ours, where the settings want them."""
+    """The server of ``[web]``."""
 
-    def __init__(
-        self, ground: Ground, ledger: CallLedger, audit: Audit, accept_all: AcceptAll, outbox: Outbox
+    def __init__(  # noqa: PLR0917 - what each of its resources speaks to
+        self,
+        ground: Ground,
+        web: Web,
+        ledger: CallLedger,
+        audit: Audit,
+        accept_all: AcceptAll,
+        outbox: Outbox,
     ) -> None:
         super().__init__()
         self._ground = ground
@@ -43,14 +46,20 @@ class DoorsPart(Part):
         self._refusals = Refusals(ground.clock, ABOUT, ground.alarms)
         self._machines: list[Machines] = []
         self._psaps: Sequence[Psap] = ground.settings.psap
-        self._centre_door: CentreDoor | None = None
-        self._settings = settings = ground.settings
+        self._settings = ground.settings
         self._accept_all = accept_all
         self._position_reads = PositionReads(audit, ground.clock)
-        if settings.web is not None:
-            self._add_web(settings.web, ledger)
-        if settings.service_menu is not None:
-            self._add_service_menu(settings.service_menu)
+        location = LocationResource(
+            ledger.holder,
+            host=self._settings.psap[0].sender,
+            clock=ground.clock,
+            saw=self._position_reads.saw,
+        )
+        resources: dict[str, Resource] = {"v1/location": location}
+        if web.presser:
+            resources["v1/presses"] = self._press_door(web.presser)
+        resources["v1/centre"] = self._centre_door = self._make_centre_door()
+        self.add(WebServer(web, resources, reactor=ground.clock, alarms=ground.alarms))
 
     async def stop(self) -> None:
         """Hand over the entries about positions that were read."""
@@ -63,27 +72,13 @@ class DoorsPart(Part):
         for machines in self._machines:
             for name, read in machines.read_again().items():
                 taken.reread(name, read)
-        if self._centre_door is not None:
-            try:
-                self._centre_door.machines = self._centres_of(psaps)
-            except CANNOT_BE_MADE as error:
-                taken.refused["status_token"] = str(error)
-                return taken
-        self._psaps = psaps
+        try:
+            self._centre_door.machines = self._centres_of(psaps)
+        except CANNOT_BE_MADE as error:
+            taken.refused["status_token"] = str(error)
+        else:
+            self._psaps = psaps
         return taken
-
-    def _add_web(self, web: Web, ledger: CallLedger) -> None:
-        location = LocationResource(
-            ledger.holder,
-            host=self._settings.psap[0].sender,
-            clock=self._ground.clock,
-            saw=self._position_reads.saw,
-        )
-        resources: dict[str, Resource] = {"v1/location": location}
-        if web.presser:
-            resources["v1/presses"] = self._press_door(web.presser)
-        resources["v1/centre"] = self._centre_door = self._make_centre_door()
-        self.add(WebServer(web, resources, reactor=self._ground.clock, alarms=self._ground.alarms))
 
     def _press_door(self, pressers: Sequence[Presser]) -> PressDoor:
         service, clock = self._settings.service, self._ground.clock
@@ -113,23 +108,3 @@ class DoorsPart(Part):
         known = Machines(machines, self._refusals)
         self._machines.append(known)
         return known
-
-    def _add_service_menu(self, service_menu: ServiceMenu) -> None:
-        service, carriers = self._settings.service, self._settings.carrier
-        menu = Menu(
-            service_menu,
-            self._accept_one,
-            carriers={trunk.name: carrier.name for carrier in carriers for trunk in carrier.trunk},
-            default_carrier=carriers[0].name,
-            clock=self._ground.clock,
-            language=service.language,
-            country_code=service.country_code,
-            trunk_prefix=service.trunk_prefix,
-        )
-        self.add(
-            AgiServer(service_menu, reactor=self._ground.clock, run=menu.run, alarms=self._ground.alarms)
-        )
-
-    async def _accept_one(self, trigger: Trigger) -> Receipt | Unavailable:
-        (answer,) = await self._accept_all([trigger])
-        return answer

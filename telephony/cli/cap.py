@@ -108,7 +108,7 @@ def send_sample(config: Path, target: str, *, dry_run: bool, as_json: bool) -> N
                     language=psap.language,
                     zone=settings.service.zone,
                 )
-                click.echo(document.decode(), nl=False)
+                echo(*document.decode().splitlines())
         return
     results = _sent(settings, ways)
     if as_json:
