@@ -183,8 +183,10 @@ def test_the_time_to_read_a_hostile_segment_grows_with_its_length_alone(filling:
         return time.thread_time() - begun
 
     seconds(small)
-    assert seconds(large) < 3.0
-    assert seconds(large) < 16 * max(seconds(small), 0.001)
+    # The least of three: what else this process collects or pages in is no matter of the segment.
+    taken = min(seconds(large) for _ in range(3))
+    assert taken < 3.0
+    assert taken < 16 * max(seconds(small), 0.001)
 
 
 @given(st.binary(min_size=JOURNAL_ID_OCTETS, max_size=JOURNAL_ID_OCTETS), NUMBERS)
