@@ -16,11 +16,11 @@ from telephony.domain.incident import CLOSED
 from telephony.domain.plan import Plan
 from telephony.domain.position import Position
 from telephony.domain.values import Msisdn
-from telephony.store.bound import believed, bind_row, is_sound
+from telephony.store.bound import bind_row, is_sound
 from telephony.store.bulk import select_in
 from telephony.store.crypto import KeyRing
 from telephony.store.facts import append_facts
-from telephony.store.incident_rows import incident_to_change
+from telephony.store.incident_rows import incident_at, incident_to_change
 from telephony.store.positions import best_position
 from telephony.store.schema import call, incident
 from telephony.store.sealed_rows import seal_channel, unseal_channel, unseal_incident
@@ -135,11 +135,9 @@ def by_token(connection: Connection, digests: Sequence[bytes]) -> TokenHolder | 
     of_token = next((row for row in of_tokens if is_sound(ring, call.name, row)), None)
     if of_token is None:
         return None
-    wanted = select(incident).where(incident.c.key == of_token.incident_key)
-    found = connection.execute(wanted).one_or_none()
-    if found is None:
+    row = incident_at(connection, of_token.incident_key)
+    if row is None:
         return None
-    row = believed(ring, found)
     who = unseal_incident(ring, row.key, row.sealed)
     return TokenHolder(row.id, row.state != CLOSED, who.msisdn, best_position(connection, row.id))
 

@@ -14,14 +14,19 @@ from telephony.store.sealing import keys_of
 _AT: Final = select(incident).where(incident.c.key == bindparam("at"))
 _BY_KEY: Final = Prepared(_AT)
 _BY_KEY_LOCKED: Final = Prepared(_AT.with_for_update())
-_BY_ID_LOCKED: Final = Prepared(
-    select(incident).where(incident.c.id == bindparam("called")).with_for_update()
-)
+_CALLED: Final = select(incident).where(incident.c.id == bindparam("called"))
+_BY_ID: Final = Prepared(_CALLED)
+_BY_ID_LOCKED: Final = Prepared(_CALLED.with_for_update())
 
 
 def incident_at(connection: Connection, key: int) -> Any:
     """Return the row of the incident with this key, or ``None``."""
     return _believed(connection, _BY_KEY.one(connection, at=key))
+
+
+def incident_called(connection: Connection, incident_id: str) -> Any:
+    """Return the row of the incident with this id, or ``None``."""
+    return _believed(connection, _BY_ID.one(connection, called=incident_id))
 
 
 def incident_at_to_change(connection: Connection, key: int) -> Any:

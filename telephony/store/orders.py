@@ -23,12 +23,12 @@ from telephony.domain.incident import CLOSED
 from telephony.domain.orders import OrderRefused
 from telephony.domain.plan import Plan
 from telephony.domain.silence import Output, may_reach
-from telephony.store.bound import believed, rebind
+from telephony.store.bound import rebind
 from telephony.store.facts import append_facts
-from telephony.store.incident_rows import incident_to_change
+from telephony.store.incident_rows import incident_called, incident_to_change
 from telephony.store.locks import lock_incidents_called
 from telephony.store.outbox.writing import SealedOrder, enqueue_order, supersede
-from telephony.store.schema import delivery, incident
+from telephony.store.schema import delivery
 from telephony.store.sealed_rows import seal_order, unseal_incident
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
@@ -68,11 +68,8 @@ def set_silence(  # noqa: PLR0917 - `Database.transact` hands its arguments over
 
 def silence_lifted(connection: Connection, incident_id: str) -> bool:
     """Whether something of ours may reach the caller's phone: lifted, and the incident is open."""
-    found = connection.execute(select(incident).where(incident.c.id == incident_id)).one_or_none()
-    if found is None:
-        return False
-    row = believed(keys_of(connection), found)
-    return row.state != CLOSED and row.silence_lifted_at is not None
+    row = incident_called(connection, incident_id)
+    return row is not None and row.state != CLOSED and row.silence_lifted_at is not None
 
 
 def open_incident_to_change(connection: Connection, incident_id: str) -> Any | OrderRefused:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from telephony.domain.delivery import Delivery
 from telephony.domain.plan import Plan
 from telephony.store.database import Batch, Database
-from telephony.store.outbox.handing_over import Places, Written, handing_over
+from telephony.store.outbox.handing_over import NOTHING, Places, Written, handing_over
 
 T = TypeVar("T")
 
@@ -105,12 +105,9 @@ def _collecting(batch: Batch) -> Batch:
     ) -> Sequence[tuple[Any, Written]]:
         places = [place for _, place in items if place is not None]
         results, written = handing_over(connection, places, batch, [item for item, _ in items])
-        return [(result, _NOTHING if number else written) for number, result in enumerate(results)]
+        return [(result, NOTHING if number else written) for number, result in enumerate(results)]
 
     return collecting
-
-
-_NOTHING = Written((), ())
 
 
 def _listed(places: Places | None) -> Sequence[Places]:

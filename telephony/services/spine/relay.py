@@ -136,11 +136,7 @@ class Relay:
     def offer(self, reservation: Reservation, deliveries: Sequence[Delivery]) -> None:
         """Hand over committed deliveries whose lease this process holds, and give the reservation back."""
         self._traffic.answered(reservation.wanted)
-        by_channel: dict[str, list[Delivery]] = {}
-        for delivery in deliveries:
-            by_channel.setdefault(delivery.channel, []).append(delivery)
-        for name, count in reservation.counts.items():
-            self._loops[name].offer(by_channel.get(name, []), count)
+        self._hand(deliveries, reservation.counts)
 
     def places(self) -> Places:
         """Keep a place in each lane to 112 that has time for an update at once; `take` gives them back."""
@@ -154,8 +150,7 @@ class Relay:
 
     def take(self, places: Places, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries that this process has written into such places, in exchange for them."""
-        for name in places.leases:
-            self._loops[name].offer([each for each in deliveries if each.channel == name], 1)
+        self._hand(deliveries, dict.fromkeys(places.leases, 1))
 
     def wake(self, incident_id: str | None = None, channels: Iterable[str] | None = None) -> None:
         """Say that a transaction has written deliveries, of one incident or of many: on these channels, or on any."""
@@ -164,6 +159,14 @@ class Relay:
         for name, loop in self._loops.items():
             if wanted is None or name in wanted:
                 loop.wake(incident_id)
+
+    def _hand(self, deliveries: Sequence[Delivery], reserved: Mapping[str, int]) -> None:
+        """Hand deliveries to their loops, and each loop its reservation back."""
+        by_channel: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_channel.setdefault(delivery.channel, []).append(delivery)
+        for name, count in reserved.items():
+            self._loops[name].offer(by_channel.get(name, []), count)
 
     async def _look(self) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
@@ -32,6 +32,9 @@ class Written(NamedTuple):
     taken: Sequence[Delivery]
 
 
+NOTHING: Final = Written((), ())
+
+
 def handing_over(
     connection: Connection, places: Sequence[Places], function: Callable[..., T], *arguments: Any
 ) -> tuple[T, Written]:
@@ -42,7 +45,7 @@ def handing_over(
     with collecting(connection) as collected:
         result = function(connection, *arguments)
     if not collected:
-        return result, Written((), ())
+        return result, NOTHING
     taken = _take(connection, collected, places)
     for delivery in taken:
         of_incident = collected[delivery.incident_key]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from telephony.domain.delivery import (
     DELIVERED,
@@ -22,12 +22,12 @@ from telephony.domain.delivery import (
     retry_delay_s,
 )
 from telephony.domain.incident import CLOSED
-from telephony.store.bound import UNBOUND, believed
+from telephony.store.bound import UNBOUND
 from telephony.store.bulk import execute, execute_many, placeholder
 from telephony.store.crypto import KeyRing
+from telephony.store.incident_rows import incident_called
 from telephony.store.locks import lock_deliveries
 from telephony.store.outbox.writing import NOTHING_MORE, code_of
-from telephony.store.schema import incident
 from telephony.store.sealed_rows import seal_error
 from telephony.store.sealing import keys_of
 from telephony.store.texts import storable
@@ -137,16 +137,13 @@ def _settled(ring: KeyRing, item: Delivery, state: str) -> tuple[str, str, str, 
 def is_told(connection: Connection, incident_id: str, sequence: int) -> bool:
     """Whether a report was acknowledged on some channel, or that its incident is closed."""
     mark = placeholder(connection.dialect.name)
-    found = connection.execute(select(incident).where(incident.c.id == incident_id)).one_or_none()
+    found = incident_called(connection, incident_id)
     if found is None:
         return False
     told = (
         f"SELECT 1 FROM delivery WHERE incident_key = {mark} AND sequence = {mark} AND state = '{DELIVERED}'"
     )
-    return (
-        believed(keys_of(connection), found).state == CLOSED
-        or execute(connection, told, (found.key, sequence)).fetchone() is not None
-    )
+    return found.state == CLOSED or execute(connection, told, (found.key, sequence)).fetchone() is not None
 
 
 def give_back_all(connection: Connection, deliveries: Sequence[Delivery]) -> list[None]:
